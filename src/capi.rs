@@ -1,0 +1,358 @@
+//! The functions of `shm_util.h`: conversion only.
+//!
+//! The comments here become the header's, so they speak to C programmers.
+
+// The names are libgpl's.
+#![allow(non_snake_case, non_upper_case_globals)]
+
+use std::ffi::{CStr, OsStr, c_char, c_int, c_long, c_void};
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use crate::error::{Errno, Error, Quoted, Result};
+use crate::handle::Handle;
+use crate::segment::{Segment, Wanted};
+use crate::sysv::Placement;
+use crate::{filename, message, process};
+
+/// What a `SharedMemory` points to, if it pointed to anything.
+///
+/// cbindgen:no-export
+#[repr(C)]
+#[derive(Debug)]
+pub struct _SharedMemory {
+    _private: [u8; 0],
+}
+
+/// A handle for a mapped segment. It is a checked number, not an address: a
+/// handle that is stale, destroyed twice or made up is EINVAL, never a crash.
+pub type SharedMemory = *mut _SharedMemory;
+
+/// Not 0: shmCreate, shmDestroy, shmLoad and shmSave each print one line to
+/// stdout. The program may set it at any time.
+#[unsafe(no_mangle)]
+pub static mut shm_util_debug: c_int = 0;
+
+/// Makes a named shared memory segment, or maps the one that has the name.
+///
+/// `name` is any string of up to 1000 bytes. `size` is in bytes: with
+/// `size` > 0 a segment of exactly this size, all zero, is made if there is
+/// none; one that exists must have at least as many. With `size` <= 0 only a
+/// segment that exists is mapped. If `address` and `*address` are not NULL,
+/// the segment is mapped at `*address`, rounded down to a multiple of SHMLBA,
+/// else where the system likes.
+///
+/// Returns 0; then `*memory` is the handle, and `*address`, if `address` is
+/// not NULL, is where the segment is. Otherwise returns, and leaves in errno:
+///
+/// - EINVAL: `name` or `memory` is NULL; the segment exists with fewer bytes;
+///   there is something at `*address`, or no program can have it.
+/// - ENOENT: `size` <= 0, and there is no such segment.
+/// - ENAMETOOLONG: the name has more than 1000 bytes.
+/// - ENOSPC, ENOMEM, EMFILE: there is no room, see shmget(2) and shmat(2).
+/// - EACCES: the name space, or the segment, is another user's.
+/// - ETIMEDOUT: a stopped process has kept the names locked for 10 s.
+/// - EUCLEAN, ENOTSUP: the registry of names was overwritten, or is that of
+///   another version of this library.
+/// - EDEADLK: called by a signal handler that interrupted another call.
+///
+/// After an error `*memory` is NULL, and all else is as it was.
+///
+/// # Safety
+///
+/// `name` is NULL or a string; `address` is NULL or points to a pointer;
+/// `memory` is NULL or points to a SharedMemory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmCreate(
+    name: *const c_char,
+    size: c_long,
+    address: *mut *mut c_void,
+    memory: *mut SharedMemory,
+) -> c_int {
+    // SAFETY: the caller says that it is NULL or a string.
+    let name = unsafe { bytes_of(name) };
+    // SAFETY: the caller says that it is NULL or a pointer to a pointer.
+    let address = unsafe { address.as_mut() };
+    // SAFETY: the caller says that it is NULL or a pointer to a handle.
+    let memory = unsafe { memory.as_mut() };
+    let wanted_at = address.as_deref().map_or(0, |at| at.addr());
+    call(
+        "shmCreate",
+        || create(name, size, wanted_at, address, memory),
+        |result| {
+            let name = Quoted(name.unwrap_or(b"(null)"));
+            match result {
+                Ok(handle) => message::debug(
+                    "shmCreate",
+                    format_args!(
+                        "segment {name} at {:p}, {} bytes, id {}",
+                        pointer_of(*handle),
+                        size_of_segment(*handle),
+                        id_of(*handle)
+                    ),
+                ),
+                Err(error) => message::debug(
+                    "shmCreate",
+                    format_args!(
+                        "segment {name} at {wanted_at:#x}, {size} bytes: {}",
+                        process::strerror(error.errno())
+                    ),
+                ),
+            }
+        },
+    )
+}
+
+fn create(
+    name: Option<&[u8]>,
+    size: c_long,
+    wanted_at: usize,
+    address: Option<&mut *mut c_void>,
+    memory: Option<&mut SharedMemory>,
+) -> Result<Handle> {
+    let memory = memory.ok_or_else(|| null("a segment", "memory"))?;
+    *memory = ptr::null_mut();
+    let name = name.ok_or_else(|| null("a segment", "name"))?;
+    let wanted = match usize::try_from(size).ok().and_then(NonZeroUsize::new) {
+        Some(size) => Wanted::OfSize(size),
+        None => Wanted::Existing,
+    };
+    let placement = match wanted_at {
+        0 => Placement::Anywhere,
+        at => Placement::At(at),
+    };
+    let handle = Handle::new(Segment::map(name, wanted, placement)?)?;
+    *memory = handle.to_pointer();
+    if let Some(address) = address {
+        *address = pointer_of(handle);
+    }
+    Ok(handle)
+}
+
+/// Takes a mapping away. When no process is attached to the segment any more,
+/// the segment and its name are deleted; a process that is keeps it whole.
+///
+/// Returns 0, also for NULL. Otherwise returns, and leaves in errno:
+///
+/// - EINVAL: `memory` is no handle, or the mapping was gone already (shmdt).
+/// - EDEADLK: called by a signal handler that interrupted another call; the
+///   handle is still good.
+/// - EPERM: this was the last process, but the segment is another user's.
+/// - ETIMEDOUT, EUCLEAN, ENOTSUP: see shmCreate.
+///
+/// After the last two the handle and the mapping are gone, but the segment
+/// and its name may stay, as if the process had died.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
+    if memory.is_null() {
+        return 0;
+    }
+    let handle = Handle::from_pointer(memory);
+    let what = is_debugging().then(|| handle.describe());
+    call(
+        "shmDestroy",
+        || handle.destroy(),
+        |result| debug("shmDestroy", what.as_deref().unwrap_or_default(), result),
+    )
+}
+
+/// Returns where a segment is mapped; NULL, and EINVAL in errno, if `memory`
+/// is no handle.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmAddress(memory: SharedMemory) -> *mut c_void {
+    known(Handle::from_pointer(memory).address()).map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
+}
+
+/// Returns a segment's System V identifier, as `ipcs -m` shows it, good for
+/// shmctl(2); -1, and EINVAL in errno, if `memory` is no handle.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmId(memory: SharedMemory) -> c_int {
+    known(Handle::from_pointer(memory).id()).unwrap_or(-1)
+}
+
+/// Returns a segment's size in bytes; -1, and EINVAL in errno, if `memory` is
+/// no handle.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
+    known(Handle::from_pointer(memory).size())
+        .map_or(-1, |size| c_long::try_from(size).unwrap_or(c_long::MAX))
+}
+
+/// Reads a file into a segment: as many bytes as both have. Different sizes
+/// are reported as an error is, but are none.
+///
+/// In the file name `~`, `$NAME` and `${NAME}` are translated.
+///
+/// Returns 0. Otherwise returns, and leaves in errno:
+///
+/// - EINVAL: `memory` is no handle, `fileName` is NULL, or the file is empty.
+/// - ELOOP, ENAMETOOLONG: the file name can't be translated.
+/// - EDEADLK: called by a signal handler that interrupted another call.
+/// - What open(2) and read(2) say, such as ENOENT, EACCES or EISDIR.
+///
+/// # Safety
+///
+/// `fileName` is NULL or a string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) -> c_int {
+    let handle = Handle::from_pointer(memory);
+    // SAFETY: the caller says that it is NULL or a string.
+    let file = unsafe { bytes_of(fileName) };
+    call(
+        "shmLoad",
+        || {
+            let path = path_of(file)?;
+            let path = Path::new(OsStr::from_bytes(&path));
+            let loaded = handle.with(|segment| segment.load(path))?;
+            if loaded.sizes_differ() {
+                message::error("shmLoad", &different_sizes(path, handle, &loaded));
+            }
+            Ok(())
+        },
+        |result| debug_copy("shmLoad", handle, "from", file, result),
+    )
+}
+
+/// Writes a segment's bytes, and nothing else, to a file: all or nothing.
+/// Whoever opens the file sees the whole old contents or the whole new ones,
+/// whatever happens. When this returns 0 the bytes are on the disk, unless
+/// SHM_UTIL_SYNC=0 is in the environment.
+///
+/// In the file name `~`, `$NAME` and `${NAME}` are translated.
+///
+/// Returns 0. Otherwise returns, and leaves in errno:
+///
+/// - EINVAL: `memory` is no handle, or `fileName` is NULL.
+/// - ELOOP, ENAMETOOLONG: the file name can't be translated.
+/// - EDEADLK: called by a signal handler that interrupted another call.
+/// - What open(2), write(2), fsync(2) and rename(2) say, such as ENOENT,
+///   EACCES, EISDIR, ENOSPC or EIO.
+///
+/// # Safety
+///
+/// `fileName` is NULL or a string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) -> c_int {
+    let handle = Handle::from_pointer(memory);
+    // SAFETY: the caller says that it is NULL or a string.
+    let file = unsafe { bytes_of(fileName) };
+    call(
+        "shmSave",
+        || {
+            let path = path_of(file)?;
+            handle.with(|segment| segment.save(OsStr::from_bytes(&path)))
+        },
+        |result| debug_copy("shmSave", handle, "to", file, result),
+    )
+}
+
+/// Does what a function does, prints what is to be printed, and turns the
+/// result into a status: 0, with `errno` as it was, or an `errno` value.
+fn call<T>(
+    function: &str,
+    work: impl FnOnce() -> Result<T>,
+    debug: impl FnOnce(&Result<T>),
+) -> c_int {
+    let errno = process::errno();
+    let result = work();
+    if is_debugging() {
+        debug(&result);
+    }
+    let status = match &result {
+        Ok(_) => 0,
+        Err(error) => {
+            message::error(function, error);
+            error.errno()
+        }
+    };
+    process::set_errno(if status == 0 { errno } else { status });
+    status
+}
+
+fn is_debugging() -> bool {
+    // SAFETY: an int that lives as long as the library; the program may set it
+    // at any time, also from another thread.
+    let debug = unsafe { AtomicI32::from_ptr(&raw mut shm_util_debug) };
+    debug.load(Ordering::Relaxed) != 0
+}
+
+fn debug(function: &str, what: &str, result: &Result<()>) {
+    match result {
+        Ok(()) => message::debug(function, format_args!("{what}")),
+        Err(error) => message::debug(
+            function,
+            format_args!("{what}: {}", process::strerror(error.errno())),
+        ),
+    }
+}
+
+fn debug_copy(
+    function: &str,
+    handle: Handle,
+    direction: &str,
+    file: Option<&[u8]>,
+    result: &Result<()>,
+) {
+    let what = crate::error::text(format_args!(
+        "{}, {} bytes, {direction} {}",
+        handle.describe(),
+        size_of_segment(handle),
+        Quoted(file.unwrap_or(b"(null)"))
+    ));
+    debug(function, &what, result);
+}
+
+fn different_sizes(path: &Path, handle: Handle, loaded: &crate::Loaded) -> Error {
+    Errno(libc::EINVAL).during(format_args!(
+        "load {}, which has {} bytes, into {}, which has {}: {} were read",
+        Quoted(path.as_os_str().as_bytes()),
+        loaded.file,
+        handle.describe(),
+        loaded.segment,
+        loaded.bytes
+    ))
+}
+
+fn pointer_of(handle: Handle) -> *mut c_void {
+    handle
+        .address()
+        .map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
+}
+
+fn size_of_segment(handle: Handle) -> usize {
+    handle.size().unwrap_or(0)
+}
+
+fn id_of(handle: Handle) -> c_int {
+    handle.id().unwrap_or(-1)
+}
+
+/// What an accessor tells; nothing is `EINVAL`.
+fn known<T>(value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        process::set_errno(libc::EINVAL);
+    }
+    value
+}
+
+fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {
+    filename::translate(file.ok_or_else(|| null("a file", "fileName"))?)
+}
+
+fn null(what: &str, argument: &str) -> Error {
+    Errno(libc::EINVAL).during(format_args!("use {what}, but {argument} is NULL"))
+}
+
+/// # Safety
+///
+/// `string` is NULL or a string, which stays as it is as long as the result.
+unsafe fn bytes_of<'a>(string: *const c_char) -> Option<&'a [u8]> {
+    if string.is_null() {
+        return None;
+    }
+    // SAFETY: it is not NULL, so the caller says that it is a string.
+    Some(unsafe { CStr::from_ptr(string) }.to_bytes())
+}

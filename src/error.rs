@@ -1,0 +1,132 @@
+//! One error type, and the one place where it becomes an `errno` value.
+
+#![forbid(unsafe_code)]
+
+use std::fmt::{self, Write as _};
+
+use crate::process;
+
+/// What a system call left in `errno`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Errno(pub(crate) i32);
+
+impl Errno {
+    /// Says what was being done to what when the system call failed.
+    pub(crate) fn during(self, what: fmt::Arguments<'_>) -> Error {
+        Error::new(self.0, what)
+    }
+}
+
+impl From<std::io::Error> for Errno {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.raw_os_error().unwrap_or(libc::EIO))
+    }
+}
+
+/// What failed and why: an `errno` value, and what was being done to what.
+///
+/// Its `Display` form is one line, such as
+/// `map segment 'sensors' with 8192 bytes, which has 4096: Invalid argument`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    errno: i32,
+    what: String,
+}
+
+/// What every function of this crate that can fail returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn new(errno: i32, what: fmt::Arguments<'_>) -> Self {
+        Self {
+            errno,
+            what: text(what),
+        }
+    }
+
+    /// The `errno` value, as in errno(3): what the C functions return.
+    #[must_use]
+    pub const fn errno(&self) -> i32 {
+        self.errno
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, process::strerror(self.errno))
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(
+            Self::from_raw_os_error(error.errno).kind(),
+            error.to_string(),
+        )
+    }
+}
+
+/// A `String` made without aborting the program where memory is short: then
+/// the text is cut off, and the `errno` value tells the rest.
+pub(crate) fn text(arguments: fmt::Arguments<'_>) -> String {
+    struct Cautious(String);
+
+    impl fmt::Write for Cautious {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0.try_reserve(part.len()).map_err(|_| fmt::Error)?;
+            self.0.push_str(part);
+            Ok(())
+        }
+    }
+
+    let mut cautious = Cautious(String::new());
+    // The only error is the one above, and a shorter text is its remedy.
+    let _ = cautious.write_fmt(arguments);
+    cautious.0
+}
+
+/// Copies bytes without aborting the program where memory is short.
+pub(crate) fn try_to_vec(bytes: &[u8]) -> std::result::Result<Vec<u8>, Errno> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())
+        .map_err(|_| Errno(libc::ENOMEM))?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+/// Shows a name or a file name on one line: control characters and bytes that
+/// are not UTF-8 are escaped, everything else is as it is.
+pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('\'')?;
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character.is_control() {
+                    write!(f, "{}", character.escape_default())?;
+                } else {
+                    f.write_char(character)?;
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        f.write_char('\'')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_failed_with_what_and_why() {
+        let error = Errno(libc::EINVAL).during(format_args!("attach {}", Quoted(b"a\nb\xff")));
+        assert_eq!(error.to_string(), "attach 'a\\nb\\xff': Invalid argument");
+        assert_eq!(error.errno(), libc::EINVAL);
+    }
+}

@@ -1,0 +1,298 @@
+//! libgpl's file name translation: `~`, `$NAME` and `${NAME}`.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::error::{Error, Quoted, Result};
+use crate::process;
+
+/// The longest result in bytes: `PATH_MAX` counts the NUL.
+const LONGEST: usize = libc::PATH_MAX as usize - 1;
+
+/// More replacements than this are not a file name: variables that are empty
+/// but name each other would take for ever without making it long.
+const MOST_REPLACEMENTS: usize = 1000;
+
+/// Translates a file name, with what the environment says now.
+///
+/// `ELOOP` if a variable's value names the variable itself, `ENAMETOOLONG` if
+/// the result has `PATH_MAX` bytes or more.
+pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
+    translate_with(name, |variable| {
+        // A name with a NUL in it can't be set.
+        let Ok(variable) = CString::new(variable) else {
+            return Ok(None);
+        };
+        process::variable(&variable)
+            .map_err(|errno| errno.during(format_args!("translate {}", Quoted(name))))
+    })
+}
+
+/// A value that replaced its variable, while the text is still being read.
+struct Replacement {
+    variable: Vec<u8>,
+    /// How much text was unread behind the value.
+    rest: usize,
+}
+
+fn translate_with(
+    name: &[u8],
+    value_of: impl Fn(&[u8]) -> Result<Option<Vec<u8>>>,
+) -> Result<Vec<u8>> {
+    let mut done = Vec::new();
+    // What is still to be read. Values are put in here, so that they are
+    // translated in turn.
+    let mut unread = name.to_vec();
+    let mut open: Vec<Replacement> = Vec::new();
+    let mut replacements = 0;
+    while let Some(&first) = unread.first() {
+        open.retain(|replacement| replacement.rest < unread.len());
+        let Some((variable, length)) = reference(&done, &unread) else {
+            done.push(first);
+            unread.remove(0);
+            if done.len() > LONGEST {
+                return Err(too_long(name));
+            }
+            continue;
+        };
+        let value = match value_of(&variable)? {
+            Some(value) => value,
+            None if first == b'~' => {
+                done.push(first);
+                unread.remove(0);
+                continue;
+            }
+            None => Vec::new(),
+        };
+        replacements += 1;
+        if replacements > MOST_REPLACEMENTS
+            || open
+                .iter()
+                .any(|replacement| replacement.variable == variable)
+        {
+            return Err(Error::new(
+                libc::ELOOP,
+                format_args!(
+                    "translate {}, where the value of {} leads to itself",
+                    Quoted(name),
+                    Quoted(&variable)
+                ),
+            ));
+        }
+        let rest = unread.len() - length;
+        if value.len() + rest > LONGEST {
+            return Err(too_long(name));
+        }
+        unread.splice(..length, value);
+        open.push(Replacement { variable, rest });
+    }
+    Ok(done)
+}
+
+fn too_long(name: &[u8]) -> Error {
+    Error::new(
+        libc::ENAMETOOLONG,
+        format_args!(
+            "translate {} into a path of at most {LONGEST} bytes",
+            Quoted(name.get(..200).unwrap_or(name))
+        ),
+    )
+}
+
+/// The variable that the unread text begins with, and how long its mention is.
+fn reference(done: &[u8], unread: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let before = done.last();
+    match unread {
+        [b'~', ..] if matches!(before, None | Some(b':')) => Some((b"HOME".to_vec(), 1)),
+        [b'$', rest @ ..] if !before.is_some_and(u8::is_ascii_alphanumeric) => {
+            if let [b'{', braced @ ..] = rest
+                && let Some(end) = braced.iter().position(|&byte| byte == b'}')
+            {
+                let (variable, _) = braced.split_at(end);
+                return Some((variable.to_vec(), end + 3));
+            }
+            let end = rest
+                .iter()
+                .position(|byte| b"$./:[".contains(byte))
+                .unwrap_or(rest.len());
+            let (variable, _) = rest.split_at(end);
+            Some((variable.to_vec(), end + 1))
+        }
+        _ => None,
+    }
+}
+
+/// The path from the root that a file name means, without looking at any file:
+/// the current directory put before it, and `.`, `..` and doubled slashes
+/// taken out.
+pub(crate) fn absolute(name: &[u8]) -> Result<Vec<u8>> {
+    let mut path = Vec::new();
+    if name.first() != Some(&b'/') {
+        let directory = std::env::current_dir().map_err(|error| {
+            Error::new(
+                error.raw_os_error().unwrap_or(libc::ENOENT),
+                format_args!(
+                    "find the current directory, which {} is relative to",
+                    Quoted(name)
+                ),
+            )
+        })?;
+        path.extend_from_slice(directory.as_os_str().as_bytes());
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    let mut result = vec![b'/'];
+    result.extend_from_slice(&parts.join(&b'/'));
+    if result.len() > LONGEST {
+        return Err(too_long(name));
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value_of(variable: &[u8]) -> Result<Option<Vec<u8>>> {
+        let value: Option<&[u8]> = match variable {
+            b"HOME" => Some(b"/home/me"),
+            b"DIR" => Some(b"/data"),
+            b"A-B" => Some(b"/a-b"),
+            b"OUTER" => Some(b"$DIR/inner"),
+            b"TILDE" => Some(b"~/t"),
+            b"SLASH" => Some(b"/s/"),
+            b"LOOP" => Some(b"x/$LOOP"),
+            b"PING" => Some(b"/$PONG"),
+            b"PONG" => Some(b"/$PING"),
+            b"NOTHING" => Some(b""),
+            b"TWICE" => Some(b"$DIR$DIR/$DIR"),
+            b"LONG" => return Ok(Some(vec![b'x'; 3000])),
+            _ => None,
+        };
+        Ok(value.map(<[u8]>::to_vec))
+    }
+
+    fn translated(name: &str) -> std::result::Result<String, i32> {
+        translate_with(name.as_bytes(), value_of)
+            .map(|result| String::from_utf8(result).unwrap())
+            .map_err(|error| error.errno())
+    }
+
+    #[test]
+    fn file_names_are_translated_as_libgpl_does() {
+        for (name, result) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("/abs/file.007", "/abs/file.007"),
+            ("~", "/home/me"),
+            ("~/x", "/home/me/x"),
+            ("~x", "/home/mex"),
+            ("a~", "a~"),
+            ("host:~/x", "host:/home/me/x"),
+            ("/~", "/~"),
+            ("$DIR/run-1.dat", "/data/run-1.dat"),
+            ("$A-B/x", "/a-b/x"),
+            ("$DIR.x", "/data.x"),
+            ("$DIR[1]", "/data[1]"),
+            ("$DIR:x", "/data:x"),
+            ("x$DIR", "x$DIR"),
+            ("9$DIR", "9$DIR"),
+            ("x/$DIR", "x//data"),
+            ("_$DIR", "_/data"),
+            ("$MISSING/x", "/x"),
+            ("$", ""),
+            ("$/x", "/x"),
+            ("$$DIR", "/data"),
+            ("$SLASH$DIR", "/s//data"),
+            ("$NOTHING$DIR", "/data"),
+            ("$OUTER", "/data/inner"),
+            ("$TILDE", "/home/me/t"),
+            ("${DIR}x", "/datax"),
+            ("${DIR}/x", "/data/x"),
+            ("${MISSING}x", "x"),
+            ("${DIR", ""),
+            ("$DIR/$DIR", "/data//data"),
+        ] {
+            assert_eq!(translated(name).as_deref(), Ok(result), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_names_itself_is_eloop() {
+        for name in ["$LOOP", "a/$LOOP", "$PING", "${PONG}"] {
+            assert_eq!(translated(name), Err(libc::ELOOP), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_same_variable_twice_side_by_side_is_no_loop() {
+        assert_eq!(
+            translated("$DIR/$DIR/$OUTER").as_deref(),
+            Ok("/data//data//data/inner")
+        );
+    }
+
+    #[test]
+    fn empty_variables_that_name_each_other_end() {
+        // 2 to the power of 40 replacements, and not one byte.
+        let result = translate_with(b"$V40", |variable| {
+            let level: u32 = std::str::from_utf8(&variable[1..])
+                .unwrap()
+                .parse()
+                .unwrap();
+            Ok((level > 0).then(|| format!("$V{0}$V{0}", level - 1).into_bytes()))
+        });
+        assert_eq!(result.unwrap_err().errno(), libc::ELOOP);
+    }
+
+    #[test]
+    fn a_result_longer_than_path_max_is_enametoolong() {
+        assert_eq!(translated("$LONG/$LONG"), Err(libc::ENAMETOOLONG));
+        assert_eq!(translated(&"x".repeat(4096)), Err(libc::ENAMETOOLONG));
+        assert_eq!(translated(&"x".repeat(4095)).unwrap().len(), 4095);
+    }
+
+    #[test]
+    fn without_home_a_tilde_stays() {
+        let result = translate_with(b"~/x:~", |_| Ok(None));
+        assert_eq!(result.unwrap(), b"~/x:~");
+    }
+
+    #[test]
+    fn paths_are_made_absolute_and_plain() {
+        assert_eq!(absolute(b"/a//b/./c/../d/").unwrap(), b"/a/b/d");
+        assert_eq!(absolute(b"/../..").unwrap(), b"/");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            absolute(b"x").unwrap(),
+            here.join("x").as_os_str().as_bytes()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_translated_or_refused(name in "[$~{}a-c/:.\\[]{0,40}") {
+            let value = |variable: &[u8]| Ok(match variable {
+                b"a" => Some(b"~$b".to_vec()),
+                b"b" => Some(b"c".to_vec()),
+                b"ab" => Some(b"$a$ab".to_vec()),
+                b"HOME" => Some(b"/$c".to_vec()),
+                _ => None,
+            });
+            if let Err(error) = translate_with(name.as_bytes(), value) {
+                prop_assert!([libc::ELOOP, libc::ENAMETOOLONG].contains(&error.errno()));
+            }
+        }
+    }
+}

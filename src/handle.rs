@@ -1,0 +1,406 @@
+//! Handles: checked numbers, never dereferenced.
+//!
+//! A handle is an entry's number and the entry's generation, which changes
+//! whenever the entry is freed. A handle that is stale, doubled or made up has
+//! a generation that no entry has, and is just not found. Looking one up takes
+//! no lock: the table's chunks never move, and every entry has one atomic word
+//! that says all:
+//!
+//! ```text
+//! bits 63..32  generation
+//! bit  31      live: the generation is that of a handle
+//! bit  30      closing: a shmDestroy has begun
+//! bits 29..20  the fork epoch that the next bits, and `closing`, belong to
+//! bits 19..0   how many saves and loads use the segment
+//! ```
+//!
+//! A child of fork has none of its parent's other threads, so it takes what an
+//! earlier epoch says of those as not said.
+
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use std::thread;
+use std::time::Duration;
+
+use once_cell::race::OnceBox;
+
+use crate::error::{Errno, Error, Result, text};
+use crate::fork::{self, Call, Purpose};
+use crate::segment::Segment;
+
+const LIVE: u64 = 1 << 31;
+const CLOSING: u64 = 1 << 30;
+const EPOCH_SHIFT: u32 = 20;
+const EPOCH: u64 = 0x3ff << EPOCH_SHIFT;
+const USERS: u64 = (1 << EPOCH_SHIFT) - 1;
+const GENERATION_SHIFT: u32 = 32;
+
+/// A destroy looks this often whether the last save or load has ended.
+const POLL: Duration = Duration::from_millis(1);
+
+/// Handles have this bit and a generation above the number of the entry, so no
+/// small number is one, and on 64-bit machines no address of a program.
+const TAG: usize = 1 << (usize::BITS - 1);
+const NUMBER_BITS: u32 = usize::BITS / 2;
+const NUMBER_MASK: usize = (1 << NUMBER_BITS) - 1;
+const GENERATION_MASK: usize = (TAG - 1) >> NUMBER_BITS;
+
+/// The first chunk's entries; each further chunk has twice as many.
+const FIRST_CHUNK: usize = 64;
+const CHUNKS: usize = 24;
+
+static TABLE: [OnceBox<Box<[Entry]>>; CHUNKS] = [const { OnceBox::new() }; CHUNKS];
+/// How many entries were ever handed out.
+static USED: AtomicUsize = AtomicUsize::new(0);
+/// The first free entry's number plus 1 in the lower half, or 0; in the upper
+/// one a count of changes, so that a number that went and came is noticed.
+static FREE: AtomicU64 = AtomicU64::new(0);
+
+/// A handle, which may be any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Handle(usize);
+
+struct Entry {
+    state: AtomicU64,
+    // What the accessors tell, written before the entry is live.
+    address: AtomicPtr<c_void>,
+    size: AtomicUsize,
+    id: AtomicI32,
+    /// The next free entry's number plus 1.
+    next_free: AtomicU32,
+    segment: UnsafeCell<Option<Segment>>,
+}
+
+// SAFETY: `segment` is changed only by the thread that made the entry live, or
+// that set `closing` and has seen the last user leave; users only read it.
+unsafe impl Sync for Entry {}
+
+impl Entry {
+    const fn new() -> Self {
+        Self {
+            state: AtomicU64::new(0),
+            address: AtomicPtr::new(ptr::null_mut()),
+            size: AtomicUsize::new(0),
+            id: AtomicI32::new(-1),
+            next_free: AtomicU32::new(0),
+            segment: UnsafeCell::new(None),
+        }
+    }
+
+    fn state(&self) -> u64 {
+        in_this_process(self.state.load(Ordering::Acquire))
+    }
+
+    /// Changes the state if the entry still belongs to a handle of this
+    /// generation that nobody destroys.
+    fn change(&self, generation: u64, to: impl Fn(u64) -> u64) -> Option<()> {
+        self.state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |stored| {
+                let state = in_this_process(stored);
+                is_open(state, generation).then(|| to(state))
+            })
+            .ok()
+            .map(drop)
+    }
+}
+
+/// A state less what threads had begun that this process, a child of fork, has
+/// not.
+fn in_this_process(state: u64) -> u64 {
+    if state & EPOCH == current_epoch() {
+        state
+    } else {
+        state & !(CLOSING | EPOCH | USERS) | current_epoch()
+    }
+}
+
+fn current_epoch() -> u64 {
+    u64::from(fork::epoch()) << EPOCH_SHIFT & EPOCH
+}
+
+/// Whether a handle of this generation is good.
+const fn is_open(state: u64, generation: u64) -> bool {
+    state >> GENERATION_SHIFT == generation && state & (LIVE | CLOSING) == LIVE
+}
+
+impl Handle {
+    /// The handle that a C program passed.
+    pub(crate) fn from_pointer<T>(pointer: *mut T) -> Self {
+        Self(pointer.addr())
+    }
+
+    /// The handle as a C program gets it.
+    pub(crate) fn to_pointer<T>(self) -> *mut T {
+        ptr::without_provenance_mut(self.0)
+    }
+
+    /// A handle for a segment. `ENOMEM` if there is no room.
+    pub(crate) fn new(segment: Segment) -> Result<Self> {
+        let no_room = |errno: Errno| errno.during(format_args!("make a handle for {segment}"));
+        let number = match pop_free() {
+            Some(number) => number,
+            None => grow().map_err(no_room)?,
+        };
+        let entry = entry(number).ok_or(Errno(libc::ENOMEM)).map_err(no_room)?;
+        let generation = entry.state.load(Ordering::Relaxed) >> GENERATION_SHIFT;
+        let address = segment.bytes().as_ptr().cast_mut().cast();
+        entry.address.store(address, Ordering::Relaxed);
+        entry.size.store(segment.len(), Ordering::Relaxed);
+        entry.id.store(segment.id(), Ordering::Relaxed);
+        // SAFETY: the entry is neither live nor free, so it is this thread's.
+        unsafe { *entry.segment.get() = Some(segment) };
+        entry.state.store(
+            generation << GENERATION_SHIFT | LIVE | current_epoch(),
+            Ordering::Release,
+        );
+        let generation = usize::try_from(generation).unwrap_or(0) & GENERATION_MASK;
+        Ok(Self(TAG | generation << NUMBER_BITS | number))
+    }
+
+    /// The entry that the handle may belong to, and its generation.
+    fn find(self) -> Option<(&'static Entry, u64)> {
+        if self.0 & TAG == 0 {
+            return None;
+        }
+        let entry = entry(self.0 & NUMBER_MASK)?;
+        let generation = self.0 >> NUMBER_BITS & GENERATION_MASK;
+        Some((entry, u64::try_from(generation).ok()?))
+    }
+
+    fn read<T>(self, read: impl Fn(&Entry) -> T) -> Option<T> {
+        let (entry, generation) = self.find()?;
+        if !is_open(entry.state(), generation) {
+            return None;
+        }
+        let value = read(entry);
+        // If the entry belongs to the same handle still, the value is its own.
+        fence(Ordering::Acquire);
+        is_open(entry.state(), generation).then_some(value)
+    }
+
+    /// Where the segment is mapped.
+    pub(crate) fn address(self) -> Option<NonNull<c_void>> {
+        self.read(|entry| entry.address.load(Ordering::Relaxed))
+            .and_then(NonNull::new)
+    }
+
+    /// The segment's identifier.
+    pub(crate) fn id(self) -> Option<i32> {
+        self.read(|entry| entry.id.load(Ordering::Relaxed))
+    }
+
+    /// The segment's size in bytes.
+    pub(crate) fn size(self) -> Option<usize> {
+        self.read(|entry| entry.size.load(Ordering::Relaxed))
+    }
+
+    /// Uses the segment; until the use ends, it is not destroyed.
+    pub(crate) fn with<T>(self, work: impl FnOnce(&Segment) -> Result<T>) -> Result<T> {
+        let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
+        let user = User::new(entry, generation).ok_or_else(|| self.unknown())?;
+        work(user.segment().ok_or_else(|| self.unknown())?)
+    }
+
+    /// What the handle is for, for a message.
+    pub(crate) fn describe(self) -> String {
+        self.with(|segment| Ok(text(format_args!("{segment}"))))
+            .unwrap_or_else(|_| text(format_args!("handle {:#x}", self.0)))
+    }
+
+    /// Destroys the handle, and the segment with it if it was the last. Saves
+    /// and loads that other threads have begun come to their end before.
+    pub(crate) fn destroy(self) -> Result<()> {
+        let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
+        // A signal handler's call that can't be made leaves the handle good.
+        drop(Call::begin(Purpose::Copy)?);
+        entry
+            .change(generation, |state| state | CLOSING)
+            .ok_or_else(|| self.unknown())?;
+        while entry.state() & USERS != 0 {
+            thread::sleep(POLL);
+        }
+        let call = Call::begin(Purpose::Change)?;
+        // SAFETY: this thread has set `closing`, and no user is left.
+        let segment = unsafe { (*entry.segment.get()).take() };
+        // The next handle of this entry is another number.
+        let next = (generation + 1) & u64::try_from(GENERATION_MASK).unwrap_or(u64::MAX);
+        entry
+            .state
+            .store(next << GENERATION_SHIFT, Ordering::Release);
+        push_free(self.0 & NUMBER_MASK);
+        segment.ok_or_else(|| self.unknown())?.close(&call)
+    }
+
+    fn unknown(self) -> Error {
+        Errno(libc::EINVAL).during(format_args!(
+            "use handle {:#x}, which shmCreate never returned, or which was destroyed",
+            self.0
+        ))
+    }
+}
+
+/// A save or load in progress.
+struct User {
+    entry: &'static Entry,
+}
+
+impl User {
+    fn new(entry: &'static Entry, generation: u64) -> Option<Self> {
+        entry.change(generation, |state| state + 1)?;
+        Some(Self { entry })
+    }
+
+    fn segment(&self) -> Option<&Segment> {
+        // SAFETY: while there are users, the segment is only read.
+        unsafe { &*self.entry.segment.get() }.as_ref()
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // Whoever destroys the handle meanwhile waits for this. A child of
+        // fork never gets here for a user of its parent: it has no such thread,
+        // and the thread that forks is in no save.
+        self.entry.state.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// The chunk and the place in it of an entry.
+fn place(number: usize) -> (usize, usize) {
+    let shifted = number + FIRST_CHUNK;
+    let power = shifted.ilog2();
+    let chunk = usize::try_from(power - FIRST_CHUNK.ilog2()).unwrap_or(usize::MAX);
+    (chunk, shifted - (1 << power))
+}
+
+fn entry(number: usize) -> Option<&'static Entry> {
+    let (chunk, index) = place(number);
+    TABLE.get(chunk)?.get()?.get(index)
+}
+
+/// Takes a number that was never used, and makes memory for it if need be.
+fn grow() -> std::result::Result<usize, Errno> {
+    let no_room = Errno(libc::ENOMEM);
+    let number = USED.fetch_add(1, Ordering::Relaxed);
+    let (chunk, _) = place(number);
+    let chunk_place = TABLE
+        .get(chunk)
+        .filter(|_| number <= NUMBER_MASK)
+        .ok_or(no_room)?;
+    chunk_place.get_or_try_init(|| {
+        let size = FIRST_CHUNK << chunk;
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(size).map_err(|_| no_room)?;
+        entries.resize_with(size, Entry::new);
+        Ok::<_, Errno>(Box::new(entries.into_boxed_slice()))
+    })?;
+    Ok(number)
+}
+
+fn pop_free() -> Option<usize> {
+    let mut head = FREE.load(Ordering::Acquire);
+    loop {
+        let number = usize::try_from(head & u64::from(u32::MAX))
+            .ok()?
+            .checked_sub(1)?;
+        let next = entry(number)?.next_free.load(Ordering::Relaxed);
+        match FREE.compare_exchange_weak(
+            head,
+            next_head(head, next),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => return Some(number),
+            Err(changed) => head = changed,
+        }
+    }
+}
+
+fn push_free(number: usize) {
+    let (Some(entry), Ok(first)) = (entry(number), u32::try_from(number + 1)) else {
+        return;
+    };
+    let mut head = FREE.load(Ordering::Relaxed);
+    loop {
+        let [a, b, c, d, ..] = head.to_le_bytes();
+        entry
+            .next_free
+            .store(u32::from_le_bytes([a, b, c, d]), Ordering::Relaxed);
+        match FREE.compare_exchange_weak(
+            head,
+            next_head(head, first),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            Ok(_) => return,
+            Err(changed) => head = changed,
+        }
+    }
+}
+
+fn next_head(head: u64, first: u32) -> u64 {
+    ((head >> 32).wrapping_add(1)) << 32 | u64::from(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_have_places_one_after_the_other() {
+        let mut expected = (0, 0);
+        for number in 0..100_000 {
+            assert_eq!(place(number), expected);
+            expected.1 += 1;
+            if expected.1 == FIRST_CHUNK << expected.0 {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn made_up_handles_are_not_found() {
+        let on_the_stack = 0;
+        let address = (&raw const on_the_stack).addr();
+        for number in [0, 1, 64, TAG, TAG | 1, usize::MAX, usize::MAX - 1, address] {
+            let handle = Handle(number);
+            assert_eq!(handle.id(), None, "{number:#x}");
+            assert_eq!(handle.address(), None);
+            assert_eq!(handle.size(), None);
+            assert_eq!(handle.destroy().unwrap_err().errno(), libc::EINVAL);
+        }
+    }
+
+    #[test]
+    fn a_state_of_an_earlier_epoch_has_no_users_in_this_process() {
+        let other_epoch = current_epoch() ^ (1 << EPOCH_SHIFT);
+        let state = 7 << GENERATION_SHIFT | LIVE | CLOSING | other_epoch | 3;
+        assert!(is_open(in_this_process(state), 7));
+        assert_eq!(in_this_process(state) & USERS, 0);
+        let state = 7 << GENERATION_SHIFT | LIVE | CLOSING | current_epoch() | 3;
+        assert!(!is_open(in_this_process(state), 7));
+        assert_eq!(in_this_process(state), state);
+    }
+
+    #[test]
+    fn a_destroyed_handle_stays_dead_when_its_entry_is_used_again() {
+        let name = format!("handle test {}", std::process::id());
+        let first = Handle::new(Segment::create(&name, 100).unwrap()).unwrap();
+        assert_eq!(first.size(), Some(100));
+        first.destroy().unwrap();
+        assert_eq!(first.size(), None);
+        assert_eq!(first.destroy().unwrap_err().errno(), libc::EINVAL);
+        let mut others = Vec::new();
+        for _ in 0..200 {
+            others.push(Handle::new(Segment::create(&name, 50).unwrap()).unwrap());
+            assert_eq!(first.size(), None);
+        }
+        for other in others {
+            assert_ne!(other, first);
+            assert_eq!(other.size(), Some(50));
+            other.destroy().unwrap();
+        }
+    }
+}

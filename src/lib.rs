@@ -1,0 +1,70 @@
+//! Named shared memory segments whose names stay right when processes die.
+//!
+//! This is the replacement for the `shm_util` package of the C library libgpl:
+//! a C program includes `shm_util.h`, links with `-lshm_util`, and calls
+//! `shmCreate ("name", size, &address, &memory)`. The first such call makes a
+//! System V shared memory segment, later ones map it, the last `shmDestroy`
+//! deletes it. Rust programs share segments with the C ones by [`Segment`].
+//!
+//! Which name belongs to which segment is kept in a registry that is itself
+//! a segment. Who is attached to what is not kept at all: the kernel knows, and
+//! keeps that right when processes fork, exec, exit or are killed.
+//!
+//! # Modules
+//!
+//! Data flow one way, and a module knows only those to its right:
+//!
+//! ```text
+//! capi -> handle -> segment -> registry -> sysv
+//! ```
+//!
+//! | module     | job |
+//! | ---------- | --- |
+//! | `capi`     | the functions of `shm_util.h`: conversion only |
+//! | `handle`   | handles: checked numbers, never dereferenced |
+//! | `segment`  | create, attach, detach a named segment: the life cycle |
+//! | `registry` | the names: open, lock, look up, insert, remove, recover |
+//! | `sysv`     | shmget(2), shmop(2), shmctl(2) as safe wrappers |
+//! | `snapshot` | save and load |
+//! | `filename` | libgpl's file name translation |
+//! | `message`  | what is printed, where, when |
+//! | `fork`     | calls in progress, and what fork makes of them |
+//! | `process`  | environment, credentials, `errno`, C streams as safe wrappers |
+//! | `error`    | one error type, and its `errno` value |
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
+
+#[cfg(all(feature = "shipped", panic = "unwind"))]
+compile_error!("the library for C programs is built with panic = \"abort\": use make");
+
+pub mod capi;
+mod error;
+mod filename;
+mod fork;
+mod handle;
+mod message;
+mod process;
+mod registry;
+mod segment;
+mod snapshot;
+mod sysv;
+
+pub use error::{Error, Result};
+pub use segment::Segment;
+pub use snapshot::Loaded;
+
+/// Runs when the program exits or the library is unloaded: after all handlers
+/// of atexit(3), in which programs destroy their segments.
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_EXIT: extern "C" fn() = {
+    extern "C" fn at_exit() {
+        // exit(3) may have been called by a signal handler that interrupted a
+        // call; what that holds, the kernel gives up.
+        if !fork::Call::is_in_progress() {
+            registry::retire_all();
+        }
+    }
+    at_exit
+};

@@ -1,0 +1,173 @@
+//! What the library asks of the process that it lives in: environment,
+//! credentials, the C library's `errno` and streams. Thin safe wrappers.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use crate::error::{Errno, try_to_vec};
+
+// A weak reference: 0 where neither the program nor libgpl has such a global.
+// Rust has no stable way to say so; one word of data in assembly has, and it
+// makes the linker export the program's variable to the shared library.
+#[cfg(target_pointer_width = "64")]
+core::arch::global_asm!(
+    ".weak aperror_print",
+    ".pushsection .data.rel.ro.shm_util, \"aw\"",
+    ".p2align 3",
+    ".hidden shm_util_aperror_print",
+    ".globl shm_util_aperror_print",
+    "shm_util_aperror_print:",
+    ".quad aperror_print",
+    ".popsection",
+);
+#[cfg(target_pointer_width = "32")]
+core::arch::global_asm!(
+    ".weak aperror_print",
+    ".pushsection .data.rel.ro.shm_util, \"aw\"",
+    ".p2align 2",
+    ".hidden shm_util_aperror_print",
+    ".globl shm_util_aperror_print",
+    "shm_util_aperror_print:",
+    ".long aperror_print",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    static shm_util_aperror_print: *mut c_int;
+    static stdout: *mut libc::FILE;
+    static stderr: *mut libc::FILE;
+    fn secure_getenv(name: *const c_char) -> *const c_char;
+}
+
+/// The value of an environment variable, or `None` if it is not set, or if
+/// the program is set-uid or the like: then the environment, which is the
+/// caller's, selects nothing (see `secure_getenv(3)`).
+pub(crate) fn variable(name: &CStr) -> Result<Option<Vec<u8>>, Errno> {
+    // SAFETY: the name ends with a NUL.
+    let value = unsafe { secure_getenv(name.as_ptr()) };
+    if value.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: getenv returns a string that ends with a NUL. As everywhere in
+    // C, a program may not call setenv in one thread while another reads.
+    let value = unsafe { CStr::from_ptr(value) };
+    try_to_vec(value.to_bytes()).map(Some)
+}
+
+/// Whether an environment variable is, as atoi(3) reads it, a number other
+/// than 0.
+pub(crate) fn variable_is_nonzero(name: &CStr) -> bool {
+    let Ok(Some(value)) = variable(name) else {
+        return false;
+    };
+    let digits = value.trim_ascii_start();
+    let digits = match digits {
+        [b'+' | b'-', rest @ ..] => rest,
+        all => all,
+    };
+    digits
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .any(|&digit| digit != b'0')
+}
+
+/// Whether the program's, or libgpl's, `int aperror_print` is there and not 0.
+pub(crate) fn aperror_print() -> bool {
+    // SAFETY: the linker has filled in the word before anything runs.
+    let variable = unsafe { shm_util_aperror_print };
+    if variable.is_null() {
+        return false;
+    }
+    // SAFETY: the contract says that a global of that name is an int, and it
+    // lives as long as the program; another thread may be setting it.
+    let value = unsafe { AtomicI32::from_ptr(variable) };
+    value.load(Ordering::Relaxed) != 0
+}
+
+/// The effective user id: whose name space is used, who owns what is made.
+pub(crate) fn effective_user() -> libc::uid_t {
+    // SAFETY: geteuid has no arguments and can't fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Whether the process is in a group, by its effective group id or otherwise.
+pub(crate) fn in_group(group: libc::gid_t) -> bool {
+    // SAFETY: getegid has no arguments and can't fail.
+    if unsafe { libc::getegid() } == group {
+        return true;
+    }
+    // SAFETY: with a length of 0 getgroups writes nothing.
+    let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
+    let mut groups = Vec::new();
+    if groups
+        .try_reserve_exact(usize::try_from(count).unwrap_or(0))
+        .is_err()
+    {
+        return false;
+    }
+    groups.resize(usize::try_from(count).unwrap_or(0), 0);
+    // SAFETY: there is room for `count` ids.
+    let count = unsafe { libc::getgroups(count, groups.as_mut_ptr()) };
+    groups
+        .iter()
+        .take(usize::try_from(count).unwrap_or(0))
+        .any(|&one| one == group)
+}
+
+/// The process id.
+pub(crate) fn id() -> libc::pid_t {
+    // SAFETY: getpid has no arguments and can't fail.
+    unsafe { libc::getpid() }
+}
+
+/// The calling thread's `errno`.
+pub(crate) fn errno() -> c_int {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place }
+}
+
+/// Sets the calling thread's `errno`.
+pub(crate) fn set_errno(value: c_int) {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place = value };
+}
+
+/// The text of strerror(3).
+pub(crate) fn strerror(errno: i32) -> String {
+    let mut buffer: [c_char; 256] = [0; 256];
+    // SAFETY: the buffer has the length that is told. libc binds the POSIX
+    // form, which writes a string that ends with a NUL.
+    unsafe { libc::strerror_r(errno, buffer.as_mut_ptr(), buffer.len()) };
+    // SAFETY: the buffer was all NUL, and strerror_r leaves one at the end.
+    let text = unsafe { CStr::from_ptr(buffer.as_ptr()) };
+    crate::error::text(format_args!("{}", text.to_string_lossy()))
+}
+
+/// One of the C library's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// `stdout`
+    Out,
+    /// `stderr`
+    Error,
+}
+
+/// Writes a line, which ends with "\n\0", through the C library, so that it
+/// comes in order among the program's own `printf`s.
+pub(crate) fn print(stream: Stream, line: &CStr) {
+    // SAFETY: both are set before main and hold streams; a program that
+    // assigns to one may not do so while other threads print.
+    let file = unsafe {
+        match stream {
+            Stream::Out => stdout,
+            Stream::Error => stderr,
+        }
+    };
+    // SAFETY: the line ends with a NUL; the stream is open, or fputs says EOF.
+    // What can't be printed is not the caller's failure.
+    unsafe { libc::fputs(line.as_ptr(), file) };
+}

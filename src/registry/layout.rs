@@ -1,0 +1,473 @@
+//! The bytes in shared memory: a header, slots, and the names of the slots.
+//!
+//! Everything is atomic, because other processes, and stray writes of any
+//! program that has the registry mapped, may change it at any time. Nothing
+//! read here is believed before it is checked: the memory says which name
+//! belongs to which segment, never where anything is in this process.
+//!
+//! ```text
+//! 0                  HEADER_SIZE
+//! | Header           | Slot 0 | Slot 1 | ... | name 0   | name 1   | ... |
+//!                      64 bytes each           1024 bytes each
+//! ```
+//!
+//! Slots and names are apart so that looking a name up reads few pages, and
+//! pages that hold no name are never touched and so cost no memory.
+
+use std::mem::offset_of;
+use std::slice;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use super::lock::RobustLock;
+use crate::sysv::{Id, Key, Mapping};
+
+/// In the first eight bytes: the registry is complete.
+pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
+/// Raised with every change of this file that older programs can't read.
+pub(super) const VERSION: u32 = 1;
+/// The longest name, in bytes.
+pub(crate) const NAME_MAX: usize = 1000;
+
+const HEADER_SIZE: usize = 8192;
+const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
+const NAME_WORDS: usize = 128;
+
+/// Slots are never fewer, and never more: a registry of the most, with all
+/// its names, has 136 MiB.
+const CAPACITIES: std::ops::RangeInclusive<usize> = 64..=1 << 17;
+
+/// The first bytes of a registry.
+#[repr(C)]
+pub(super) struct Header {
+    /// Written last when a registry is born.
+    magic: AtomicU64,
+    version: AtomicU32,
+    capacity: AtomicU32,
+    pub(super) lock: RobustLock,
+    identity_length: AtomicU32,
+    /// The number of names, and its complement above it.
+    names: AtomicU64,
+    identity_check: AtomicU32,
+    _unused: [AtomicU32; 5],
+    identity: [AtomicU8; IDENTITY_MAX],
+}
+
+/// A name's entry. One cache line.
+#[repr(C, align(64))]
+pub(super) struct Slot {
+    /// [`State`], see [`State::to_word`]. Written last, read first.
+    state: AtomicU64,
+    /// Of the segment, in bytes.
+    size: AtomicU64,
+    key: AtomicU32,
+    /// Of the name.
+    hash: AtomicU32,
+    /// Of the name, in bytes.
+    length: AtomicU32,
+    /// The process that makes the segment.
+    creator: AtomicU32,
+    /// Over the four above.
+    check: AtomicU32,
+    _unused: [AtomicU32; 7],
+}
+
+type NameCell = [AtomicU64; NAME_WORDS];
+
+// What other processes, built elsewhere, rely on.
+const _: () = {
+    assert!(size_of::<Header>() <= HEADER_SIZE);
+    assert!(offset_of!(Header, version) == 8);
+    assert!(offset_of!(Header, capacity) == 12);
+    assert!(offset_of!(Header, lock) == 16);
+    assert!(offset_of!(Header, identity_length) == 20);
+    assert!(offset_of!(Header, names) == 24);
+    assert!(offset_of!(Header, identity_check) == 32);
+    assert!(offset_of!(Header, identity) == 56);
+    assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
+    assert!(offset_of!(Slot, size) == 8);
+    assert!(offset_of!(Slot, key) == 16);
+    assert!(offset_of!(Slot, check) == 32);
+    assert!(size_of::<NameCell>() == 1024 && NAME_MAX <= 1024);
+    assert!(HEADER_SIZE % align_of::<Slot>() == 0);
+};
+
+/// What the memory holds can't have been written by this library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damage(pub(super) &'static str);
+
+/// What a slot is in the midst of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Never used: no probe for a name goes on beyond it.
+    Empty,
+    /// Used once: probes go on, and the next new name may have it.
+    Freed,
+    /// Its segment is about to be made, or was just made.
+    Creating,
+    /// It names the segment with this identifier.
+    Live(Id),
+    /// Its segment is about to be removed, or was just removed.
+    Removing(Id),
+}
+
+impl State {
+    /// The identifier in the lower half; in the upper one what the state is,
+    /// and a check over both. Empty is 0, as memory is when it is new.
+    fn to_word(self) -> u64 {
+        let (kind, id): (u8, Id) = match self {
+            Self::Empty => return 0,
+            Self::Freed => (1, -1),
+            Self::Creating => (2, -1),
+            Self::Live(id) => (3, id),
+            Self::Removing(id) => (4, id),
+        };
+        let id = id.cast_unsigned().to_le_bytes();
+        let check = hash_of([kind].into_iter().chain(id)).to_le_bytes();
+        u64::from_le_bytes([
+            id[0], id[1], id[2], id[3], kind, check[0], check[1], check[2],
+        ])
+    }
+
+    fn from_word(word: u64) -> Result<Self, Damage> {
+        let bytes = word.to_le_bytes();
+        let id = Id::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let state = match bytes[4] {
+            0 => Self::Empty,
+            1 => Self::Freed,
+            2 => Self::Creating,
+            3 => Self::Live(id),
+            4 => Self::Removing(id),
+            _ => return Err(Damage("a slot's state")),
+        };
+        if state.to_word() == word {
+            Ok(state)
+        } else {
+            Err(Damage("a slot's state"))
+        }
+    }
+}
+
+/// What a slot says besides its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) key: Key,
+    pub(super) size: u64,
+    pub(super) hash: u32,
+    pub(super) length: u32,
+    pub(super) creator: u32,
+}
+
+impl Facts {
+    fn check(self) -> u32 {
+        hash_of(
+            [
+                u64::from(self.key) << 32 | u64::from(self.hash),
+                u64::from(self.length) << 32 | u64::from(self.creator),
+                self.size,
+            ]
+            .into_iter()
+            .flat_map(u64::to_le_bytes),
+        )
+    }
+}
+
+impl Slot {
+    pub(super) fn state(&self) -> Result<State, Damage> {
+        State::from_word(self.state.load(Ordering::Acquire))
+    }
+
+    /// A process that dies here leaves the stores before this one made, and
+    /// the ones after it not: what recovery relies on.
+    pub(super) fn set_state(&self, state: State) {
+        self.state.store(state.to_word(), Ordering::Release);
+    }
+
+    pub(super) fn facts(&self) -> Result<Facts, Damage> {
+        let facts = Facts {
+            key: self.key.load(Ordering::Relaxed),
+            size: self.size.load(Ordering::Relaxed),
+            hash: self.hash.load(Ordering::Relaxed),
+            length: self.length.load(Ordering::Relaxed),
+            creator: self.creator.load(Ordering::Relaxed),
+        };
+        if facts.check() == self.check.load(Ordering::Relaxed) {
+            Ok(facts)
+        } else {
+            Err(Damage("a slot's key, size or hash"))
+        }
+    }
+
+    /// Only while the state says that there are no facts to read.
+    pub(super) fn set_facts(&self, facts: Facts) {
+        self.key.store(facts.key, Ordering::Relaxed);
+        self.size.store(facts.size, Ordering::Relaxed);
+        self.hash.store(facts.hash, Ordering::Relaxed);
+        self.length.store(facts.length, Ordering::Relaxed);
+        self.creator.store(facts.creator, Ordering::Relaxed);
+        self.check.store(facts.check(), Ordering::Relaxed);
+    }
+}
+
+impl Header {
+    /// [`MAGIC`], or 0 where nothing was written yet.
+    pub(super) fn magic(&self) -> u64 {
+        self.magic.load(Ordering::Acquire)
+    }
+
+    pub(super) fn version(&self) -> u32 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    /// Completes a registry: the magic number comes last, so it is complete
+    /// or not there at all. `identity` has at most `PATH_MAX` bytes.
+    pub(super) fn give_birth(&self, identity: &[u8], capacity: usize) {
+        self.version.store(VERSION, Ordering::Relaxed);
+        self.capacity
+            .store(u32::try_from(capacity).unwrap_or(0), Ordering::Relaxed);
+        for (place, &byte) in self.identity.iter().zip(identity) {
+            place.store(byte, Ordering::Relaxed);
+        }
+        self.identity_length.store(
+            u32::try_from(identity.len()).unwrap_or(u32::MAX),
+            Ordering::Relaxed,
+        );
+        self.identity_check
+            .store(hash_of(identity.iter().copied()), Ordering::Relaxed);
+        self.set_names(0);
+        self.magic.store(MAGIC, Ordering::Release);
+    }
+
+    /// Whether the registry is that of this name space.
+    pub(super) fn is_for(&self, identity: &[u8]) -> Result<bool, Damage> {
+        let length = self.identity_length.load(Ordering::Relaxed);
+        let stored = usize::try_from(length)
+            .ok()
+            .and_then(|length| self.identity.get(..length))
+            .ok_or(Damage("the name space's length"))?;
+        let bytes = || stored.iter().map(|byte| byte.load(Ordering::Relaxed));
+        if hash_of(bytes()) != self.identity_check.load(Ordering::Relaxed) {
+            return Err(Damage("the name space"));
+        }
+        Ok(bytes().eq(identity.iter().copied()))
+    }
+
+    /// The number of names.
+    pub(super) fn names(&self) -> Result<u32, Damage> {
+        let bytes = self.names.load(Ordering::Relaxed).to_le_bytes();
+        let [a, b, c, d, e, f, g, h] = bytes;
+        let count = u32::from_le_bytes([a, b, c, d]);
+        if u32::from_le_bytes([e, f, g, h]) == !count {
+            Ok(count)
+        } else {
+            Err(Damage("the number of names"))
+        }
+    }
+
+    pub(super) fn set_names(&self, count: u32) {
+        self.names.store(
+            u64::from(!count) << 32 | u64::from(count),
+            Ordering::Relaxed,
+        );
+    }
+}
+
+/// A name as the registry knows it: at most [`NAME_MAX`] bytes, none of them 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a> {
+    bytes: &'a [u8],
+    hash: u32,
+}
+
+impl<'a> Name<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            hash: hash_of(bytes.iter().copied()),
+        }
+    }
+
+    pub(crate) const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) const fn hash(&self) -> u32 {
+        self.hash
+    }
+
+    /// Eight bytes at a time, the last ones filled up with zeros.
+    fn words(&self) -> impl Iterator<Item = u64> {
+        self.bytes.chunks(8).map(|chunk| {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            u64::from_ne_bytes(word)
+        })
+    }
+}
+
+/// A registry's memory, seen as what it is.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a> {
+    pub(super) header: &'a Header,
+    slots: &'a [Slot],
+    names: &'a [NameCell],
+}
+
+/// The size in bytes of a registry with this many slots.
+pub(super) const fn size_of_registry(capacity: usize) -> usize {
+    HEADER_SIZE + capacity * (size_of::<Slot>() + size_of::<NameCell>())
+}
+
+/// How many slots a new registry gets where the system allows this many
+/// segments: twice as many, so that probes stay short when all are named.
+pub(super) fn capacity_for(segments: usize) -> usize {
+    segments
+        .saturating_mul(2)
+        .clamp(*CAPACITIES.start(), *CAPACITIES.end())
+        .next_power_of_two()
+}
+
+/// How many slots a registry of this size has; `None` if no registry has it.
+pub(super) fn capacity_of(size: usize) -> Option<usize> {
+    let capacity = size.checked_sub(HEADER_SIZE)? / (size_of::<Slot>() + size_of::<NameCell>());
+    (capacity.is_power_of_two()
+        && CAPACITIES.contains(&capacity)
+        && size_of_registry(capacity) == size)
+        .then_some(capacity)
+}
+
+/// The header of a mapping that has room for one.
+pub(super) fn header(mapping: &Mapping) -> Option<&Header> {
+    if mapping.size() < HEADER_SIZE {
+        return None;
+    }
+    // SAFETY: there is room; a mapping begins at a page; the header is made of
+    // atomics, for which every pattern of bits is a value.
+    Some(unsafe { mapping.address().cast::<Header>().as_ref() })
+}
+
+impl<'a> Table<'a> {
+    /// `None` if the mapping has the size of no registry.
+    pub(super) fn new(mapping: &'a Mapping) -> Option<Self> {
+        let capacity = capacity_of(mapping.size())?;
+        let header = header(mapping)?;
+        let base = mapping.address();
+        // SAFETY: `capacity_of` says that the slots end within the mapping.
+        let slots = unsafe { base.byte_add(HEADER_SIZE) };
+        // SAFETY: the same for the names, behind the slots.
+        let names = unsafe { slots.byte_add(capacity * size_of::<Slot>()) };
+        Some(Self {
+            header,
+            // SAFETY: within the mapping, aligned to a cache line, and atomic.
+            slots: unsafe { slice::from_raw_parts(slots.cast::<Slot>().as_ptr(), capacity) },
+            // SAFETY: as above.
+            names: unsafe { slice::from_raw_parts(names.cast::<NameCell>().as_ptr(), capacity) },
+        })
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) const fn slots(&self) -> &'a [Slot] {
+        self.slots
+    }
+
+    /// The slot of an index, which wraps around.
+    pub(super) fn slot(&self, index: usize) -> Result<&'a Slot, Damage> {
+        self.slots
+            .get(index & (self.slots.len() - 1))
+            .ok_or(Damage("an index"))
+    }
+
+    fn name_cell(&self, index: usize) -> Result<&'a NameCell, Damage> {
+        self.names
+            .get(index & (self.names.len() - 1))
+            .ok_or(Damage("an index"))
+    }
+
+    pub(super) fn set_name(&self, index: usize, name: &Name<'_>) -> Result<(), Damage> {
+        for (place, word) in self.name_cell(index)?.iter().zip(name.words()) {
+            place.store(word, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Whether the slot of `index`, which has these facts, is that of `name`.
+    pub(super) fn is_named(
+        &self,
+        index: usize,
+        facts: Facts,
+        name: &Name<'_>,
+    ) -> Result<bool, Damage> {
+        if facts.hash != name.hash {
+            return Ok(false);
+        }
+        let cell = self.name_cell(index)?;
+        let stored = || cell.iter().map(|word| word.load(Ordering::Relaxed));
+        let length = usize::try_from(facts.length).unwrap_or(usize::MAX);
+        if length == name.bytes.len() && stored().take(length.div_ceil(8)).eq(name.words()) {
+            return Ok(true);
+        }
+        // Another name of the same hash, or one that was overwritten?
+        let bytes = stored().flat_map(u64::to_ne_bytes).take(length);
+        if hash_of(bytes) == facts.hash {
+            Ok(false)
+        } else {
+            Err(Damage("a name"))
+        }
+    }
+}
+
+/// FNV-1a in 64 bits, folded to 32 so that all of them matter.
+pub(super) fn hash_of(bytes: impl Iterator<Item = u8>) -> u32 {
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes([e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_back_as_it_was_written() {
+        for state in [
+            State::Empty,
+            State::Freed,
+            State::Creating,
+            State::Live(0),
+            State::Live(i32::MAX),
+            State::Removing(7),
+        ] {
+            assert_eq!(State::from_word(state.to_word()), Ok(state));
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_state_is_noticed() {
+        for state in [State::Freed, State::Creating, State::Live(42)] {
+            for bit in 0..64 {
+                assert!(State::from_word(state.to_word() ^ 1 << bit).is_err());
+            }
+        }
+        for bit in 0..64 {
+            assert!(State::from_word(1 << bit).is_err());
+        }
+    }
+
+    #[test]
+    fn a_registry_has_one_of_few_sizes() {
+        for segments in [0, 1, 4096, 32_768, usize::MAX] {
+            let capacity = capacity_for(segments);
+            assert_eq!(capacity_of(size_of_registry(capacity)), Some(capacity));
+        }
+        assert_eq!(capacity_for(4096), 8192);
+        for size in [0, 1, 4096, 16_384, HEADER_SIZE, size_of_registry(100)] {
+            assert_eq!(capacity_of(size), None);
+        }
+    }
+}

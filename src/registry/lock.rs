@@ -1,0 +1,319 @@
+//! A lock in shared memory that a dead owner gives up.
+//!
+//! It is one 32-bit word, used as futex(2) and the kernel's robust futex ABI
+//! prescribe: 0 is free, else it holds the owner's thread id, and a bit that
+//! says whether anyone waits. While a thread takes, holds or releases the
+//! lock, the `list_op_pending` of its robust list (`get_robust_list(2)`) points
+//! at it, so the kernel, when the thread ends in whatever way, or calls
+//! exec, marks the word as left by a dead owner and wakes a waiter.
+//!
+//! A `pthread_mutex_t` would do the same, but keeps list pointers in the
+//! shared memory: a stray write there makes the *owner's* process crash when it
+//! unlocks. Here nothing read from shared memory is ever used as an address,
+//! fresh memory, all zero, is a free lock, and programs of any word size and C
+//! library agree on it.
+
+use std::cell::Cell;
+use std::ffi::{c_long, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::Errno;
+use crate::fork;
+
+const OWNER: u32 = 0x3fff_ffff; // FUTEX_TID_MASK
+const OWNER_DIED: u32 = 0x4000_0000; // FUTEX_OWNER_DIED
+const WAITERS: u32 = 0x8000_0000; // FUTEX_WAITERS
+
+/// It is held for microseconds: most waits end while a processor spins this
+/// often.
+const SPINS: u32 = 100;
+
+/// A waiter looks again this often, although it is woken: a word that was
+/// overwritten wakes nobody.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A robust lock; all zero is free.
+#[repr(transparent)]
+#[derive(Debug)]
+pub(super) struct RobustLock(AtomicU32);
+
+/// How a lock was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Acquired {
+    /// Its last owner released it.
+    Released,
+    /// Its last owner died with it: what it guards may be half changed.
+    OwnerDied,
+}
+
+/// The lock is held, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    word: &'a AtomicU32,
+    acquired: Acquired,
+    _announced: Announced,
+}
+
+impl Held<'_> {
+    pub(super) const fn acquired(&self) -> Acquired {
+        self.acquired
+    }
+}
+
+impl RobustLock {
+    /// Takes the lock. `ETIMEDOUT` if its owner keeps it longer than `limit`:
+    /// it was stopped, perhaps.
+    pub(super) fn acquire(&self, limit: Duration) -> Result<Held<'_>, Errno> {
+        let thread = Thread::current();
+        // From here on the kernel knows, so a death between two instructions
+        // can't leave the lock taken for ever.
+        let announced = thread.announce(&self.0);
+        let acquired = self.take(thread.id, limit)?;
+        Ok(Held {
+            word: &self.0,
+            acquired,
+            _announced: announced,
+        })
+    }
+
+    fn take(&self, thread: u32, limit: Duration) -> Result<Acquired, Errno> {
+        let mut spins = 0;
+        let mut deadline = None;
+        // Who has waited can't know whether others still do.
+        let mut waiters = 0;
+        loop {
+            let word = self.0.load(Ordering::Relaxed);
+            if word & OWNER == 0 || word & OWNER_DIED != 0 {
+                let ours = thread | waiters | (word & WAITERS);
+                if self.replace(word, ours) {
+                    return Ok(if word & OWNER_DIED == 0 {
+                        Acquired::Released
+                    } else {
+                        Acquired::OwnerDied
+                    });
+                }
+                continue;
+            }
+            if spins < SPINS {
+                spins += 1;
+                std::hint::spin_loop();
+                continue;
+            }
+            let now = Instant::now();
+            let end = *deadline.get_or_insert(now + limit);
+            if now >= end {
+                return Err(Errno(libc::ETIMEDOUT));
+            }
+            if word & WAITERS != 0 || self.replace(word, word | WAITERS) {
+                futex_wait(&self.0, word | WAITERS, LOOK_AGAIN.min(end - now));
+                waiters = WAITERS;
+            }
+        }
+    }
+
+    /// Whose lock it is now, for a message: a thread id, or 0.
+    pub(super) fn owner(&self) -> u32 {
+        self.0.load(Ordering::Relaxed) & OWNER
+    }
+
+    fn replace(&self, old: u32, new: u32) -> bool {
+        self.0
+            .compare_exchange(old, new, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // Another process may have mapped the memory away from under its name
+        // by now, but this mapping stays, so the word is still there. A death
+        // between the two lines is the kernel's: it wakes a waiter of a
+        // free word that is announced.
+        if self.word.swap(0, Ordering::Release) & WAITERS != 0 {
+            futex_wake_one(self.word);
+        }
+    }
+}
+
+/// The head of a thread's robust list, as the kernel's ABI lays it out.
+#[repr(C)]
+struct RobustListHead {
+    list: *mut c_void,
+    /// From an entry of the list to its futex word, in bytes.
+    futex_offset: c_long,
+    list_op_pending: *mut c_void,
+}
+
+/// What the kernel knows of a thread.
+#[derive(Clone, Copy)]
+struct Thread {
+    id: u32,
+    robust_list: *mut RobustListHead,
+    epoch: u32,
+}
+
+thread_local! {
+    static THREAD: Cell<Option<Thread>> = const { Cell::new(None) };
+}
+
+impl Thread {
+    /// Remembered, because it costs two system calls; a child of fork is
+    /// another thread.
+    fn current() -> Self {
+        let epoch = fork::epoch();
+        if let Some(thread) = THREAD.get()
+            && thread.epoch == epoch
+        {
+            return thread;
+        }
+        let mut robust_list = ptr::null_mut::<RobustListHead>();
+        let mut length = 0_usize;
+        // SAFETY: gettid has no arguments.
+        let id = unsafe { libc::syscall(libc::SYS_gettid) };
+        // SAFETY: for the calling thread (0) the kernel writes a pointer and
+        // a length. If it can't, the pointer stays NULL.
+        unsafe {
+            libc::syscall(
+                libc::SYS_get_robust_list,
+                0,
+                &raw mut robust_list,
+                &raw mut length,
+            )
+        };
+        if length != size_of::<RobustListHead>() {
+            robust_list = ptr::null_mut();
+        }
+        let thread = Self {
+            id: u32::try_from(id).unwrap_or(0) & OWNER,
+            robust_list,
+            epoch,
+        };
+        THREAD.set(Some(thread));
+        thread
+    }
+
+    /// Tells the kernel that this thread is about to take, hold and release
+    /// `word`. What the C library had announced, if a signal handler
+    /// interrupted it there, is announced again afterwards.
+    fn announce(self, word: &AtomicU32) -> Announced {
+        if self.robust_list.is_null() {
+            return Announced { restore: None };
+        }
+        // SAFETY: the list's head is the thread's own, set by the C library,
+        // and lives as long as the thread.
+        let offset = unsafe { (*self.robust_list).futex_offset };
+        // SAFETY: as above; the kernel reads it when the thread has ended.
+        let pending = unsafe { &raw mut (*self.robust_list).list_op_pending };
+        let entry = ptr::from_ref(word)
+            .cast_mut()
+            .cast::<c_void>()
+            .wrapping_byte_offset(offset.wrapping_neg() as isize);
+        // SAFETY: aligned, and only this thread touches it.
+        let place = unsafe { AtomicPtr::from_ptr(pending) };
+        Announced {
+            restore: Some((place, place.swap(entry, Ordering::SeqCst))),
+        }
+    }
+}
+
+/// The kernel knows of a lock, until this is dropped.
+#[derive(Debug)]
+struct Announced {
+    restore: Option<(&'static AtomicPtr<c_void>, *mut c_void)>,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if let Some((place, before)) = self.restore {
+            place.store(before, Ordering::SeqCst);
+        }
+    }
+}
+
+fn futex_wait(word: &AtomicU32, expected: u32, limit: Duration) {
+    let timeout = libc::timespec {
+        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::try_from(limit.subsec_nanos()).unwrap_or(0),
+    };
+    // SAFETY: the word lives in a mapping that its borrow keeps; the kernel
+    // only compares it. Whatever ends the wait, the caller looks again.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT,
+            expected,
+            &raw const timeout,
+        )
+    };
+}
+
+fn futex_wake_one(word: &AtomicU32) {
+    // SAFETY: the kernel uses the address as a name only.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+    use std::thread;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_lock_excludes_other_threads() {
+        static LOCK: RobustLock = RobustLock(AtomicU32::new(0));
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        let held = LOCK.acquire(LIMIT).unwrap();
+                        // Not atomic on purpose: the lock must make it so.
+                        let seen = COUNTER.load(Ordering::Relaxed);
+                        COUNTER.store(seen + 1, Ordering::Relaxed);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!(COUNTER.load(Ordering::Relaxed), 40_000);
+        assert_eq!(LOCK.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_thread_that_ends_with_the_lock_gives_it_up() {
+        static LOCK: RobustLock = RobustLock(AtomicU32::new(0));
+        thread::spawn(|| std::mem::forget(LOCK.acquire(LIMIT).unwrap()))
+            .join()
+            .unwrap();
+        // The kernel marks the word when the thread has really ended, which
+        // may be a moment after its join.
+        let held = LOCK.acquire(LIMIT).unwrap();
+        assert_eq!(held.acquired(), Acquired::OwnerDied);
+        drop(held);
+        assert_eq!(LOCK.acquire(LIMIT).unwrap().acquired(), Acquired::Released);
+    }
+
+    #[test]
+    fn waiting_is_bounded() {
+        static LOCK: RobustLock = RobustLock(AtomicU32::new(0));
+        let held = LOCK.acquire(LIMIT).unwrap();
+        let waited = thread::spawn(|| LOCK.acquire(Duration::from_millis(20)).err())
+            .join()
+            .unwrap();
+        assert_eq!(waited, Some(Errno(libc::ETIMEDOUT)));
+        drop(held);
+    }
+
+    #[test]
+    fn whatever_the_word_holds_taking_it_ends() {
+        for shift in 0..32 {
+            let lock = RobustLock(AtomicU32::new(1 << shift));
+            let _ = lock.acquire(Duration::from_millis(1));
+        }
+    }
+}

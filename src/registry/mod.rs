@@ -1,0 +1,609 @@
+//! The names: which name belongs to which segment.
+//!
+//! A registry is itself a System V segment, so it has the life, the IPC name
+//! space and the owner of the segments that it names. It keeps no reference
+//! count: who is attached to what, the kernel knows.
+//!
+//! Other processes may be doing anything at any time: creating, removing, dying
+//! with the lock held, taking the registry away with ipcrm(1), or writing
+//! over it. What is said about one process below holds for all of them.
+//!
+//! # Birth
+//!
+//! Fresh memory is all zero, and that is a free [`lock`]. So whoever comes first
+//! makes the segment, and whoever holds the lock first completes it; the magic
+//! number is written last. A death anywhere on this way leaves a registry that
+//! the next process completes. Until then a permission bit without meaning to
+//! System V (execute) says that it is new: memory that is all zero without
+//! that bit was overwritten.
+//!
+//! # Change
+//!
+//! A segment is made under a random key that is in its slot *before* shmget(2)
+//! is called, so a death leaves nothing, or a key by which the next holder of
+//! the lock finds the segment and undoes what was begun ([`Names::recover`]).
+//!
+//! # End
+//!
+//! A process that exits and finds no names removes the registry under the lock.
+//! Whoever then gets the lock of a registry that is gone notices, and opens the
+//! next one ([`Names::is_current`]).
+
+mod layout;
+mod lock;
+mod namespace;
+mod table;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+pub(crate) use layout::{NAME_MAX, Name};
+
+use crate::error::{Errno, Error, Quoted, Result};
+use crate::process;
+use crate::sysv::{self, Id, Key, Mapping, Placement, Status};
+use layout::{Damage, Facts, Header, MAGIC, State, Table, VERSION};
+use lock::{Acquired, Held};
+use namespace::{KEY_BITS, NameSpace, SEGMENT_KEYS};
+use table::{Probe, Used};
+
+/// How long a holder of the lock may be stopped before others give up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for a process that only wants to tidy up before it ends.
+const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
+/// A new registry's permission bits have this one more, until it is complete.
+const UNBORN: u32 = 0o100;
+/// A segment's permission bits.
+const SEGMENT_MODE: u32 = 0o660;
+/// How often something that others undid in between is tried again.
+const ATTEMPTS: usize = 10_000;
+/// How many random keys are tried for a new segment.
+const KEY_ATTEMPTS: usize = 64;
+/// How many registries without a handle are kept mapped.
+const IDLE_REGISTRIES: usize = 8;
+
+/// The registries that this process has mapped, one a name space.
+static OPEN: Mutex<Vec<Arc<Registry>>> = Mutex::new(Vec::new());
+
+/// A name space's registry, mapped.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    namespace: NameSpace,
+    id: Id,
+    /// What tells it from another segment of the same id, should there be one.
+    key: Key,
+    creator_process: libc::pid_t,
+    mapping: Mapping,
+}
+
+/// A segment that the registry names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    slot: usize,
+    pub(crate) id: Id,
+    key: Key,
+    /// In bytes.
+    pub(crate) size: usize,
+    /// How many mappings it had when it was looked up.
+    pub(crate) mappings: u64,
+}
+
+/// A registry whose lock is held.
+pub(crate) struct Names<'a> {
+    registry: &'a Registry,
+    table: Table<'a>,
+    _held: Held<'a>,
+}
+
+/// What a segment under one of a name space's keys is.
+enum Candidate {
+    /// A complete registry of this name space.
+    Complete(Registry),
+    /// A registry that nobody has completed yet.
+    Unborn(Registry),
+    /// Something else: try the next key.
+    Stranger,
+    /// It went away meanwhile: start again.
+    Gone,
+}
+
+impl Registry {
+    /// The registry of the name space that is selected now; made if need be.
+    /// Whether it is still that, [`Names::is_current`] tells under the lock.
+    pub(crate) fn current() -> Result<Arc<Self>> {
+        let namespace = NameSpace::current()?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.iter().find(|known| known.namespace == namespace) {
+            return Ok(Arc::clone(known));
+        }
+        let registry = Arc::new(Self::open(namespace)?);
+        if open.len() >= IDLE_REGISTRIES {
+            open.retain(|known| {
+                let in_use = Arc::strong_count(known) > 1;
+                if !in_use {
+                    known.retire_if_empty();
+                }
+                in_use
+            });
+        }
+        open.try_reserve(1)
+            .map_err(|_| Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace)))?;
+        open.push(Arc::clone(&registry));
+        Ok(registry)
+    }
+
+    /// Leaves a registry that is not current any more. Handles that were made
+    /// with it go on using it.
+    pub(crate) fn forget(self: &Arc<Self>) {
+        OPEN.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|known| !Arc::ptr_eq(known, self));
+    }
+
+    /// Finds the name space's registry under its keys, or makes it.
+    fn open(namespace: NameSpace) -> Result<Self> {
+        let identity = namespace.identity()?;
+        for _ in 0..ATTEMPTS {
+            if let ControlFlow::Break(registry) = Self::search(&namespace, &identity)? {
+                return Ok(registry);
+            }
+        }
+        Err(namespace.denied(format_args!("its registry comes and goes all the time")))
+    }
+
+    /// One pass over the keys. All are looked at before one is made or
+    /// completed: a stranger who sat on an early one may be gone by now.
+    fn search(namespace: &NameSpace, identity: &[u8]) -> Result<ControlFlow<Self>> {
+        let mut vacant = None;
+        let mut unborn = None;
+        for key in NameSpace::keys(identity) {
+            match sysv::find(key) {
+                Err(Errno(libc::ENOENT)) => vacant = vacant.or(Some(key)),
+                Err(errno) => {
+                    return Err(errno.during(format_args!("find the registry of {namespace}")));
+                }
+                Ok(id) => match Self::examine(namespace, identity, key, id)? {
+                    Candidate::Complete(registry) => return Ok(ControlFlow::Break(registry)),
+                    Candidate::Unborn(registry) => unborn = unborn.or(Some(registry)),
+                    Candidate::Stranger => {}
+                    Candidate::Gone => return Ok(ControlFlow::Continue(())),
+                },
+            }
+        }
+        if let Some(registry) = unborn {
+            registry.complete(identity)?;
+            return Ok(ControlFlow::Continue(()));
+        }
+        let Some(key) = vacant else {
+            return Err(namespace.denied(format_args!(
+                "other programs' segments have all its keys; see the owners of the keys \
+                 from {:#x} on in 'ipcs -m'",
+                NameSpace::keys(identity).next().unwrap_or(0)
+            )));
+        };
+        let size = layout::size_of_registry(layout::capacity_for(sysv::maximum_segments()));
+        match sysv::create(key, size, namespace.mode() | UNBORN) {
+            // Found, and completed, in the next pass; or somebody was faster.
+            Ok(_) | Err(Errno(libc::EEXIST)) => Ok(ControlFlow::Continue(())),
+            Err(errno) => Err(errno.during(format_args!(
+                "make a registry of {size} bytes for {namespace}"
+            ))),
+        }
+    }
+
+    /// Looks at the segment under one of the name space's keys.
+    fn examine(namespace: &NameSpace, identity: &[u8], key: Key, id: Id) -> Result<Candidate> {
+        let gone = |errno| matches!(errno, Errno(libc::EINVAL | libc::EIDRM));
+        let status = match sysv::status(id) {
+            Ok(status) if status.key == key => status,
+            Ok(_) => return Ok(Candidate::Gone),
+            Err(errno) if gone(errno) => return Ok(Candidate::Gone),
+            Err(Errno(libc::EACCES)) => return Self::untrusted(namespace, id, None),
+            Err(errno) => {
+                return Err(errno.during(format_args!("look at registry {id} of {namespace}")));
+            }
+        };
+        if !namespace.trusts(status.creator, status.creator_group) {
+            return Self::untrusted(namespace, id, Some(status));
+        }
+        let mapping = match Mapping::attach(id, Placement::Anywhere, status.size) {
+            Ok(mapping) => mapping,
+            Err(errno) if gone(errno) => return Ok(Candidate::Gone),
+            Err(Errno(libc::EACCES)) => return Self::untrusted(namespace, id, Some(status)),
+            Err(errno) => {
+                return Err(errno.during(format_args!("attach registry {id} of {namespace}")));
+            }
+        };
+        let registry = Self {
+            namespace: namespace.clone(),
+            id,
+            key,
+            creator_process: status.creator_process,
+            mapping,
+        };
+        let Some(header) = layout::header(&registry.mapping) else {
+            return Ok(Candidate::Stranger);
+        };
+        // A stranger's segment has neither a registry's size nor its mode.
+        let looks_like_one =
+            layout::capacity_of(status.size).is_some() && status.mode & !UNBORN == namespace.mode();
+        match header.magic() {
+            MAGIC => {}
+            _ if !looks_like_one => return Ok(Candidate::Stranger),
+            0 if status.mode & UNBORN != 0 => return Ok(Candidate::Unborn(registry)),
+            _ => return Err(registry.damaged(Damage("its first bytes"))),
+        }
+        registry.check_version(header)?;
+        if !header
+            .is_for(identity)
+            .map_err(|damage| registry.damaged(damage))?
+        {
+            return Ok(Candidate::Stranger);
+        }
+        if status.mode & 0o002 != 0 {
+            return Err(namespace.denied(format_args!(
+                "anyone may write to its registry, segment {id} of user {}; end the programs \
+                 that use it, then remove it with 'ipcrm -m {id}'",
+                status.owner
+            )));
+        }
+        if status.mode & UNBORN != 0 {
+            // Who completed it died, or is just about to do this. A member of
+            // a group can't, and needn't.
+            let _ = sysv::set_mode(id, status.mode & !UNBORN);
+        }
+        Ok(Candidate::Complete(registry))
+    }
+
+    /// What to make of a segment that somebody else made: nobody else makes a
+    /// user's registry, but that of a path may be one that we may not use, and
+    /// making another would give one name two segments.
+    fn untrusted(namespace: &NameSpace, id: Id, status: Option<Status>) -> Result<Candidate> {
+        match (namespace, status) {
+            (NameSpace::User(_), _) => Ok(Candidate::Stranger),
+            (NameSpace::Path(_), None) => Err(namespace.denied(format_args!(
+                "its registry, segment {id}, may not be read; ask its owner in 'ipcs -m' for \
+                 access, or choose another NOB_DATABASE"
+            ))),
+            (NameSpace::Path(_), Some(status)) => Err(namespace.denied(format_args!(
+                "its registry, segment {id}, was made by user {} and group {}, which is none \
+                 of ours; join that group, or choose another NOB_DATABASE",
+                status.creator, status.creator_group
+            ))),
+        }
+    }
+
+    /// Writes the header of a new registry, unless another process did so
+    /// while this one waited for the lock.
+    fn complete(&self, identity: &[u8]) -> Result<()> {
+        let table = self.table()?;
+        let _held = self.hold(table.header, PATIENCE)?;
+        if table.header.magic() == 0 {
+            table.header.give_birth(identity, table.capacity());
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> Result<Table<'_>> {
+        Table::new(&self.mapping).ok_or_else(|| self.damaged(Damage("its size")))
+    }
+
+    fn check_version(&self, header: &Header) -> Result<()> {
+        let version = header.version();
+        if version == VERSION {
+            return Ok(());
+        }
+        Err(Error::new(
+            libc::ENOTSUP,
+            format_args!(
+                "open {}: its registry, segment {}, has layout {version}, and this library \
+                 knows {VERSION}; end the programs that use another version of the library, \
+                 then remove it with 'ipcrm -m {}'",
+                self.namespace, self.id, self.id
+            ),
+        ))
+    }
+
+    /// Takes the lock, and first undoes what a dead holder has begun.
+    pub(crate) fn lock(&self) -> Result<Names<'_>> {
+        self.lock_within(PATIENCE)
+    }
+
+    fn lock_within(&self, patience: Duration) -> Result<Names<'_>> {
+        let table = self.table()?;
+        if table.header.magic() != MAGIC {
+            return Err(self.damaged(Damage("its first bytes")));
+        }
+        self.check_version(table.header)?;
+        let held = self.hold(table.header, patience)?;
+        let owner_died = held.acquired() == Acquired::OwnerDied;
+        let names = Names {
+            registry: self,
+            table,
+            _held: held,
+        };
+        if owner_died {
+            names.recover()?;
+        }
+        Ok(names)
+    }
+
+    fn hold<'a>(&self, header: &'a Header, patience: Duration) -> Result<Held<'a>> {
+        header.lock.acquire(patience).map_err(|errno| {
+            errno.during(format_args!(
+                "lock {}, whose registry, segment {}, thread {} has kept locked for {} s; \
+                 continue or end that process, and if there is none, the registry was \
+                 overwritten: end the programs that use it, then remove it with 'ipcrm -m {}'",
+                self.namespace,
+                self.id,
+                header.lock.owner(),
+                patience.as_secs(),
+                self.id
+            ))
+        })
+    }
+
+    fn damaged(&self, Damage(what): Damage) -> Error {
+        Error::new(
+            libc::EUCLEAN,
+            format_args!(
+                "use {}: {what} in its registry, segment {}, was overwritten; end the programs \
+                 that use it, then remove it with 'ipcrm -m {}'",
+                self.namespace, self.id, self.id
+            ),
+        )
+    }
+
+    /// Removes the registry if it holds no names. Nobody is told: whoever has
+    /// it mapped notices by [`Names::is_current`].
+    fn retire_if_empty(&self) {
+        if let Ok(names) = self.lock_within(PATIENCE_AT_EXIT)
+            && names.table.header.names() == Ok(0)
+            && names.is_current()
+        {
+            // Who isn't its owner leaves it to its owner.
+            let _ = sysv::remove(self.id);
+        }
+    }
+}
+
+/// Called when the process exits: clean programs leave nothing behind.
+pub(crate) fn retire_all() {
+    // Other threads may still be at work, or have stopped half-way: what can't
+    // be had at once is left to the next process.
+    let open = match OPEN.try_lock() {
+        Ok(open) => open,
+        Err(TryLockError::Poisoned(open)) => open.into_inner(),
+        Err(TryLockError::WouldBlock) => return,
+    };
+    for registry in open.iter() {
+        registry.retire_if_empty();
+    }
+}
+
+impl Names<'_> {
+    /// Whether the registry is still the one that its key leads to. An
+    /// identifier alone says nothing: in a new IPC name space it may be
+    /// somebody else's.
+    pub(crate) fn is_current(&self) -> bool {
+        let registry = self.registry;
+        sysv::status(registry.id).is_ok_and(|status| {
+            status.key == registry.key && status.creator_process == registry.creator_process
+        })
+    }
+
+    /// The segment of a name. A name whose segment was removed behind our back
+    /// is freed, and not found.
+    pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Entry>> {
+        while let Some(used) = self.probe(name)?.found {
+            let State::Live(id) = used.state else {
+                // Its maker died, and nobody has recovered it.
+                self.recover()?;
+                continue;
+            };
+            let entry = Entry {
+                slot: used.slot,
+                id,
+                key: used.facts.key,
+                size: 0,
+                mappings: 0,
+            };
+            match entry.status() {
+                Ok(Some(status)) => {
+                    return Ok(Some(Entry {
+                        size: status.size,
+                        mappings: status.mappings,
+                        ..entry
+                    }));
+                }
+                Ok(None) => self.check(self.table.end(used.slot))?,
+                Err(errno) => {
+                    return Err(errno.during(format_args!(
+                        "look at segment {} (id {id})",
+                        Quoted(name.bytes())
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes a segment of `size` bytes for a name that has none. `ENOSPC` if
+    /// the registry, or the system, has no room for another.
+    pub(crate) fn create(&self, name: &Name<'_>, size: usize) -> Result<Entry> {
+        let Some(slot) = self.probe(name)?.vacancy else {
+            return Err(Error::new(
+                libc::ENOSPC,
+                format_args!(
+                    "make segment {}: the registry of {} is full with {} names; destroy some",
+                    Quoted(name.bytes()),
+                    self.registry.namespace,
+                    self.table.capacity()
+                ),
+            ));
+        };
+        let mut result = Err(Errno(libc::EEXIST));
+        for _ in 0..KEY_ATTEMPTS {
+            let facts = Facts {
+                key: random_key(),
+                size: u64::try_from(size).unwrap_or(u64::MAX),
+                hash: name.hash(),
+                length: u32::try_from(name.bytes().len()).unwrap_or(u32::MAX),
+                creator: process::id().cast_unsigned(),
+            };
+            // From here on a death is undone by the key.
+            self.check(self.table.begin(slot, facts, name))?;
+            result = sysv::create(facts.key, size, SEGMENT_MODE);
+            if let Ok(id) = result {
+                self.check(self.table.finish(slot, State::Live(id)))?;
+                return Ok(Entry {
+                    slot,
+                    id,
+                    key: facts.key,
+                    size,
+                    mappings: 0,
+                });
+            }
+            self.check(self.table.vacate(slot))?;
+            if result != Err(Errno(libc::EEXIST)) {
+                break;
+            }
+        }
+        Err(result
+            .err()
+            .unwrap_or(Errno(libc::EEXIST))
+            .during(format_args!(
+                "make segment {} of {size} bytes",
+                Quoted(name.bytes())
+            )))
+    }
+
+    /// Whether the name still belongs to this segment. While the lock is held,
+    /// nobody can remove it.
+    pub(crate) fn has(&self, entry: &Entry) -> Result<bool> {
+        self.check((|| {
+            let slot = self.table.slot(entry.slot)?;
+            Ok(slot.state()? == State::Live(entry.id) && slot.facts()?.key == entry.key)
+        })())
+    }
+
+    /// Removes a segment and its name; the caller has just seen its status,
+    /// under this lock. If the segment can't be removed (`EPERM`: it is
+    /// another user's), both stay.
+    pub(crate) fn remove(&self, entry: &Entry) -> Result<std::result::Result<(), Errno>> {
+        if !self.has(entry)? {
+            // The name was lost with a registry that was taken away.
+            return Ok(sysv::remove(entry.id));
+        }
+        let set = |state| {
+            self.check(
+                self.table
+                    .slot(entry.slot)
+                    .map(|slot| slot.set_state(state)),
+            )
+        };
+        set(State::Removing(entry.id))?;
+        let result = sysv::remove(entry.id);
+        if result.is_ok() {
+            self.check(self.table.end(entry.slot))?;
+        } else {
+            set(State::Live(entry.id))?;
+        }
+        Ok(result)
+    }
+
+    /// Frees the name of a segment that was removed behind our back.
+    pub(crate) fn remove_stale(&self, entry: &Entry) -> Result<()> {
+        if self.has(entry)? {
+            self.check(self.table.end(entry.slot))?;
+        }
+        Ok(())
+    }
+
+    /// Finds what a dead holder of the lock has begun, undoes it, and counts
+    /// the names anew. All slots are looked at: it is rare, and simpler than
+    /// to keep a record of what is being changed.
+    fn recover(&self) -> Result<()> {
+        for used in self.table.used() {
+            let used = self.check(used)?;
+            if !matches!(used.state, State::Live(_)) {
+                self.undo(used)?;
+            }
+        }
+        let names = self.table.used().count();
+        self.table
+            .header
+            .set_names(u32::try_from(names).unwrap_or(u32::MAX));
+        Ok(())
+    }
+
+    /// Undoes what was begun in one slot: makes it as if the dead process had
+    /// not begun to create, or had come to the end of removing.
+    ///
+    /// Its mappings don't matter: the kernel gives up a dead process's locks
+    /// before its mappings, and whoever else is about to attach the segment
+    /// looks at the slot afterwards.
+    fn undo(&self, used: Used) -> Result<()> {
+        let Used { slot, state, facts } = used;
+        let begun = match state {
+            State::Creating => sysv::find(facts.key).ok().filter(|&id| {
+                // It may be a stranger's, whose key made the creation fail.
+                sysv::status(id).is_ok_and(|status| {
+                    status.key == facts.key
+                        && !status.ever_attached
+                        && u64::try_from(status.size) == Ok(facts.size)
+                        && [0, facts.creator.cast_signed()].contains(&status.creator_process)
+                })
+            }),
+            State::Removing(id) => {
+                let same = |status: Status| status.key == facts.key;
+                sysv::status(id).is_ok_and(same).then_some(id)
+            }
+            State::Live(_) | State::Empty | State::Freed => return Ok(()),
+        };
+        let result = match begun.map(|id| (id, sysv::remove(id))) {
+            // Another user's, so it can't be undone: it is done instead.
+            Some((id, Err(Errno(libc::EPERM | libc::EACCES)))) => self
+                .table
+                .slot(slot)
+                .map(|slot| slot.set_state(State::Live(id))),
+            _ => self.table.vacate(slot),
+        };
+        self.check(result)
+    }
+
+    fn probe(&self, name: &Name<'_>) -> Result<Probe> {
+        self.check(self.table.probe(name))
+    }
+
+    fn check<T>(&self, result: std::result::Result<T, Damage>) -> Result<T> {
+        result.map_err(|damage| self.registry.damaged(damage))
+    }
+}
+
+impl Entry {
+    /// The segment's status now; `None` if it is not there any more, also if
+    /// its identifier is somebody else's by now.
+    pub(crate) fn status(&self) -> std::result::Result<Option<Status>, Errno> {
+        match sysv::status(self.id) {
+            Ok(status) => Ok((status.key == self.key).then_some(status)),
+            Err(Errno(libc::EINVAL | libc::EIDRM)) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// A key for a new segment: nobody else's but by a rare chance, which shmget(2)
+/// notices.
+fn random_key() -> Key {
+    // The keys of RandomState come from the system once a thread; a child of
+    // fork has its parent's, so time and process must come in.
+    let mut hasher = RandomState::new().build_hasher();
+    Instant::now().hash(&mut hasher);
+    process::id().hash(&mut hasher);
+    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+    SEGMENT_KEYS | u32::from_le_bytes([a, b, c, d]) & KEY_BITS
+}

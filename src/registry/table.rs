@@ -1,0 +1,276 @@
+//! The table of names: open addressing with linear probing.
+//!
+//! Only the holder of the lock is here, but it may die between any two lines:
+//! a slot's state is one store, and every store leaves a table in which each
+//! live name is found.
+
+#![forbid(unsafe_code)]
+
+use super::layout::{Damage, Facts, Name, Slot, State, Table};
+
+/// A slot that is not free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Used {
+    pub(super) slot: usize,
+    pub(super) state: State,
+    pub(super) facts: Facts,
+}
+
+/// Where a name is, or could go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Probe {
+    pub(super) found: Option<Used>,
+    /// The slot for the name if it is new; `None` if the table is full.
+    pub(super) vacancy: Option<usize>,
+}
+
+impl Table<'_> {
+    /// Looks a name up.
+    pub(super) fn probe(&self, name: &Name<'_>) -> Result<Probe, Damage> {
+        let first = usize::try_from(name.hash()).unwrap_or(0);
+        let mut vacancy = None;
+        for step in 0..self.capacity() {
+            let index = first.wrapping_add(step) & (self.capacity() - 1);
+            let slot = self.slot(index)?;
+            match slot.state()? {
+                State::Empty => {
+                    return Ok(Probe {
+                        found: None,
+                        vacancy: vacancy.or(Some(index)),
+                    });
+                }
+                State::Freed => vacancy = vacancy.or(Some(index)),
+                state => {
+                    let facts = slot.facts()?;
+                    if self.is_named(index, facts, name)? {
+                        return Ok(Probe {
+                            found: Some(Used {
+                                slot: index,
+                                state,
+                                facts,
+                            }),
+                            vacancy,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(Probe {
+            found: None,
+            vacancy,
+        })
+    }
+
+    /// Begins a name in a vacant slot.
+    pub(super) fn begin(&self, index: usize, facts: Facts, name: &Name<'_>) -> Result<(), Damage> {
+        let slot = self.slot(index)?;
+        slot.set_facts(facts);
+        self.set_name(index, name)?;
+        slot.set_state(State::Creating);
+        Ok(())
+    }
+
+    /// Completes a name that was begun.
+    pub(super) fn finish(&self, index: usize, state: State) -> Result<(), Damage> {
+        self.slot(index)?.set_state(state);
+        self.header
+            .set_names(self.header.names()?.saturating_add(1));
+        Ok(())
+    }
+
+    /// Takes a name out.
+    pub(super) fn end(&self, index: usize) -> Result<(), Damage> {
+        self.vacate(index)?;
+        self.header
+            .set_names(self.header.names()?.saturating_sub(1));
+        Ok(())
+    }
+
+    /// Frees a slot, which is not, or not yet, counted as a name.
+    pub(super) fn vacate(&self, index: usize) -> Result<(), Damage> {
+        self.slot(index)?.set_state(State::Freed);
+        if self.slot(index.wrapping_add(1))?.state()? != State::Empty {
+            return Ok(());
+        }
+        // No probe goes on beyond an empty slot, so the freed ones before it
+        // need not lead there: they become empty too, from the last one on.
+        for back in 0..self.capacity() {
+            let slot = self.slot(index.wrapping_sub(back))?;
+            if slot.state()? != State::Freed {
+                break;
+            }
+            slot.set_state(State::Empty);
+        }
+        Ok(())
+    }
+
+    /// Every slot that is not free.
+    pub(super) fn used(&self) -> impl Iterator<Item = Result<Used, Damage>> {
+        let used = |(index, slot): (usize, &Slot)| match slot.state()? {
+            State::Empty | State::Freed => Ok(None),
+            state => slot.facts().map(|facts| {
+                Some(Used {
+                    slot: index,
+                    state,
+                    facts,
+                })
+            }),
+        };
+        self.slots()
+            .iter()
+            .enumerate()
+            .filter_map(move |place| used(place).transpose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::layout::{capacity_of, size_of_registry};
+    use crate::sysv::{self, Mapping, Placement};
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    /// Zeroed shared memory that is gone when the test is over, however it ends.
+    fn memory(capacity: usize) -> Mapping {
+        let size = size_of_registry(capacity);
+        assert_eq!(capacity_of(size), Some(capacity));
+        let id = sysv::create_private(size);
+        let mapping = Mapping::attach(id, Placement::Anywhere, size).unwrap();
+        sysv::remove(id).unwrap();
+        mapping
+    }
+
+    fn facts(name: &Name<'_>) -> Facts {
+        Facts {
+            key: 0xc000_0001,
+            size: 4096,
+            hash: name.hash(),
+            length: u32::try_from(name.bytes().len()).unwrap(),
+            creator: 1,
+        }
+    }
+
+    fn insert(table: &Table<'_>, bytes: &[u8], id: i32) {
+        let name = Name::new(bytes);
+        let slot = table.probe(&name).unwrap().vacancy.unwrap();
+        table.begin(slot, facts(&name), &name).unwrap();
+        table.finish(slot, State::Live(id)).unwrap();
+    }
+
+    fn find(table: &Table<'_>, bytes: &[u8]) -> Option<Used> {
+        table.probe(&Name::new(bytes)).unwrap().found
+    }
+
+    #[test]
+    fn a_full_table_finds_every_name_and_has_no_vacancy() {
+        let mapping = memory(64);
+        let table = Table::new(&mapping).unwrap();
+        table.header.give_birth(b"uid 0", 64);
+        let names: Vec<_> = (0..64).map(|n| format!("name {n}")).collect();
+        for (id, name) in (0..).zip(&names) {
+            insert(&table, name.as_bytes(), id);
+        }
+        for (id, name) in (0..).zip(&names) {
+            assert_eq!(
+                find(&table, name.as_bytes()).unwrap().state,
+                State::Live(id)
+            );
+        }
+        let probe = table.probe(&Name::new(b"another")).unwrap();
+        assert_eq!(
+            probe,
+            Probe {
+                found: None,
+                vacancy: None
+            }
+        );
+        assert_eq!(table.header.names(), Ok(64));
+        for name in &names {
+            let used = find(&table, name.as_bytes()).unwrap();
+            table.end(used.slot).unwrap();
+        }
+        assert_eq!(table.header.names(), Ok(0));
+        assert_eq!(table.used().count(), 0);
+    }
+
+    #[test]
+    fn names_of_any_bytes_and_length_are_kept_apart() {
+        let mapping = memory(64);
+        let table = Table::new(&mapping).unwrap();
+        table.header.give_birth(b"uid 0", 64);
+        let long = vec![b'x'; 1000];
+        let names: [&[u8]; 8] = [
+            b"",
+            b"a",
+            b"a/b",
+            b"\xff\xfe",
+            b"12345678",
+            b"123456789",
+            &long,
+            &long[1..],
+        ];
+        for (id, name) in (0..).zip(names) {
+            insert(&table, name, id);
+        }
+        for (id, name) in (0..).zip(names) {
+            assert_eq!(find(&table, name).unwrap().state, State::Live(id));
+        }
+    }
+
+    #[test]
+    fn a_changed_name_hash_or_key_is_damage_not_absence() {
+        let mapping = memory(64);
+        let table = Table::new(&mapping).unwrap();
+        table.header.give_birth(b"uid 0", 64);
+        insert(&table, b"sensors", 7);
+        let used = find(&table, b"sensors").unwrap();
+        let name_offset = 8192 + 64 * 64 + used.slot * 1024;
+        let slot_offset = 8192 + used.slot * 64;
+        // The name's bytes, then the state, size, key, hash, length, creator
+        // and check of its slot.
+        for offset in (name_offset..name_offset + 7).chain(slot_offset..slot_offset + 36) {
+            for bit in 0..8 {
+                let byte = &mapping.bytes()[offset];
+                byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
+                assert!(
+                    table.probe(&Name::new(b"sensors")).is_err(),
+                    "offset {offset}, bit {bit}"
+                );
+                byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        assert_eq!(find(&table, b"sensors"), Some(used));
+    }
+
+    proptest! {
+        /// Few names and a small table, so that probes collide.
+        #[test]
+        fn the_table_behaves_as_a_map(steps in prop::collection::vec((0..90_u8, any::<bool>()), 0..300)) {
+            let mapping = memory(64);
+            let table = Table::new(&mapping).unwrap();
+            table.header.give_birth(b"uid 0", 64);
+            let mut model = HashMap::new();
+            for (id, (name, add)) in (0..).zip(steps) {
+                let known = find(&table, &[name]).map(|used| used.state);
+                prop_assert_eq!(known, model.get(&name).map(|&id| State::Live(id)));
+                match (known, add) {
+                    (None, true) if model.len() < 64 => {
+                        insert(&table, &[name], id);
+                        model.insert(name, id);
+                    }
+                    (Some(_), false) => {
+                        table.end(find(&table, &[name]).unwrap().slot).unwrap();
+                        model.remove(&name);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(table.header.names(), Ok(u32::try_from(model.len()).unwrap()));
+            }
+            for (&name, &id) in &model {
+                prop_assert_eq!(find(&table, &[name]).unwrap().state, State::Live(id));
+            }
+            prop_assert_eq!(table.used().count(), model.len());
+        }
+    }
+}

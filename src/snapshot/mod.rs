@@ -1,0 +1,100 @@
+//! Saves and loads: a segment's bytes, and nothing else, in a file.
+
+mod copy;
+mod target;
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::atomic::AtomicU8;
+
+use crate::error::{Errno, Quoted, Result};
+
+/// What a load did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Loaded {
+    /// How many bytes were read into the segment.
+    pub bytes: u64,
+    /// The size of the file in bytes, or what was read of a file that has no
+    /// size, such as a pipe.
+    pub file: u64,
+    /// The size of the segment in bytes.
+    pub segment: u64,
+}
+
+impl Loaded {
+    /// Whether file and segment have different sizes: then only as much was
+    /// read as both have, and the segment's other bytes are as they were.
+    #[must_use]
+    pub const fn sizes_differ(&self) -> bool {
+        self.file != self.segment
+    }
+}
+
+/// Writes all bytes to a file, all or nothing.
+pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
+    target::write(bytes, path).map_err(|errno| {
+        errno.during(format_args!(
+            "save {} bytes to {}",
+            bytes.len(),
+            Quoted(path.as_os_str().as_bytes())
+        ))
+    })
+}
+
+/// Reads as many bytes as both have from a file.
+pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
+    read(bytes, path).map_err(|errno| {
+        errno.during(format_args!(
+            "load {} bytes from {}",
+            bytes.len(),
+            Quoted(path.as_os_str().as_bytes())
+        ))
+    })
+}
+
+fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
+    let file = match target::inherited(path)? {
+        Some(file) => file,
+        None => above_standard(
+            OpenOptions::new()
+                .read(true)
+                .custom_flags(libc::O_NOCTTY)
+                .open(path)?,
+        )?,
+    };
+    let metadata = file.metadata()?;
+    // A directory can be opened, but says so only when it is read: before
+    // any byte is changed. So does an empty file.
+    let count = copy::read(&file, bytes)?;
+    if count == 0 {
+        return Err(Errno(libc::EINVAL));
+    }
+    let segment = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    Ok(Loaded {
+        bytes: count,
+        // A full segment may have left more in the file; only a file with a
+        // size can be asked.
+        file: if metadata.is_file() && count == segment {
+            metadata.len().max(count)
+        } else {
+            count
+        },
+        segment,
+    })
+}
+
+/// Keeps a file off the descriptors 0 to 2: in a program that has closed
+/// those, a `printf` of another thread would go into it.
+fn above_standard(file: File) -> std::result::Result<File, Errno> {
+    use std::os::fd::AsRawFd as _;
+    if file.as_raw_fd() > libc::STDERR_FILENO {
+        Ok(file)
+    } else {
+        // A clone never gets one of them.
+        Ok(file.try_clone()?)
+    }
+}

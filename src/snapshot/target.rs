@@ -1,0 +1,285 @@
+//! Where a save goes, so that whoever opens the file sees all of the old or
+//! all of the new bytes, and the file stays what it was.
+//!
+//! The new bytes go to a second file in the same directory, which then takes
+//! the first one's name with rename(2). Until then it has no name of its own
+//! where the file system allows that (`O_TMPFILE`), so a process that dies on
+//! the way leaves nothing.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use super::{above_standard, copy};
+use crate::error::Errno;
+use crate::process;
+
+/// As many symbolic links as the kernel follows.
+const MAXIMUM_LINKS: usize = 40;
+
+/// Whether a save waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// It survives a power cut.
+    Disk,
+    /// It survives the process (`SHM_UTIL_SYNC=0`).
+    Memory,
+}
+
+impl Durability {
+    fn selected() -> Self {
+        match process::variable(c"SHM_UTIL_SYNC") {
+            Ok(Some(value)) if value == b"0" => Self::Memory,
+            _ => Self::Disk,
+        }
+    }
+
+    /// Waits for a file's bytes. Pipes and terminals have no disk.
+    fn wait_for(self, file: &File) -> Result<(), Errno> {
+        if self == Self::Memory {
+            return Ok(());
+        }
+        match file.sync_data().map_err(Errno::from) {
+            Err(Errno(libc::EINVAL | libc::ENOTSUP)) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Waits for the entry of a file in a directory.
+    fn wait_for_entry(self, directory: &Path, file: &File) -> Result<(), Errno> {
+        if self == Self::Memory {
+            return Ok(());
+        }
+        match File::open(directory) {
+            Ok(directory) => self.wait_for(&directory),
+            // It may be written to, but not be read.
+            Err(_) => copy::sync_file_system(file),
+        }
+    }
+}
+
+/// Writes all bytes to the file that a path leads to.
+pub(super) fn write(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
+    let durability = Durability::selected();
+    if let Some(file) = inherited(path)? {
+        return straight(bytes, file, durability);
+    }
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open(path);
+    match opened.map_err(Errno::from) {
+        Ok(file) => {
+            let file = above_standard(file)?;
+            let metadata = file.metadata()?;
+            if !metadata.is_file() {
+                return straight(bytes, file, durability);
+            }
+            match replace(bytes, &fs::canonicalize(path)?, Some(&metadata), durability) {
+                Err(errno) if is_about_the_directory(errno) => in_place(bytes, file, durability),
+                result => result,
+            }
+        }
+        Err(Errno(libc::ENOENT)) => replace(bytes, &follow_links(path)?, None, durability),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A descriptor that the process has already, if that is what the path says:
+/// opened anew, a file would begin at its start, and a socket not open at all.
+pub(super) fn inherited(path: &Path) -> Result<Option<File>, Errno> {
+    let number = |digits: &[u8]| str::from_utf8(digits).ok()?.parse().ok();
+    let descriptor = match path.as_os_str().as_bytes() {
+        b"/dev/stdin" => Some(libc::STDIN_FILENO),
+        b"/dev/stdout" => Some(libc::STDOUT_FILENO),
+        b"/dev/stderr" => Some(libc::STDERR_FILENO),
+        path => path
+            .strip_prefix(b"/dev/fd/")
+            .or_else(|| path.strip_prefix(b"/proc/self/fd/"))
+            .and_then(number),
+    };
+    descriptor.map(copy::duplicate).transpose()
+}
+
+/// Writes to a device, a pipe or the like.
+fn straight(bytes: &[AtomicU8], file: File, durability: Durability) -> Result<(), Errno> {
+    copy::write(&file, bytes)?;
+    durability.wait_for(&file)?;
+    copy::close(file)
+}
+
+/// Overwrites a file that can't be replaced, as libgpl does.
+fn in_place(bytes: &[AtomicU8], file: File, durability: Durability) -> Result<(), Errno> {
+    copy::write(&file, bytes)?;
+    file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+    straight(&[], file, durability)
+}
+
+/// Whether the directory, not the file or the disk, is what does not allow the
+/// file to be replaced: no right to make a second file in it, or to give it
+/// the first one's owner, or the file is a mount point.
+fn is_about_the_directory(Errno(errno): Errno) -> bool {
+    [
+        libc::EACCES,
+        libc::EPERM,
+        libc::EROFS,
+        libc::EBUSY,
+        libc::EXDEV,
+    ]
+    .contains(&errno)
+}
+
+/// Where a file would be made that a path with no file behind it leads to: at
+/// the end of its symbolic links.
+fn follow_links(path: &Path) -> Result<PathBuf, Errno> {
+    let mut path = path.to_path_buf();
+    for _ in 0..MAXIMUM_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = directory_of(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(Errno(libc::ELOOP))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Puts a new file in the place of the one that `path` names, which has the
+/// metadata `old` if it exists. After an error the old one is whole.
+fn replace(
+    bytes: &[AtomicU8],
+    path: &Path,
+    old: Option<&Metadata>,
+    durability: Durability,
+) -> Result<(), Errno> {
+    // A name that the kernel takes for a directory would lose its last part.
+    if path.file_name().is_none() || !path.as_os_str().as_bytes().ends_with(name_of(path)) {
+        return Err(Errno(libc::ENOENT));
+    }
+    let directory = directory_of(path);
+    let second = Second::new(directory, old)?;
+    let file = second.file();
+    copy::write(file, bytes)?;
+    durability.wait_for(file)?;
+    let file = second.publish(path, old)?;
+    durability.wait_for_entry(directory, &file)?;
+    copy::close(file)
+}
+
+fn name_of(path: &Path) -> &[u8] {
+    path.file_name().map_or(&[], |name| name.as_bytes())
+}
+
+/// The second file, which is gone again unless it is published.
+#[derive(Debug)]
+enum Second {
+    Nameless(File),
+    Named(File, Remover),
+}
+
+/// Removes a file that was not published.
+#[derive(Debug)]
+struct Remover(PathBuf);
+
+impl Drop for Remover {
+    fn drop(&mut self) {
+        // What can't be removed can't be helped.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Second {
+    /// A new file with the old one's owner, group and mode, or with those that
+    /// a new one gets.
+    fn new(directory: &Path, old: Option<&Metadata>) -> Result<Self, Errno> {
+        // Nobody may read a copy of a secret before its mode is set.
+        let mode = if old.is_some() { 0o600 } else { 0o666 };
+        let mut options = OpenOptions::new();
+        options.write(true).mode(mode);
+        // Without /proc it could not be given a name afterwards.
+        let nameless = if Path::new(copy::DESCRIPTORS).exists() {
+            let mut options = options.clone();
+            options.custom_flags(libc::O_TMPFILE);
+            options.open(directory).map_err(Errno::from)
+        } else {
+            Err(Errno(libc::ENOTSUP))
+        };
+        let second = match nameless {
+            Ok(file) => Self::Nameless(above_standard(file)?),
+            // The file system, or the kernel, has no files without a name.
+            Err(Errno(libc::ENOTSUP | libc::EISDIR | libc::EINVAL)) => {
+                options.create_new(true);
+                let (file, name) = with_free_name(directory, |name| Ok(options.open(name)?))?;
+                Self::Named(above_standard(file)?, Remover(name))
+            }
+            Err(errno) => return Err(errno),
+        };
+        if let Some(old) = old {
+            let file = second.file();
+            let new = file.metadata()?;
+            if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+                std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
+            }
+            file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+        }
+        Ok(second)
+    }
+
+    const fn file(&self) -> &File {
+        match self {
+            Self::Nameless(file) | Self::Named(file, _) => file,
+        }
+    }
+
+    /// Gives the file its name, in the place of the old one.
+    fn publish(self, path: &Path, old: Option<&Metadata>) -> Result<File, Errno> {
+        let (file, name) = match self {
+            Self::Named(file, name) => (file, name),
+            Self::Nameless(file) => {
+                if old.is_none() {
+                    match copy::link(&file, path) {
+                        // Somebody else was faster: that one is replaced.
+                        Err(Errno(libc::EEXIST)) => {}
+                        result => return result.map(|()| file),
+                    }
+                }
+                let ((), name) =
+                    with_free_name(directory_of(path), |name| copy::link(&file, name))?;
+                (file, Remover(name))
+            }
+        };
+        fs::rename(&name.0, path)?;
+        // There is nothing of that name any more.
+        std::mem::forget(name);
+        Ok(file)
+    }
+}
+
+/// Makes something under a name that nothing in the directory has.
+fn with_free_name<T>(
+    directory: &Path,
+    make: impl Fn(&Path) -> Result<T, Errno>,
+) -> Result<(T, PathBuf), Errno> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let mut name = OsString::from(".shm_util.");
+        name.push(process::id().to_string());
+        name.push(".");
+        name.push(COUNTER.fetch_add(1, Ordering::Relaxed).to_string());
+        let path = directory.join(name);
+        match make(&path) {
+            Err(Errno(libc::EEXIST)) => {}
+            result => return result.map(|made| (made, path)),
+        }
+    }
+}

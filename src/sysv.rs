@@ -1,0 +1,238 @@
+//! System V shared memory: thin safe wrappers in which return codes become
+//! `Result`. See shmget(2), shmop(2) and shmctl(2).
+
+use std::ffi::{c_int, c_ulong, c_void};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::atomic::AtomicU8;
+
+use crate::error::Errno;
+
+/// A System V key; 0 (`IPC_PRIVATE`) is never one of ours.
+pub(crate) type Key = u32;
+
+/// A System V identifier, as `ipcs -m` shows it.
+pub(crate) type Id = c_int;
+
+/// What `IPC_STAT` tells of a segment, as far as it is used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// 0 as soon as the segment is marked for deletion.
+    pub(crate) key: Key,
+    /// In bytes.
+    pub(crate) size: usize,
+    /// How many mappings there are, in all processes. It counts mappings, not
+    /// processes, and mprotect(2) can split one: only "none", "one" and
+    /// "more" mean something.
+    pub(crate) mappings: u64,
+    /// The nine permission bits.
+    pub(crate) mode: u32,
+    /// Owner's and creator's user ids, and the creator's group id. IPC_SET can
+    /// give a segment away, but not change who made it.
+    pub(crate) owner: libc::uid_t,
+    pub(crate) creator: libc::uid_t,
+    pub(crate) creator_group: libc::gid_t,
+    /// The process that made the segment; 0 if it can't be seen from here.
+    pub(crate) creator_process: libc::pid_t,
+    /// Whether any process has ever attached the segment.
+    pub(crate) ever_attached: bool,
+}
+
+fn cerr(result: c_int) -> Result<c_int, Errno> {
+    if result == -1 {
+        Err(last())
+    } else {
+        Ok(result)
+    }
+}
+
+fn last() -> Errno {
+    Errno::from(std::io::Error::last_os_error())
+}
+
+/// Makes a segment of `size` zero bytes. `EEXIST` if the key is in use.
+pub(crate) fn create(key: Key, size: usize, mode: u32) -> Result<Id, Errno> {
+    let flags = libc::IPC_CREAT | libc::IPC_EXCL | mode.cast_signed();
+    // SAFETY: shmget takes numbers only.
+    cerr(unsafe { libc::shmget(key.cast_signed(), size, flags) })
+}
+
+/// Finds the segment of a key. `ENOENT` if there is none.
+pub(crate) fn find(key: Key) -> Result<Id, Errno> {
+    // SAFETY: shmget takes numbers only.
+    cerr(unsafe { libc::shmget(key.cast_signed(), 0, 0) })
+}
+
+fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
+    let mut status = MaybeUninit::<libc::shmid_ds>::uninit();
+    // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+    cerr(unsafe { libc::shmctl(id, libc::IPC_STAT, status.as_mut_ptr()) })?;
+    // SAFETY: IPC_STAT succeeded, so the kernel has filled it in.
+    Ok(unsafe { status.assume_init() })
+}
+
+/// `IPC_STAT`. A segment marked for deletion shows key 0.
+pub(crate) fn status(id: Id) -> Result<Status, Errno> {
+    let raw = raw_status(id)?;
+    let mode = u32::from(raw.shm_perm.mode);
+    Ok(Status {
+        key: raw.shm_perm.__key.cast_unsigned(),
+        size: raw.shm_segsz,
+        mappings: raw.shm_nattch,
+        mode: mode & 0o777,
+        owner: raw.shm_perm.uid,
+        creator: raw.shm_perm.cuid,
+        creator_group: raw.shm_perm.cgid,
+        creator_process: raw.shm_cpid,
+        ever_attached: raw.shm_atime != 0,
+    })
+}
+
+/// Changes a segment's permission bits (`IPC_SET`); its owner stays.
+pub(crate) fn set_mode(id: Id, mode: u32) -> Result<(), Errno> {
+    let mut raw = raw_status(id)?;
+    raw.shm_perm.mode = u16::try_from(mode & 0o777).map_err(|_| Errno(libc::EINVAL))?;
+    // SAFETY: the kernel reads a whole shmid_ds, which IPC_STAT has filled in.
+    cerr(unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut raw) }).map(drop)
+}
+
+/// Marks a segment for deletion; its memory goes with its last mapping.
+pub(crate) fn remove(id: Id) -> Result<(), Errno> {
+    // SAFETY: IPC_RMID ignores the third argument.
+    cerr(unsafe { libc::shmctl(id, libc::IPC_RMID, ptr::null_mut()) }).map(drop)
+}
+
+/// What `IPC_INFO` tells (`struct shminfo` in shmctl(2)).
+#[repr(C)]
+struct Limits {
+    shmmax: c_ulong,
+    shmmin: c_ulong,
+    shmmni: c_ulong,
+    shmseg: c_ulong,
+    shmall: c_ulong,
+    _unused: [c_ulong; 4],
+}
+
+/// The largest number of segments that the system allows (`SHMMNI`).
+pub(crate) fn maximum_segments() -> usize {
+    let mut limits = MaybeUninit::<Limits>::uninit();
+    // SAFETY: for IPC_INFO the kernel writes the limits, for which the
+    // pointer has room; the cast is how shmctl(2) asks for it.
+    let result = unsafe { libc::shmctl(0, libc::IPC_INFO, limits.as_mut_ptr().cast()) };
+    if result == -1 {
+        return 0;
+    }
+    // SAFETY: IPC_INFO succeeded, so the kernel has filled it in.
+    let limits = unsafe { limits.assume_init() };
+    usize::try_from(limits.shmmni).unwrap_or(usize::MAX)
+}
+
+/// Where a segment is to be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Where the system likes.
+    Anywhere,
+    /// At this address, rounded down to a multiple of `SHMLBA`.
+    At(usize),
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anywhere => Ok(()),
+            Self::At(address) => write!(f, " at {address:#x}"),
+        }
+    }
+}
+
+/// A mapping of a segment in this process, taken away when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    address: NonNull<c_void>,
+    size: usize,
+}
+
+// SAFETY: a mapping is the process's, not a thread's, and is only handed out
+// as atomic bytes or as an address.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps the segment, readable and writable. `size` is the segment's real
+    /// size: a status of the same segment said so.
+    pub(crate) fn attach(id: Id, placement: Placement, size: usize) -> Result<Self, Errno> {
+        let (wanted, flags) = match placement {
+            Placement::Anywhere => (ptr::null(), 0),
+            Placement::At(address) => {
+                // The lowest page would come back as a NULL address, and the
+                // kernel's half of the address space gives ENOMEM, which
+                // says nothing.
+                if address < page_size() || address > isize::MAX.cast_unsigned() {
+                    return Err(Errno(libc::EINVAL));
+                }
+                (ptr::without_provenance(address), libc::SHM_RND)
+            }
+        };
+        // SAFETY: without SHM_REMAP the kernel never maps over anything.
+        let address = unsafe { libc::shmat(id, wanted, flags) };
+        if address.addr() == usize::MAX {
+            return Err(last());
+        }
+        let address = NonNull::new(address).ok_or(Errno(libc::EINVAL))?;
+        Ok(Self { address, size })
+    }
+
+    /// Where it is.
+    pub(crate) const fn address(&self) -> NonNull<c_void> {
+        self.address
+    }
+
+    /// In bytes.
+    pub(crate) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The bytes: atomic, because other processes may change them at any time.
+    pub(crate) const fn bytes(&self) -> &[AtomicU8] {
+        // SAFETY: the kernel mapped `size` bytes there, which stay until the
+        // mapping is dropped; AtomicU8 has the layout of a byte.
+        unsafe { slice::from_raw_parts(self.address.as_ptr().cast::<AtomicU8>(), self.size) }
+    }
+
+    /// Takes the mapping away.
+    pub(crate) fn detach(self) -> Result<(), Errno> {
+        let address = self.address;
+        std::mem::forget(self);
+        detach_at(address)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // Nothing can be done about a mapping that is not there any more.
+        let _ = detach_at(self.address);
+    }
+}
+
+fn detach_at(address: NonNull<c_void>) -> Result<(), Errno> {
+    // SAFETY: called once for each mapping, when nothing borrows it any more.
+    cerr(unsafe { libc::shmdt(address.as_ptr()) }).map(drop)
+}
+
+fn page_size() -> usize {
+    // SAFETY: sysconf takes a number only.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// Makes a segment that no key leads to, for tests.
+#[cfg(test)]
+pub(crate) fn create_private(size: usize) -> Id {
+    // SAFETY: shmget takes numbers only.
+    let id = unsafe { libc::shmget(libc::IPC_PRIVATE, size, 0o600) };
+    assert_ne!(id, -1);
+    id
+}
