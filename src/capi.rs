@@ -273,9 +273,10 @@ fn call<T>(
 }
 
 fn is_debugging() -> bool {
+    let debug = &raw mut shm_util_debug;
     // SAFETY: an int that lives as long as the library; the program may set it
     // at any time, also from another thread.
-    let debug = unsafe { AtomicI32::from_ptr(&raw mut shm_util_debug) };
+    let debug = unsafe { AtomicI32::from_ptr(debug) };
     debug.load(Ordering::Relaxed) != 0
 }
 

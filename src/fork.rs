@@ -43,7 +43,7 @@ pub(crate) enum Purpose {
 /// A call in progress in this thread.
 #[derive(Debug)]
 pub(crate) struct Call {
-    _change: Option<RwLockReadGuard<'static, ()>>,
+    change: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl Call {
@@ -60,7 +60,7 @@ impl Call {
         }
         set_handlers();
         Ok(Self {
-            _change: (purpose == Purpose::Change)
+            change: (purpose == Purpose::Change)
                 .then(|| CHANGES.read().unwrap_or_else(PoisonError::into_inner)),
         })
     }
@@ -73,7 +73,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self._change = None;
+        self.change = None;
         INSIDE.set(false);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use crate::error::{Errno, try_to_vec};
 
@@ -118,6 +119,21 @@ pub(crate) fn in_group(group: libc::gid_t) -> bool {
 pub(crate) fn id() -> libc::pid_t {
     // SAFETY: getpid has no arguments and can't fail.
     unsafe { libc::getpid() }
+}
+
+/// The time since some moment in the past, to a few milliseconds, at hardly
+/// any cost.
+pub(crate) fn coarse_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: there is room for a time; if there is no such clock, it stays 0.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or(0),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
 }
 
 /// The calling thread's `errno`.

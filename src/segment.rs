@@ -6,11 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Errno, Quoted, Result, try_to_vec};
 use crate::fork::{Call, Purpose};
-use crate::registry::{Entry, NAME_MAX, Name, Registry};
+use crate::process;
+use crate::registry::{Entry, Lookup, NAME_MAX, Name, Registry};
 use crate::snapshot::{self, Loaded};
 use crate::sysv::{self, Id, Mapping, Placement, Status};
 
@@ -48,6 +49,7 @@ const ID_IS_FRESH: Duration = Duration::from_secs(1);
 pub struct Segment {
     name: Vec<u8>,
     entry: Entry,
+    origin: Origin,
     /// The registry that the name was found in, even if it is gone by now.
     registry: Arc<Registry>,
     /// `None` only after it was detached.
@@ -61,6 +63,15 @@ pub(crate) enum Wanted {
     Existing,
     /// One that exists with at least so many bytes, or a new one.
     OfSize(NonZeroUsize),
+}
+
+/// Where a segment comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// It was there.
+    Found,
+    /// This process has made it.
+    Made,
 }
 
 /// How a destroyed handle left the segment.
@@ -125,26 +136,26 @@ impl Segment {
         for _ in 0..ATTEMPTS {
             let registry = Registry::current()?;
             let names = registry.lock()?;
-            // Under the lock, so that no name gets into a registry that was
-            // taken away before.
-            if !names.is_current() {
-                drop(names);
-                registry.forget();
-                continue;
-            }
-            let (entry, origin) = match (names.find(&name)?, wanted) {
-                (Some(entry), Wanted::OfSize(size)) if entry.size < size.get() => {
+            let (entry, origin) = match (names.look_up(&name)?, wanted) {
+                (Lookup::Found(entry), Wanted::OfSize(size)) if entry.size < size.get() => {
                     return Err(Errno(libc::EINVAL).during(format_args!(
                         "map segment {} with {size} bytes, which has {}",
                         Quoted(name.bytes()),
                         entry.size
                     )));
                 }
-                (Some(entry), _) => (entry, Origin::Found),
-                (None, Wanted::OfSize(size)) => (names.create(&name, size.get())?, Origin::Made),
-                (None, Wanted::Existing) => {
+                (Lookup::Found(entry), _) => (entry, Origin::Found),
+                (Lookup::Absent, Wanted::OfSize(size)) => {
+                    (names.create(&name, size.get())?, Origin::Made)
+                }
+                (Lookup::Absent, Wanted::Existing) => {
                     return Err(Errno(libc::ENOENT)
                         .during(format_args!("find segment {}", Quoted(name.bytes()))));
+                }
+                (Lookup::NotCurrent, _) => {
+                    drop(names);
+                    registry.forget();
+                    continue;
                 }
             };
             // Mapping may take seconds (mlockall), so others may come in now,
@@ -154,6 +165,7 @@ impl Segment {
                 return Ok(Self {
                     name: owned,
                     entry,
+                    origin,
                     registry,
                     mapping: Some(mapping),
                 });
@@ -239,11 +251,11 @@ impl Segment {
         let Some(mapping) = self.mapping.take() else {
             return Ok(());
         };
-        // When nobody else was there, probably nobody is.
-        let fate = if self.entry.mappings == 0 {
-            self.delete_if_last(1)
-        } else {
-            Ok(Fate::InUse)
+        // Who found the segment probably leaves others with it; if not, that
+        // is noticed below, and costs another mapping.
+        let fate = match self.origin {
+            Origin::Made => self.delete_if_last(1),
+            Origin::Found => Ok(Fate::InUse),
         };
         self.detach(mapping)?;
         if fate? == Fate::Deleted {
@@ -312,15 +324,6 @@ impl Segment {
     }
 }
 
-/// Where a segment that is about to be attached comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    /// It was there.
-    Found,
-    /// This call has made it.
-    Made,
-}
-
 /// Attaches a segment that the registry named a moment ago. `None` if it was
 /// deleted since. A new one that can't be attached is deleted.
 fn attach(
@@ -330,7 +333,7 @@ fn attach(
     origin: Origin,
     placement: Placement,
 ) -> Result<Option<Mapping>> {
-    let begun = Instant::now();
+    let begun = process::coarse_time();
     let attached = Mapping::attach(entry.id, placement, entry.size);
     let names = registry.lock()?;
     if !names.has(&entry)? {
@@ -339,7 +342,7 @@ fn attach(
     match attached {
         // Nobody can delete it from here on: whoever takes the lock next sees
         // our mapping.
-        Ok(mapping) if begun.elapsed() < ID_IS_FRESH => Ok(Some(mapping)),
+        Ok(mapping) if process::coarse_time() < begun + ID_IS_FRESH => Ok(Some(mapping)),
         // This process was stopped meanwhile, perhaps for so long that the
         // identifier is another segment's by now.
         Ok(mapping) => match entry.status() {

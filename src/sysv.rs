@@ -54,15 +54,22 @@ fn last() -> Errno {
 
 /// Makes a segment of `size` zero bytes. `EEXIST` if the key is in use.
 pub(crate) fn create(key: Key, size: usize, mode: u32) -> Result<Id, Errno> {
-    let flags = libc::IPC_CREAT | libc::IPC_EXCL | mode.cast_signed();
+    let mode = c_int::try_from(mode).map_err(|_| Errno(libc::EINVAL))?;
+    let flags = libc::IPC_CREAT | libc::IPC_EXCL | mode;
     // SAFETY: shmget takes numbers only.
-    cerr(unsafe { libc::shmget(key.cast_signed(), size, flags) })
+    cerr(unsafe { libc::shmget(to_c(key), size, flags) })
 }
 
-/// Finds the segment of a key. `ENOENT` if there is none.
-pub(crate) fn find(key: Key) -> Result<Id, Errno> {
+/// Finds the segment of a key. `ENOENT` if there is none, `EINVAL` if it has
+/// fewer than `size` bytes.
+pub(crate) fn find(key: Key, size: usize) -> Result<Id, Errno> {
     // SAFETY: shmget takes numbers only.
-    cerr(unsafe { libc::shmget(key.cast_signed(), 0, 0) })
+    cerr(unsafe { libc::shmget(to_c(key), size, 0) })
+}
+
+/// A key is 32 bits, which C takes for a signed number.
+const fn to_c(key: Key) -> libc::key_t {
+    libc::key_t::from_ne_bytes(key.to_ne_bytes())
 }
 
 fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
@@ -78,7 +85,7 @@ pub(crate) fn status(id: Id) -> Result<Status, Errno> {
     let raw = raw_status(id)?;
     let mode = u32::from(raw.shm_perm.mode);
     Ok(Status {
-        key: raw.shm_perm.__key.cast_unsigned(),
+        key: Key::from_ne_bytes(raw.shm_perm.__key.to_ne_bytes()),
         size: raw.shm_segsz,
         mappings: raw.shm_nattch,
         mode: mode & 0o777,
@@ -170,7 +177,7 @@ impl Mapping {
                 // The lowest page would come back as a NULL address, and the
                 // kernel's half of the address space gives ENOMEM, which
                 // says nothing.
-                if address < page_size() || address > isize::MAX.cast_unsigned() {
+                if address < page_size() || address > usize::MAX / 2 {
                     return Err(Errno(libc::EINVAL));
                 }
                 (ptr::without_provenance(address), libc::SHM_RND)

@@ -121,17 +121,15 @@ impl State {
             Self::Live(id) => (3, id),
             Self::Removing(id) => (4, id),
         };
-        let id = id.cast_unsigned().to_le_bytes();
-        let check = hash_of([kind].into_iter().chain(id)).to_le_bytes();
-        u64::from_le_bytes([
-            id[0], id[1], id[2], id[3], kind, check[0], check[1], check[2],
-        ])
+        let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
+        let kind = u64::from(kind) << 32;
+        mix(kind | low) << 40 | kind | low
     }
 
     fn from_word(word: u64) -> Result<Self, Damage> {
-        let bytes = word.to_le_bytes();
-        let id = Id::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let state = match bytes[4] {
+        let [id0, id1, id2, id3, kind, ..] = word.to_le_bytes();
+        let id = Id::from_le_bytes([id0, id1, id2, id3]);
+        let state = match kind {
             0 => Self::Empty,
             1 => Self::Freed,
             2 => Self::Creating,
@@ -159,15 +157,12 @@ pub(super) struct Facts {
 
 impl Facts {
     fn check(self) -> u32 {
-        hash_of(
-            [
-                u64::from(self.key) << 32 | u64::from(self.hash),
-                u64::from(self.length) << 32 | u64::from(self.creator),
-                self.size,
-            ]
-            .into_iter()
-            .flat_map(u64::to_le_bytes),
-        )
+        let words = [
+            u64::from(self.key) << 32 | u64::from(self.hash),
+            u64::from(self.length) << 32 | u64::from(self.creator),
+            self.size,
+        ];
+        fold(words.into_iter().fold(0, |sum, word| mix(sum ^ word)))
     }
 }
 
@@ -253,22 +248,20 @@ impl Header {
 
     /// The number of names.
     pub(super) fn names(&self) -> Result<u32, Damage> {
-        let bytes = self.names.load(Ordering::Relaxed).to_le_bytes();
-        let [a, b, c, d, e, f, g, h] = bytes;
-        let count = u32::from_le_bytes([a, b, c, d]);
-        if u32::from_le_bytes([e, f, g, h]) == !count {
-            Ok(count)
-        } else {
-            Err(Damage("the number of names"))
-        }
+        let word = self.names.load(Ordering::Relaxed);
+        u32::try_from(word & u64::from(u32::MAX))
+            .ok()
+            .filter(|&count| names_word(count) == word)
+            .ok_or(Damage("the number of names"))
     }
 
     pub(super) fn set_names(&self, count: u32) {
-        self.names.store(
-            u64::from(!count) << 32 | u64::from(count),
-            Ordering::Relaxed,
-        );
+        self.names.store(names_word(count), Ordering::Relaxed);
     }
+}
+
+fn names_word(count: u32) -> u64 {
+    u64::from(!count) << 32 | u64::from(count)
 }
 
 /// A name as the registry knows it: at most [`NAME_MAX`] bytes, none of them 0.
@@ -422,11 +415,22 @@ impl<'a> Table<'a> {
 
 /// FNV-1a in 64 bits, folded to 32 so that all of them matter.
 pub(super) fn hash_of(bytes: impl Iterator<Item = u8>) -> u32 {
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    fold(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes([e, f, g, h])
+    }))
+}
+
+/// Lets every bit change about half of all bits, and loses none (the finalizer
+/// of SplitMix64).
+const fn mix(word: u64) -> u64 {
+    let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ word >> 31
+}
+
+fn fold(word: u64) -> u32 {
+    let [a, b, c, d, high @ ..] = word.to_ne_bytes();
+    u32::from_ne_bytes([a, b, c, d]) ^ u32::from_ne_bytes(high)
 }
 
 #[cfg(test)]

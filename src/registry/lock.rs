@@ -14,9 +14,9 @@
 //! library agree on it.
 
 use std::cell::Cell;
-use std::ffi::{c_long, c_void};
+use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
 use std::time::{Duration, Instant};
 
 use crate::error::Errno;
@@ -142,7 +142,7 @@ impl Drop for Held<'_> {
 struct RobustListHead {
     list: *mut c_void,
     /// From an entry of the list to its futex word, in bytes.
-    futex_offset: c_long,
+    futex_offset: isize,
     list_op_pending: *mut c_void,
 }
 
@@ -163,10 +163,9 @@ impl Thread {
     /// another thread.
     fn current() -> Self {
         let epoch = fork::epoch();
-        if let Some(thread) = THREAD.get()
-            && thread.epoch == epoch
-        {
-            return thread;
+        match THREAD.get() {
+            Some(thread) if thread.epoch == epoch => return thread,
+            _ => {}
         }
         let mut robust_list = ptr::null_mut::<RobustListHead>();
         let mut length = 0_usize;
@@ -209,11 +208,16 @@ impl Thread {
         let entry = ptr::from_ref(word)
             .cast_mut()
             .cast::<c_void>()
-            .wrapping_byte_offset(offset.wrapping_neg() as isize);
+            .wrapping_byte_offset(offset.wrapping_neg());
         // SAFETY: aligned, and only this thread touches it.
         let place = unsafe { AtomicPtr::from_ptr(pending) };
+        let before = place.load(Ordering::Relaxed);
+        place.store(entry, Ordering::Relaxed);
+        // The kernel reads it for a thread that has ended, so only the order
+        // of the instructions matters.
+        compiler_fence(Ordering::SeqCst);
         Announced {
-            restore: Some((place, place.swap(entry, Ordering::SeqCst))),
+            restore: Some((place, before)),
         }
     }
 }
@@ -227,7 +231,8 @@ struct Announced {
 impl Drop for Announced {
     fn drop(&mut self) {
         if let Some((place, before)) = self.restore {
-            place.store(before, Ordering::SeqCst);
+            compiler_fence(Ordering::SeqCst);
+            place.store(before, Ordering::Relaxed);
         }
     }
 }
@@ -235,7 +240,7 @@ impl Drop for Announced {
 fn futex_wait(word: &AtomicU32, expected: u32, limit: Duration) {
     let timeout = libc::timespec {
         tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: libc::c_long::try_from(limit.subsec_nanos()).unwrap_or(0),
+        tv_nsec: limit.subsec_nanos().into(),
     };
     // SAFETY: the word lives in a mapping that its borrow keeps; the kernel
     // only compares it. Whatever ends the wait, the caller looks again.

@@ -27,7 +27,7 @@
 //!
 //! A process that exits and finds no names removes the registry under the lock.
 //! Whoever then gets the lock of a registry that is gone notices, and opens the
-//! next one ([`Names::is_current`]).
+//! next one ([`Lookup::NotCurrent`]).
 
 mod layout;
 mod lock;
@@ -87,8 +87,17 @@ pub(crate) struct Entry {
     key: Key,
     /// In bytes.
     pub(crate) size: usize,
-    /// How many mappings it had when it was looked up.
-    pub(crate) mappings: u64,
+}
+
+/// What the registry says of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// It is that of this segment, which exists.
+    Found(Entry),
+    /// It has no segment.
+    Absent,
+    /// Nothing: it is not the name space's registry any more.
+    NotCurrent,
 }
 
 /// A registry whose lock is held.
@@ -112,14 +121,14 @@ enum Candidate {
 
 impl Registry {
     /// The registry of the name space that is selected now; made if need be.
-    /// Whether it is still that, [`Names::is_current`] tells under the lock.
+    /// Whether it is still that, [`Names::look_up`] tells.
     pub(crate) fn current() -> Result<Arc<Self>> {
         let namespace = NameSpace::current()?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = open.iter().find(|known| known.namespace == namespace) {
             return Ok(Arc::clone(known));
         }
-        let registry = Arc::new(Self::open(namespace)?);
+        let registry = Arc::new(Self::open(&namespace)?);
         if open.len() >= IDLE_REGISTRIES {
             open.retain(|known| {
                 let in_use = Arc::strong_count(known) > 1;
@@ -144,10 +153,10 @@ impl Registry {
     }
 
     /// Finds the name space's registry under its keys, or makes it.
-    fn open(namespace: NameSpace) -> Result<Self> {
+    fn open(namespace: &NameSpace) -> Result<Self> {
         let identity = namespace.identity()?;
         for _ in 0..ATTEMPTS {
-            if let ControlFlow::Break(registry) = Self::search(&namespace, &identity)? {
+            if let ControlFlow::Break(registry) = Self::search(namespace, &identity)? {
                 return Ok(registry);
             }
         }
@@ -160,7 +169,7 @@ impl Registry {
         let mut vacant = None;
         let mut unborn = None;
         for key in NameSpace::keys(identity) {
-            match sysv::find(key) {
+            match sysv::find(key, 0) {
                 Err(Errno(libc::ENOENT)) => vacant = vacant.or(Some(key)),
                 Err(errno) => {
                     return Err(errno.during(format_args!("find the registry of {namespace}")));
@@ -358,12 +367,12 @@ impl Registry {
     }
 
     /// Removes the registry if it holds no names. Nobody is told: whoever has
-    /// it mapped notices by [`Names::is_current`].
+    /// it mapped notices by [`Lookup::NotCurrent`].
     fn retire_if_empty(&self) {
-        if let Ok(names) = self.lock_within(PATIENCE_AT_EXIT)
-            && names.table.header.names() == Ok(0)
-            && names.is_current()
-        {
+        let Ok(names) = self.lock_within(PATIENCE_AT_EXIT) else {
+            return;
+        };
+        if names.table.header.names() == Ok(0) && names.is_current() {
             // Who isn't its owner leaves it to its owner.
             let _ = sysv::remove(self.id);
         }
@@ -387,48 +396,48 @@ pub(crate) fn retire_all() {
 impl Names<'_> {
     /// Whether the registry is still the one that its key leads to. An
     /// identifier alone says nothing: in a new IPC name space it may be
-    /// somebody else's.
-    pub(crate) fn is_current(&self) -> bool {
+    /// somebody else's, even under the same key.
+    fn is_current(&self) -> bool {
         let registry = self.registry;
         sysv::status(registry.id).is_ok_and(|status| {
             status.key == registry.key && status.creator_process == registry.creator_process
         })
     }
 
+    /// Half as much, at less cost: enough for a name whose segment is found,
+    /// because nobody else has that segment's key.
+    fn is_findable(&self) -> bool {
+        sysv::find(self.registry.key, 0) == Ok(self.registry.id)
+    }
+
     /// The segment of a name. A name whose segment was removed behind our back
-    /// is freed, and not found.
-    pub(crate) fn find(&self, name: &Name<'_>) -> Result<Option<Entry>> {
-        while let Some(used) = self.probe(name)?.found {
-            let State::Live(id) = used.state else {
+    /// is freed, and absent.
+    ///
+    /// That the registry is current is found out here, under the lock, so that
+    /// no name gets into one that was taken away before.
+    pub(crate) fn look_up(&self, name: &Name<'_>) -> Result<Lookup> {
+        loop {
+            let found = self.probe(name)?.found;
+            match found.and_then(Entry::of_live) {
+                Some(entry) if self.is_findable() && entry.is_findable() => {
+                    return Ok(Lookup::Found(entry));
+                }
+                _ => {}
+            }
+            // The segment is not there, or nothing of this is: IPC name
+            // spaces can be changed too.
+            if !self.is_current() {
+                return Ok(Lookup::NotCurrent);
+            }
+            match found {
+                None => return Ok(Lookup::Absent),
+                Some(used) if matches!(used.state, State::Live(_)) => {
+                    self.check(self.table.end(used.slot))?;
+                }
                 // Its maker died, and nobody has recovered it.
-                self.recover()?;
-                continue;
-            };
-            let entry = Entry {
-                slot: used.slot,
-                id,
-                key: used.facts.key,
-                size: 0,
-                mappings: 0,
-            };
-            match entry.status() {
-                Ok(Some(status)) => {
-                    return Ok(Some(Entry {
-                        size: status.size,
-                        mappings: status.mappings,
-                        ..entry
-                    }));
-                }
-                Ok(None) => self.check(self.table.end(used.slot))?,
-                Err(errno) => {
-                    return Err(errno.during(format_args!(
-                        "look at segment {} (id {id})",
-                        Quoted(name.bytes())
-                    )));
-                }
+                Some(_) => self.recover()?,
             }
         }
-        Ok(None)
     }
 
     /// Makes a segment of `size` bytes for a name that has none. `ENOSPC` if
@@ -452,7 +461,7 @@ impl Names<'_> {
                 size: u64::try_from(size).unwrap_or(u64::MAX),
                 hash: name.hash(),
                 length: u32::try_from(name.bytes().len()).unwrap_or(u32::MAX),
-                creator: process::id().cast_unsigned(),
+                creator: creator(),
             };
             // From here on a death is undone by the key.
             self.check(self.table.begin(slot, facts, name))?;
@@ -464,7 +473,6 @@ impl Names<'_> {
                     id,
                     key: facts.key,
                     size,
-                    mappings: 0,
                 });
             }
             self.check(self.table.vacate(slot))?;
@@ -549,13 +557,15 @@ impl Names<'_> {
     fn undo(&self, used: Used) -> Result<()> {
         let Used { slot, state, facts } = used;
         let begun = match state {
-            State::Creating => sysv::find(facts.key).ok().filter(|&id| {
+            State::Creating => sysv::find(facts.key, 0).ok().filter(|&id| {
                 // It may be a stranger's, whose key made the creation fail.
                 sysv::status(id).is_ok_and(|status| {
                     status.key == facts.key
                         && !status.ever_attached
                         && u64::try_from(status.size) == Ok(facts.size)
-                        && [0, facts.creator.cast_signed()].contains(&status.creator_process)
+                        // 0 is a process that can't be seen from here.
+                        && [0, i64::from(facts.creator)]
+                            .contains(&i64::from(status.creator_process))
                 })
             }),
             State::Removing(id) => {
@@ -585,6 +595,23 @@ impl Names<'_> {
 }
 
 impl Entry {
+    fn of_live(used: Used) -> Option<Self> {
+        let State::Live(id) = used.state else {
+            return None;
+        };
+        Some(Self {
+            slot: used.slot,
+            id,
+            key: used.facts.key,
+            size: usize::try_from(used.facts.size).ok()?,
+        })
+    }
+
+    /// Whether the segment's key still leads to it, and it has its size.
+    fn is_findable(&self) -> bool {
+        sysv::find(self.key, self.size) == Ok(self.id)
+    }
+
     /// The segment's status now; `None` if it is not there any more, also if
     /// its identifier is somebody else's by now.
     pub(crate) fn status(&self) -> std::result::Result<Option<Status>, Errno> {
@@ -594,6 +621,11 @@ impl Entry {
             Err(errno) => Err(errno),
         }
     }
+}
+
+/// The calling process, as a slot notes it.
+fn creator() -> u32 {
+    u32::try_from(process::id()).unwrap_or(0)
 }
 
 /// A key for a new segment: nobody else's but by a rare chance, which shmget(2)

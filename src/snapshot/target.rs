@@ -93,7 +93,7 @@ pub(super) fn write(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
 /// A descriptor that the process has already, if that is what the path says:
 /// opened anew, a file would begin at its start, and a socket not open at all.
 pub(super) fn inherited(path: &Path) -> Result<Option<File>, Errno> {
-    let number = |digits: &[u8]| str::from_utf8(digits).ok()?.parse().ok();
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse().ok();
     let descriptor = match path.as_os_str().as_bytes() {
         b"/dev/stdin" => Some(libc::STDIN_FILENO),
         b"/dev/stdout" => Some(libc::STDOUT_FILENO),
