@@ -12,6 +12,7 @@ pub(crate) struct Errno(pub(crate) i32);
 
 impl Errno {
     /// Says what was being done to what when the system call failed.
+    #[cold]
     pub(crate) fn during(self, what: fmt::Arguments<'_>) -> Error {
         Error::new(self.0, what)
     }
@@ -37,6 +38,7 @@ pub struct Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    #[cold]
     pub(crate) fn new(errno: i32, what: fmt::Arguments<'_>) -> Self {
         Self {
             errno,

@@ -164,6 +164,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    // It stands in for a function that can fail.
+    #[allow(clippy::unnecessary_wraps)]
     fn value_of(variable: &[u8]) -> Result<Option<Vec<u8>>> {
         let value: Option<&[u8]> = match variable {
             b"HOME" => Some(b"/home/me"),

@@ -14,7 +14,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::error::{Error, Result};
+use crate::error::{Errno, Result};
 
 static CHANGES: RwLock<()> = RwLock::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(0);
@@ -50,19 +50,23 @@ impl Call {
     /// Begins a call. `EDEADLK` if this thread is in a call already: a signal
     /// handler that interrupted one can't make another, but must not hang.
     pub(crate) fn begin(purpose: Purpose) -> Result<Self> {
-        if INSIDE.replace(true) {
-            return Err(Error::new(
-                libc::EDEADLK,
-                format_args!(
-                    "call the library from a signal handler that interrupted another call"
-                ),
-            ));
-        }
+        Self::can_begin()?;
+        INSIDE.set(true);
         set_handlers();
         Ok(Self {
             change: (purpose == Purpose::Change)
                 .then(|| CHANGES.read().unwrap_or_else(PoisonError::into_inner)),
         })
+    }
+
+    /// Whether a call could begin now.
+    pub(crate) fn can_begin() -> Result<()> {
+        if Self::is_in_progress() {
+            return Err(Errno(libc::EDEADLK).during(format_args!(
+                "call the library from a signal handler that interrupted another call"
+            )));
+        }
+        Ok(())
     }
 
     /// Whether this thread is in a call.

@@ -214,7 +214,7 @@ impl Handle {
     pub(crate) fn destroy(self) -> Result<()> {
         let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
         // A signal handler's call that can't be made leaves the handle good.
-        drop(Call::begin(Purpose::Copy)?);
+        Call::can_begin()?;
         entry
             .change(generation, |state| state | CLOSING)
             .ok_or_else(|| self.unknown())?;

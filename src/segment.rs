@@ -372,6 +372,9 @@ fn attach(
 
 impl Drop for Segment {
     fn drop(&mut self) {
+        if self.mapping.is_none() {
+            return;
+        }
         // An error is for those who ask for it, with `destroy`.
         if let Ok(call) = Call::begin(Purpose::Change) {
             let _ = self.close(&call);

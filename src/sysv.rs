@@ -40,6 +40,10 @@ pub(crate) struct Status {
     pub(crate) ever_attached: bool,
 }
 
+// Linux's, see shmctl(2).
+const SHM_STAT: c_int = 13;
+const SHM_INFO: c_int = 14;
+
 fn cerr(result: c_int) -> Result<c_int, Errno> {
     if result == -1 {
         Err(last())
@@ -82,19 +86,39 @@ fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
 
 /// `IPC_STAT`. A segment marked for deletion shows key 0.
 pub(crate) fn status(id: Id) -> Result<Status, Errno> {
-    let raw = raw_status(id)?;
-    let mode = u32::from(raw.shm_perm.mode);
-    Ok(Status {
-        key: Key::from_ne_bytes(raw.shm_perm.__key.to_ne_bytes()),
-        size: raw.shm_segsz,
-        mappings: raw.shm_nattch,
-        mode: mode & 0o777,
-        owner: raw.shm_perm.uid,
-        creator: raw.shm_perm.cuid,
-        creator_group: raw.shm_perm.cgid,
-        creator_process: raw.shm_cpid,
-        ever_attached: raw.shm_atime != 0,
+    raw_status(id).map(Status::from)
+}
+
+/// All segments whose status this process may know.
+pub(crate) fn all() -> impl Iterator<Item = (Id, Status)> {
+    let mut info = MaybeUninit::<libc::shmid_ds>::uninit();
+    // SAFETY: for SHM_INFO the kernel writes a struct shm_info, for which a
+    // shmid_ds has more than room; only the highest index is of interest.
+    let highest = unsafe { libc::shmctl(0, SHM_INFO, info.as_mut_ptr()) };
+    (0..=highest).filter_map(|index| {
+        let mut raw = MaybeUninit::<libc::shmid_ds>::uninit();
+        // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+        let id = cerr(unsafe { libc::shmctl(index, SHM_STAT, raw.as_mut_ptr()) }).ok()?;
+        // SAFETY: SHM_STAT succeeded, so the kernel has filled it in.
+        Some((id, Status::from(unsafe { raw.assume_init() })))
     })
+}
+
+impl From<libc::shmid_ds> for Status {
+    fn from(raw: libc::shmid_ds) -> Self {
+        let mode = u32::from(raw.shm_perm.mode);
+        Self {
+            key: Key::from_ne_bytes(raw.shm_perm.__key.to_ne_bytes()),
+            size: raw.shm_segsz,
+            mappings: raw.shm_nattch,
+            mode: mode & 0o777,
+            owner: raw.shm_perm.uid,
+            creator: raw.shm_perm.cuid,
+            creator_group: raw.shm_perm.cgid,
+            creator_process: raw.shm_cpid,
+            ever_attached: raw.shm_atime != 0,
+        }
+    }
 }
 
 /// Changes a segment's permission bits (`IPC_SET`); its owner stays.

@@ -23,6 +23,8 @@ use crate::sysv::{Id, Key, Mapping};
 
 /// In the first eight bytes: the registry is complete.
 pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
+/// In the first eight bytes: it was taken away, and a new one was born.
+pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read.
 pub(super) const VERSION: u32 = 1;
 /// The longest name, in bytes.
@@ -177,6 +179,11 @@ impl Slot {
         self.state.store(state.to_word(), Ordering::Release);
     }
 
+    /// The key alone, to be compared with one that is known.
+    pub(super) fn key(&self) -> Key {
+        self.key.load(Ordering::Relaxed)
+    }
+
     pub(super) fn facts(&self) -> Result<Facts, Damage> {
         let facts = Facts {
             key: self.key.load(Ordering::Relaxed),
@@ -204,9 +211,13 @@ impl Slot {
 }
 
 impl Header {
-    /// [`MAGIC`], or 0 where nothing was written yet.
+    /// [`MAGIC`], [`SUPERSEDED`], or 0 where nothing was written yet.
     pub(super) fn magic(&self) -> u64 {
         self.magic.load(Ordering::Acquire)
+    }
+
+    pub(super) fn supersede(&self) {
+        self.magic.store(SUPERSEDED, Ordering::Release);
     }
 
     pub(super) fn version(&self) -> u32 {
@@ -341,12 +352,14 @@ pub(super) fn header(mapping: &Mapping) -> Option<&Header> {
 }
 
 impl<'a> Table<'a> {
-    /// `None` if the mapping has the size of no registry.
-    pub(super) fn new(mapping: &'a Mapping) -> Option<Self> {
-        let capacity = capacity_of(mapping.size())?;
+    /// `None` if that is not how many slots fit into the mapping.
+    pub(super) fn new(mapping: &'a Mapping, capacity: usize) -> Option<Self> {
+        if !capacity.is_power_of_two() || size_of_registry(capacity) != mapping.size() {
+            return None;
+        }
         let header = header(mapping)?;
         let base = mapping.address();
-        // SAFETY: `capacity_of` says that the slots end within the mapping.
+        // SAFETY: the size says that the slots end within the mapping.
         let slots = unsafe { base.byte_add(HEADER_SIZE) };
         // SAFETY: the same for the names, behind the slots.
         let names = unsafe { slots.byte_add(capacity * size_of::<Slot>()) };

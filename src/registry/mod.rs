@@ -45,7 +45,7 @@ pub(crate) use layout::{NAME_MAX, Name};
 use crate::error::{Errno, Error, Quoted, Result};
 use crate::process;
 use crate::sysv::{self, Id, Key, Mapping, Placement, Status};
-use layout::{Damage, Facts, Header, MAGIC, State, Table, VERSION};
+use layout::{Damage, Facts, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use lock::{Acquired, Held};
 use namespace::{KEY_BITS, NameSpace, SEGMENT_KEYS};
 use table::{Probe, Used};
@@ -76,6 +76,7 @@ pub(crate) struct Registry {
     /// What tells it from another segment of the same id, should there be one.
     key: Key,
     creator_process: libc::pid_t,
+    capacity: usize,
     mapping: Mapping,
 }
 
@@ -231,14 +232,14 @@ impl Registry {
             id,
             key,
             creator_process: status.creator_process,
+            capacity: layout::capacity_of(status.size).unwrap_or(0),
             mapping,
         };
         let Some(header) = layout::header(&registry.mapping) else {
             return Ok(Candidate::Stranger);
         };
         // A stranger's segment has neither a registry's size nor its mode.
-        let looks_like_one =
-            layout::capacity_of(status.size).is_some() && status.mode & !UNBORN == namespace.mode();
+        let looks_like_one = registry.capacity != 0 && status.mode & !UNBORN == namespace.mode();
         match header.magic() {
             MAGIC => {}
             _ if !looks_like_one => return Ok(Candidate::Stranger),
@@ -291,13 +292,36 @@ impl Registry {
         let table = self.table()?;
         let _held = self.hold(table.header, PATIENCE)?;
         if table.header.magic() == 0 {
+            self.supersede_predecessors(identity);
             table.header.give_birth(identity, table.capacity());
         }
         Ok(())
     }
 
+    /// Tells the processes that have an earlier registry of this name space
+    /// mapped, which was taken away under their feet, that there is a new one.
+    /// That is rare; for them to ask the kernel at each call is not.
+    fn supersede_predecessors(&self, identity: &[u8]) {
+        let taken_away = |status: &Status| {
+            status.key == 0
+                && layout::capacity_of(status.size).is_some()
+                && self.namespace.trusts(status.creator, status.creator_group)
+        };
+        for (id, status) in sysv::all().filter(|(_, status)| taken_away(status)) {
+            let Ok(mapping) = Mapping::attach(id, Placement::Anywhere, status.size) else {
+                continue;
+            };
+            match layout::header(&mapping) {
+                Some(header) if header.magic() == MAGIC && header.is_for(identity) == Ok(true) => {
+                    header.supersede();
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn table(&self) -> Result<Table<'_>> {
-        Table::new(&self.mapping).ok_or_else(|| self.damaged(Damage("its size")))
+        Table::new(&self.mapping, self.capacity).ok_or_else(|| self.damaged(Damage("its size")))
     }
 
     fn check_version(&self, header: &Header) -> Result<()> {
@@ -323,7 +347,7 @@ impl Registry {
 
     fn lock_within(&self, patience: Duration) -> Result<Names<'_>> {
         let table = self.table()?;
-        if table.header.magic() != MAGIC {
+        if ![MAGIC, SUPERSEDED].contains(&table.header.magic()) {
             return Err(self.damaged(Damage("its first bytes")));
         }
         self.check_version(table.header)?;
@@ -404,28 +428,27 @@ impl Names<'_> {
         })
     }
 
-    /// Half as much, at less cost: enough for a name whose segment is found,
-    /// because nobody else has that segment's key.
-    fn is_findable(&self) -> bool {
-        sysv::find(self.registry.key, 0) == Ok(self.registry.id)
-    }
-
     /// The segment of a name. A name whose segment was removed behind our back
     /// is freed, and absent.
     ///
     /// That the registry is current is found out here, under the lock, so that
-    /// no name gets into one that was taken away before.
+    /// no name gets into one that was taken away before. It need not be asked
+    /// for a segment that is there: nobody else has its key, and as long as
+    /// no other registry is born, nobody else can have its name.
     pub(crate) fn look_up(&self, name: &Name<'_>) -> Result<Lookup> {
+        if self.table.header.magic() == SUPERSEDED {
+            return Ok(Lookup::NotCurrent);
+        }
         loop {
             let found = self.probe(name)?.found;
             match found.and_then(Entry::of_live) {
-                Some(entry) if self.is_findable() && entry.is_findable() => {
+                Some(entry) if entry.is_findable() => {
                     return Ok(Lookup::Found(entry));
                 }
                 _ => {}
             }
-            // The segment is not there, or nothing of this is: IPC name
-            // spaces can be changed too.
+            // The segment is not there, or nothing of this is: a process can
+            // change its IPC name space too.
             if !self.is_current() {
                 return Ok(Lookup::NotCurrent);
             }
@@ -494,7 +517,7 @@ impl Names<'_> {
     pub(crate) fn has(&self, entry: &Entry) -> Result<bool> {
         self.check((|| {
             let slot = self.table.slot(entry.slot)?;
-            Ok(slot.state()? == State::Live(entry.id) && slot.facts()?.key == entry.key)
+            Ok(slot.state()? == State::Live(entry.id) && slot.key() == entry.key)
         })())
     }
 

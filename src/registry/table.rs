@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_full_table_finds_every_name_and_has_no_vacancy() {
         let mapping = memory(64);
-        let table = Table::new(&mapping).unwrap();
+        let table = Table::new(&mapping, 64).unwrap();
         table.header.give_birth(b"uid 0", 64);
         let names: Vec<_> = (0..64).map(|n| format!("name {n}")).collect();
         for (id, name) in (0..).zip(&names) {
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn names_of_any_bytes_and_length_are_kept_apart() {
         let mapping = memory(64);
-        let table = Table::new(&mapping).unwrap();
+        let table = Table::new(&mapping, 64).unwrap();
         table.header.give_birth(b"uid 0", 64);
         let long = vec![b'x'; 1000];
         let names: [&[u8]; 8] = [
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_changed_name_hash_or_key_is_damage_not_absence() {
         let mapping = memory(64);
-        let table = Table::new(&mapping).unwrap();
+        let table = Table::new(&mapping, 64).unwrap();
         table.header.give_birth(b"uid 0", 64);
         insert(&table, b"sensors", 7);
         let used = find(&table, b"sensors").unwrap();
@@ -248,7 +248,7 @@ mod tests {
         #[test]
         fn the_table_behaves_as_a_map(steps in prop::collection::vec((0..90_u8, any::<bool>()), 0..300)) {
             let mapping = memory(64);
-            let table = Table::new(&mapping).unwrap();
+            let table = Table::new(&mapping, 64).unwrap();
             table.header.give_birth(b"uid 0", 64);
             let mut model = HashMap::new();
             for (id, (name, add)) in (0..).zip(steps) {
