@@ -655,10 +655,9 @@ fn creator() -> u32 {
 /// notices.
 fn random_key() -> Key {
     // The keys of RandomState come from the system once a thread; a child of
-    // fork has its parent's, so time and process must come in.
+    // fork has its parent's, so the time must come in.
     let mut hasher = RandomState::new().build_hasher();
     Instant::now().hash(&mut hasher);
-    process::id().hash(&mut hasher);
     let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
     SEGMENT_KEYS | u32::from_le_bytes([a, b, c, d]) & KEY_BITS
 }

@@ -1,0 +1,428 @@
+#define _GNU_SOURCE
+
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PROCESSES 4096
+#define SEGMENTS 4096
+#define TEXTS 12
+#define PATIENCE 60000 /* ms that one process waits for another */
+
+/* What all processes of a test have in common: so it is shared memory. */
+struct tally {
+    long checked;
+    long failed;
+    int processes;
+    pid_t process[PROCESSES];
+};
+
+static struct tally *tally;
+static char directory[1024];
+static int present[SEGMENTS]; /* the segments that were there before the test */
+static int presents;
+static long semaphores;
+
+int check_that (int holds, const char *sentence, const char *file, int line)
+{
+    int error = errno;
+
+    __sync_fetch_and_add (&tally->checked, 1);
+    if (holds) {
+        printf ("ok - %s\n", sentence);
+    } else {
+        __sync_fetch_and_add (&tally->failed, 1);
+        printf ("not ok - %s (%s:%d, errno: %s)\n", sentence, file, line, strerror (error));
+    }
+    fflush (stdout);
+    errno = error;
+    return holds;
+}
+
+void check_note (const char *sentence)
+{
+    printf ("# %s\n", sentence);
+    fflush (stdout);
+}
+
+const char *check_text (const char *format, ...)
+{
+    static char texts[TEXTS][8192];
+    static int next;
+    char *text = texts[next];
+    va_list arguments;
+
+    next = (next + 1) % TEXTS;
+    va_start (arguments, format);
+    vsnprintf (text, sizeof texts[0], format, arguments);
+    va_end (arguments);
+    return text;
+}
+
+const char *check_path (const char *file)
+{
+    return check_text ("%s/%s", directory, file);
+}
+
+void *check_shared (size_t size)
+{
+    void *memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        perror ("mmap");
+        exit (EXIT_FAILURE);
+    }
+    return memory;
+}
+
+/* ---- segments -------------------------------------------------------------- */
+
+long check_segments (void)
+{
+    struct shm_info info;
+
+    return shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &info) < 0 ? -1 : info.used_ids;
+}
+
+long check_semaphores (void)
+{
+    struct seminfo info;
+
+    return semctl (0, 0, SEM_INFO, &info) < 0 ? -1 : info.semusz;
+}
+
+static int is_one_of (int wanted, const int *list, int length)
+{
+    int i;
+
+    for (i = 0; i < length; i++) {
+        if (list[i] == wanted) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Calls `wanted` for every segment and lists those for which it is true. */
+static int list_segments (int (*wanted) (int id, const struct shmid_ds *status), int *ids, int most)
+{
+    struct shm_info info;
+    struct shmid_ds status;
+    int last = shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &info);
+    int length = 0;
+    int i, id;
+
+    for (i = 0; i <= last && length < most; i++) {
+        id = shmctl (i, SHM_STAT, &status);
+        if (id >= 0 && wanted (id, &status)) {
+            ids[length++] = id;
+        }
+    }
+    return length;
+}
+
+static int is_any (int id, const struct shmid_ds *status)
+{
+    (void) id;
+    (void) status;
+    return 1;
+}
+
+static int is_ours (int id, const struct shmid_ds *status)
+{
+    return !is_one_of (id, present, presents)
+        && is_one_of ((int) status->shm_cpid, tally->process, tally->processes);
+}
+
+int check_made (int *ids, int most)
+{
+    return list_segments (is_ours, ids, most);
+}
+
+static int stat_segment (int id, struct shmid_ds *status)
+{
+    int error = errno;
+    int result = shmctl (id, IPC_STAT, status);
+
+    errno = error;
+    return result;
+}
+
+long check_attached (int id)
+{
+    struct shmid_ds status;
+
+    return stat_segment (id, &status) < 0 ? -1 : (long) status.shm_nattch;
+}
+
+long check_mode (int id)
+{
+    struct shmid_ds status;
+
+    return stat_segment (id, &status) < 0 ? -1 : (long) (status.shm_perm.mode & 0777);
+}
+
+long check_size (int id)
+{
+    struct shmid_ds status;
+
+    return stat_segment (id, &status) < 0 ? -1 : (long) status.shm_segsz;
+}
+
+int check_filled (const void *bytes, int value, long size)
+{
+    const unsigned char *byte = bytes;
+    long i;
+
+    for (i = 0; i < size; i++) {
+        if (byte[i] != value) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+SharedMemory check_create (const char *name, long size)
+{
+    SharedMemory memory = NULL;
+    int status = shmCreate (name, size, NULL, &memory);
+
+    CHECK (check_text ("shmCreate of '%.60s' succeeds", name), status == 0 && memory != NULL);
+    return memory;
+}
+
+int check_exists (const char *name)
+{
+    SharedMemory memory = NULL;
+
+    return shmCreate (name, 0, NULL, &memory) == 0 && shmDestroy (memory) == 0;
+}
+
+/* ---- processes ------------------------------------------------------------- */
+
+/* Each process notes itself, so that none is missed if its parent is killed. */
+static void note_process (void)
+{
+    int index = __sync_fetch_and_add (&tally->processes, 1);
+
+    if (index >= PROCESSES) {
+        fprintf (stderr, "more than %d processes\n", PROCESSES);
+        _exit (EXIT_FAILURE);
+    }
+    tally->process[index] = getpid ();
+}
+
+pid_t check_fork (void)
+{
+    pid_t child;
+
+    fflush (stdout);
+    child = fork ();
+    if (child < 0) {
+        perror ("fork");
+        exit (EXIT_FAILURE);
+    }
+    if (child == 0) {
+        note_process ();
+    }
+    return child;
+}
+
+int check_wait (pid_t child)
+{
+    int status;
+
+    while (waitpid (child, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
+}
+
+void check_kill (pid_t child)
+{
+    kill (child, SIGKILL);
+    check_wait (child);
+}
+
+int check_child (void (*body) (void))
+{
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        body ();
+        exit (EXIT_SUCCESS);
+    }
+    return check_wait (child);
+}
+
+static void redirect (const char *path, int descriptor)
+{
+    int file = open (path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    dup2 (file, descriptor);
+    close (file);
+}
+
+static void read_text (const char *path, char *text, size_t size)
+{
+    FILE *file = fopen (path, "r");
+    size_t length = 0;
+
+    if (file != NULL) {
+        length = fread (text, 1, size - 1, file);
+        fclose (file);
+    }
+    text[length] = '\0';
+    unlink (path);
+}
+
+int check_capture (void (*body) (void), char *out, char *err, size_t size)
+{
+    const char *out_path = check_path ("stdout");
+    const char *err_path = check_path ("stderr");
+    pid_t child = check_fork ();
+    int status;
+
+    if (child == 0) {
+        redirect (out_path, STDOUT_FILENO);
+        redirect (err_path, STDERR_FILENO);
+        body ();
+        exit (EXIT_SUCCESS);
+    }
+    status = check_wait (child);
+    read_text (out_path, out, size);
+    read_text (err_path, err, size);
+    return status;
+}
+
+void check_signal (const int ends[2])
+{
+    if (write (ends[1], "", 1) != 1) {
+        perror ("write to a pipe");
+    }
+}
+
+int check_await (const int ends[2])
+{
+    struct pollfd end;
+    char byte;
+
+    end.fd = ends[0];
+    end.events = POLLIN;
+    return poll (&end, 1, PATIENCE) == 1 && read (ends[0], &byte, 1) == 1;
+}
+
+/* ---- the beginning and the end --------------------------------------------- */
+
+static int make_writable (const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void) status;
+    (void) place;
+    if (type == FTW_D || type == FTW_DNR) {
+        chmod (path, 0700);
+    }
+    return 0;
+}
+
+static int remove_entry (const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void) status;
+    (void) type;
+    (void) place;
+    remove (path);
+    return 0;
+}
+
+/* Children that outlived the test are ours by now (PR_SET_CHILD_SUBREAPER): only a
+ * process that waitpid knows is killed, never one that got a dead one's number. */
+static void end_stragglers (void)
+{
+    int i;
+
+    for (i = 0; i < tally->processes; i++) {
+        if (waitpid (tally->process[i], NULL, WNOHANG) == 0) {
+            check_kill (tally->process[i]);
+        }
+    }
+}
+
+static void check_leftovers (void)
+{
+    int left[SEGMENTS];
+    int count = check_made (left, SEGMENTS);
+    int i;
+
+    CHECK ("nothing is left among the shared memory segments", count == 0);
+    for (i = 0; i < count; i++) {
+        printf ("# left: segment %d, mode %lo, %ld bytes, attached %ld\n", left[i],
+                check_mode (left[i]), check_size (left[i]), check_attached (left[i]));
+        shmctl (left[i], IPC_RMID, NULL);
+    }
+    CHECK ("nothing is left among the semaphores", check_semaphores () == semaphores);
+}
+
+static void supervise (pid_t test)
+{
+    int status;
+
+    /* A timeout ends the test; somebody must be there to clean up. */
+    signal (SIGINT, SIG_IGN);
+    signal (SIGTERM, SIG_IGN);
+    status = check_wait (test);
+    end_stragglers ();
+    CHECK (check_text ("the test ends by itself (status %d)", status), status < 128);
+    check_leftovers ();
+    nftw (directory, make_writable, 16, FTW_PHYS);
+    nftw (directory, remove_entry, 16, FTW_PHYS | FTW_DEPTH);
+    printf ("# %ld checked, %ld failed\n", tally->checked, tally->failed);
+    exit (status == 0 && tally->failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+void check_start (void)
+{
+    const char *parent = getenv ("TMPDIR");
+    pid_t test;
+
+    /* Set now, for tests that send stdout elsewhere: a buffer, on a terminal too. */
+    setvbuf (stdout, NULL, _IOFBF, BUFSIZ);
+    unsetenv ("NOB_DATABASE");
+    unsetenv ("APERROR_PRINT");
+    unsetenv ("SHM_UTIL_SYNC");
+    tally = check_shared (sizeof *tally);
+    presents = list_segments (is_any, present, SEGMENTS);
+    semaphores = check_semaphores ();
+    snprintf (directory, sizeof directory, "%s/c_tests.XXXXXX", parent == NULL ? "/tmp" : parent);
+    if (mkdtemp (directory) == NULL) {
+        perror (directory);
+        exit (EXIT_FAILURE);
+    }
+    prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    test = check_fork ();
+    if (test != 0) {
+        supervise (test);
+    }
+    prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+int check_done (void)
+{
+    return tally->failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,354 @@
+/* shmCreate: every row of the table in the contract's section 2. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME "c_tests/create"
+#define HELD "c_tests/create, held"
+#define HELD_SIZE 20000L
+#define LONGEST 1000
+#define MANY 300
+#define UNTOUCHED 12345
+
+static SharedMemory held; /* one segment that exists all the time */
+
+/* A failed call gives the error twice and changes nothing at all. */
+static void refused (const char *what, const char *name, long size, void *wanted, int error)
+{
+    void *address = wanted;
+    SharedMemory memory = held;
+    long segments = check_segments ();
+    long attached = check_attached (shmId (held));
+    int status, left_in_errno;
+
+    errno = 0;
+    status = shmCreate (name, size, &address, &memory);
+    left_in_errno = errno;
+    CHECK (check_text ("%s: %s (it is %s)", what, strerror (error), strerror (status)),
+           status == error);
+    CHECK (check_text ("%s: errno has the value that is returned", what), left_in_errno == error);
+    CHECK (check_text ("%s: *memory is NULL", what), memory == NULL);
+    CHECK (check_text ("%s: *address is as it was", what), address == wanted);
+    CHECK (check_text ("%s: there are as many segments as before", what),
+           check_segments () == segments);
+    CHECK (check_text ("%s: no mapping is left of another segment", what),
+           check_attached (shmId (held)) == attached);
+}
+
+static void new_segment_of (long size)
+{
+    void *address = NULL;
+    SharedMemory memory = NULL;
+    int status;
+
+    errno = UNTOUCHED;
+    status = shmCreate (NAME, size, &address, &memory);
+    CHECK (check_text ("a new segment of %ld bytes is created", size), status == 0);
+    CHECK ("on success errno is left as it was", errno == UNTOUCHED);
+    CHECK ("*memory is the handle", memory != NULL);
+    CHECK ("*address is where the segment is", address != NULL && address == shmAddress (memory));
+    CHECK ("shmSizeOf is exactly the size, not rounded to pages", shmSizeOf (memory) == size);
+    CHECK ("for the kernel too", check_size (shmId (memory)) == size);
+    CHECK ("it is attached once", check_attached (shmId (memory)) == 1);
+    CHECK ("a new segment is zero-filled", check_filled (address, 0, size));
+    memset (address, 0xA5, (size_t) size);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+static void new_segments (void)
+{
+    new_segment_of (1);
+    new_segment_of (5003);
+    new_segment_of (16384);
+    new_segment_of (16385);
+    new_segment_of (3000000);
+}
+
+static void mode_with_umask (mode_t mask)
+{
+    mode_t old = umask (mask);
+    SharedMemory memory = check_create (NAME, 100);
+
+    CHECK (check_text ("the mode is 0660 with the umask %03o", (unsigned) mask),
+           check_mode (shmId (memory)) == 0660);
+    umask (old);
+    shmDestroy (memory);
+}
+
+static void modes (void)
+{
+    mode_with_umask (0);
+    mode_with_umask (022);
+    mode_with_umask (0777);
+}
+
+/* Maps the held segment once more, with a size that must not matter. */
+static void mapped_with_size (long size)
+{
+    void *address = NULL;
+    SharedMemory memory = NULL;
+    int status;
+
+    errno = UNTOUCHED;
+    status = shmCreate (HELD, size, &address, &memory);
+    CHECK (check_text ("a name that exists is mapped with size %ld", size), status == 0);
+    CHECK ("errno is left as it was", errno == UNTOUCHED);
+    CHECK ("shmSizeOf gives its real size", shmSizeOf (memory) == HELD_SIZE);
+    CHECK ("it is the same segment", shmId (memory) == shmId (held));
+    CHECK ("the two handles of one process differ", memory != held);
+    CHECK ("and so do their addresses", address != NULL && address != shmAddress (held));
+    CHECK ("it is attached twice", check_attached (shmId (held)) == 2);
+    CHECK ("it holds the same bytes", memcmp (address, shmAddress (held), HELD_SIZE) == 0);
+    ((char *) address)[HELD_SIZE - 1] ^= 1;
+    CHECK ("also those that are written now",
+           memcmp (address, shmAddress (held), HELD_SIZE) == 0);
+    CHECK ("each is destroyed on its own",
+           shmDestroy (memory) == 0 && check_attached (shmId (held)) == 1);
+    CHECK ("and the other stays readable", ((char *) shmAddress (held))[0] == 'h');
+}
+
+static void existing_names (void)
+{
+    mapped_with_size (HELD_SIZE);
+    mapped_with_size (HELD_SIZE - 1);
+    mapped_with_size (1);
+    mapped_with_size (0);
+    mapped_with_size (-1);
+    mapped_with_size (LONG_MIN);
+}
+
+static void without_address (void)
+{
+    SharedMemory memory = NULL;
+
+    CHECK ("address may be NULL", shmCreate (NAME, 10, NULL, &memory) == 0);
+    CHECK ("then the system chooses where", shmAddress (memory) != NULL);
+    shmDestroy (memory);
+}
+
+static void sizes_refused (void)
+{
+    SharedMemory memory = held;
+    long segments = check_segments ();
+    int status;
+
+    refused ("a name that exists with fewer bytes", HELD, HELD_SIZE + 1, NULL, EINVAL);
+    refused ("a name that exists, LONG_MAX", HELD, LONG_MAX, NULL, EINVAL);
+    refused ("no such name, size 0", NAME, 0, NULL, ENOENT);
+    refused ("no such name, size -1", NAME, -1, NULL, ENOENT);
+    refused ("no such name, LONG_MIN", NAME, LONG_MIN, NULL, ENOENT);
+
+    /* Which limit the kernel finds broken first is its own affair. */
+    status = shmCreate (NAME, LONG_MAX, NULL, &memory);
+    CHECK ("a new segment of LONG_MAX bytes is an error of shmget(2)",
+           status == EINVAL || status == ENOMEM || status == ENOSPC);
+    CHECK ("errno has the same value", errno == status);
+    CHECK ("*memory is NULL", memory == NULL);
+    CHECK ("no segment is left", check_segments () == segments);
+    refused ("the name was not made either", NAME, 0, NULL, ENOENT);
+}
+
+static void null_arguments (void)
+{
+    void *address = NULL;
+    long segments = check_segments ();
+
+    refused ("NULL for name", NULL, 100, NULL, EINVAL);
+    errno = 0;
+    CHECK ("NULL for memory is EINVAL", shmCreate (NAME, 100, &address, NULL) == EINVAL);
+    CHECK ("errno has the same value", errno == EINVAL);
+    CHECK ("*address is as it was", address == NULL);
+    CHECK ("nothing is created", check_segments () == segments);
+    CHECK ("NULL for all of them is EINVAL", shmCreate (NULL, 0, NULL, NULL) == EINVAL);
+}
+
+/* ---- names ------------------------------------------------------------------ */
+
+static void name_works (const char *what, const char *name)
+{
+    SharedMemory first = NULL;
+    SharedMemory second = NULL;
+
+    CHECK (check_text ("%s is a name", what), shmCreate (name, 64, NULL, &first) == 0);
+    CHECK ("it is found again", shmCreate (name, 0, NULL, &second) == 0);
+    CHECK ("and means the same segment",
+           shmId (first) == shmId (second) && shmId (first) != shmId (held));
+    CHECK ("both are destroyed", shmDestroy (first) == 0 && shmDestroy (second) == 0);
+    refused ("then the name is free again", name, 0, NULL, ENOENT);
+}
+
+static void names_differ (const char *one, const char *other)
+{
+    SharedMemory memory = NULL;
+
+    CHECK ("a name is made", shmCreate (one, 64, NULL, &memory) == 0);
+    refused ("a name that differs a little does not exist", other, 0, NULL, ENOENT);
+    shmDestroy (memory);
+}
+
+static void names (void)
+{
+    static char name[LONGEST + 2];
+    static char other[LONGEST + 2];
+    int byte;
+
+    name_works ("the empty string", "");
+    name_works ("a path with slashes", "/a//b/../c/");
+    name_works ("a name of blanks and newlines", " \t\n ");
+    name_works ("what is no UTF-8", "\300\200\377\376 \355\240\200");
+    for (byte = 1; byte < 256; byte++) {
+        name[byte - 1] = (char) byte;
+    }
+    name_works ("every byte but 0", name);
+
+    memset (name, '\377', LONGEST);
+    memset (other, '\377', LONGEST);
+    name_works ("a name of 1000 bytes", name);
+    other[LONGEST - 1] = '\376';
+    names_differ (name, other);
+    other[LONGEST - 1] = '\0';
+    names_differ (name, other);
+    names_differ ("c_tests/a", "c_tests//a");
+    names_differ ("c_tests/a", "c_tests/A");
+    names_differ ("c_tests/a", "c_tests/a ");
+    names_differ ("", " ");
+    names_differ ("$HOME", "~");
+
+    name[LONGEST] = 'x';
+    refused ("a name of 1001 bytes", name, 64, NULL, ENAMETOOLONG);
+    refused ("a name of 1001 bytes, size 0", name, 0, NULL, ENAMETOOLONG);
+}
+
+static void many_names (void)
+{
+    static SharedMemory memories[MANY];
+    SharedMemory again;
+    char name[32];
+    int wrong = 0;
+    int i;
+
+    for (i = 0; i < MANY; i++) {
+        sprintf (name, "c_tests/create %d", i);
+        wrong += shmCreate (name, 100 + i, NULL, &memories[i]) != 0;
+    }
+    CHECK ("three hundred names live together", wrong == 0);
+    for (i = 0; i < MANY; i++) {
+        sprintf (name, "c_tests/create %d", i);
+        wrong += shmCreate (name, 0, NULL, &again) != 0;
+        wrong += shmId (again) != shmId (memories[i]) || shmSizeOf (again) != 100 + i;
+        wrong += shmDestroy (again) != 0;
+    }
+    CHECK ("each names its own segment", wrong == 0);
+    for (i = 0; i < MANY; i++) {
+        wrong += shmDestroy (memories[(i * 7) % MANY]) != 0;
+    }
+    CHECK ("they are destroyed in any order", wrong == 0);
+}
+
+/* ---- addresses --------------------------------------------------------------- */
+
+/* Where nothing is mapped now, with as much room on both sides. */
+static char *free_place (long size)
+{
+    char *place = mmap (NULL, (size_t) size * 3, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    munmap (place, (size_t) size * 3);
+    return place + size;
+}
+
+static void mapped_at (const char *what, const char *name, void *wanted, void *expected)
+{
+    void *address = wanted;
+    SharedMemory memory = NULL;
+
+    CHECK (check_text ("%s is taken", what), shmCreate (name, HELD_SIZE, &address, &memory) == 0);
+    CHECK ("*address is there", address == expected && shmAddress (memory) == expected);
+    CHECK ("shmSizeOf is right", shmSizeOf (memory) == HELD_SIZE);
+    memset (expected, 'm', HELD_SIZE);
+    CHECK ("the memory there is the segment", check_filled (expected, 'm', HELD_SIZE));
+    CHECK ("it is destroyed", shmDestroy (memory) == 0);
+}
+
+static void addresses (void)
+{
+    long page = (long) SHMLBA;
+    char *place = free_place (16 * page);
+    char *mapped;
+
+    mapped_at ("a free address", NAME, place, place);
+    mapped_at ("a free address for a name that exists", HELD, place, place);
+    mapped_at ("an address after a multiple of SHMLBA", NAME, place + 1, place);
+    mapped_at ("an address before a multiple of SHMLBA", HELD, place + page - 1, place);
+
+    refused ("the address of a segment", NAME, HELD_SIZE, shmAddress (held), EINVAL);
+    refused ("the address of a segment, for a name that exists", HELD, 0, shmAddress (held),
+             EINVAL);
+    refused ("nothing was made under the name", NAME, 0, NULL, ENOENT);
+
+    mapped = mmap (place + page, (size_t) page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    refused ("an address where something begins before the end", NAME, HELD_SIZE, mapped - page,
+             EINVAL);
+    refused ("an address where something is, unaligned", NAME, HELD_SIZE, mapped + 5, EINVAL);
+    CHECK ("what was there is still there", check_filled (mapped, 0, page));
+    munmap (mapped, (size_t) page);
+}
+
+/* valgrind looks for another place itself before the kernel can refuse. */
+static void addresses_of_the_kernel (void)
+{
+    /* The upper half on 64-bit machines, 17 bits being the sign. */
+    void *half = (void *) (~0UL << (sizeof (long) * CHAR_BIT - 17));
+
+    if (getenv ("UNDER_VALGRIND") != NULL) {
+        check_note ("the kernel's half of the addresses is not tried under valgrind");
+        return;
+    }
+    refused ("an address in the kernel's half", NAME, HELD_SIZE, half, EINVAL);
+    refused ("the same for a name that exists", HELD, 0, half, EINVAL);
+    refused ("the last page of all", NAME, HELD_SIZE, (void *) -4096L, EINVAL);
+    refused ("an address near the end of all", HELD, 0, (void *) -1L, EINVAL);
+    refused ("nothing was made under the name", NAME, 0, NULL, ENOENT);
+}
+
+/* Also when it is the first call of the process, and nothing lives yet. */
+static void failing_as_the_first_call (void)
+{
+    SharedMemory memory;
+
+    CHECK ("ENOENT can be the first result", shmCreate (NAME, 0, NULL, &memory) == ENOENT);
+    CHECK ("*memory is NULL", memory == NULL);
+}
+
+int main (void)
+{
+    int made[4];
+
+    check_start ();
+    check_child (failing_as_the_first_call);
+    CHECK ("a clean process that made nothing leaves nothing", check_made (made, 4) == 0);
+    held = check_create (HELD, HELD_SIZE);
+    memset (shmAddress (held), 'h', HELD_SIZE);
+    new_segments ();
+    modes ();
+    existing_names ();
+    without_address ();
+    sizes_refused ();
+    null_arguments ();
+    names ();
+    many_names ();
+    addresses ();
+    addresses_of_the_kernel ();
+    shmDestroy (held);
+    return check_done ();
+}

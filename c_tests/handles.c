@@ -1,0 +1,146 @@
+/* Handles: NULL, stale, doubled and made-up ones, for each of the functions. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME "c_tests/handles"
+#define SIZE 4096L
+#define STALE 2000
+#define UNTOUCHED 12345
+
+/* Whether every function refuses the handle, as the contract says for each. */
+static int is_refused (SharedMemory handle)
+{
+    const char *file = check_path ("made by a handle that is none");
+    int destroyed, saved, loaded;
+
+    errno = 0;
+    destroyed = shmDestroy (handle) == EINVAL && errno == EINVAL;
+    errno = 0;
+    saved = shmSave (handle, file) == EINVAL && errno == EINVAL;
+    errno = 0;
+    loaded = shmLoad (handle, check_path ("exists")) == EINVAL && errno == EINVAL;
+    return destroyed && saved && loaded && access (file, F_OK) != 0
+        && shmAddress (handle) == NULL && shmId (handle) == -1 && shmSizeOf (handle) == -1;
+}
+
+static void null (void)
+{
+    CHECK ("shmDestroy (NULL) is 0", shmDestroy (NULL) == 0);
+    CHECK ("shmAddress (NULL) is NULL", shmAddress (NULL) == NULL);
+    CHECK ("shmId (NULL) is -1", shmId (NULL) == -1);
+    CHECK ("shmSizeOf (NULL) is -1", shmSizeOf (NULL) == -1);
+    CHECK ("shmSave of NULL is EINVAL", shmSave (NULL, check_path ("null")) == EINVAL);
+    CHECK ("and makes no file", access (check_path ("null"), F_OK) != 0);
+    CHECK ("shmLoad of NULL is EINVAL", shmLoad (NULL, check_path ("exists")) == EINVAL);
+    CHECK ("shmCreate with NULL for memory is EINVAL", shmCreate (NAME, 1, NULL, NULL) == EINVAL);
+}
+
+/* A guess may be right: then it is a handle after all. */
+static int is_refused_unless (SharedMemory good, SharedMemory handle)
+{
+    return handle == good || is_refused (handle);
+}
+
+/* Before any handle exists, and again while one does. */
+static void made_up (SharedMemory good)
+{
+    static char data[64];
+    char stack[64];
+
+    CHECK ("(SharedMemory) 1 is refused", is_refused_unless (good, (SharedMemory) 1));
+    CHECK ("all bits set is refused", is_refused_unless (good, (SharedMemory) -1L));
+    CHECK ("a pointer into the stack is refused", is_refused ((SharedMemory) (void *) stack));
+    CHECK ("a pointer to static data is refused", is_refused ((SharedMemory) (void *) data));
+    CHECK ("the sign bit is refused", is_refused_unless (good, (SharedMemory) LONG_MIN));
+    CHECK ("LONG_MAX is refused", is_refused_unless (good, (SharedMemory) LONG_MAX));
+}
+
+static void neighbours (SharedMemory handle)
+{
+    unsigned long value = (unsigned long) handle;
+    unsigned long distance;
+    unsigned bit;
+    int accepted = 0;
+
+    for (distance = 1; distance <= 256; distance++) {
+        accepted += !is_refused ((SharedMemory) (value + distance));
+        accepted += value != distance && !is_refused ((SharedMemory) (value - distance));
+    }
+    CHECK ("the neighbours of a handle's value are refused", accepted == 0);
+    for (bit = 0; bit < sizeof value * CHAR_BIT; bit++) {
+        unsigned long flipped = value ^ 1UL << bit;
+
+        accepted += flipped != 0 && !is_refused ((SharedMemory) flipped);
+    }
+    CHECK ("a handle with one bit flipped is refused", accepted == 0);
+    CHECK ("the address of the segment is refused",
+           is_refused ((SharedMemory) shmAddress (handle)));
+    for (distance = 1; distance <= 1000; distance++) {
+        accepted += !is_refused_unless (handle, (SharedMemory) distance);
+    }
+    CHECK ("small numbers are refused, a System V identifier too", accepted == 0);
+}
+
+static void stale (void)
+{
+    static SharedMemory handles[STALE];
+    int accepted = 0;
+    int failed = 0;
+    int i;
+
+    for (i = 0; i < STALE; i++) {
+        failed += shmCreate ("c_tests/handles, reused", 1, NULL, &handles[i]) != 0;
+        accepted += i > 0 && !is_refused (handles[i - 1]);
+        failed += shmDestroy (handles[i]) != 0;
+    }
+    CHECK ("handles are made and destroyed two thousand times", failed == 0);
+    for (i = 0; i < STALE; i++) {
+        accepted += !is_refused (handles[i]);
+    }
+    CHECK ("no stale handle is ever accepted", accepted == 0);
+}
+
+static void good (SharedMemory memory)
+{
+    int id;
+    long size;
+    void *address;
+
+    errno = UNTOUCHED;
+    id = shmId (memory);
+    size = shmSizeOf (memory);
+    address = shmAddress (memory);
+    CHECK ("the accessors leave errno as it was", errno == UNTOUCHED);
+    CHECK ("shmId is good for shmctl(2)", check_size (id) == SIZE);
+    CHECK ("shmSizeOf is the size", size == SIZE);
+    CHECK ("shmAddress is where the bytes are", check_filled (address, 'g', SIZE));
+    CHECK ("nothing was unmapped", check_attached (id) == 1);
+}
+
+int main (void)
+{
+    SharedMemory memory;
+
+    check_start ();
+    null ();
+    made_up (NULL);
+    memory = check_create (NAME, SIZE);
+    memset (shmAddress (memory), 'g', SIZE);
+    CHECK ("a file to load from is saved", shmSave (memory, check_path ("exists")) == 0);
+    null ();
+    made_up (memory);
+    neighbours (memory);
+    stale ();
+    good (memory);
+    CHECK ("the good handle is destroyed", shmDestroy (memory) == 0);
+    CHECK ("after that it is refused", is_refused (memory));
+    CHECK ("however often", is_refused (memory));
+    return check_done ();
+}

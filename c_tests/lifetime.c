@@ -1,0 +1,467 @@
+/* Lifetime: the contract's section 3. Processes die, fork and exec in every way. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#define NAME "c_tests/lifetime"
+#define OTHER "c_tests/lifetime, other"
+#define SIZE 12345L
+#define ROUNDS 150
+#define LONGEST_LIFE 3000 /* microseconds */
+
+static int ready[2];
+static int go[2];
+
+/* ---- a holder that goes without shmDestroy ----------------------------------- */
+
+static void fill (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+
+    memset (shmAddress (memory), 'L', SIZE);
+}
+
+static void fill_and_wait_for_death (void)
+{
+    fill ();
+    check_signal (ready);
+    for (;;) {
+        pause ();
+    }
+}
+
+static void fill_and_return (void)
+{
+    fill ();
+}
+
+static void fill_and_leave_at_once (void)
+{
+    fill ();
+    _exit (0);
+}
+
+static void fill_and_exec (void)
+{
+    fill ();
+    execlp ("true", "true", (char *) NULL);
+    _exit (1);
+}
+
+static void fill_and_crash (void)
+{
+    fill ();
+    kill (getpid (), SIGKILL);
+}
+
+/* The next process finds name and data; its shmDestroy leaves nothing. */
+static void found_after (const char *what)
+{
+    int made[4];
+    SharedMemory memory = NULL;
+    int id;
+
+    CHECK (check_text ("%s keeps the name", what), shmCreate (NAME, 0, NULL, &memory) == 0);
+    id = shmId (memory);
+    CHECK ("the segment has its size", shmSizeOf (memory) == SIZE);
+    CHECK ("and its data", memory != NULL && check_filled (shmAddress (memory), 'L', SIZE));
+    CHECK ("the dead process counts for nothing", check_attached (id) == 1);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("it leaves nobody attached, and so deletes the segment", check_attached (id) == -1);
+    CHECK ("and the name", !check_exists (NAME));
+    CHECK ("nothing but the registry is left", check_made (made, 4) <= 1);
+}
+
+static void death_of_the_holder (void)
+{
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        fill_and_wait_for_death ();
+    }
+    CHECK ("a holder is there", check_await (ready));
+    check_kill (child);
+    found_after ("kill -9 of the holder");
+    CHECK ("a holder exits", check_child (fill_and_return) == 0);
+    found_after ("exit without shmDestroy");
+    CHECK ("a holder exits by _exit", check_child (fill_and_leave_at_once) == 0);
+    found_after ("_exit without shmDestroy");
+    CHECK ("a holder execs", check_child (fill_and_exec) == 0);
+    found_after ("exec without shmDestroy");
+    CHECK ("a holder kills itself", check_child (fill_and_crash) == 128 + SIGKILL);
+    found_after ("suicide of the holder");
+}
+
+static void death_beside_another_holder (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+    int id = shmId (memory);
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        fill_and_wait_for_death ();
+    }
+    CHECK ("another holder is there", check_await (ready));
+    check_kill (child);
+    CHECK ("after its death the survivor still reads",
+           check_filled (shmAddress (memory), 'L', SIZE));
+    CHECK ("and its shmDestroy is the last",
+           shmDestroy (memory) == 0 && check_attached (id) == -1);
+    CHECK ("the name is gone", !check_exists (NAME));
+}
+
+/* Killed at any instruction, while another process does the same: whatever was going
+ * on, the next one can create, and finds no half-made segment. */
+static void create_and_destroy_for_ever (void)
+{
+    SharedMemory memory, other;
+
+    for (;;) {
+        if (shmCreate (NAME, SIZE, NULL, &memory) != 0
+            || shmCreate (OTHER, SIZE * 2, NULL, &other) != 0
+            || shmDestroy (memory) != 0 || shmDestroy (other) != 0) {
+            _exit (1);
+        }
+    }
+}
+
+static int failures_of (const char *name, long size)
+{
+    SharedMemory memory;
+    int failed = 0;
+    int status = shmCreate (name, 0, NULL, &memory);
+
+    if (status == 0) {
+        failed += shmSizeOf (memory) != size;
+        failed += !check_filled (shmAddress (memory), 0, size);
+        failed += shmDestroy (memory) != 0;
+    } else {
+        failed += status != ENOENT;
+    }
+    if (shmCreate (name, size, NULL, &memory) == 0) {
+        failed += shmSizeOf (memory) != size;
+        failed += shmDestroy (memory) != 0;
+    } else {
+        failed++;
+    }
+    return failed;
+}
+
+static void death_at_any_moment (void)
+{
+    int made[16];
+    int failed = 0;
+    int round;
+
+    srand (1);
+    for (round = 0; round < ROUNDS; round++) {
+        pid_t first = check_fork ();
+        pid_t second;
+
+        if (first == 0) {
+            create_and_destroy_for_ever ();
+        }
+        second = check_fork ();
+        if (second == 0) {
+            create_and_destroy_for_ever ();
+        }
+        usleep ((useconds_t) (rand () % LONGEST_LIFE));
+        check_kill (first);
+        failed += failures_of (NAME, SIZE) + failures_of (OTHER, SIZE * 2);
+        usleep ((useconds_t) (rand () % LONGEST_LIFE));
+        kill (second, SIGKILL);
+        failed += check_wait (second) != 128 + SIGKILL;
+        failed += failures_of (NAME, SIZE) + failures_of (OTHER, SIZE * 2);
+    }
+    CHECK ("processes killed at any moment leave the names right", failed == 0);
+    CHECK ("and no segment but the registry", check_made (made, 16) <= 1);
+}
+
+/* ---- fork -------------------------------------------------------------------- */
+
+static SharedMemory inherited;
+
+static void use_everything (void)
+{
+    SharedMemory mine = NULL;
+    void *address = NULL;
+
+    CHECK ("the child reads what it inherits", check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("with its size", shmSizeOf (inherited) == SIZE);
+    CHECK ("parent and child count as two", check_attached (shmId (inherited)) == 2);
+    CHECK ("the child saves it", shmSave (inherited, check_path ("saved")) == 0);
+    memset (shmAddress (inherited), 'x', SIZE);
+    CHECK ("and loads it", shmLoad (inherited, check_path ("saved")) == 0
+           && check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("it maps the name again", shmCreate (NAME, 0, &address, &mine) == 0);
+    CHECK ("at another address", address != shmAddress (inherited));
+    CHECK ("it destroys that", shmDestroy (mine) == 0);
+    CHECK ("it creates one of its own", shmCreate (OTHER, 10, NULL, &mine) == 0);
+    CHECK ("it destroys that", shmDestroy (mine) == 0 && !check_exists (OTHER));
+    CHECK ("it destroys what it inherited", shmDestroy (inherited) == 0);
+    CHECK ("once", shmDestroy (inherited) == EINVAL);
+}
+
+static void child_uses_everything (void)
+{
+    inherited = check_create (NAME, SIZE);
+    memset (shmAddress (inherited), 'f', SIZE);
+    CHECK ("a child ends well", check_child (use_everything) == 0);
+    CHECK ("the parent is alone again", check_attached (shmId (inherited)) == 1);
+    CHECK ("and reads on", check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("shmDestroy of the parent is the last", shmDestroy (inherited) == 0);
+    CHECK ("it deletes the name", !check_exists (NAME));
+}
+
+static void destroy_first (void)
+{
+    CHECK ("the child destroys first", shmDestroy (inherited) == 0);
+}
+
+static void child_destroys_first (void)
+{
+    int id;
+
+    inherited = check_create (NAME, SIZE);
+    id = shmId (inherited);
+    memset (shmAddress (inherited), 'f', SIZE);
+    CHECK ("a child ends well", check_child (destroy_first) == 0);
+    CHECK ("the parent goes on reading", check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("the segment is still there by name", check_exists (NAME));
+    CHECK ("the parent destroys last", shmDestroy (inherited) == 0 && check_attached (id) == -1);
+    CHECK ("then the name is gone", !check_exists (NAME));
+}
+
+static void read_when_told (void)
+{
+    check_await (go);
+    CHECK ("the child goes on reading", check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("by name too", check_exists (NAME));
+    CHECK ("the child destroys last", shmDestroy (inherited) == 0);
+}
+
+static void parent_destroys_first (void)
+{
+    int id;
+    pid_t child;
+
+    inherited = check_create (NAME, SIZE);
+    id = shmId (inherited);
+    memset (shmAddress (inherited), 'f', SIZE);
+    child = check_fork ();
+    if (child == 0) {
+        read_when_told ();
+        exit (0);
+    }
+    CHECK ("the parent destroys first", shmDestroy (inherited) == 0);
+    CHECK ("the child keeps the segment", check_attached (id) == 1);
+    check_signal (go);
+    CHECK ("the child ends well", check_wait (child) == 0);
+    CHECK ("then the segment is deleted", check_attached (id) == -1);
+    CHECK ("and the name", !check_exists (NAME));
+}
+
+static void do_nothing (void)
+{
+}
+
+static void child_just_exits (void)
+{
+    int id;
+
+    inherited = check_create (NAME, SIZE);
+    id = shmId (inherited);
+    CHECK ("a child exits with what it inherits", check_child (do_nothing) == 0);
+    CHECK ("the parent keeps its mapping", check_attached (id) == 1 && check_exists (NAME));
+    CHECK ("and destroys the segment", shmDestroy (inherited) == 0 && check_attached (id) == -1);
+}
+
+static void close_and_use (void)
+{
+    int descriptor;
+
+    for (descriptor = 3; descriptor < 1024; descriptor++) {
+        close (descriptor);
+    }
+    use_everything ();
+}
+
+static void descriptors_closed (void)
+{
+    inherited = check_create (NAME, SIZE);
+    memset (shmAddress (inherited), 'f', SIZE);
+    CHECK ("closing all descriptors breaks nothing", check_child (close_and_use) == 0);
+    shmDestroy (inherited);
+}
+
+/* ---- segments taken away ------------------------------------------------------- */
+
+static void segment_removed_while_mapped (void)
+{
+    SharedMemory old = check_create (NAME, SIZE);
+    SharedMemory new = NULL;
+    int id = shmId (old);
+
+    memset (shmAddress (old), 'r', SIZE);
+    shmctl (id, IPC_RMID, NULL);
+    CHECK ("a segment removed behind our back stays readable",
+           check_filled (shmAddress (old), 'r', SIZE));
+    CHECK ("its name does not exist any more", shmCreate (NAME, 0, NULL, &new) == ENOENT);
+    CHECK ("it can be made again", shmCreate (NAME, SIZE / 2, NULL, &new) == 0);
+    CHECK ("as another segment", shmId (new) != id && shmSizeOf (new) == SIZE / 2);
+    CHECK ("zero-filled", check_filled (shmAddress (new), 0, SIZE / 2));
+    CHECK ("the old handle can be destroyed", shmDestroy (old) == 0);
+    CHECK ("the old segment is gone with it", check_attached (id) == -1);
+    CHECK ("the new one stays, by name too",
+           check_attached (shmId (new)) == 1 && check_exists (NAME));
+    CHECK ("until it is destroyed", shmDestroy (new) == 0 && !check_exists (NAME));
+}
+
+static void segment_removed_and_destroyed (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+
+    shmctl (shmId (memory), IPC_RMID, NULL);
+    CHECK ("the handle of a removed segment can be destroyed", shmDestroy (memory) == 0);
+    CHECK ("the name is gone", !check_exists (NAME));
+}
+
+/* Of the segments that this test made: the one of SIZE bytes, and the one that isn't,
+ * which is the registry as long as no name has another size. */
+static int find_segment (int is_registry)
+{
+    int made[16];
+    int count = check_made (made, 16);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if ((check_size (made[i]) != SIZE) == is_registry) {
+            return made[i];
+        }
+    }
+    return -1;
+}
+
+static void segment_removed_while_nobody_is_there (void)
+{
+    SharedMemory memory = NULL;
+    int id;
+
+    check_child (fill_and_leave_at_once);
+    id = find_segment (0);
+    CHECK ("a dead process leaves its segment", check_attached (id) == 0);
+    shmctl (id, IPC_RMID, NULL);
+    CHECK ("removed, it does not exist", shmCreate (NAME, 0, NULL, &memory) == ENOENT);
+    CHECK ("and can be made again", shmCreate (NAME, SIZE, NULL, &memory) == 0);
+    CHECK ("zero-filled", check_filled (shmAddress (memory), 0, SIZE));
+    shmDestroy (memory);
+}
+
+/* The kernel can be told which identifier to give next: one that a name still has. */
+static void identifier_reused_by_a_stranger (void)
+{
+    FILE *next = fopen ("/proc/sys/kernel/shm_next_id", "w");
+    int id, stranger;
+
+    if (next == NULL) {
+        check_note ("identifiers cannot be reused on demand here");
+        return;
+    }
+    check_child (fill_and_leave_at_once);
+    id = find_segment (0);
+    shmctl (id, IPC_RMID, NULL);
+    fprintf (next, "%d\n", id);
+    fclose (next);
+    stranger = shmget (IPC_PRIVATE, (size_t) SIZE, IPC_CREAT | 0600);
+    CHECK ("a stranger's segment has the identifier now", stranger == id && id != -1);
+    CHECK ("the name does not mean the stranger's segment", !check_exists (NAME));
+    CHECK ("the name can be made anew", failures_of (NAME, SIZE) == 0);
+    CHECK ("the stranger's segment is left alone", check_size (stranger) == SIZE);
+    shmctl (stranger, IPC_RMID, NULL);
+}
+
+static void registry_removed (void)
+{
+    SharedMemory old = check_create (NAME, SIZE);
+    SharedMemory new, again;
+    int id = shmId (old);
+    int registry = find_segment (1);
+
+    CHECK ("there is a registry", registry != -1);
+    memset (shmAddress (old), 'R', SIZE);
+    shmctl (registry, IPC_RMID, NULL);
+    CHECK ("with the registry taken away, living handles go on",
+           check_filled (shmAddress (old), 'R', SIZE) && shmSizeOf (old) == SIZE);
+    CHECK ("they can be saved", shmSave (old, check_path ("saved")) == 0);
+    CHECK ("and loaded", shmLoad (old, check_path ("saved")) == 0);
+    new = check_create (NAME, SIZE);
+    CHECK ("the names start anew", shmId (new) != id);
+    CHECK ("zero-filled", check_filled (shmAddress (new), 0, SIZE));
+    again = check_create (NAME, 0);
+    CHECK ("and are found again", shmId (again) == shmId (new));
+    CHECK ("the last handle of the old segment deletes it",
+           shmDestroy (old) == 0 && check_attached (id) == -1);
+    CHECK ("the new name is left alone", check_attached (shmId (new)) == 2);
+    id = shmId (new);
+    CHECK ("until its handles are destroyed",
+           shmDestroy (new) == 0 && shmDestroy (again) == 0 && check_attached (id) == -1);
+    CHECK ("then it is gone", !check_exists (NAME));
+}
+
+static void registry_removed_and_destroyed (void)
+{
+    int id, registry;
+    pid_t child;
+
+    inherited = check_create (NAME, SIZE);
+    id = shmId (inherited);
+    registry = find_segment (1);
+    memset (shmAddress (inherited), 'f', SIZE);
+    child = check_fork ();
+    if (child == 0) {
+        check_await (go);
+        CHECK ("without a registry the child still reads",
+               check_filled (shmAddress (inherited), 'f', SIZE));
+        CHECK ("and destroys last", shmDestroy (inherited) == 0);
+        exit (0);
+    }
+    CHECK ("there is a registry", registry != -1);
+    shmctl (registry, IPC_RMID, NULL);
+    CHECK ("the parent destroys without a registry", shmDestroy (inherited) == 0);
+    CHECK ("the child keeps the segment", check_attached (id) == 1);
+    check_signal (go);
+    CHECK ("the child ends well", check_wait (child) == 0);
+    CHECK ("then the segment is deleted", check_attached (id) == -1);
+}
+
+int main (void)
+{
+    check_start ();
+    if (pipe (ready) < 0 || pipe (go) < 0) {
+        return 1;
+    }
+    death_of_the_holder ();
+    death_beside_another_holder ();
+    death_at_any_moment ();
+    child_uses_everything ();
+    child_destroys_first ();
+    parent_destroys_first ();
+    child_just_exits ();
+    descriptors_closed ();
+    segment_removed_while_mapped ();
+    segment_removed_and_destroyed ();
+    segment_removed_while_nobody_is_there ();
+    identifier_reused_by_a_stranger ();
+    registry_removed ();
+    registry_removed_and_destroyed ();
+    return check_done ();
+}

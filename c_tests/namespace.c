@@ -1,0 +1,252 @@
+/* NOB_DATABASE selects the name space. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME "c_tests/namespace"
+#define SIZE 5000L
+#define STRANGER 65534
+
+static char path[1024];  /* of the name space that most tests use */
+static char other[1024];
+static int id;           /* of NAME in it, while found_as looks */
+
+/* Whether NAME now means the segment `id`. */
+static int means_the_same (void)
+{
+    SharedMemory memory = NULL;
+    int same = shmCreate (NAME, 0, NULL, &memory) == 0 && shmId (memory) == id;
+
+    shmDestroy (memory);
+    return same;
+}
+
+static void values_share_nothing (void)
+{
+    SharedMemory first, second, without;
+    struct stat status;
+
+    setenv ("NOB_DATABASE", path, 1);
+    first = check_create (NAME, SIZE);
+    id = shmId (first);
+    CHECK ("the mode is 0660 in an explicit name space too", check_mode (id) == 0660);
+
+    setenv ("NOB_DATABASE", other, 1);
+    CHECK ("another value does not know the name", !check_exists (NAME));
+    second = check_create (NAME, SIZE + 1);
+    CHECK ("and makes a segment of its own", shmId (second) != id);
+    CHECK ("zero-filled", check_filled (shmAddress (second), 0, SIZE + 1));
+
+    unsetenv ("NOB_DATABASE");
+    CHECK ("without it the name is not known either", !check_exists (NAME));
+    without = check_create (NAME, SIZE + 2);
+    CHECK ("and there is a third segment",
+           shmId (without) != id && shmId (without) != shmId (second));
+
+    setenv ("NOB_DATABASE", path, 1);
+    CHECK ("the first value means the first segment again", means_the_same ());
+    CHECK ("no file of that name is made",
+           lstat (path, &status) != 0 && lstat (other, &status) != 0);
+
+    CHECK ("a handle of another name space can be destroyed", shmDestroy (second) == 0);
+    CHECK ("it deletes its own segment, not this one", means_the_same ());
+    CHECK ("and that without one too", shmDestroy (without) == 0 && means_the_same ());
+    unsetenv ("NOB_DATABASE");
+    CHECK ("the first handle is destroyed from outside", shmDestroy (first) == 0);
+    CHECK ("its segment is deleted", check_attached (id) == -1);
+    setenv ("NOB_DATABASE", path, 1);
+    CHECK ("with its name", !check_exists (NAME));
+    setenv ("NOB_DATABASE", other, 1);
+    CHECK ("as is the other", !check_exists (NAME));
+}
+
+static void same_through (const char *value, const char *what)
+{
+    setenv ("NOB_DATABASE", value, 1);
+    CHECK (check_text ("the same path through %s is the same name space", what),
+           means_the_same ());
+}
+
+static void translated (void)
+{
+    SharedMemory memory;
+
+    setenv ("NOB_DATABASE", path, 1);
+    memory = check_create (NAME, SIZE);
+    id = shmId (memory);
+    setenv ("HOME", check_path ("home"), 1);
+    setenv ("PLACE", check_path ("home"), 1);
+    setenv ("WHOLE", path, 1);
+    setenv ("INDIRECT", "$WHOLE", 1);
+    same_through (path, "itself");
+    same_through ("$WHOLE", "$NAME");
+    same_through ("${WHOLE}", "${NAME}");
+    same_through ("$INDIRECT", "a variable that names another");
+    same_through ("$PLACE/names", "a variable for the directory");
+    same_through ("~/names", "~");
+    CHECK ("the directory is there", chdir (check_path ("home")) == 0);
+    same_through ("names", "a relative path");
+    setenv ("NOB_DATABASE", "~/other", 1);
+    CHECK ("another path is another name space", !check_exists (NAME));
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("no file is made", access (path, F_OK) != 0 && access ("other", F_OK) != 0);
+}
+
+static void untranslatable (void)
+{
+    static char endless[6000];
+    SharedMemory memory = NULL;
+    long segments = check_segments ();
+
+    setenv ("LOOP", "$LOOP", 1);
+    setenv ("NOB_DATABASE", "$LOOP", 1);
+    CHECK ("a variable that names itself is ELOOP",
+           shmCreate (NAME, SIZE, NULL, &memory) == ELOOP && errno == ELOOP);
+    memset (endless, 'e', sizeof endless - 1);
+    setenv ("NOB_DATABASE", endless, 1);
+    CHECK ("a value longer than PATH_MAX is ENAMETOOLONG",
+           shmCreate (NAME, SIZE, NULL, &memory) == ENAMETOOLONG && errno == ENAMETOOLONG);
+    CHECK ("nothing is created", memory == NULL && check_segments () == segments);
+    unsetenv ("NOB_DATABASE");
+    unsetenv ("LOOP");
+}
+
+static void see_the_same (void)
+{
+    CHECK ("another process with the same value shares the name", means_the_same ());
+    setenv ("NOB_DATABASE", other, 1);
+    CHECK ("with another value it does not", !check_exists (NAME));
+}
+
+static void between_processes (void)
+{
+    SharedMemory memory;
+
+    setenv ("NOB_DATABASE", path, 1);
+    memory = check_create (NAME, SIZE);
+    id = shmId (memory);
+    CHECK ("the other process ends well", check_child (see_the_same) == 0);
+    shmDestroy (memory);
+    unsetenv ("NOB_DATABASE");
+}
+
+/* ---- other users --------------------------------------------------------------- */
+
+static int became (gid_t group)
+{
+    return setgroups (0, NULL) == 0 && setgid (group) == 0 && setuid (STRANGER) == 0;
+}
+
+static void as_another_user (void)
+{
+    if (became (STRANGER)) {
+        SharedMemory memory;
+
+        CHECK ("another user's default name space is another", !check_exists (NAME));
+        memory = check_create (NAME, SIZE);
+        CHECK ("in which the name is another segment", shmId (memory) != id);
+        CHECK ("destroyed apart", shmDestroy (memory) == 0);
+    } else {
+        check_note ("cannot become another user: name spaces of users are not compared");
+    }
+}
+
+static void as_another_user_of_the_group (void)
+{
+    if (became (getegid ())) {
+        CHECK ("an explicit name space is shared with the group", means_the_same ());
+    } else {
+        check_note ("cannot become another user: the group's name space is not tried");
+    }
+}
+
+static void as_a_stranger (void)
+{
+    SharedMemory memory = NULL;
+
+    if (became (STRANGER)) {
+        CHECK ("for who may not use an explicit name space it is EACCES",
+               shmCreate (NAME, SIZE, NULL, &memory) == EACCES && errno == EACCES);
+        CHECK ("*memory is NULL", memory == NULL);
+    } else {
+        check_note ("cannot become another user: a stranger's name space is not tried");
+    }
+}
+
+static void default_name_spaces (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+
+    id = shmId (memory);
+    CHECK ("another user ends well", check_child (as_another_user) == 0);
+    CHECK ("the first user's segment is still there", means_the_same ());
+    shmDestroy (memory);
+}
+
+/* The other user's process is there before the name space is: what it would inherit, it
+ * could go on using. The identifier comes through the pipe. */
+static void explicit_name_space (void (*user) (void))
+{
+    SharedMemory memory;
+    int ends[2];
+    pid_t child;
+
+    setenv ("NOB_DATABASE", check_path ("home/of users"), 1);
+    CHECK ("a pipe is made", pipe (ends) == 0);
+    child = check_fork ();
+    if (child == 0) {
+        if (read (ends[0], &id, sizeof id) == (ssize_t) sizeof id) {
+            user ();
+        }
+        exit (0);
+    }
+    memory = check_create (NAME, SIZE);
+    id = shmId (memory);
+    CHECK ("the other user is told", write (ends[1], &id, sizeof id) == (ssize_t) sizeof id);
+    CHECK ("the other user ends well", check_wait (child) == 0);
+    CHECK ("the name space is as it was", means_the_same ());
+    shmDestroy (memory);
+    close (ends[0]);
+    close (ends[1]);
+    unsetenv ("NOB_DATABASE");
+}
+
+/* In a child, so that nothing of the name space is left in the process for the next. */
+static void with_the_group (void)
+{
+    explicit_name_space (as_another_user_of_the_group);
+}
+
+static void with_a_stranger (void)
+{
+    explicit_name_space (as_a_stranger);
+}
+
+static void between_users (void)
+{
+    default_name_spaces ();
+    CHECK ("the group is tried", check_child (with_the_group) == 0);
+    CHECK ("a stranger is tried", check_child (with_a_stranger) == 0);
+}
+
+int main (void)
+{
+    check_start ();
+    CHECK ("a directory is made", mkdir (check_path ("home"), 0755) == 0);
+    strcpy (path, check_path ("home/names"));
+    strcpy (other, check_path ("home/other names"));
+    values_share_nothing ();
+    translated ();
+    untranslatable ();
+    between_processes ();
+    between_users ();
+    return check_done ();
+}

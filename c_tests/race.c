@@ -1,0 +1,148 @@
+/* Eight processes create the same name at the same instant, many times over. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME "c_tests/race"
+#define SIZE 8192L
+#define RACERS 8
+#define ROUNDS 1000
+
+/* What the racers have in common. */
+struct race {
+    pthread_barrier_t line;
+    int ids[RACERS];
+    long errors;      /* calls that did not return 0 */
+    long different;   /* rounds with more than one segment */
+    long dirty;       /* segments that were not zero-filled */
+    long separate;    /* segments in which another's mark was missing */
+    long left;        /* rounds after which the segment or its name was still there */
+};
+
+static struct race *race;
+static int rounds = ROUNDS;
+
+static void count (long *counter, int happened)
+{
+    if (happened) {
+        __sync_fetch_and_add (counter, 1);
+    }
+}
+
+static void look_back (void)
+{
+    int i;
+
+    for (i = 1; i < RACERS; i++) {
+        count (&race->different, race->ids[i] != race->ids[0]);
+    }
+    count (&race->left, check_attached (race->ids[0]) != -1);
+    count (&race->left, check_exists (NAME));
+}
+
+/* One segment for all of them, zero-filled, and gone when all have destroyed it. */
+static void run_together (int me)
+{
+    SharedMemory memory = NULL;
+    void *address = NULL;
+    int round, i;
+
+    for (round = 0; round < rounds; round++) {
+        pthread_barrier_wait (&race->line);
+        count (&race->errors, shmCreate (NAME, SIZE, &address, &memory) != 0);
+        race->ids[me] = shmId (memory);
+        count (&race->dirty, !check_filled (address, 0, SIZE));
+        pthread_barrier_wait (&race->line);
+        ((char *) address)[me] = 'm';
+        pthread_barrier_wait (&race->line);
+        for (i = 0; i < RACERS; i++) {
+            count (&race->separate, ((char *) address)[i] != 'm');
+        }
+        pthread_barrier_wait (&race->line);
+        count (&race->errors, shmDestroy (memory) != 0);
+        pthread_barrier_wait (&race->line);
+        if (me == 0) {
+            look_back ();
+        }
+    }
+}
+
+/* Nobody waits for anybody: creating meets destroying at every point. */
+static void run_apart (int me)
+{
+    SharedMemory memory = NULL;
+    void *address = NULL;
+    int round;
+    int status;
+
+    pthread_barrier_wait (&race->line);
+    for (round = 0; round < rounds; round++) {
+        address = NULL;
+        status = shmCreate (NAME, (me + round) % 4 == 0 ? 0 : SIZE, &address, &memory);
+        if (status == ENOENT && (me + round) % 4 == 0) {
+            continue;
+        }
+        count (&race->errors, status != 0 || shmSizeOf (memory) != SIZE);
+        count (&race->dirty, status == 0 && !check_filled (address, 0, SIZE));
+        count (&race->errors, shmDestroy (memory) != 0);
+    }
+}
+
+static int start (void (*run) (int me))
+{
+    pid_t racers[RACERS];
+    int failed = 0;
+    int i;
+
+    for (i = 0; i < RACERS; i++) {
+        racers[i] = check_fork ();
+        if (racers[i] == 0) {
+            run (i);
+            exit (0);
+        }
+    }
+    for (i = 0; i < RACERS; i++) {
+        failed += check_wait (racers[i]) != 0;
+    }
+    return failed;
+}
+
+int main (void)
+{
+    const char *fewer = getenv ("RACE_ROUNDS"); /* for valgrind and the like */
+    pthread_barrierattr_t shared;
+    int rounds_asked = fewer == NULL ? 0 : atoi (fewer);
+    int made[4];
+
+    if (rounds_asked > 0) {
+        rounds = rounds_asked;
+    }
+    check_start ();
+    race = check_shared (sizeof *race);
+    pthread_barrierattr_init (&shared);
+    pthread_barrierattr_setpshared (&shared, PTHREAD_PROCESS_SHARED);
+    pthread_barrier_init (&race->line, &shared, RACERS);
+
+    CHECK (check_text ("8 processes create one name at one instant, %d times over", rounds),
+           start (run_together) == 0);
+    CHECK ("never an error", race->errors == 0);
+    CHECK ("always one segment", race->different == 0 && race->separate == 0);
+    CHECK ("always zero-filled", race->dirty == 0);
+    CHECK ("always gone when all have destroyed theirs", race->left == 0);
+    CHECK ("nothing is left by clean processes", check_made (made, 4) == 0);
+
+    CHECK (check_text ("8 processes create and destroy one name as they please, %d times", rounds),
+           start (run_apart) == 0);
+    CHECK ("never an error", race->errors == 0);
+    CHECK ("always zero-filled", race->dirty == 0);
+    CHECK ("the name is gone in the end", !check_exists (NAME));
+    return check_done ();
+}

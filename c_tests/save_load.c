@@ -1,0 +1,816 @@
+/* shmSave and shmLoad: the contract's section 5. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAME "c_tests/save_load"
+#define SIZE 70001L /* more than a pipe holds, and no whole pages */
+#define ROOM (2 * SIZE)
+#define UNTOUCHED 12345
+#define SAVES 200
+#define READS 200
+#define DEADLINE 60 /* seconds, for loops that wait for others */
+
+static SharedMemory memory;
+static unsigned char content[ROOM]; /* what files are compared with and made from */
+static int ready[2];
+
+/* ---- helpers --------------------------------------------------------------------- */
+
+/* Bytes in which no two stretches are alike, other ones for each seed. */
+static void make_content (unsigned seed)
+{
+    unsigned long value = seed;
+    long i;
+
+    for (i = 0; i < ROOM; i++) {
+        value = (value * 1103515245UL + 12345UL) & 0x7FFFFFFFUL;
+        content[i] = (unsigned char) (value >> 16);
+    }
+}
+
+static void fill_segment (unsigned seed)
+{
+    make_content (seed);
+    memcpy (shmAddress (memory), content, SIZE);
+}
+
+/* Whether the segment's bytes are those of that seed. */
+static int segment_is (unsigned seed)
+{
+    make_content (seed);
+    return memcmp (shmAddress (memory), content, SIZE) == 0;
+}
+
+static long read_all (int file, unsigned char *bytes, long room)
+{
+    long length = 0;
+    long count;
+
+    while (length < room && (count = read (file, bytes + length, (size_t) (room - length))) > 0) {
+        length += count;
+    }
+    return length;
+}
+
+/* Whether all that comes out of the file is the first `size` bytes of that seed. */
+static int descriptor_holds (int file, unsigned seed, long size)
+{
+    static unsigned char bytes[ROOM + 1];
+    long length = read_all (file, bytes, sizeof bytes);
+
+    make_content (seed);
+    return length == size && memcmp (bytes, content, (size_t) size) == 0;
+}
+
+static int file_holds (const char *path, unsigned seed, long size)
+{
+    int file = open (path, O_RDONLY);
+    int holds = file >= 0 && descriptor_holds (file, seed, size);
+
+    close (file);
+    return holds;
+}
+
+static void write_all (int file, const unsigned char *bytes, long size, long piece)
+{
+    long written;
+
+    for (; size > 0; bytes += written, size -= written) {
+        written = write (file, bytes, (size_t) (piece < size ? piece : size));
+        if (written < 0) {
+            return; /* nobody reads any more */
+        }
+    }
+}
+
+static void make_file (const char *path, unsigned seed, long size, mode_t mode)
+{
+    int file = open (path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    make_content (seed);
+    write_all (file, content, size, size);
+    fchmod (file, mode);
+    close (file);
+}
+
+static int mode_of (const char *path)
+{
+    struct stat status;
+
+    return lstat (path, &status) == 0 ? (int) (status.st_mode & 07777) : -1;
+}
+
+static int type_of (const char *path)
+{
+    struct stat status;
+
+    return lstat (path, &status) == 0 ? (int) (status.st_mode & S_IFMT) : -1;
+}
+
+static long inode_of (const char *path)
+{
+    struct stat status;
+
+    return stat (path, &status) == 0 ? (long) status.st_ino : -1;
+}
+
+static int entries_in (const char *path)
+{
+    DIR *directory = opendir (path);
+    int entries = 0;
+
+    if (directory == NULL) {
+        return -1;
+    }
+    while (readdir (directory) != NULL) {
+        entries++;
+    }
+    closedir (directory);
+    return entries;
+}
+
+/* As an ordinary user, for whom permissions count. Root without its capabilities is
+ * one, and keeps its files. */
+static int become_ordinary (void)
+{
+    struct __user_cap_header_struct header;
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+    header.version = _LINUX_CAPABILITY_VERSION_3;
+    header.pid = 0;
+    memset (none, 0, sizeof none);
+    return syscall (SYS_capset, &header, none) == 0;
+}
+
+static void refused_save (const char *what, const char *path, int error)
+{
+    int status;
+
+    errno = 0;
+    status = shmSave (memory, path);
+    CHECK (check_text ("shmSave to %s is: %s", what, strerror (error)), status == error);
+    CHECK ("errno has the same value", errno == status);
+}
+
+/* The segment holds seed 1 before, and must after. */
+static void refused_load (const char *what, const char *path, int error)
+{
+    int status, left_in_errno;
+
+    fill_segment (1);
+    errno = 0;
+    status = shmLoad (memory, path);
+    left_in_errno = errno;
+    CHECK (check_text ("shmLoad of %s is: %s", what, strerror (error)), status == error);
+    CHECK ("errno has the same value", left_in_errno == status);
+    CHECK ("no byte of the segment is changed", segment_is (1));
+}
+
+/* ---- plain files -------------------------------------------------------------------- */
+
+static void save_and_load (void)
+{
+    const char *path = check_path ("plain");
+    int descriptors = entries_in ("/proc/self/fd");
+    int status;
+
+    fill_segment (1);
+    errno = UNTOUCHED;
+    status = shmSave (memory, path);
+    CHECK ("shmSave returns 0", status == 0);
+    CHECK ("on success errno is left as it was", errno == UNTOUCHED);
+    CHECK ("the file has the segment's bytes, all of them and nothing else",
+           file_holds (path, 1, SIZE));
+    CHECK ("the segment is as it was", segment_is (1));
+
+    fill_segment (2);
+    CHECK ("shmSave over a file returns 0", shmSave (memory, path) == 0);
+    CHECK ("the file has the new bytes", file_holds (path, 2, SIZE));
+
+    make_file (path, 3, ROOM, 0600);
+    CHECK ("shmSave over a longer file returns 0", shmSave (memory, path) == 0);
+    CHECK ("the file's size is the segment's size", file_holds (path, 2, SIZE));
+
+    make_file (path, 4, SIZE, 0600);
+    errno = UNTOUCHED;
+    status = shmLoad (memory, path);
+    CHECK ("shmLoad returns 0", status == 0);
+    CHECK ("on success errno is left as it was", errno == UNTOUCHED);
+    CHECK ("the segment has the file's bytes", segment_is (4));
+    CHECK ("the file is as it was", file_holds (path, 4, SIZE));
+    CHECK ("no descriptor is left open", entries_in ("/proc/self/fd") == descriptors);
+}
+
+static void other_sizes (void)
+{
+    const char *path = check_path ("of another size");
+    char *bytes = shmAddress (memory);
+
+    memset (bytes, 0x5A, SIZE);
+    make_file (path, 1, SIZE - 1000, 0600);
+    CHECK ("shmLoad of a shorter file succeeds", shmLoad (memory, path) == 0);
+    CHECK ("it reads as much as there is", memcmp (bytes, content, SIZE - 1000) == 0);
+    CHECK ("bytes beyond the file's end stay as they are",
+           check_filled (bytes + SIZE - 1000, 0x5A, 1000));
+
+    memset (bytes, 0x5A, SIZE);
+    make_file (path, 2, 1, 0600);
+    CHECK ("shmLoad of one byte succeeds", shmLoad (memory, path) == 0);
+    CHECK ("one byte is read",
+           bytes[0] == (char) content[0] && check_filled (bytes + 1, 0x5A, SIZE - 1));
+
+    make_file (path, 3, ROOM, 0600);
+    CHECK ("shmLoad of a longer file succeeds", shmLoad (memory, path) == 0);
+    CHECK ("it reads as much as the segment holds", memcmp (bytes, content, SIZE) == 0);
+    CHECK ("the file is as it was", file_holds (path, 3, ROOM));
+}
+
+static void names_of_files (void)
+{
+    char longest[256];
+
+    CHECK ("the temporary directory is there", chdir (check_path ("")) == 0);
+    fill_segment (1);
+    CHECK ("a relative name is saved to", shmSave (memory, "relative") == 0);
+    CHECK ("in the current directory", file_holds (check_path ("relative"), 1, SIZE));
+    memset (longest, 'l', 255);
+    longest[255] = '\0';
+    CHECK ("a name as long as names can be is saved to", shmSave (memory, longest) == 0);
+    CHECK ("it has the bytes", file_holds (longest, 1, SIZE));
+    CHECK ("and again", shmSave (memory, longest) == 0 && file_holds (longest, 1, SIZE));
+    CHECK ("the root is there", chdir ("/") == 0);
+}
+
+static void errors (void)
+{
+    const char *path = check_path ("no file");
+    int descriptors = entries_in ("/proc/self/fd");
+
+    make_file (check_path ("file"), 1, 10, 0600);
+    make_file (check_path ("empty"), 1, 0, 0600);
+    refused_load ("a file that does not exist", path, ENOENT);
+    refused_load ("an empty file", check_path ("empty"), EINVAL);
+    refused_load ("a directory", check_path (""), EISDIR);
+    refused_load ("a file in no directory", check_path ("missing/file"), ENOENT);
+    refused_load ("a file in what is no directory", check_path ("file/file"), ENOTDIR);
+    refused_load ("/dev/null, which is empty", "/dev/null", EINVAL);
+    refused_load ("an empty name", "", ENOENT);
+    refused_load ("NULL", NULL, EINVAL);
+    CHECK ("shmLoad of a NULL handle is EINVAL", shmLoad (NULL, check_path ("file")) == EINVAL);
+
+    refused_save ("a directory", check_path (""), EISDIR);
+    refused_save ("a file in no directory", check_path ("missing/file"), ENOENT);
+    refused_save ("a file in what is no directory", check_path ("file/file"), ENOTDIR);
+    refused_save ("an empty name", "", ENOENT);
+    refused_save ("NULL", NULL, EINVAL);
+    CHECK ("shmSave of a NULL handle is EINVAL", shmSave (NULL, path) == EINVAL);
+    CHECK ("and makes no file", type_of (path) == -1);
+    CHECK ("no descriptor is left open", entries_in ("/proc/self/fd") == descriptors);
+}
+
+static void without_waiting (void)
+{
+    const char *path = check_path ("not waited for");
+
+    setenv ("SHM_UTIL_SYNC", "0", 1);
+    fill_segment (5);
+    CHECK ("with SHM_UTIL_SYNC=0 a save returns 0", shmSave (memory, path) == 0);
+    CHECK ("and the file is the same", file_holds (path, 5, SIZE));
+    unsetenv ("SHM_UTIL_SYNC");
+}
+
+/* ---- what the file was, it stays ------------------------------------------------------ */
+
+static void new_file_with_umask (mode_t mask)
+{
+    const char *path = check_path ("new");
+    mode_t old = umask (mask);
+
+    unlink (path);
+    CHECK (check_text ("a new file is saved with the umask %03o", (unsigned) mask),
+           shmSave (memory, path) == 0);
+    CHECK ("it gets 0666 less the umask", mode_of (path) == (int) (0666 & ~mask));
+    CHECK ("the umask is as it was", umask (old) == mask);
+}
+
+static void existing_file_with_mode (mode_t mode)
+{
+    const char *path = check_path ("existing");
+    mode_t old = umask (077);
+
+    make_file (path, 9, 10, mode);
+    CHECK (check_text ("a file of mode %04o is saved over", (unsigned) mode),
+           shmSave (memory, path) == 0);
+    CHECK ("it keeps its mode", mode_of (path) == (int) mode);
+    umask (old);
+}
+
+static void modes (void)
+{
+    new_file_with_umask (0);
+    new_file_with_umask (022);
+    new_file_with_umask (077);
+    existing_file_with_mode (0640);
+    existing_file_with_mode (0604);
+    existing_file_with_mode (0777);
+}
+
+static int is_owned (const char *path, uid_t owner, gid_t group)
+{
+    struct stat status;
+
+    return stat (path, &status) == 0 && status.st_uid == owner && status.st_gid == group;
+}
+
+static void save_strangers_file (void)
+{
+    CHECK ("capabilities are given up", become_ordinary ());
+    CHECK ("who may write another's file may save to it",
+           shmSave (memory, check_path ("stranger's")) == 0);
+    CHECK ("and where the group is not one of ours, too",
+           shmSave (memory, check_path ("of a strange group")) == 0);
+}
+
+static void owners (void)
+{
+    const char *path = check_path ("owned");
+    const char *strangers = check_path ("stranger's");
+    const char *grouped = check_path ("of a strange group");
+
+    make_file (path, 9, 10, 0644);
+    if (chown (path, 1, 2) != 0) {
+        check_note ("files cannot be given away here: owner and group are not checked");
+        return;
+    }
+    fill_segment (1);
+    CHECK ("a file of another owner and group is saved over", shmSave (memory, path) == 0);
+    CHECK ("it has the bytes", file_holds (path, 1, SIZE));
+    CHECK ("it keeps owner and group", is_owned (path, 1, 2));
+    CHECK ("and mode", mode_of (path) == 0644);
+
+    make_file (strangers, 9, 10, 0666);
+    make_file (grouped, 9, 10, 0660);
+    CHECK ("files are given away",
+           chown (strangers, 1, (gid_t) -1) == 0 && chown (grouped, (uid_t) -1, 2) == 0);
+    CHECK ("an ordinary user ends well", check_child (save_strangers_file) == 0);
+    CHECK ("the stranger's file keeps its owner", is_owned (strangers, 1, getegid ()));
+    CHECK ("and its mode", mode_of (strangers) == 0666);
+    CHECK ("and has the bytes", file_holds (strangers, 1, SIZE));
+    CHECK ("the other file keeps its group", is_owned (grouped, geteuid (), 2));
+    CHECK ("and its mode", mode_of (grouped) == 0660);
+    CHECK ("and has the bytes", file_holds (grouped, 1, SIZE));
+}
+
+static void links (void)
+{
+    char target[1024];
+
+    strcpy (target, check_path ("links/deep/target"));
+    CHECK ("directories are made", mkdir (check_path ("links"), 0700) == 0
+           && mkdir (check_path ("links/deep"), 0700) == 0);
+    CHECK ("links are made", symlink ("second", check_path ("links/first")) == 0
+           && symlink ("deep/third", check_path ("links/second")) == 0
+           && symlink ("../deep/target", check_path ("links/deep/third")) == 0
+           && symlink ("missing/target", check_path ("links/nowhere")) == 0
+           && symlink ("loop", check_path ("links/loop")) == 0
+           && symlink (target, check_path ("links/absolute")) == 0);
+
+    fill_segment (1);
+    CHECK ("a save through a chain of dangling relative links returns 0",
+           shmSave (memory, check_path ("links/first")) == 0);
+    CHECK ("it makes the target", type_of (target) == S_IFREG && file_holds (target, 1, SIZE));
+    CHECK ("the links still are links", type_of (check_path ("links/first")) == S_IFLNK
+           && type_of (check_path ("links/second")) == S_IFLNK
+           && type_of (check_path ("links/deep/third")) == S_IFLNK);
+
+    fill_segment (2);
+    chmod (target, 0640);
+    CHECK ("a save through an absolute link returns 0",
+           shmSave (memory, check_path ("links/absolute")) == 0);
+    CHECK ("its target is what changes", file_holds (target, 2, SIZE));
+    CHECK ("and keeps its mode", mode_of (target) == 0640);
+    CHECK ("the link still is one", type_of (check_path ("links/absolute")) == S_IFLNK);
+    CHECK ("a load goes through links too",
+           shmLoad (memory, check_path ("links/first")) == 0 && segment_is (2));
+
+    refused_save ("a link into a missing directory", check_path ("links/nowhere"), ENOENT);
+    refused_save ("a link to itself", check_path ("links/loop"), ELOOP);
+    refused_load ("a link to itself", check_path ("links/loop"), ELOOP);
+    CHECK ("no other file is made beside the links", entries_in (check_path ("links")) == 8);
+    CHECK ("nor beside the target", entries_in (check_path ("links/deep")) == 4);
+}
+
+/* ---- permissions --------------------------------------------------------------------- */
+
+static void be_ordinary_and_try (void)
+{
+    CHECK ("capabilities are given up", become_ordinary ());
+    fill_segment (1);
+    refused_save ("a read-only file", check_path ("read-only"), EACCES);
+    refused_save ("a new file in a directory that may not be written",
+                  check_path ("closed/new"), EACCES);
+    refused_save ("a read-only file there", check_path ("closed/read-only"), EACCES);
+    refused_load ("a file that may not be read", check_path ("secret"), EACCES);
+    CHECK ("a writable file in such a directory is saved to",
+           shmSave (memory, check_path ("closed/writable")) == 0);
+    CHECK ("also through a link", shmSave (memory, check_path ("to writable")) == 0);
+}
+
+static void permissions (void)
+{
+    long inode;
+
+    CHECK ("a directory is made", mkdir (check_path ("closed"), 0700) == 0);
+    make_file (check_path ("read-only"), 9, 10, 0444);
+    make_file (check_path ("secret"), 9, 10, 0200);
+    make_file (check_path ("closed/read-only"), 9, 10, 0444);
+    make_file (check_path ("closed/writable"), 9, ROOM, 0600);
+    inode = inode_of (check_path ("closed/writable"));
+    CHECK ("a link is made",
+           symlink (check_path ("closed/writable"), check_path ("to writable")) == 0);
+    chmod (check_path ("closed"), 0555);
+
+    CHECK ("an ordinary user ends well", check_child (be_ordinary_and_try) == 0);
+    CHECK ("a read-only file is as it was", file_holds (check_path ("read-only"), 9, 10)
+           && mode_of (check_path ("read-only")) == 0444);
+    CHECK ("in the closed directory too", file_holds (check_path ("closed/read-only"), 9, 10));
+    CHECK ("the writable file there was written",
+           file_holds (check_path ("closed/writable"), 1, SIZE));
+    CHECK ("in place", inode_of (check_path ("closed/writable")) == inode);
+    CHECK ("nothing else is there", entries_in (check_path ("closed")) == 4);
+    chmod (check_path ("closed"), 0700);
+}
+
+/* ---- what is no plain file ------------------------------------------------------------- */
+
+static void read_fifo (void)
+{
+    int file = open (check_path ("fifo"), O_RDONLY);
+
+    CHECK ("who reads the fifo gets the segment's bytes", descriptor_holds (file, 1, SIZE));
+    close (file);
+}
+
+static void save_into_fifo (void)
+{
+    pid_t child;
+
+    CHECK ("a fifo is made", mkfifo (check_path ("fifo"), 0600) == 0);
+    fill_segment (1);
+    child = check_fork ();
+    if (child == 0) {
+        read_fifo ();
+        exit (0);
+    }
+    CHECK ("shmSave into a fifo returns 0", shmSave (memory, check_path ("fifo")) == 0);
+    CHECK ("the reader ends well", check_wait (child) == 0);
+    CHECK ("the fifo still is one", type_of (check_path ("fifo")) == S_IFIFO);
+}
+
+/* The segment is fed in pieces smaller than what the reader asks for. */
+static void load_from_fifo (long size, long piece)
+{
+    pid_t child;
+    char *bytes = shmAddress (memory);
+    long expected = size < SIZE ? size : SIZE;
+
+    memset (bytes, 0x5A, SIZE);
+    child = check_fork ();
+    if (child == 0) {
+        int file = open (check_path ("fifo"), O_WRONLY);
+
+        signal (SIGPIPE, SIG_IGN);
+        make_content (6);
+        write_all (file, content, size, piece);
+        _exit (0);
+    }
+    CHECK (check_text ("shmLoad of %ld bytes from a fifo in pieces of %ld returns %s", size, piece,
+                       size == 0 ? "EINVAL" : "0"),
+           shmLoad (memory, check_path ("fifo")) == (size == 0 ? EINVAL : 0));
+    CHECK ("the writer ends well", check_wait (child) == 0);
+    make_content (6);
+    CHECK ("it is read to its end or until the segment is full",
+           memcmp (bytes, content, (size_t) expected) == 0);
+    CHECK ("bytes beyond stay as they are", check_filled (bytes + expected, 0x5A, SIZE - expected));
+}
+
+static void fifos (void)
+{
+    save_into_fifo ();
+    load_from_fifo (SIZE, 97);
+    load_from_fifo (SIZE, SIZE);
+    load_from_fifo (SIZE / 2, 1000);
+    load_from_fifo (ROOM, 5000);
+    load_from_fifo (1, 1);
+    load_from_fifo (0, 1);
+}
+
+/* A device to save to. One of the test's own if we could do the system's any harm:
+ * a wrong save would put a file in the place of /dev/null. */
+static const char *device (const char *name, unsigned number)
+{
+    const char *path = check_path (name);
+
+    if (access ("/dev", W_OK) != 0) {
+        return check_text ("/dev/%s", name);
+    }
+    if (mknod (path, S_IFCHR | 0666, makedev (1, number)) == 0 && access (path, W_OK) == 0) {
+        return path;
+    }
+    check_note (check_text ("there is no device for trying saves: no %s", name));
+    return NULL;
+}
+
+static void devices (void)
+{
+    const char *null = device ("null", 3);
+    const char *full = device ("full", 7);
+
+    if (null != NULL) {
+        CHECK ("shmSave to /dev/null returns 0", shmSave (memory, null) == 0);
+        CHECK ("/dev/null still is a device", type_of (null) == S_IFCHR);
+    }
+    if (full != NULL) {
+        refused_save ("/dev/full", full, ENOSPC);
+        CHECK ("/dev/full still is a device", type_of (full) == S_IFCHR);
+    }
+    memset (shmAddress (memory), 0x5A, SIZE);
+    CHECK ("shmLoad of /dev/zero returns 0", shmLoad (memory, "/dev/zero") == 0);
+    CHECK ("it is read until the segment is full", check_filled (shmAddress (memory), 0, SIZE));
+}
+
+static void save_to_stdout (int target)
+{
+    dup2 (target, STDOUT_FILENO);
+    _exit (shmSave (memory, "/dev/stdout"));
+}
+
+static void stdout_to_file (void)
+{
+    const char *path = check_path ("redirected");
+    int file = open (path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    long inode = inode_of (path);
+    pid_t child;
+
+    fill_segment (1);
+    child = check_fork ();
+    if (child == 0) {
+        save_to_stdout (file);
+    }
+    CHECK ("shmSave to /dev/stdout, a file, returns 0", check_wait (child) == 0);
+    lseek (file, 0, SEEK_SET);
+    CHECK ("who redirected it finds the bytes in the file that is open",
+           descriptor_holds (file, 1, SIZE));
+    CHECK ("which was written straight", inode_of (path) == inode);
+    CHECK ("/dev/stdout still is a link", type_of ("/dev/stdout") == S_IFLNK);
+    close (file);
+}
+
+static void stdout_to_pipe (void)
+{
+    int ends[2];
+    pid_t child;
+
+    CHECK ("a pipe is made", pipe (ends) == 0);
+    fill_segment (2);
+    child = check_fork ();
+    if (child == 0) {
+        save_to_stdout (ends[1]);
+    }
+    close (ends[1]);
+    CHECK ("through /dev/stdout, a pipe, come the bytes", descriptor_holds (ends[0], 2, SIZE));
+    CHECK ("shmSave to it returns 0", check_wait (child) == 0);
+    close (ends[0]);
+}
+
+static void stdin_from_pipe (void)
+{
+    int ends[2];
+    pid_t child;
+
+    CHECK ("a pipe is made", pipe (ends) == 0);
+    child = check_fork ();
+    if (child == 0) {
+        close (ends[1]);
+        dup2 (ends[0], STDIN_FILENO);
+        _exit (shmLoad (memory, "/dev/stdin"));
+    }
+    close (ends[0]);
+    make_content (3);
+    write_all (ends[1], content, SIZE, 1000);
+    close (ends[1]);
+    CHECK ("shmLoad of /dev/stdin, a pipe, returns 0", check_wait (child) == 0);
+    CHECK ("the segment has the bytes", segment_is (3));
+}
+
+/* ---- all or nothing -------------------------------------------------------------------- */
+
+/* A limit in the middle of the file is as good as a full disk. */
+static int limited_save (const char *path)
+{
+    struct rlimit limit;
+    rlim_t whole;
+    int status;
+
+    getrlimit (RLIMIT_FSIZE, &limit);
+    whole = limit.rlim_cur;
+    limit.rlim_cur = SIZE / 2;
+    setrlimit (RLIMIT_FSIZE, &limit);
+    status = shmSave (memory, path);
+    limit.rlim_cur = whole;
+    setrlimit (RLIMIT_FSIZE, &limit);
+    return status;
+}
+
+static void fail_half_way (void)
+{
+    signal (SIGXFSZ, SIG_IGN);
+    CHECK ("a save over a file that fails half-way is EFBIG",
+           limited_save (check_path ("half/old")) == EFBIG && errno == EFBIG);
+    CHECK ("a save to a new file too", limited_save (check_path ("half/new")) == EFBIG);
+}
+
+static void die_half_way (void)
+{
+    struct rlimit none;
+
+    none.rlim_cur = 0;
+    none.rlim_max = 0;
+    setrlimit (RLIMIT_CORE, &none);
+    signal (SIGXFSZ, SIG_DFL);
+    limited_save (check_path ("half/old"));
+}
+
+static void failures_half_way (void)
+{
+    CHECK ("a directory is made", mkdir (check_path ("half"), 0700) == 0);
+    make_file (check_path ("half/old"), 8, SIZE, 0600);
+    CHECK ("a process with a limit ends well", check_child (fail_half_way) == 0);
+    CHECK ("the old file is whole", file_holds (check_path ("half/old"), 8, SIZE));
+    CHECK ("the new one was not made", type_of (check_path ("half/new")) == -1);
+    CHECK ("no other file is left", entries_in (check_path ("half")) == 3);
+    CHECK ("a process that dies of its limit", check_child (die_half_way) == 128 + SIGXFSZ);
+    CHECK ("leaves the old file whole", file_holds (check_path ("half/old"), 8, SIZE));
+}
+
+struct watch {
+    volatile int stop;
+    volatile long reads;
+    volatile long torn;
+};
+
+/* Opens the file again and again: it must always be there, whole, of one pattern. */
+static void watch_file (const char *path, struct watch *watch)
+{
+    static unsigned char bytes[SIZE + 1];
+
+    while (!watch->stop) {
+        int file = open (path, O_RDONLY);
+        long length = file < 0 ? -1 : read_all (file, bytes, sizeof bytes);
+
+        close (file);
+        watch->torn += length != SIZE || !check_filled (bytes, bytes[0], SIZE);
+        watch->reads++;
+    }
+}
+
+static void seen_from_outside (void)
+{
+    struct watch *watch = check_shared (sizeof *watch);
+    const char *path = check_path ("watched");
+    time_t deadline = time (NULL) + DEADLINE;
+    long saves;
+    long failed = 0;
+    pid_t child;
+
+    setenv ("SHM_UTIL_SYNC", "0", 1);
+    memset (shmAddress (memory), 'a', SIZE);
+    CHECK ("a file is saved", shmSave (memory, path) == 0);
+    child = check_fork ();
+    if (child == 0) {
+        watch_file (path, watch);
+        _exit (0);
+    }
+    for (saves = 0; (saves < SAVES || watch->reads < READS) && time (NULL) < deadline; saves++) {
+        memset (shmAddress (memory), saves % 2 == 0 ? 'b' : 'a', SIZE);
+        failed += shmSave (memory, path) != 0;
+    }
+    watch->stop = 1;
+    CHECK ("the reader ends well", check_wait (child) == 0);
+    CHECK ("many saves have returned 0", saves >= SAVES && failed == 0);
+    CHECK ("the file was read many times meanwhile", watch->reads >= READS);
+    CHECK ("whoever opened it has seen one whole pattern", watch->torn == 0);
+    unsetenv ("SHM_UTIL_SYNC");
+}
+
+/* Each saver has a segment of its own: the inherited one can have one pattern only. */
+static void save_for_ever (int pattern)
+{
+    SharedMemory mine = NULL;
+
+    if (shmCreate (check_text ("c_tests/save_load %c", pattern), SIZE, NULL, &mine) != 0) {
+        _exit (1);
+    }
+    memset (shmAddress (mine), pattern, SIZE);
+    check_signal (ready);
+    for (;;) {
+        if (shmSave (mine, check_path ("contended")) != 0) {
+            _exit (1);
+        }
+    }
+}
+
+static pid_t start_saver (int pattern)
+{
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        save_for_ever (pattern);
+    }
+    check_await (ready);
+    return child;
+}
+
+static int is_whole (const char *path)
+{
+    static unsigned char bytes[SIZE + 1];
+    int file = open (path, O_RDONLY);
+    long length = file < 0 ? -1 : read_all (file, bytes, sizeof bytes);
+
+    close (file);
+    return length == SIZE && check_filled (bytes, bytes[0], SIZE);
+}
+
+static void two_savers_killed (void)
+{
+    const char *path = check_path ("contended");
+    int torn = 0;
+    int ended = 0;
+    int round;
+
+    setenv ("SHM_UTIL_SYNC", "0", 1);
+    memset (shmAddress (memory), 'c', SIZE);
+    CHECK ("a file is saved", shmSave (memory, path) == 0);
+    for (round = 0; round < 40; round++) {
+        pid_t first = start_saver ('x');
+        pid_t second = start_saver ('y');
+
+        torn += !is_whole (path);
+        usleep ((useconds_t) (rand () % 2000));
+        kill (first, SIGKILL);
+        kill (second, SIGKILL);
+        ended += check_wait (first) != 128 + SIGKILL;
+        ended += check_wait (second) != 128 + SIGKILL;
+        torn += !is_whole (path);
+    }
+    CHECK ("two processes save to one file without errors", ended == 0);
+    CHECK ("also when killed in the middle, the file is always whole", torn == 0);
+    CHECK ("their names are still there",
+           check_exists ("c_tests/save_load x") && check_exists ("c_tests/save_load y"));
+    unsetenv ("SHM_UTIL_SYNC");
+}
+
+int main (void)
+{
+    check_start ();
+    if (pipe (ready) < 0) {
+        return 1;
+    }
+    memory = check_create (NAME, SIZE);
+    save_and_load ();
+    other_sizes ();
+    names_of_files ();
+    errors ();
+    without_waiting ();
+    modes ();
+    owners ();
+    links ();
+    permissions ();
+    fifos ();
+    devices ();
+    stdout_to_file ();
+    stdout_to_pipe ();
+    stdin_from_pipe ();
+    failures_half_way ();
+    seen_from_outside ();
+    two_savers_killed ();
+    shmDestroy (memory);
+    return check_done ();
+}
