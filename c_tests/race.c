@@ -79,6 +79,7 @@ static void run_together (int me)
 static void run_apart (int me)
 {
     SharedMemory memory = NULL;
+    SharedMemory again = NULL;
     void *address = NULL;
     int round;
     int status;
@@ -92,6 +93,10 @@ static void run_apart (int me)
         }
         count (&race->errors, status != 0 || shmSizeOf (memory) != SIZE);
         count (&race->dirty, status == 0 && !check_filled (address, 0, SIZE));
+        /* As long as we have it, the name means this segment and no other. */
+        count (&race->errors, shmCreate (NAME, 0, NULL, &again) != 0);
+        count (&race->different, shmId (again) != shmId (memory));
+        count (&race->errors, shmDestroy (again) != 0);
         count (&race->errors, shmDestroy (memory) != 0);
     }
 }
@@ -142,6 +147,7 @@ int main (void)
     CHECK (check_text ("8 processes create and destroy one name as they please, %d times", rounds),
            start (run_apart) == 0);
     CHECK ("never an error", race->errors == 0);
+    CHECK ("always one segment", race->different == 0);
     CHECK ("always zero-filled", race->dirty == 0);
     CHECK ("the name is gone in the end", !check_exists (NAME));
     return check_done ();

@@ -18,7 +18,8 @@
 #define BIG 1000000L /* more than a pipe ever holds */
 #define THREADS 8
 #define TIMES 100
-#define FORKS 30
+#define FORKS 100
+#define WORKERS 4 /* that go on while their program forks */
 
 static char directory[1024]; /* check_path is not for threads */
 static long failures;        /* counted by threads, checked by main */
@@ -53,6 +54,11 @@ static void run (int count, void *(*body) (void *))
 
 /* ---- everything at once ----------------------------------------------------------- */
 
+static void name_of (long thread, char *name)
+{
+    sprintf (name, NAME " %ld of %ld", thread, (long) getpid ());
+}
+
 /* Uses every function once, under a name that nobody else has. */
 static void use_everything (long me)
 {
@@ -63,7 +69,7 @@ static void use_everything (long me)
     void *address = NULL;
     int byte = 'A' + (int) (me % 26);
 
-    sprintf (name, NAME " %ld of %ld", me, (long) getpid ());
+    name_of (me, name);
     sprintf (file, "%s/%ld of %ld", directory, me, (long) getpid ());
     expect (shmCreate (name, SIZE, &address, &own) == 0);
     if (own == NULL) {
@@ -261,10 +267,27 @@ static void stale_handles (void)
 
 /* ---- fork ----------------------------------------------------------------------------- */
 
+static void come_and_go_once (long me)
+{
+    char name[64];
+    SharedMemory memory = NULL;
+
+    name_of (me, name);
+    expect (shmCreate (name, SIZE, NULL, &memory) == 0);
+    expect (shmDestroy (memory) == 0);
+}
+
+/* Every other one does nothing but what a fork has to wait for. */
 static void *work_until_stopped (void *number)
 {
+    long me = (long) number;
+
     while (!__sync_fetch_and_add (&stop, 0)) {
-        use_everything ((long) number);
+        if (me % 2 == 0) {
+            use_everything (me);
+        } else {
+            come_and_go_once (me);
+        }
     }
     return NULL;
 }
@@ -273,12 +296,12 @@ static void *work_until_stopped (void *number)
  * child went without one: so a name can be left, until the next destroy. */
 static int names_left_by_threads (void)
 {
+    char name[64];
     int left = 0;
     long t;
 
-    for (t = 0; t < 4; t++) {
-        const char *name = check_text (NAME " %ld of %ld", t, (long) getpid ());
-
+    for (t = 0; t < WORKERS; t++) {
+        name_of (t, name);
         check_exists (name);
         left += check_exists (name);
     }
@@ -297,7 +320,7 @@ static int child_of_threads (SharedMemory inherited)
 
 static void fork_with_threads (void)
 {
-    pthread_t threads[4];
+    pthread_t threads[WORKERS];
     SharedMemory memory = check_create (NAME ", inherited", SIZE);
     int failed = 0;
     int i;
@@ -305,7 +328,7 @@ static void fork_with_threads (void)
 
     memset (shmAddress (memory), 'F', SIZE);
     stop = 0;
-    for (t = 0; t < 4; t++) {
+    for (t = 0; t < WORKERS; t++) {
         pthread_create (&threads[t], NULL, work_until_stopped, (void *) t);
     }
     for (i = 0; i < FORKS; i++) {
@@ -317,7 +340,7 @@ static void fork_with_threads (void)
         failed += check_wait (child) != 0;
     }
     __sync_fetch_and_add (&stop, 1);
-    for (t = 0; t < 4; t++) {
+    for (t = 0; t < WORKERS; t++) {
         pthread_join (threads[t], NULL);
     }
     CHECK ("a child of a program with threads can use every function", failed == 0);

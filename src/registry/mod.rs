@@ -33,9 +33,11 @@ mod layout;
 mod lock;
 mod namespace;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -656,8 +658,7 @@ fn creator() -> u32 {
 fn random_key() -> Key {
     // The keys of RandomState come from the system once a thread; a child of
     // fork has its parent's, so the time must come in.
-    let mut hasher = RandomState::new().build_hasher();
-    Instant::now().hash(&mut hasher);
-    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+    let random = RandomState::new().hash_one(Instant::now());
+    let [a, b, c, d, ..] = random.to_le_bytes();
     SEGMENT_KEYS | u32::from_le_bytes([a, b, c, d]) & KEY_BITS
 }

@@ -1,0 +1,237 @@
+//! What the registry does when a process died on the way, or others take
+//! things away. Each test has a name space of its own.
+
+use super::*;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+/// A registry that is gone when the test is over, however it ends, with all
+/// the segments that it names.
+struct Scratch(Registry);
+
+impl Scratch {
+    fn new() -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = format!("/test/{}/{number}", process::id());
+        Self(Registry::open(&NameSpace::Path(path.into_bytes())).unwrap())
+    }
+
+    fn names(&self) -> Names<'_> {
+        self.0.lock().unwrap()
+    }
+
+    fn found(&self, name: &[u8]) -> Option<Entry> {
+        match self.names().look_up(&Name::new(name)).unwrap() {
+            Lookup::Found(entry) => Some(entry),
+            Lookup::Absent => None,
+            Lookup::NotCurrent => panic!("the registry is not current"),
+        }
+    }
+
+    fn create(&self, name: &[u8]) -> Entry {
+        self.names().create(&Name::new(name), 4096).unwrap()
+    }
+
+    /// What a process leaves that dies before shmget(2).
+    fn begin(&self, name: &[u8], key: Key) -> usize {
+        let names = self.names();
+        let name = Name::new(name);
+        let slot = names.probe(&name).unwrap().vacancy.unwrap();
+        let facts = Facts {
+            key,
+            size: 4096,
+            hash: name.hash(),
+            length: u32::try_from(name.bytes().len()).unwrap(),
+            creator: creator(),
+        };
+        names.table.begin(slot, facts, &name).unwrap();
+        slot
+    }
+
+    fn set(&self, slot: usize, state: State) {
+        self.names().table.slot(slot).unwrap().set_state(state);
+    }
+
+    /// A thread dies with the lock, as a process would.
+    fn die_with_the_lock(&self) {
+        thread::scope(|scope| {
+            scope.spawn(|| std::mem::forget(self.names()));
+        });
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Ok(table) = self.0.table() {
+            for used in table.used().flatten() {
+                if let Ok(id) = sysv::find(used.facts.key, 0) {
+                    let _ = sysv::remove(id);
+                }
+            }
+        }
+        let _ = sysv::remove(self.0.id);
+    }
+}
+
+fn exists(key: Key) -> bool {
+    sysv::find(key, 0).is_ok()
+}
+
+#[test]
+fn who_died_before_making_the_segment_leaves_a_free_name() {
+    let scratch = Scratch::new();
+    scratch.create(b"other");
+    scratch.begin(b"victim", random_key());
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"victim"), None);
+    assert!(scratch.found(b"other").is_some());
+    assert_eq!(scratch.names().table.header.names(), Ok(1));
+}
+
+#[test]
+fn who_died_after_making_the_segment_leaves_no_segment() {
+    let scratch = Scratch::new();
+    let key = random_key();
+    scratch.begin(b"victim", key);
+    sysv::create(key, 4096, SEGMENT_MODE).unwrap();
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"victim"), None);
+    assert!(!exists(key));
+    assert_eq!(scratch.names().table.header.names(), Ok(0));
+}
+
+#[test]
+fn a_strangers_segment_under_the_key_that_was_tried_is_left_alone() {
+    let scratch = Scratch::new();
+    let key = random_key();
+    let stranger = sysv::create(key, 12_288, SEGMENT_MODE).unwrap();
+    scratch.begin(b"victim", key);
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"victim"), None);
+    assert!(exists(key));
+    sysv::remove(stranger).unwrap();
+}
+
+#[test]
+fn who_died_before_removing_the_segment_has_removed_it() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"victim");
+    scratch.set(entry.slot, State::Removing(entry.id));
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"victim"), None);
+    assert!(!exists(entry.key));
+}
+
+#[test]
+fn who_died_after_removing_the_segment_leaves_a_free_name() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"victim");
+    scratch.set(entry.slot, State::Removing(entry.id));
+    sysv::remove(entry.id).unwrap();
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"victim"), None);
+    assert_eq!(scratch.names().table.header.names(), Ok(0));
+}
+
+#[test]
+fn who_died_before_counting_the_name_is_counted() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"victim");
+    scratch.names().table.header.set_names(0);
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"victim"), Some(entry));
+    assert_eq!(scratch.names().table.header.names(), Ok(1));
+}
+
+#[test]
+fn a_half_made_name_is_undone_even_if_nobody_noticed_the_death() {
+    let scratch = Scratch::new();
+    let key = random_key();
+    scratch.begin(b"victim", key);
+    sysv::create(key, 4096, SEGMENT_MODE).unwrap();
+    assert_eq!(scratch.found(b"victim"), None);
+    assert!(!exists(key));
+}
+
+#[test]
+fn a_segment_that_was_removed_behind_our_back_is_noticed() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"victim");
+    sysv::remove(entry.id).unwrap();
+    assert_eq!(scratch.found(b"victim"), None);
+    assert_ne!(scratch.create(b"victim").key, entry.key);
+}
+
+#[test]
+fn a_registry_that_was_taken_away_is_noticed() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"alive");
+    sysv::remove(scratch.0.id).unwrap();
+    let lookup = |name| scratch.names().look_up(&Name::new(name)).unwrap();
+    assert_eq!(lookup(b"new"), Lookup::NotCurrent);
+    // Nobody else can have given this name away yet.
+    assert_eq!(lookup(b"alive"), Lookup::Found(entry));
+    let successor = Scratch(Registry::open(&scratch.0.namespace).unwrap());
+    assert_eq!(lookup(b"alive"), Lookup::NotCurrent);
+    assert_eq!(successor.found(b"alive"), None);
+}
+
+#[test]
+fn an_empty_registry_is_removed_and_one_with_names_is_not() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"name");
+    scratch.0.retire_if_empty();
+    assert!(exists(scratch.0.key));
+    scratch.names().remove(&entry).unwrap().unwrap();
+    scratch.0.retire_if_empty();
+    assert!(!exists(scratch.0.key));
+}
+
+#[test]
+fn a_registry_of_zeros_that_was_complete_is_damage() {
+    let scratch = Scratch::new();
+    for byte in scratch.0.mapping.bytes() {
+        byte.store(0, Ordering::Relaxed);
+    }
+    assert_eq!(scratch.0.lock().err().unwrap().errno(), libc::EUCLEAN);
+    let again = Registry::open(&scratch.0.namespace);
+    let error = again.err().unwrap();
+    assert_eq!(error.errno(), libc::EUCLEAN);
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("ipcrm -m {}", scratch.0.id))
+    );
+}
+
+#[test]
+fn a_registry_of_another_version_is_enotsup() {
+    let scratch = Scratch::new();
+    scratch.0.mapping.bytes()[8].fetch_xor(2, Ordering::Relaxed);
+    assert_eq!(scratch.0.lock().err().unwrap().errno(), libc::ENOTSUP);
+    let again = Registry::open(&scratch.0.namespace);
+    assert_eq!(again.err().unwrap().errno(), libc::ENOTSUP);
+}
+
+#[test]
+fn a_strangers_segment_under_the_first_key_leads_to_the_next() {
+    let namespace = NameSpace::Path(format!("/test/{}/squat", process::id()).into_bytes());
+    let identity = namespace.identity().unwrap();
+    let keys: Vec<_> = NameSpace::keys(&identity).collect();
+    let stranger = sysv::create(keys[0], 100, 0o600).unwrap();
+    let scratch = Scratch(Registry::open(&namespace).unwrap());
+    assert_eq!(scratch.0.key, keys[1]);
+    // When the stranger is gone, the registry is still found.
+    sysv::remove(stranger).unwrap();
+    let again = Registry::open(&namespace).unwrap();
+    assert_eq!(again.id, scratch.0.id);
+}
+
+#[test]
+fn a_registry_that_anyone_may_write_to_is_refused() {
+    let scratch = Scratch::new();
+    sysv::set_mode(scratch.0.id, 0o662).unwrap();
+    let again = Registry::open(&scratch.0.namespace);
+    assert_eq!(again.err().unwrap().errno(), libc::EACCES);
+}
