@@ -389,12 +389,60 @@ static void identifier_reused_by_a_stranger (void)
     shmctl (stranger, IPC_RMID, NULL);
 }
 
+static void create_as_a_newcomer (int *id)
+{
+    SharedMemory memory;
+
+    check_await (go);
+    memory = check_create (NAME, SIZE);
+    *id = shmId (memory);
+    CHECK ("a newcomer finds no registry, and gets a segment that is zero-filled",
+           check_filled (shmAddress (memory), 0, SIZE));
+    check_signal (ready);
+    check_await (go);
+    CHECK ("the newcomer destroys its own", shmDestroy (memory) == 0);
+}
+
+/* The newcomer is there before anybody uses the library, so it inherits nothing. */
+static void registry_removed_and_a_newcomer (void)
+{
+    int *newcomers = check_shared (sizeof *newcomers);
+    pid_t child = check_fork ();
+    SharedMemory old, new;
+    int id;
+
+    if (child == 0) {
+        create_as_a_newcomer (newcomers);
+        exit (0);
+    }
+    old = check_create (NAME, SIZE);
+    id = shmId (old);
+    memset (shmAddress (old), 'N', SIZE);
+    shmctl (find_segment (1), IPC_RMID, NULL);
+    check_signal (go);
+    CHECK ("the newcomer is there", check_await (ready));
+    new = check_create (NAME, SIZE);
+    CHECK ("who still knew the old registry shares the newcomer's segment",
+           shmId (new) == *newcomers);
+    CHECK ("the old handle goes on", shmId (old) == id
+           && check_filled (shmAddress (old), 'N', SIZE));
+    CHECK ("and is the last of its segment", shmDestroy (old) == 0 && check_attached (id) == -1);
+    check_signal (go);
+    CHECK ("the newcomer ends well", check_wait (child) == 0);
+    CHECK ("the new segment is still there", check_attached (shmId (new)) == 1);
+    id = shmId (new);
+    CHECK ("until it is destroyed", shmDestroy (new) == 0 && check_attached (id) == -1);
+    CHECK ("then the name is gone", !check_exists (NAME));
+}
+
+/* Nobody has made another registry yet, so the name may mean the old segment still. */
 static void registry_removed (void)
 {
     SharedMemory old = check_create (NAME, SIZE);
     SharedMemory new, again;
     int id = shmId (old);
     int registry = find_segment (1);
+    int new_id;
 
     CHECK ("there is a registry", registry != -1);
     memset (shmAddress (old), 'R', SIZE);
@@ -404,17 +452,15 @@ static void registry_removed (void)
     CHECK ("they can be saved", shmSave (old, check_path ("saved")) == 0);
     CHECK ("and loaded", shmLoad (old, check_path ("saved")) == 0);
     new = check_create (NAME, SIZE);
-    CHECK ("the names start anew", shmId (new) != id);
-    CHECK ("zero-filled", check_filled (shmAddress (new), 0, SIZE));
     again = check_create (NAME, 0);
-    CHECK ("and are found again", shmId (again) == shmId (new));
-    CHECK ("the last handle of the old segment deletes it",
-           shmDestroy (old) == 0 && check_attached (id) == -1);
-    CHECK ("the new name is left alone", check_attached (shmId (new)) == 2);
-    id = shmId (new);
-    CHECK ("until its handles are destroyed",
-           shmDestroy (new) == 0 && shmDestroy (again) == 0 && check_attached (id) == -1);
-    CHECK ("then it is gone", !check_exists (NAME));
+    new_id = shmId (new);
+    CHECK ("the name means one segment", shmId (again) == new_id);
+    CHECK ("the last handle of the old segment is destroyed", shmDestroy (old) == 0);
+    CHECK ("whoever uses the name does not lose it",
+           check_attached (new_id) == 2 && check_exists (NAME));
+    CHECK ("until they destroy it", shmDestroy (new) == 0 && shmDestroy (again) == 0);
+    CHECK ("then nothing is left", check_attached (id) == -1 && check_attached (new_id) == -1);
+    CHECK ("not even the name", !check_exists (NAME));
 }
 
 static void registry_removed_and_destroyed (void)
@@ -449,6 +495,7 @@ int main (void)
     if (pipe (ready) < 0 || pipe (go) < 0) {
         return 1;
     }
+    registry_removed_and_a_newcomer ();
     death_of_the_holder ();
     death_beside_another_holder ();
     death_at_any_moment ();

@@ -20,8 +20,20 @@ static CHANGES: RwLock<()> = RwLock::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
 
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// Something of its own.
+    Else,
+    /// It is in a call.
+    Call,
+    /// It forks, and has the lock: handlers of others that run meanwhile may
+    /// make calls, and must not wait for it.
+    Fork,
+}
+
 thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static DOING: Cell<Doing> = const { Cell::new(Doing::Else) };
     static FORKING: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
 }
 
@@ -43,6 +55,7 @@ pub(crate) enum Purpose {
 /// A call in progress in this thread.
 #[derive(Debug)]
 pub(crate) struct Call {
+    before: Doing,
     change: Option<RwLockReadGuard<'static, ()>>,
 }
 
@@ -51,11 +64,12 @@ impl Call {
     /// handler that interrupted one can't make another, but must not hang.
     pub(crate) fn begin(purpose: Purpose) -> Result<Self> {
         Self::can_begin()?;
-        INSIDE.set(true);
         set_handlers();
+        let before = DOING.replace(Doing::Call);
+        let waits = purpose == Purpose::Change && before == Doing::Else;
         Ok(Self {
-            change: (purpose == Purpose::Change)
-                .then(|| CHANGES.read().unwrap_or_else(PoisonError::into_inner)),
+            before,
+            change: waits.then(|| CHANGES.read().unwrap_or_else(PoisonError::into_inner)),
         })
     }
 
@@ -71,14 +85,14 @@ impl Call {
 
     /// Whether this thread is in a call.
     pub(crate) fn is_in_progress() -> bool {
-        INSIDE.get()
+        DOING.get() == Doing::Call
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
         self.change = None;
-        INSIDE.set(false);
+        DOING.set(self.before);
     }
 }
 
@@ -105,9 +119,14 @@ extern "C" fn prepare() {
             *guard = Some(CHANGES.write().unwrap_or_else(PoisonError::into_inner));
         }
     });
+    DOING.set(Doing::Fork);
 }
 
 extern "C" fn in_parent() {
+    if Call::is_in_progress() {
+        return;
+    }
+    DOING.set(Doing::Else);
     FORKING.with_borrow_mut(|guard| *guard = None);
 }
 

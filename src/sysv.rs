@@ -124,7 +124,7 @@ impl From<libc::shmid_ds> for Status {
 /// Changes a segment's permission bits (`IPC_SET`); its owner stays.
 pub(crate) fn set_mode(id: Id, mode: u32) -> Result<(), Errno> {
     let mut raw = raw_status(id)?;
-    raw.shm_perm.mode = u16::try_from(mode & 0o777).map_err(|_| Errno(libc::EINVAL))?;
+    raw.shm_perm.mode = (mode & 0o777).try_into().map_err(|_| Errno(libc::EINVAL))?;
     // SAFETY: the kernel reads a whole shmid_ds, which IPC_STAT has filled in.
     cerr(unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut raw) }).map(drop)
 }
