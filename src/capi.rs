@@ -147,14 +147,16 @@ fn create(
 /// and its name may stay, as if the process had died.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
-    if memory.is_null() {
-        return 0;
-    }
     let handle = Handle::from_pointer(memory);
     let what = is_debugging().then(|| handle.describe());
     call(
         "shmDestroy",
-        || handle.destroy(),
+        || {
+            if memory.is_null() {
+                return Ok(());
+            }
+            handle.destroy()
+        },
         |result| debug("shmDestroy", what.as_deref().unwrap_or_default(), result),
     )
 }

@@ -80,7 +80,7 @@ unsafe impl Sync for Entry {}
 impl Entry {
     const fn new() -> Self {
         Self {
-            state: AtomicU64::new(0),
+            state: AtomicU64::new(1 << GENERATION_SHIFT),
             address: AtomicPtr::new(ptr::null_mut()),
             size: AtomicUsize::new(0),
             id: AtomicI32::new(-1),

@@ -22,6 +22,9 @@ use crate::process;
 /// As many symbolic links as the kernel follows.
 const MAXIMUM_LINKS: usize = 40;
 
+/// How often a file that comes and goes is looked at again.
+const ATTEMPTS: usize = 100;
+
 /// Whether a save waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Durability {
@@ -66,6 +69,17 @@ impl Durability {
 /// Writes all bytes to the file that a path leads to.
 pub(super) fn write(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
     let durability = Durability::selected();
+    for _ in 0..ATTEMPTS {
+        match write_to(bytes, path, durability) {
+            // There was no file when it was looked for, but now there is.
+            Err(Errno(libc::EEXIST)) => {}
+            result => return result,
+        }
+    }
+    Err(Errno(libc::EEXIST))
+}
+
+fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(), Errno> {
     if let Some(file) = inherited(path)? {
         return straight(bytes, file, durability);
     }
@@ -168,9 +182,8 @@ fn replace(
     }
     let directory = directory_of(path);
     let second = Second::new(directory, old)?;
-    let file = second.file();
-    copy::write(file, bytes)?;
-    durability.wait_for(file)?;
+    copy::write(&second.file, bytes)?;
+    durability.wait_for(&second.file)?;
     let file = second.publish(path, old)?;
     durability.wait_for_entry(directory, &file)?;
     copy::close(file)
@@ -182,19 +195,51 @@ fn name_of(path: &Path) -> &[u8] {
 
 /// The second file, which is gone again unless it is published.
 #[derive(Debug)]
-enum Second {
-    Nameless(File),
-    Named(File, Remover),
+struct Second {
+    file: File,
+    name: Option<TemporaryName>,
 }
 
-/// Removes a file that was not published.
+/// A name that is removed unless the file gets its own.
 #[derive(Debug)]
-struct Remover(PathBuf);
+struct TemporaryName(Option<PathBuf>);
 
-impl Drop for Remover {
+impl TemporaryName {
+    /// Makes a file under a name that nothing in the directory has.
+    fn new<T>(
+        directory: &Path,
+        make: impl Fn(&Path) -> Result<T, Errno>,
+    ) -> Result<(T, Self), Errno> {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let mut name = OsString::from(".shm_util.");
+            name.push(process::id().to_string());
+            name.push(".");
+            name.push(COUNTER.fetch_add(1, Ordering::Relaxed).to_string());
+            let path = directory.join(name);
+            match make(&path) {
+                Err(Errno(libc::EEXIST)) => {}
+                result => return result.map(|made| (made, Self(Some(path)))),
+            }
+        }
+    }
+
+    /// Puts the file in the place of whatever `path` names.
+    fn rename(mut self, path: &Path) -> Result<(), Errno> {
+        if let Some(name) = &self.0 {
+            fs::rename(name, path)?;
+        }
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for TemporaryName {
     fn drop(&mut self) {
-        // What can't be removed can't be helped.
-        let _ = fs::remove_file(&self.0);
+        if let Some(name) = &self.0 {
+            // What can't be removed can't be helped.
+            let _ = fs::remove_file(name);
+        }
     }
 }
 
@@ -202,30 +247,9 @@ impl Second {
     /// A new file with the old one's owner, group and mode, or with those that
     /// a new one gets.
     fn new(directory: &Path, old: Option<&Metadata>) -> Result<Self, Errno> {
-        // Nobody may read a copy of a secret before its mode is set.
-        let mode = if old.is_some() { 0o600 } else { 0o666 };
-        let mut options = OpenOptions::new();
-        options.write(true).mode(mode);
-        // Without /proc it could not be given a name afterwards.
-        let nameless = if Path::new(copy::DESCRIPTORS).exists() {
-            let mut options = options.clone();
-            options.custom_flags(libc::O_TMPFILE);
-            options.open(directory).map_err(Errno::from)
-        } else {
-            Err(Errno(libc::ENOTSUP))
-        };
-        let second = match nameless {
-            Ok(file) => Self::Nameless(above_standard(file)?),
-            // The file system, or the kernel, has no files without a name.
-            Err(Errno(libc::ENOTSUP | libc::EISDIR | libc::EINVAL)) => {
-                options.create_new(true);
-                let (file, name) = with_free_name(directory, |name| Ok(options.open(name)?))?;
-                Self::Named(above_standard(file)?, Remover(name))
-            }
-            Err(errno) => return Err(errno),
-        };
+        let second = Self::open(directory, old.is_some())?;
         if let Some(old) = old {
-            let file = second.file();
+            let file = &second.file;
             let new = file.metadata()?;
             if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
                 std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
@@ -235,51 +259,49 @@ impl Second {
         Ok(second)
     }
 
-    const fn file(&self) -> &File {
-        match self {
-            Self::Nameless(file) | Self::Named(file, _) => file,
+    fn open(directory: &Path, replaces: bool) -> Result<Self, Errno> {
+        let mut options = OpenOptions::new();
+        // Nobody may read a copy of a secret before its mode is set.
+        options
+            .write(true)
+            .mode(if replaces { 0o600 } else { 0o666 });
+        // Without /proc it could not be given a name afterwards.
+        if Path::new(copy::DESCRIPTORS).exists() {
+            let nameless = options.custom_flags(libc::O_TMPFILE).open(directory);
+            match nameless.map_err(Errno::from) {
+                // The file system, or the kernel, has no files without a name.
+                Err(Errno(libc::ENOTSUP | libc::EISDIR | libc::EINVAL)) => {}
+                result => {
+                    return Ok(Self {
+                        file: above_standard(result?)?,
+                        name: None,
+                    });
+                }
+            }
         }
+        options.custom_flags(0).create_new(true);
+        let (file, name) = TemporaryName::new(directory, |name| Ok(options.open(name)?))?;
+        Ok(Self {
+            file: above_standard(file)?,
+            name: Some(name),
+        })
     }
 
-    /// Gives the file its name, in the place of the old one.
+    /// Gives the file its name: in the place of the old one, or, if there was
+    /// none, of nothing else (`EEXIST`): what is there now may be a device.
     fn publish(self, path: &Path, old: Option<&Metadata>) -> Result<File, Errno> {
-        let (file, name) = match self {
-            Self::Named(file, name) => (file, name),
-            Self::Nameless(file) => {
-                if old.is_none() {
-                    match copy::link(&file, path) {
-                        // Somebody else was faster: that one is replaced.
-                        Err(Errno(libc::EEXIST)) => {}
-                        result => return result.map(|()| file),
-                    }
-                }
-                let ((), name) =
-                    with_free_name(directory_of(path), |name| copy::link(&file, name))?;
-                (file, Remover(name))
+        let Self { file, name } = self;
+        let name = match (old, name) {
+            (_, Some(name)) => name,
+            (None, None) => return copy::link(&file, path).map(|()| file),
+            (Some(_), None) => {
+                TemporaryName::new(directory_of(path), |name| copy::link(&file, name))?.1
             }
         };
-        fs::rename(&name.0, path)?;
-        // There is nothing of that name any more.
-        std::mem::forget(name);
-        Ok(file)
-    }
-}
-
-/// Makes something under a name that nothing in the directory has.
-fn with_free_name<T>(
-    directory: &Path,
-    make: impl Fn(&Path) -> Result<T, Errno>,
-) -> Result<(T, PathBuf), Errno> {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let mut name = OsString::from(".shm_util.");
-        name.push(process::id().to_string());
-        name.push(".");
-        name.push(COUNTER.fetch_add(1, Ordering::Relaxed).to_string());
-        let path = directory.join(name);
-        match make(&path) {
-            Err(Errno(libc::EEXIST)) => {}
-            result => return result.map(|made| (made, path)),
+        if old.is_none() && path.symlink_metadata().is_ok() {
+            return Err(Errno(libc::EEXIST));
         }
+        name.rename(path)?;
+        Ok(file)
     }
 }
