@@ -259,6 +259,7 @@ fn call<T>(
     debug: impl FnOnce(&Result<T>),
 ) -> c_int {
     let errno = process::errno();
+    let _uncancelled = process::Uncancelled::new();
     let result = work();
     if is_debugging() {
         debug(&result);

@@ -37,7 +37,7 @@ struct Replacement {
     rest: usize,
 }
 
-fn translate_with(
+pub(crate) fn translate_with(
     name: &[u8],
     value_of: impl Fn(&[u8]) -> Result<Option<Vec<u8>>>,
 ) -> Result<Vec<u8>> {

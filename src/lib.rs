@@ -42,6 +42,14 @@ pub mod capi;
 mod error;
 mod filename;
 mod fork;
+#[cfg(any(test, fuzzing))]
+// To fail is what it is for.
+#[allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc
+)]
+pub mod fuzzing;
 mod handle;
 mod message;
 mod process;

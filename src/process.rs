@@ -33,10 +33,13 @@ core::arch::global_asm!(
     ".popsection",
 );
 
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
 unsafe extern "C" {
     static shm_util_aperror_print: *mut c_int;
     static stdout: *mut libc::FILE;
     static stderr: *mut libc::FILE;
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
     fn secure_getenv(name: *const c_char) -> *const c_char;
 }
 
@@ -113,6 +116,27 @@ pub(crate) fn in_group(group: libc::gid_t) -> bool {
         .iter()
         .take(usize::try_from(count).unwrap_or(0))
         .any(|&one| one == group)
+}
+
+/// While this lives, the thread is not cancelled (`pthread_cancel(3)`), but
+/// afterwards: that would unwind it from the midst of a call.
+#[derive(Debug)]
+pub(crate) struct Uncancelled(c_int);
+
+impl Uncancelled {
+    pub(crate) fn new() -> Self {
+        let mut before = 0;
+        // SAFETY: there is room for the state before; it can't fail.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        Self(before)
+    }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        // SAFETY: the state is one that the C library has told.
+        unsafe { pthread_setcancelstate(self.0, std::ptr::null_mut()) };
+    }
 }
 
 /// The process id.

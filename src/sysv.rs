@@ -21,6 +21,8 @@ pub(crate) type Id = c_int;
 pub(crate) struct Status {
     /// 0 as soon as the segment is marked for deletion.
     pub(crate) key: Key,
+    /// Whether it is: it is there until its last mapping is gone.
+    pub(crate) is_removed: bool,
     /// In bytes.
     pub(crate) size: usize,
     /// How many mappings there are, in all processes. It counts mappings, not
@@ -43,6 +45,7 @@ pub(crate) struct Status {
 // Linux's, see shmctl(2).
 const SHM_STAT: c_int = 13;
 const SHM_INFO: c_int = 14;
+const SHM_DEST: u32 = 0o1000;
 
 fn cerr(result: c_int) -> Result<c_int, Errno> {
     if result == -1 {
@@ -109,6 +112,7 @@ impl From<libc::shmid_ds> for Status {
         let mode = u32::from(raw.shm_perm.mode);
         Self {
             key: Key::from_ne_bytes(raw.shm_perm.__key.to_ne_bytes()),
+            is_removed: mode & SHM_DEST != 0,
             size: raw.shm_segsz,
             mappings: raw.shm_nattch,
             mode: mode & 0o777,

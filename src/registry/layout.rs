@@ -30,7 +30,7 @@ pub(super) const VERSION: u32 = 1;
 /// The longest name, in bytes.
 pub(crate) const NAME_MAX: usize = 1000;
 
-const HEADER_SIZE: usize = 8192;
+pub(super) const HEADER_SIZE: usize = 8192;
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
 const NAME_WORDS: usize = 128;
 
@@ -169,8 +169,26 @@ impl Facts {
 }
 
 impl Slot {
+    /// A slot that is empty has no key either, so zeros in a state are noticed.
     pub(super) fn state(&self) -> Result<State, Damage> {
-        State::from_word(self.state.load(Ordering::Acquire))
+        match State::from_word(self.state.load(Ordering::Acquire))? {
+            State::Empty if self.key() != 0 => Err(Damage("a slot's state")),
+            state => Ok(state),
+        }
+    }
+
+    /// Makes a slot empty that is free.
+    pub(super) fn clear(&self) {
+        self.key.store(0, Ordering::Relaxed);
+        self.set_state(State::Empty);
+    }
+
+    /// Clears what who died between the facts and the state of a new name has
+    /// left in an empty slot.
+    pub(super) fn recover(&self) {
+        if self.state.load(Ordering::Acquire) == State::Empty.to_word() && self.key() != 0 {
+            self.clear();
+        }
     }
 
     /// A process that dies here leaves the stores before this one made, and
@@ -416,10 +434,11 @@ impl<'a> Table<'a> {
         if length == name.bytes.len() && stored().take(length.div_ceil(8)).eq(name.words()) {
             return Ok(true);
         }
-        // Another name of the same hash, or one that was overwritten?
-        let bytes = stored().flat_map(u64::to_ne_bytes).take(length);
-        if hash_of(bytes) == facts.hash {
-            Ok(false)
+        // Another name of the same hash, or one that was overwritten? Behind
+        // its end that does not matter.
+        let bytes = || stored().flat_map(u64::to_ne_bytes).take(length);
+        if hash_of(bytes()) == facts.hash {
+            Ok(bytes().eq(name.bytes.iter().copied()))
         } else {
             Err(Damage("a name"))
         }

@@ -53,12 +53,18 @@ pub(super) enum Acquired {
 pub(super) struct Held<'a> {
     word: &'a AtomicU32,
     acquired: Acquired,
+    left_to_the_next: Cell<bool>,
     _announced: Announced,
 }
 
 impl Held<'_> {
     pub(super) const fn acquired(&self) -> Acquired {
         self.acquired
+    }
+
+    /// The next one to take the lock is told that its owner died.
+    pub(super) fn leave_to_the_next(&self) {
+        self.left_to_the_next.set(true);
     }
 }
 
@@ -74,6 +80,7 @@ impl RobustLock {
         Ok(Held {
             word: &self.0,
             acquired,
+            left_to_the_next: Cell::new(false),
             _announced: announced,
         })
     }
@@ -131,7 +138,12 @@ impl Drop for Held<'_> {
         // by now, but this mapping stays, so the word is still there. A death
         // between the two lines is the kernel's: it wakes a waiter of a
         // free word that is announced.
-        if self.word.swap(0, Ordering::Release) & WAITERS != 0 {
+        let free = if self.left_to_the_next.get() {
+            OWNER_DIED
+        } else {
+            0
+        };
+        if self.word.swap(free, Ordering::Release) & WAITERS != 0 {
             futex_wake_one(self.word);
         }
     }

@@ -29,6 +29,10 @@
 //! Whoever then gets the lock of a registry that is gone notices, and opens the
 //! next one ([`Lookup::NotCurrent`]).
 
+#[cfg(any(test, fuzzing))]
+// To fail is what it is for.
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod damage;
 mod layout;
 mod lock;
 mod namespace;
@@ -42,6 +46,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use damage::survive_damage;
 pub(crate) use layout::{NAME_MAX, Name};
 
 use crate::error::{Errno, Error, Quoted, Result};
@@ -92,6 +98,17 @@ pub(crate) struct Entry {
     pub(crate) size: usize,
 }
 
+/// Where a registry is that this process has mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    /// Where its key leads to.
+    Current,
+    /// Nowhere: it was removed, and is there only while it is mapped.
+    Removed,
+    /// In an IPC name space that this process has left.
+    Elsewhere,
+}
+
 /// What the registry says of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
@@ -107,7 +124,16 @@ pub(crate) enum Lookup {
 pub(crate) struct Names<'a> {
     registry: &'a Registry,
     table: Table<'a>,
-    _held: Held<'a>,
+    held: Held<'a>,
+}
+
+/// Who has completed a new registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Completed {
+    /// This call.
+    Here,
+    /// Another process, which may have done so for another name space.
+    Elsewhere,
 }
 
 /// What a segment under one of a name space's keys is.
@@ -186,8 +212,12 @@ impl Registry {
             }
         }
         if let Some(registry) = unborn {
-            registry.complete(identity)?;
-            return Ok(ControlFlow::Continue(()));
+            // It stays mapped: where the system removes segments that nobody
+            // has mapped (kernel.shm_rmid_forced), it would be gone again.
+            return Ok(match registry.complete(identity)? {
+                Completed::Here => ControlFlow::Break(registry),
+                Completed::Elsewhere => ControlFlow::Continue(()),
+            });
         }
         let Some(key) = vacant else {
             return Err(namespace.denied(format_args!(
@@ -221,6 +251,9 @@ impl Registry {
         if !namespace.trusts(status.creator, status.creator_group) {
             return Self::untrusted(namespace, id, Some(status));
         }
+        if status.size < layout::HEADER_SIZE {
+            return Ok(Candidate::Stranger);
+        }
         let mapping = match Mapping::attach(id, Placement::Anywhere, status.size) {
             Ok(mapping) => mapping,
             Err(errno) if gone(errno) => return Ok(Candidate::Gone),
@@ -244,6 +277,7 @@ impl Registry {
         let looks_like_one = registry.capacity != 0 && status.mode & !UNBORN == namespace.mode();
         match header.magic() {
             MAGIC => {}
+            SUPERSEDED => return Ok(Candidate::Gone),
             _ if !looks_like_one => return Ok(Candidate::Stranger),
             0 if status.mode & UNBORN != 0 => return Ok(Candidate::Unborn(registry)),
             _ => return Err(registry.damaged(Damage("its first bytes"))),
@@ -262,10 +296,9 @@ impl Registry {
                 status.owner
             )));
         }
-        if status.mode & UNBORN != 0 {
-            // Who completed it died, or is just about to do this. A member of
-            // a group can't, and needn't.
-            let _ = sysv::set_mode(id, status.mode & !UNBORN);
+        if looks_like_one && status.mode & UNBORN != 0 {
+            // Who completed it died before this, or is just about to do it.
+            registry.show_complete();
         }
         Ok(Candidate::Complete(registry))
     }
@@ -290,14 +323,22 @@ impl Registry {
 
     /// Writes the header of a new registry, unless another process did so
     /// while this one waited for the lock.
-    fn complete(&self, identity: &[u8]) -> Result<()> {
+    fn complete(&self, identity: &[u8]) -> Result<Completed> {
         let table = self.table()?;
         let _held = self.hold(table.header, PATIENCE)?;
-        if table.header.magic() == 0 {
-            self.supersede_predecessors(identity);
-            table.header.give_birth(identity, table.capacity());
+        if table.header.magic() != 0 {
+            return Ok(Completed::Elsewhere);
         }
-        Ok(())
+        self.supersede_predecessors(identity);
+        table.header.give_birth(identity, table.capacity());
+        self.show_complete();
+        Ok(Completed::Here)
+    }
+
+    /// Takes the bit away that says that the registry is new. Who isn't its
+    /// owner can't, and needn't.
+    fn show_complete(&self) {
+        let _ = sysv::set_mode(self.id, self.namespace.mode());
     }
 
     /// Tells the processes that have an earlier registry of this name space
@@ -305,7 +346,7 @@ impl Registry {
     /// That is rare; for them to ask the kernel at each call is not.
     fn supersede_predecessors(&self, identity: &[u8]) {
         let taken_away = |status: &Status| {
-            status.key == 0
+            status.is_removed
                 && layout::capacity_of(status.size).is_some()
                 && self.namespace.trusts(status.creator, status.creator_group)
         };
@@ -358,10 +399,15 @@ impl Registry {
         let names = Names {
             registry: self,
             table,
-            _held: held,
+            held,
         };
         if owner_died {
-            names.recover()?;
+            if names.presence() == Presence::Elsewhere {
+                // Nothing of what was begun can be seen from here.
+                names.held.leave_to_the_next();
+            } else {
+                names.recover()?;
+            }
         }
         Ok(names)
     }
@@ -420,14 +466,21 @@ pub(crate) fn retire_all() {
 }
 
 impl Names<'_> {
-    /// Whether the registry is still the one that its key leads to. An
-    /// identifier alone says nothing: in a new IPC name space it may be
-    /// somebody else's, even under the same key.
+    /// Whether the registry is still the one that its key leads to.
     fn is_current(&self) -> bool {
+        self.presence() == Presence::Current
+    }
+
+    /// An identifier alone says nothing: in a new IPC name space it may be
+    /// somebody else's, even under the same key.
+    fn presence(&self) -> Presence {
         let registry = self.registry;
-        sysv::status(registry.id).is_ok_and(|status| {
-            status.key == registry.key && status.creator_process == registry.creator_process
-        })
+        match sysv::status(registry.id) {
+            Ok(status) if status.creator_process != registry.creator_process => Presence::Elsewhere,
+            Ok(status) if status.key == registry.key => Presence::Current,
+            Ok(status) if status.is_removed => Presence::Removed,
+            _ => Presence::Elsewhere,
+        }
     }
 
     /// The segment of a name. A name whose segment was removed behind our back
@@ -455,6 +508,10 @@ impl Names<'_> {
                 return Ok(Lookup::NotCurrent);
             }
             match found {
+                // Zeros, written over it just now, would have no names either.
+                None if self.table.header.magic() != MAGIC => {
+                    return self.check(Err(Damage("its first bytes")));
+                }
                 None => return Ok(Lookup::Absent),
                 Some(used) if matches!(used.state, State::Live(_)) => {
                     self.check(self.table.end(used.slot))?;
@@ -548,9 +605,10 @@ impl Names<'_> {
         Ok(result)
     }
 
-    /// Frees the name of a segment that was removed behind our back.
+    /// Frees the name of a segment that was removed behind our back, unless it
+    /// can't be seen because this process has left the IPC name space of both.
     pub(crate) fn remove_stale(&self, entry: &Entry) -> Result<()> {
-        if self.has(entry)? {
+        if self.presence() != Presence::Elsewhere && self.has(entry)? {
             self.check(self.table.end(entry.slot))?;
         }
         Ok(())
@@ -560,6 +618,9 @@ impl Names<'_> {
     /// the names anew. All slots are looked at: it is rare, and simpler than
     /// to keep a record of what is being changed.
     fn recover(&self) -> Result<()> {
+        for slot in self.table.slots() {
+            slot.recover();
+        }
         for used in self.table.used() {
             let used = self.check(used)?;
             if !matches!(used.state, State::Live(_)) {

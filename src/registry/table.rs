@@ -99,7 +99,7 @@ impl Table<'_> {
             if slot.state()? != State::Freed {
                 break;
             }
-            slot.set_state(State::Empty);
+            slot.clear();
         }
         Ok(())
     }
@@ -240,6 +240,8 @@ mod tests {
                 byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
             }
         }
+        // Behind the end of the name there is nothing that matters.
+        mapping.bytes()[name_offset + 7].store(1, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(find(&table, b"sensors"), Some(used));
     }
 

@@ -1,0 +1,245 @@
+//! What the fuzzers do with their bytes, and the replay of what they found.
+//!
+//! Built for `cargo fuzz` and for tests only.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use crate::filename;
+use crate::handle::Handle;
+use crate::registry;
+use crate::segment::{Segment, Wanted};
+use crate::sysv::Placement;
+
+/// The input's last line is a file name, the lines before are `NAME=value`.
+pub fn filename(data: &[u8]) {
+    let mut lines: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
+    let name = lines.pop().unwrap_or_default();
+    let variables: BTreeMap<&[u8], &[u8]> = lines
+        .into_iter()
+        .filter_map(|line| {
+            let (name, value) = line.split_at(line.iter().position(|&byte| byte == b'=')?);
+            Some((name, value.get(1..)?))
+        })
+        .collect();
+    let plain = |text: &[u8]| !text.iter().any(|byte| b"$~".contains(byte));
+    match filename::translate_with(name, |variable| {
+        Ok(variables.get(variable).map(|value| value.to_vec()))
+    }) {
+        Ok(result) => {
+            assert!(result.len() < 4096);
+            if plain(name) {
+                assert_eq!(result, name);
+            }
+        }
+        Err(error) => {
+            assert!([libc::ELOOP, libc::ENAMETOOLONG].contains(&error.errno()));
+            assert!(name.len() >= 4096 || !plain(name));
+        }
+    }
+}
+
+/// The input says which bytes of a registry in use are overwritten with what.
+pub fn registry(data: &[u8]) {
+    registry::survive_damage(data);
+}
+
+/// The input is a sequence of calls, each of which must do what a simple model
+/// of the contract, in memory, does.
+pub fn calls(data: &[u8]) {
+    let mut model = Model::new();
+    for step in data.chunks_exact(4) {
+        model.step(step);
+    }
+}
+
+const NAMES: [&[u8]; 4] = [b"", b"a", b"a/b", b"\xff\x80"];
+const SIZES: [usize; 4] = [1, 4096, 5000, 70_000];
+
+#[derive(Clone, Copy)]
+struct Open {
+    handle: Handle,
+    name: usize,
+}
+
+/// The contract for one process: names, their bytes, and who has them mapped.
+struct Model {
+    segments: BTreeMap<usize, (i32, Vec<u8>)>,
+    open: Vec<Open>,
+    destroyed: Vec<Handle>,
+    saved: Option<Vec<u8>>,
+    directory: tempfile::TempDir,
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            segments: BTreeMap::new(),
+            open: Vec::new(),
+            destroyed: Vec::new(),
+            saved: None,
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn name(number: usize) -> Vec<u8> {
+        let mut name = format!("fuzz {} ", std::process::id()).into_bytes();
+        name.extend_from_slice(NAMES[number]);
+        name
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join(OsStr::from_bytes(b"saved \xff"))
+    }
+
+    fn step(&mut self, step: &[u8]) {
+        let (name, size) = (usize::from(step[1]) % 4, SIZES[usize::from(step[2]) % 4]);
+        let chosen = (!self.open.is_empty()).then(|| usize::from(step[1]) % self.open.len());
+        match (step[0] % 8, chosen) {
+            (0, _) => self.create(name, Wanted::OfSize(NonZeroUsize::new(size).unwrap())),
+            (1, _) => self.create(name, Wanted::Existing),
+            (2, Some(chosen)) => self.destroy(chosen),
+            (3, Some(chosen)) => self.write(chosen, step[2], step[3]),
+            (4, Some(chosen)) => self.save(chosen),
+            (5, Some(chosen)) => self.load(chosen),
+            (6, _) => self.use_stale(usize::from(step[1])),
+            _ => {}
+        }
+        self.check();
+    }
+
+    fn create(&mut self, name: usize, wanted: Wanted) {
+        let result = Segment::map(&Self::name(name), wanted, Placement::Anywhere);
+        let expected = match (self.segments.get(&name), wanted) {
+            (None, Wanted::Existing) => Err(libc::ENOENT),
+            (Some((_, bytes)), Wanted::OfSize(size)) if bytes.len() < size.get() => {
+                Err(libc::EINVAL)
+            }
+            _ => Ok(()),
+        };
+        assert_eq!(
+            result.as_ref().map(|_| ()).map_err(crate::Error::errno),
+            expected
+        );
+        let Ok(segment) = result else { return };
+        let new = |size: NonZeroUsize| (segment.id(), vec![0; size.get()]);
+        if let Wanted::OfSize(size) = wanted {
+            self.segments.entry(name).or_insert_with(|| new(size));
+        }
+        let handle = Handle::new(segment).unwrap();
+        assert!(!self.destroyed.contains(&handle));
+        self.open.push(Open { handle, name });
+    }
+
+    fn destroy(&mut self, chosen: usize) {
+        let Open { handle, name } = self.open.swap_remove(chosen);
+        handle.destroy().unwrap();
+        self.destroyed.push(handle);
+        if !self.open.iter().any(|open| open.name == name) {
+            self.segments.remove(&name);
+        }
+    }
+
+    fn write(&mut self, chosen: usize, place: u8, value: u8) {
+        let Open { handle, name } = self.open[chosen];
+        let (_, bytes) = self.segments.get_mut(&name).unwrap();
+        let place = usize::from(place) * 251 % bytes.len();
+        bytes[place] = value;
+        let store = |segment: &Segment| {
+            segment.bytes()[place].store(value, Ordering::Relaxed);
+            Ok(())
+        };
+        handle.with(store).unwrap();
+    }
+
+    fn save(&mut self, chosen: usize) {
+        let Open { handle, name } = self.open[chosen];
+        handle.with(|segment| segment.save(self.file())).unwrap();
+        self.saved = Some(self.segments[&name].1.clone());
+        assert_eq!(std::fs::read(self.file()).ok(), self.saved);
+    }
+
+    fn load(&mut self, chosen: usize) {
+        let Open { handle, name } = self.open[chosen];
+        let result = handle.with(|segment| segment.load(self.file()));
+        let (_, bytes) = self.segments.get_mut(&name).unwrap();
+        let Some(saved) = &self.saved else {
+            assert_eq!(result.unwrap_err().errno(), libc::ENOENT);
+            return;
+        };
+        assert_eq!(result.unwrap().sizes_differ(), saved.len() != bytes.len());
+        let both = saved.len().min(bytes.len());
+        bytes[..both].copy_from_slice(&saved[..both]);
+    }
+
+    fn use_stale(&self, number: usize) {
+        if let Some(&handle) = self.destroyed.get(number) {
+            assert_eq!(handle.id(), None);
+            assert_eq!(handle.destroy().unwrap_err().errno(), libc::EINVAL);
+        }
+    }
+
+    fn check(&self) {
+        for &Open { handle, name } in &self.open {
+            let (id, bytes) = &self.segments[&name];
+            assert_eq!(handle.id(), Some(*id));
+            assert_eq!(handle.size(), Some(bytes.len()));
+            let same = |segment: &Segment| {
+                let loaded = segment
+                    .bytes()
+                    .iter()
+                    .map(|byte| byte.load(Ordering::Relaxed));
+                Ok(loaded.eq(bytes.iter().copied()))
+            };
+            assert!(handle.with(same).unwrap());
+        }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        for open in &self.open {
+            let _ = open.handle.destroy();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Replays the inputs that the fuzzers found interesting.
+    fn replay(target: &str, run: fn(&[u8])) {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/corpus")
+            .join(target);
+        let mut count = 0;
+        for entry in fs::read_dir(&corpus).unwrap() {
+            run(&fs::read(entry.unwrap().path()).unwrap());
+            count += 1;
+        }
+        assert!(count > 0, "{} is empty", corpus.display());
+    }
+
+    #[test]
+    fn the_corpus_of_file_names_is_replayed() {
+        replay("filename", super::filename);
+    }
+
+    #[test]
+    fn the_corpus_of_damaged_registries_is_replayed() {
+        replay("registry", super::registry);
+    }
+
+    #[test]
+    fn the_corpus_of_calls_is_replayed() {
+        replay("calls", super::calls);
+    }
+}
