@@ -1,6 +1,7 @@
 # make            the library, shared and static, in build/lib
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
+# make torture    kills, faults, damage and storms in their full form, 20 minutes
 # make bench      the library's calls against the raw system calls
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR
 # make uninstall  takes away what make install has put there
@@ -21,20 +22,29 @@ SONAME   = libshm_util.so.$(MAJOR)
 BUILT    = target/release
 
 # What a program linked with the static library needs besides.
-STATIC_LIBS = -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 
-all: build/lib/shm_util.pc
+# What is built is found out before anything else, so that an installation
+# after a build needs no cargo.
+INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library)
+
+all: library
+	@echo "The library is in build/lib, its header in include. See also: make demo"
 
 # Cargo knows what is out of date; the links are made anew each time.
 library: need-cargo need-cc
 	$(CARGO) build --release --locked --lib --features shipped
 	@mkdir -p build/lib
-	@cp $(BUILT)/libshm_util.so build/lib/$(SHARED)
-	@cp $(BUILT)/libshm_util.a build/lib/libshm_util.a
+	@# Programs may be running with the old ones: they are replaced, not changed.
+	@cp $(BUILT)/libshm_util.so build/lib/new.so
+	@mv build/lib/new.so build/lib/$(SHARED)
+	@strip -g -o build/lib/new.a $(BUILT)/libshm_util.a
+	@mv build/lib/new.a build/lib/libshm_util.a
 	@ln -sf $(SHARED) build/lib/$(SONAME)
 	@ln -sf $(SONAME) build/lib/libshm_util.so
 
-build/lib/shm_util.pc: library
+# Made anew each time: it says where the library is installed.
+build/lib/shm_util.pc: $(INSTALLABLE)
 	@printf '%s\n' \
 	  'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' \
 	  'Name: shm_util' 'Version: $(VERSION)' \
@@ -56,13 +66,16 @@ demo: library
 test: library
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
+torture: library
+	@CC="$(CC)" c_tests/torture/run full
+
 bench: library
 	@mkdir -p build/bench
 	$(CC) -O2 -Wall -Iinclude -o build/bench/calls c_tests/bench/calls.c \
 	  -Lbuild/lib -lshm_util -Wl,-rpath,'$(CURDIR)/build/lib'
 	@build/bench/calls
 
-install: all
+install: $(INSTALLABLE) build/lib/shm_util.pc
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
 	$(INSTALL) -m 755 build/lib/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
 	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
@@ -70,6 +83,9 @@ install: all
 	$(INSTALL) -m 644 build/lib/libshm_util.a '$(DESTDIR)$(LIBDIR)/libshm_util.a'
 	$(INSTALL) -m 644 build/lib/shm_util.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc'
 	$(INSTALL) -m 644 include/shm_util.h '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
+	@# So that programs find it at once, where we may say so.
+	@test -n '$(DESTDIR)' || ldconfig 2>/dev/null || \
+	  echo "make: run ldconfig as root, so that programs find $(SONAME)"
 
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/$(SHARED)' '$(DESTDIR)$(LIBDIR)/$(SONAME)' \
@@ -79,4 +95,5 @@ uninstall:
 clean:
 	rm -rf build target
 
-.PHONY: all library need-cargo need-cc demo test bench install uninstall clean
+.PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture bench \
+  install uninstall clean

@@ -360,6 +360,12 @@ int main (void)
     destroy_waits_for_a_save ();
     one_destroy_wins ();
     stale_handles ();
+#ifdef __SANITIZE_ADDRESS__
+    /* Its allocator does not survive a fork beside other threads: the child waits for
+     * ever for the lock of one of those. */
+    printf ("# fork is left out with the address sanitizer\n");
+#else
     fork_with_threads ();
+#endif
     return check_done ();
 }

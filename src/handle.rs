@@ -234,6 +234,9 @@ impl Handle {
     }
 
     fn unknown(self) -> Error {
+        if self.0 == 0 {
+            return Errno(libc::EINVAL).during(format_args!("use a handle that is NULL"));
+        }
         Errno(libc::EINVAL).during(format_args!(
             "use handle {:#x}, which shmCreate never returned, or which was destroyed",
             self.0

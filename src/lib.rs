@@ -35,6 +35,9 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
 
+#[cfg(not(all(target_env = "gnu", target_pointer_width = "64")))]
+compile_error!("shm_util was built and tested with glibc on 64-bit machines only");
+
 #[cfg(all(feature = "shipped", panic = "unwind"))]
 compile_error!("the library for C programs is built with panic = \"abort\": use make");
 
@@ -65,7 +68,9 @@ pub use snapshot::Loaded;
 /// Runs when the program exits or the library is unloaded: after all handlers
 /// of atexit(3), in which programs destroy their segments.
 #[used]
-#[unsafe(link_section = ".fini_array")]
+// The number, the lowest, puts it behind destructors of a program that is
+// linked statically.
+#[unsafe(link_section = ".fini_array.00000")]
 static AT_EXIT: extern "C" fn() = {
     extern "C" fn at_exit() {
         // exit(3) may have been called by a signal handler that interrupted a

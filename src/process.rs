@@ -2,7 +2,9 @@
 //! credentials, the C library's `errno` and streams. Thin safe wrappers.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::{Errno, try_to_vec};
@@ -10,7 +12,6 @@ use crate::error::{Errno, try_to_vec};
 // A weak reference: 0 where neither the program nor libgpl has such a global.
 // Rust has no stable way to say so; one word of data in assembly has, and it
 // makes the linker export the program's variable to the shared library.
-#[cfg(target_pointer_width = "64")]
 core::arch::global_asm!(
     ".weak aperror_print",
     ".pushsection .data.rel.ro.shm_util, \"aw\"",
@@ -19,17 +20,6 @@ core::arch::global_asm!(
     ".globl shm_util_aperror_print",
     "shm_util_aperror_print:",
     ".quad aperror_print",
-    ".popsection",
-);
-#[cfg(target_pointer_width = "32")]
-core::arch::global_asm!(
-    ".weak aperror_print",
-    ".pushsection .data.rel.ro.shm_util, \"aw\"",
-    ".p2align 2",
-    ".hidden shm_util_aperror_print",
-    ".globl shm_util_aperror_print",
-    "shm_util_aperror_print:",
-    ".long aperror_print",
     ".popsection",
 );
 
@@ -94,14 +84,19 @@ pub(crate) fn effective_user() -> libc::uid_t {
     unsafe { libc::geteuid() }
 }
 
+/// The effective group id: the group of what is made.
+pub(crate) fn effective_group() -> libc::gid_t {
+    // SAFETY: getegid has no arguments and can't fail.
+    unsafe { libc::getegid() }
+}
+
 /// Whether the process is in a group, by its effective group id or otherwise.
 pub(crate) fn in_group(group: libc::gid_t) -> bool {
-    // SAFETY: getegid has no arguments and can't fail.
-    if unsafe { libc::getegid() } == group {
+    if effective_group() == group {
         return true;
     }
     // SAFETY: with a length of 0 getgroups writes nothing.
-    let count = unsafe { libc::getgroups(0, std::ptr::null_mut()) };
+    let count = unsafe { libc::getgroups(0, ptr::null_mut()) };
     let mut groups = Vec::new();
     if groups
         .try_reserve_exact(usize::try_from(count).unwrap_or(0))
@@ -135,8 +130,29 @@ impl Uncancelled {
 impl Drop for Uncancelled {
     fn drop(&mut self) {
         // SAFETY: the state is one that the C library has told.
-        unsafe { pthread_setcancelstate(self.0, std::ptr::null_mut()) };
+        unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
     }
+}
+
+/// Some bits that nobody else has at the same time, but by chance: not a secret.
+/// No system call and no descriptor is needed for them.
+pub(crate) fn random() -> u32 {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    // SAFETY: getauxval takes a number only.
+    let seed = unsafe { libc::getauxval(libc::AT_RANDOM) };
+    let seed = ptr::with_exposed_provenance::<u64>(usize::try_from(seed).unwrap_or(0));
+    let seed = if seed.is_null() {
+        0
+    } else {
+        // SAFETY: the kernel has put 16 random bytes there for the process.
+        unsafe { seed.read_unaligned() }
+    };
+    // A child of fork has its parent's seed and counter, but another time.
+    let time = clock(libc::CLOCK_MONOTONIC);
+    let mut hasher = DefaultHasher::new();
+    (seed, time, COUNTER.fetch_add(1, Ordering::Relaxed)).hash(&mut hasher);
+    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// The process id.
@@ -148,12 +164,16 @@ pub(crate) fn id() -> libc::pid_t {
 /// The time since some moment in the past, to a few milliseconds, at hardly
 /// any cost.
 pub(crate) fn coarse_time() -> Duration {
+    clock(libc::CLOCK_MONOTONIC_COARSE)
+}
+
+fn clock(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: there is room for a time; if there is no such clock, it stays 0.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     Duration::new(
         u64::try_from(time.tv_sec).unwrap_or(0),
         u32::try_from(time.tv_nsec).unwrap_or(0),

@@ -13,7 +13,7 @@ use crate::fork::{Call, Purpose};
 use crate::process;
 use crate::registry::{Entry, Lookup, NAME_MAX, Name, Registry};
 use crate::snapshot::{self, Loaded};
-use crate::sysv::{self, Id, Mapping, Placement, Status};
+use crate::sysv::{self, Mapping, Placement, Status};
 
 /// How often a segment that others delete while it is being mapped is looked
 /// for again.
@@ -186,8 +186,7 @@ impl Segment {
     /// The System V identifier, as `ipcs -m` shows it, good for shmctl(2).
     #[must_use]
     pub const fn id(&self) -> i32 {
-        let id: Id = self.entry.id;
-        id
+        self.entry.id
     }
 
     /// The size in bytes, as it was asked for when the segment was made.

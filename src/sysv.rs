@@ -125,10 +125,22 @@ impl From<libc::shmid_ds> for Status {
     }
 }
 
-/// Changes a segment's permission bits (`IPC_SET`); its owner stays.
+/// Changes a segment's permission bits; its owner stays.
 pub(crate) fn set_mode(id: Id, mode: u32) -> Result<(), Errno> {
     let mut raw = raw_status(id)?;
     raw.shm_perm.mode = (mode & 0o777).try_into().map_err(|_| Errno(libc::EINVAL))?;
+    set(id, raw)
+}
+
+/// Gives a segment to a group; its owner and mode stay.
+pub(crate) fn set_group(id: Id, group: libc::gid_t) -> Result<(), Errno> {
+    let mut raw = raw_status(id)?;
+    raw.shm_perm.gid = group;
+    set(id, raw)
+}
+
+/// `IPC_SET`
+fn set(id: Id, mut raw: libc::shmid_ds) -> Result<(), Errno> {
     // SAFETY: the kernel reads a whole shmid_ds, which IPC_STAT has filled in.
     cerr(unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut raw) }).map(drop)
 }
@@ -182,6 +194,11 @@ impl fmt::Display for Placement {
     }
 }
 
+/// Where the part of the address space ends that a program has on most
+/// machines. Beyond it the kernel says `ENOMEM`, as if memory were short,
+/// unless the machine has more.
+const LAST_ADDRESS: usize = (1 << 47) - 4096;
+
 /// A mapping of a segment in this process, taken away when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -202,9 +219,7 @@ impl Mapping {
         let (wanted, flags) = match placement {
             Placement::Anywhere => (ptr::null(), 0),
             Placement::At(address) => {
-                // The lowest page would come back as a NULL address, and the
-                // kernel's half of the address space gives ENOMEM, which
-                // says nothing.
+                // The lowest page would come back as a NULL address.
                 if address < page_size() || address > usize::MAX / 2 {
                     return Err(Errno(libc::EINVAL));
                 }
@@ -214,7 +229,12 @@ impl Mapping {
         // SAFETY: without SHM_REMAP the kernel never maps over anything.
         let address = unsafe { libc::shmat(id, wanted, flags) };
         if address.addr() == usize::MAX {
-            return Err(last());
+            return Err(match (last(), placement) {
+                (Errno(libc::ENOMEM), Placement::At(at)) if at + size > LAST_ADDRESS => {
+                    Errno(libc::EINVAL)
+                }
+                (errno, _) => errno,
+            });
         }
         let address = NonNull::new(address).ok_or(Errno(libc::EINVAL))?;
         Ok(Self { address, size })

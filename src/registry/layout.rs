@@ -34,8 +34,8 @@ pub(super) const HEADER_SIZE: usize = 8192;
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
 const NAME_WORDS: usize = 128;
 
-/// Slots are never fewer, and never more: a registry of the most, with all
-/// its names, has 136 MiB.
+/// How many slots there can be. A registry of the most has 136 MiB if it is
+/// full.
 const CAPACITIES: std::ops::RangeInclusive<usize> = 64..=1 << 17;
 
 /// The first bytes of a registry.
@@ -68,7 +68,7 @@ pub(super) struct Slot {
     length: AtomicU32,
     /// The process that makes the segment.
     creator: AtomicU32,
-    /// Over the four above.
+    /// Over the five above.
     check: AtomicU32,
     _unused: [AtomicU32; 7],
 }
@@ -137,12 +137,12 @@ impl State {
             2 => Self::Creating,
             3 => Self::Live(id),
             4 => Self::Removing(id),
-            _ => return Err(Damage("a slot's state")),
+            _ => return Err(Damage("the state of a name")),
         };
         if state.to_word() == word {
             Ok(state)
         } else {
-            Err(Damage("a slot's state"))
+            Err(Damage("the state of a name"))
         }
     }
 }
@@ -172,7 +172,7 @@ impl Slot {
     /// A slot that is empty has no key either, so zeros in a state are noticed.
     pub(super) fn state(&self) -> Result<State, Damage> {
         match State::from_word(self.state.load(Ordering::Acquire))? {
-            State::Empty if self.key() != 0 => Err(Damage("a slot's state")),
+            State::Empty if self.key() != 0 => Err(Damage("the state of a name")),
             state => Ok(state),
         }
     }
@@ -213,7 +213,7 @@ impl Slot {
         if facts.check() == self.check.load(Ordering::Relaxed) {
             Ok(facts)
         } else {
-            Err(Damage("a slot's key, size or hash"))
+            Err(Damage("the key or size of a name"))
         }
     }
 
@@ -267,7 +267,7 @@ impl Header {
         let stored = usize::try_from(length)
             .ok()
             .and_then(|length| self.identity.get(..length))
-            .ok_or(Damage("the name space's length"))?;
+            .ok_or(Damage("the length of the name space"))?;
         let bytes = || stored.iter().map(|byte| byte.load(Ordering::Relaxed));
         if hash_of(bytes()) != self.identity_check.load(Ordering::Relaxed) {
             return Err(Damage("the name space"));

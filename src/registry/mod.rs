@@ -40,11 +40,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use damage::survive_damage;
@@ -84,6 +82,8 @@ pub(crate) struct Registry {
     /// What tells it from another segment of the same id, should there be one.
     key: Key,
     creator_process: libc::pid_t,
+    /// Those who share it, if several users may.
+    group: Option<libc::gid_t>,
     capacity: usize,
     mapping: Mapping,
 }
@@ -267,6 +267,7 @@ impl Registry {
             id,
             key,
             creator_process: status.creator_process,
+            group: namespace.group(status.creator_group),
             capacity: layout::capacity_of(status.size).unwrap_or(0),
             mapping,
         };
@@ -402,12 +403,15 @@ impl Registry {
             held,
         };
         if owner_died {
-            if names.presence() == Presence::Elsewhere {
-                // Nothing of what was begun can be seen from here.
+            // From another IPC name space, nothing of what was begun is seen.
+            let recovered = match names.presence() {
+                Presence::Elsewhere => Ok(false),
+                Presence::Current | Presence::Removed => names.recover().map(|()| true),
+            };
+            if !matches!(recovered, Ok(true)) {
                 names.held.leave_to_the_next();
-            } else {
-                names.recover()?;
             }
+            recovered?;
         }
         Ok(names)
     }
@@ -431,8 +435,8 @@ impl Registry {
         Error::new(
             libc::EUCLEAN,
             format_args!(
-                "use {}: {what} in its registry, segment {}, was overwritten; end the programs \
-                 that use it, then remove it with 'ipcrm -m {}'",
+                "use {}: its registry, segment {}, was overwritten ({what}); end the programs \
+                 that use it, then remove it with 'ipcrm -m {}'; all its names are lost then",
                 self.namespace, self.id, self.id
             ),
         )
@@ -496,11 +500,17 @@ impl Names<'_> {
         }
         loop {
             let found = self.probe(name)?.found;
-            match found.and_then(Entry::of_live) {
-                Some(entry) if entry.is_findable() => {
+            if let Some(entry) = found.and_then(Entry::of_live) {
+                let findable = entry.is_findable().map_err(|errno| {
+                    errno.during(format_args!(
+                        "look for segment {} (id {})",
+                        Quoted(name.bytes()),
+                        entry.id
+                    ))
+                })?;
+                if findable {
                     return Ok(Lookup::Found(entry));
                 }
-                _ => {}
             }
             // The segment is not there, or nothing of this is: a process can
             // change its IPC name space too.
@@ -549,6 +559,7 @@ impl Names<'_> {
             self.check(self.table.begin(slot, facts, name))?;
             result = sysv::create(facts.key, size, SEGMENT_MODE);
             if let Ok(id) = result {
+                self.share(id);
                 self.check(self.table.finish(slot, State::Live(id)))?;
                 return Ok(Entry {
                     slot,
@@ -569,6 +580,18 @@ impl Names<'_> {
                 "make segment {} of {size} bytes",
                 Quoted(name.bytes())
             )))
+    }
+
+    /// Gives a new segment to those who share the name space. Who has made it
+    /// as a member of another group could otherwise not share it.
+    fn share(&self, id: Id) {
+        match self.registry.group {
+            Some(group) if group != process::effective_group() => {
+                // Its maker may; if not, it is as it would be without this.
+                let _ = sysv::set_group(id, group);
+            }
+            _ => {}
+        }
     }
 
     /// Whether the name still belongs to this segment. While the lock is held,
@@ -642,25 +665,38 @@ impl Names<'_> {
     /// looks at the slot afterwards.
     fn undo(&self, used: Used) -> Result<()> {
         let Used { slot, state, facts } = used;
+        // The segment that was begun, if there is one and it is not a
+        // stranger's. Other errors say nothing of that.
+        let status_of = |id| match sysv::status(id) {
+            Ok(status) if status.key == facts.key => Ok(Some((id, status))),
+            Ok(_) | Err(Errno(libc::EINVAL | libc::EIDRM | libc::EACCES)) => Ok(None),
+            Err(errno) => Err(errno),
+        };
         let begun = match state {
-            State::Creating => sysv::find(facts.key, 0).ok().filter(|&id| {
-                // It may be a stranger's, whose key made the creation fail.
-                sysv::status(id).is_ok_and(|status| {
-                    status.key == facts.key
-                        && !status.ever_attached
-                        && u64::try_from(status.size) == Ok(facts.size)
-                        // 0 is a process that can't be seen from here.
-                        && [0, i64::from(facts.creator)]
-                            .contains(&i64::from(status.creator_process))
-                })
-            }),
-            State::Removing(id) => {
-                let same = |status: Status| status.key == facts.key;
-                sysv::status(id).is_ok_and(same).then_some(id)
-            }
+            State::Creating => match sysv::find(facts.key, 0) {
+                // A stranger's key may have made the creation fail.
+                Ok(id) => status_of(id).map(|begun| {
+                    begun.filter(|(_, status)| {
+                        !status.ever_attached
+                            && u64::try_from(status.size) == Ok(facts.size)
+                            // 0 is a process that can't be seen from here.
+                            && [0, i64::from(facts.creator)]
+                                .contains(&i64::from(status.creator_process))
+                    })
+                }),
+                Err(Errno(libc::ENOENT | libc::EACCES)) => Ok(None),
+                Err(errno) => Err(errno),
+            },
+            State::Removing(id) => status_of(id),
             State::Live(_) | State::Empty | State::Freed => return Ok(()),
         };
-        let result = match begun.map(|id| (id, sysv::remove(id))) {
+        let begun = begun.map_err(|errno| {
+            errno.during(format_args!(
+                "undo what a process that died has begun in {}",
+                self.registry.namespace
+            ))
+        })?;
+        let result = match begun.map(|(id, _)| (id, sysv::remove(id))) {
             // Another user's, so it can't be undone: it is done instead.
             Some((id, Err(Errno(libc::EPERM | libc::EACCES)))) => self
                 .table
@@ -694,8 +730,12 @@ impl Entry {
     }
 
     /// Whether the segment's key still leads to it, and it has its size.
-    fn is_findable(&self) -> bool {
-        sysv::find(self.key, self.size) == Ok(self.id)
+    fn is_findable(&self) -> std::result::Result<bool, Errno> {
+        match sysv::find(self.key, self.size) {
+            Ok(id) => Ok(id == self.id),
+            Err(Errno(libc::ENOENT | libc::EINVAL)) => Ok(false),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// The segment's status now; `None` if it is not there any more, also if
@@ -717,9 +757,5 @@ fn creator() -> u32 {
 /// A key for a new segment: nobody else's but by a rare chance, which shmget(2)
 /// notices.
 fn random_key() -> Key {
-    // The keys of RandomState come from the system once a thread; a child of
-    // fork has its parent's, so the time must come in.
-    let random = RandomState::new().hash_one(Instant::now());
-    let [a, b, c, d, ..] = random.to_le_bytes();
-    SEGMENT_KEYS | u32::from_le_bytes([a, b, c, d]) & KEY_BITS
+    SEGMENT_KEYS | process::random() & KEY_BITS
 }

@@ -71,6 +71,14 @@ impl NameSpace {
         }
     }
 
+    /// The group that shares it: that of who made its registry.
+    pub(super) const fn group(&self, creator_group: libc::gid_t) -> Option<libc::gid_t> {
+        match self {
+            Self::User(_) => None,
+            Self::Path(_) => Some(creator_group),
+        }
+    }
+
     /// Whether a registry that this user and group made can be believed. Only
     /// the creator counts: an owner can give a segment away, and stay in
     /// control of it.

@@ -46,13 +46,13 @@ pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
 
 /// Reads as many bytes as both have from a file.
 pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
-    read(bytes, path).map_err(|errno| {
-        errno.during(format_args!(
-            "load {} bytes from {}",
-            bytes.len(),
-            Quoted(path.as_os_str().as_bytes())
-        ))
-    })
+    let file = Quoted(path.as_os_str().as_bytes());
+    let loaded = read(bytes, path)
+        .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
+    if loaded.bytes == 0 {
+        return Err(Errno(libc::EINVAL).during(format_args!("load {file}, which is empty")));
+    }
+    Ok(loaded)
 }
 
 fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
@@ -67,11 +67,8 @@ fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
     };
     let metadata = file.metadata()?;
     // A directory can be opened, but says so only when it is read: before
-    // any byte is changed. So does an empty file.
+    // any byte is changed.
     let count = copy::read(&file, bytes)?;
-    if count == 0 {
-        return Err(Errno(libc::EINVAL));
-    }
     let segment = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     Ok(Loaded {

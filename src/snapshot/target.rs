@@ -291,17 +291,42 @@ impl Second {
     /// none, of nothing else (`EEXIST`): what is there now may be a device.
     fn publish(self, path: &Path, old: Option<&Metadata>) -> Result<File, Errno> {
         let Self { file, name } = self;
-        let name = match (old, name) {
-            (_, Some(name)) => name,
-            (None, None) => return copy::link(&file, path).map(|()| file),
-            (Some(_), None) => {
-                TemporaryName::new(directory_of(path), |name| copy::link(&file, name))?.1
-            }
-        };
-        if old.is_none() && path.symlink_metadata().is_ok() {
-            return Err(Errno(libc::EEXIST));
+        match (old, name) {
+            (None, None) => copy::link(&file, path)?,
+            (Some(_), None) => link_over(&file, path)?,
+            (None, Some(_)) if path.symlink_metadata().is_ok() => return Err(Errno(libc::EEXIST)),
+            (_, Some(name)) => name.rename(path)?,
         }
-        name.rename(path)?;
         Ok(file)
     }
+}
+
+/// Puts a complete file that has no name in the place of the one at `path`.
+///
+/// That takes two steps, link and rename. The name between them depends on
+/// the path alone, so a process that is killed there leaves one file at the
+/// most, and the next save to the path takes the second step for it. The same
+/// helps two that save to one path at a time: each finds its own file renamed
+/// by itself or by the other.
+fn link_over(file: &File, path: &Path) -> Result<(), Errno> {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".shm_util");
+    let name = directory_of(path).join(name);
+    let rename = || match fs::rename(&name, path).map_err(Errno::from) {
+        Ok(()) | Err(Errno(libc::ENOENT)) => Ok(()),
+        Err(errno) => Err(errno),
+    };
+    for _ in 0..ATTEMPTS {
+        match copy::link(file, &name) {
+            Ok(()) => {
+                return rename().inspect_err(|_| drop(TemporaryName(Some(name.clone()))));
+            }
+            Err(Errno(libc::EEXIST)) if rename().is_ok() => {}
+            Err(_) => break,
+        }
+    }
+    // The name is too long, or somebody else's, or very much in demand.
+    let ((), name) = TemporaryName::new(directory_of(path), |name| copy::link(file, name))?;
+    name.rename(path)
 }

@@ -1,0 +1,1195 @@
+/* faults - every system call of the library fails in turn, and nothing is lost.
+
+   What it proves. For each situation (a call of the library, see the table below) a first run
+   under ptrace lists the system calls that the library makes. Then, for each of them and each
+   error that its man page allows (and for short reads and writes), the situation is run again
+   with that one system call replaced by that error: it is not executed, and the library sees the
+   error as its result. (close is executed, as Linux does also when it reports an error; a brk that
+   fails is one that returns the old end.) Required:
+
+   - the call returns that error, or another, which is listed; or it recovers and succeeds; it
+     never crashes or hangs;
+   - after an error the world is as before, after success as after success (see world.h): names,
+     segments, data, attachments, open files; the handle and the address are consistent;
+   - a saved file is the whole old one or the whole new one, the new one if the save succeeded,
+     has the right mode, and no other file is left in its directory;
+   - a load that fails has changed no byte of the segment, unless an earlier read had succeeded;
+   - the same call made again, without a fault, by the same process, works.
+
+   Each fault is tried twice: once the process dies after the call, once it tries the call again.
+   The full form also tries errors that last: the next 300 system calls of that kind fail too.
+
+   Known exceptions.
+
+   - Some errors are statements that the library can't but believe: that a segment is gone
+     (IPC_STAT: EIDRM, EINVAL; shmget: ENOENT, EINVAL) or somebody else's (EACCES), that a file is
+     not there (open: ENOENT) or is no symbolic link (readlink: EINVAL, ENOENT). What follows from
+     believing them is not held against it; but the call must end in good order, the name must be
+     usable by the next process, and a saved file be whole. These are counted as "believed".
+   - When the removal itself is what fails (IPC_RMID, unlink), what should have been removed may
+     be left; this is counted as "left".
+   - When the failing call is shmdt, the mapping lasts until the process ends.
+   - A failed allocation of memory (brk, mmap) aborts a Rust program, unless it is prepared for
+     it: that counts as the death of the process, is listed as "alloc", and the world must be as
+     whole as after a kill.
+
+   In the situations "...-while-locked" another process is stopped inside the library while it
+   holds the lock, and goes on, or is killed, when the traced one begins to wait for it.
+
+   usage: faults quick|full [seed [situation]]
+   build: cc -std=gnu99 -O2 -I../../include faults.c -lshm_util -Wl,-z,now
+
+   Runs in an IPC name space of its own, as root or by way of a user name space; without either,
+   other users of the library disturb the test. */
+
+#include "world.h"
+
+#if !defined(__x86_64__)
+
+int main(void)
+{
+    printf("faults: SKIP: knows the system calls of x86_64 only\n");
+    return 0;
+}
+
+#else
+
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+/* ---------------------------------------------------------------- the errors of each call */
+
+enum { SHORT_HALF = 10001, SHORT_ONE = 10002 };
+
+/* What kind of failure it is, for what is forgiven. */
+enum kind { ORDINARY, NEVER_FAILS, ALLOCATION, EXECUTED };
+
+struct call_type {
+    long number;
+    const char *name;
+    enum kind kind;
+    int error[16];
+};
+
+#define OPEN_ERRORS { EACCES, EINTR, ELOOP, EMFILE, ENFILE, ENOENT, ENOMEM, ENOSPC, EROFS, \
+                      EDQUOT, EOPNOTSUPP, EISDIR, EPERM }
+#define WRITE_ERRORS { EINTR, EAGAIN, EIO, ENOSPC, EDQUOT, EFBIG, SHORT_HALF, SHORT_ONE }
+#define READ_ERRORS { EINTR, EAGAIN, EIO, EISDIR, SHORT_HALF, SHORT_ONE }
+#define SYNC_ERRORS { EIO, ENOSPC, EDQUOT, EINTR, EINVAL, EROFS }
+#define STAT_ERRORS { EACCES, ENOENT, ENOMEM, EOVERFLOW, ELOOP }
+#define RENAME_ERRORS { EACCES, EBUSY, EDQUOT, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, EXDEV, EIO, \
+                        EINVAL }
+#define LINK_ERRORS { EACCES, EDQUOT, EEXIST, EIO, EMLINK, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, \
+                      EXDEV }
+#define UNLINK_ERRORS { EACCES, EBUSY, EIO, ENOENT, ENOMEM, EPERM, EROFS }
+#define READLINK_ERRORS { EACCES, EINVAL, EIO, ELOOP, ENOENT, ENOMEM }
+#define MODE_ERRORS { EPERM, EIO, EROFS, EINVAL }
+
+static const struct call_type call_types[] = {
+    { SYS_shmget, "shmget", ORDINARY,
+      { EACCES, EEXIST, EINVAL, ENFILE, ENOENT, ENOMEM, ENOSPC, EPERM } },
+    { SYS_shmat, "shmat", ORDINARY, { EACCES, EIDRM, EINVAL, ENOMEM } },
+    { SYS_shmctl, "shmctl", ORDINARY, { EACCES, EFAULT, EIDRM, EINVAL, EPERM, EOVERFLOW } },
+    { SYS_shmdt, "shmdt", ORDINARY, { EINVAL } },
+    { SYS_futex, "futex", ORDINARY, { EAGAIN, EINTR, ETIMEDOUT, EINVAL } },
+    { SYS_open, "open", ORDINARY, OPEN_ERRORS },
+    { SYS_openat, "openat", ORDINARY, OPEN_ERRORS },
+    { SYS_creat, "creat", ORDINARY, OPEN_ERRORS },
+    { SYS_write, "write", ORDINARY, WRITE_ERRORS },
+    { SYS_pwrite64, "pwrite", ORDINARY, WRITE_ERRORS },
+    { SYS_writev, "writev", ORDINARY, { EINTR, EAGAIN, EIO, ENOSPC, EDQUOT, EFBIG } },
+    { SYS_read, "read", ORDINARY, READ_ERRORS },
+    { SYS_pread64, "pread", ORDINARY, READ_ERRORS },
+    { SYS_copy_file_range, "copy_file_range", ORDINARY, { EIO, EINVAL, ENOSPC, EXDEV } },
+    { SYS_sendfile, "sendfile", ORDINARY, { EIO, EINVAL, ENOMEM } },
+    { SYS_lseek, "lseek", ORDINARY, { EINVAL, ESPIPE } },
+    { SYS_fsync, "fsync", ORDINARY, SYNC_ERRORS },
+    { SYS_fdatasync, "fdatasync", ORDINARY, SYNC_ERRORS },
+    { SYS_syncfs, "syncfs", ORDINARY, SYNC_ERRORS },
+    { SYS_sync_file_range, "sync_file_range", ORDINARY, SYNC_ERRORS },
+    { SYS_stat, "stat", ORDINARY, STAT_ERRORS },
+    { SYS_lstat, "lstat", ORDINARY, STAT_ERRORS },
+    { SYS_fstat, "fstat", ORDINARY, STAT_ERRORS },
+    { SYS_newfstatat, "fstatat", ORDINARY, STAT_ERRORS },
+    { SYS_statx, "statx", ORDINARY, { EACCES, ENOENT, ENOMEM, ELOOP, ENOSYS } },
+    { SYS_access, "access", ORDINARY, { EACCES, ENOENT, EROFS, EIO } },
+    { SYS_faccessat, "faccessat", ORDINARY, { EACCES, ENOENT, EROFS, EIO } },
+    { SYS_faccessat2, "faccessat2", ORDINARY, { EACCES, ENOENT, EROFS, EIO, ENOSYS } },
+    { SYS_ftruncate, "ftruncate", ORDINARY, { EINTR, EFBIG, EIO, EPERM, EROFS, EINVAL } },
+    { SYS_fallocate, "fallocate", ORDINARY, { EINTR, EIO, ENOSPC, EOPNOTSUPP, EFBIG } },
+    { SYS_fadvise64, "fadvise", ORDINARY, { EINVAL, ESPIPE } },
+    { SYS_fchmod, "fchmod", ORDINARY, MODE_ERRORS },
+    { SYS_chmod, "chmod", ORDINARY, MODE_ERRORS },
+    { SYS_fchmodat, "fchmodat", ORDINARY, MODE_ERRORS },
+    { SYS_fchown, "fchown", ORDINARY, MODE_ERRORS },
+    { SYS_fchownat, "fchownat", ORDINARY, MODE_ERRORS },
+    { SYS_chown, "chown", ORDINARY, MODE_ERRORS },
+    { SYS_fgetxattr, "fgetxattr", ORDINARY, { ENODATA, EOPNOTSUPP, ERANGE } },
+    { SYS_fsetxattr, "fsetxattr", ORDINARY, { ENOSPC, EOPNOTSUPP, EPERM, EDQUOT } },
+    { SYS_flistxattr, "flistxattr", ORDINARY, { E2BIG, EOPNOTSUPP, ERANGE } },
+    { SYS_rename, "rename", ORDINARY, RENAME_ERRORS },
+    { SYS_renameat, "renameat", ORDINARY, RENAME_ERRORS },
+    { SYS_renameat2, "renameat2", ORDINARY, RENAME_ERRORS },
+    { SYS_link, "link", ORDINARY, LINK_ERRORS },
+    { SYS_linkat, "linkat", ORDINARY, LINK_ERRORS },
+    { SYS_unlink, "unlink", ORDINARY, UNLINK_ERRORS },
+    { SYS_unlinkat, "unlinkat", ORDINARY, UNLINK_ERRORS },
+    { SYS_readlink, "readlink", ORDINARY, READLINK_ERRORS },
+    { SYS_readlinkat, "readlinkat", ORDINARY, READLINK_ERRORS },
+    { SYS_getcwd, "getcwd", ORDINARY, { EACCES, ENOENT, ENOMEM, ERANGE } },
+    { SYS_close, "close", EXECUTED, { EIO, EINTR, EDQUOT, ENOSPC } },
+    { SYS_dup, "dup", ORDINARY, { EMFILE, EINTR } },
+    { SYS_fcntl, "fcntl", ORDINARY, { EACCES, EAGAIN, EINTR, EMFILE, ENOLCK } },
+    { SYS_flock, "flock", ORDINARY, { EINTR, ENOLCK, EWOULDBLOCK } },
+    { SYS_getrandom, "getrandom", ORDINARY, { EINTR, ENOSYS } },
+    { SYS_get_robust_list, "get_robust_list", ORDINARY, { EPERM, ESRCH, ENOSYS } },
+    { SYS_set_robust_list, "set_robust_list", ORDINARY, { EINVAL, ENOSYS } },
+    { SYS_rt_sigprocmask, "rt_sigprocmask", ORDINARY, { EINVAL } },
+    { SYS_rt_sigaction, "rt_sigaction", ORDINARY, { EINVAL } },
+    { SYS_sigaltstack, "sigaltstack", ORDINARY, { ENOMEM, EPERM } },
+    { SYS_prctl, "prctl", ORDINARY, { EINVAL, EPERM } },
+    { SYS_getgroups, "getgroups", ORDINARY, { EINVAL, EPERM } },
+    { SYS_prlimit64, "prlimit", ORDINARY, { EINVAL, EPERM } },
+    { SYS_getrlimit, "getrlimit", ORDINARY, { EINVAL, EPERM } },
+    { SYS_sysinfo, "sysinfo", ORDINARY, { EFAULT } },
+    { SYS_sched_getaffinity, "sched_getaffinity", ORDINARY, { EINVAL } },
+    { SYS_clock_gettime, "clock_gettime", ORDINARY, { EINVAL } },
+    { SYS_nanosleep, "nanosleep", ORDINARY, { EINTR } },
+    { SYS_clock_nanosleep, "clock_nanosleep", ORDINARY, { EINTR } },
+    { SYS_poll, "poll", ORDINARY, { EINTR, ENOMEM } },
+    { SYS_ioctl, "ioctl", ORDINARY, { ENOTTY, EINVAL } },
+    { SYS_kill, "kill", ORDINARY, { EPERM, ESRCH } },
+    { SYS_mmap, "mmap", ALLOCATION, { ENOMEM, EAGAIN } },
+    { SYS_mremap, "mremap", ALLOCATION, { ENOMEM } },
+    { SYS_mprotect, "mprotect", ALLOCATION, { ENOMEM } },
+    { SYS_brk, "brk", ALLOCATION, { ENOMEM } },
+    { SYS_munmap, "munmap", ORDINARY, { EINVAL, ENOMEM } },
+    { SYS_madvise, "madvise", ORDINARY, { EINVAL, ENOMEM, EAGAIN } },
+    { SYS_mlock, "mlock", ORDINARY, { ENOMEM, EPERM, EAGAIN } },
+    { SYS_getpid, "getpid", NEVER_FAILS, { 0 } },
+    { SYS_gettid, "gettid", NEVER_FAILS, { 0 } },
+    { SYS_getuid, "getuid", NEVER_FAILS, { 0 } },
+    { SYS_geteuid, "geteuid", NEVER_FAILS, { 0 } },
+    { SYS_getgid, "getgid", NEVER_FAILS, { 0 } },
+    { SYS_getegid, "getegid", NEVER_FAILS, { 0 } },
+    { SYS_getppid, "getppid", NEVER_FAILS, { 0 } },
+    { SYS_umask, "umask", NEVER_FAILS, { 0 } },
+    { SYS_sched_yield, "sched_yield", NEVER_FAILS, { 0 } },
+    { SYS_exit_group, "exit_group", NEVER_FAILS, { 0 } },
+    { SYS_exit, "exit", NEVER_FAILS, { 0 } },
+};
+
+/* Of a call that is not in the table. */
+static const struct call_type unknown_call = { -1, "unknown", ORDINARY, { EINVAL, EPERM, ENOSYS } };
+
+static const struct call_type *type_of(long number)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof call_types / sizeof call_types[0]; i++)
+        if (call_types[i].number == number)
+            return &call_types[i];
+    return &unknown_call;
+}
+
+static const char *fault_name(int error)
+{
+    switch (error) {
+    case SHORT_HALF:
+        return "half of it";
+    case SHORT_ONE:
+        return "one byte";
+#define NAME(e) case e: return #e
+    NAME(E2BIG); NAME(EACCES); NAME(EAGAIN); NAME(EBUSY); NAME(EDQUOT); NAME(EEXIST); NAME(EFAULT);
+    NAME(EFBIG); NAME(EIDRM); NAME(EINTR); NAME(EINVAL); NAME(EIO); NAME(EISDIR); NAME(ELOOP);
+    NAME(EMFILE); NAME(EMLINK); NAME(ENFILE); NAME(ENODATA); NAME(ENOENT); NAME(ENOLCK);
+    NAME(ENOMEM); NAME(ENOSPC); NAME(ENOSYS); NAME(ENOTTY); NAME(EOPNOTSUPP); NAME(EOVERFLOW);
+    NAME(EPERM); NAME(ERANGE); NAME(EROFS); NAME(ESPIPE); NAME(ESRCH); NAME(ETIMEDOUT);
+    NAME(EXDEV); NAME(ENOTSOCK); NAME(EBADF); NAME(ENOTDIR); NAME(ENAMETOOLONG); NAME(EPROTO);
+#undef NAME
+    default:
+        return strerror(error);
+    }
+}
+
+/* ---------------------------------------------------------------- situations */
+
+enum data { NOT_LOADED, OLD_DATA, NEW_DATA, MIXED_DATA };
+
+/* What the traced process says of itself after the call. */
+struct outcome {
+    bool returned;              /* from the call */
+    bool finished;              /* all that follows is valid */
+    int status, error;
+    bool handle, address_changed;
+    char wrong[200];            /* with the handle or address */
+    int files_before, files_after;
+    long attached_before, attached_after;       /* to the holder's segment */
+    enum data data;
+    int again;                  /* status of the second call, or -1 */
+};
+
+static struct outcome *outcome; /* shared with the traced process */
+static void *address, *address_given;
+static SharedMemory memory;
+static char directory[320], link_directory[320], saved_file[400], link_file[400], loaded_file[400];
+static char pipe_file[400];
+static int held_id;
+
+static void must(int status, const char *what)
+{
+    if (status != 0) {
+        fprintf(stderr, "harness: %s: %s\n", what, strerror(status));
+        _exit(126);
+    }
+}
+
+static void prepare_nothing(void)
+{
+}
+
+static void prepare_warm(void)
+{
+    must(shmCreate("torture/warm", 100, &address, &memory), "create");
+    must(shmDestroy(memory), "destroy");
+    address = NULL;
+    memory = NULL;
+}
+
+static void prepare_attached(void)
+{
+    must(shmCreate(W_NAME, 0, &address, &memory), "attach");
+}
+
+static void prepare_own(void)
+{
+    must(shmCreate(W_NAME, W_SIZE, &address, &memory), "create");
+    t_write_pattern(address, W_SIZE, W_OWN_FILL);
+}
+
+static void prepare_orphan(void)
+{
+    prepare_own();
+    shmdt(address);
+    address = NULL;
+    memory = NULL;
+}
+
+static void prepare_pipe(void)
+{
+    static unsigned char data[W_SIZE];
+    int ends[2];
+
+    prepare_own();
+    t_write_pattern(data, W_SIZE, W_OLD_FILL);
+    if (pipe(ends) != 0 || write(ends[1], data, W_SIZE) != W_SIZE)
+        must(errno, "pipe");
+    close(ends[1]);
+    snprintf(pipe_file, sizeof pipe_file, "/dev/fd/%d", ends[0]);
+}
+
+/* A pipe with a name, of our own: a fault may make the library take it for a new file. */
+static void prepare_pipe_to(void)
+{
+    prepare_attached();
+    snprintf(pipe_file, sizeof pipe_file, "%s/pipe", link_directory);
+    unlink(pipe_file);
+    if (mkfifo(pipe_file, 0600) != 0 || open(pipe_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC) < 0)
+        must(errno, "mkfifo");
+}
+
+static int call_create(void)
+{
+    return shmCreate(W_NAME, W_SIZE, &address, &memory);
+}
+
+static int call_attach(void)
+{
+    return shmCreate(W_NAME, 0, &address, &memory);
+}
+
+static int call_destroy(void)
+{
+    return shmDestroy(memory);
+}
+
+static int call_save(void)
+{
+    return shmSave(memory, saved_file);
+}
+
+static int call_save_link(void)
+{
+    return shmSave(memory, link_file);
+}
+
+static int call_save_pipe(void)
+{
+    return shmSave(memory, pipe_file);
+}
+
+static int call_load(void)
+{
+    return shmLoad(memory, loaded_file);
+}
+
+static int call_load_pipe(void)
+{
+    return shmLoad(memory, pipe_file);
+}
+
+static int call_queries(void)
+{
+    return shmAddress(memory) == address && shmId(memory) >= 0 && shmSizeOf(memory) == W_SIZE
+           ? 0 : EPROTO;
+}
+
+static int call_exit(void)
+{
+    exit(0);
+}
+
+enum what { CREATES, DESTROYS, SAVES, LOADS, EXITS, ASKS };
+
+enum rival { NO_RIVAL, RIVAL_GOES_ON, RIVAL_DIES };
+
+struct situation {
+    const char *name;
+    enum what what;
+    bool others, held;
+    void (*prepare)(void);
+    int (*call)(void);
+    int status;                         /* without a fault */
+    enum w_presence before, after;      /* is the name there? */
+    unsigned before_fill, fill;         /* and what is in it */
+    enum w_file file;                   /* what a save finds: W_NEW_FILE: none yet */
+    enum rival rival;                   /* another process that holds the lock */
+};
+
+static const struct situation situations[] = {
+    { "create-first", CREATES, false, false, prepare_nothing, call_create, 0,
+      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, NO_RIVAL },
+    { "create-no-such-first", CREATES, false, false, prepare_nothing, call_attach, ENOENT,
+      W_MUST_NOT, W_MUST_NOT, 0, 0, W_NO_FILE, NO_RIVAL },
+    { "create-new", CREATES, true, false, prepare_nothing, call_create, 0,
+      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, NO_RIVAL },
+    { "create-new-again", CREATES, true, false, prepare_warm, call_create, 0,
+      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, NO_RIVAL },
+    { "create-existing", CREATES, true, true, prepare_nothing, call_create, 0,
+      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+    { "attach-existing", CREATES, true, true, prepare_warm, call_attach, 0,
+      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+    { "create-left-alone", CREATES, true, false, prepare_orphan, call_create, 0,
+      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+    { "create-while-locked", CREATES, true, false, prepare_nothing, call_create, 0,
+      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, RIVAL_GOES_ON },
+    { "create-locker-dies", CREATES, true, false, prepare_nothing, call_create, 0,
+      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, RIVAL_DIES },
+    { "destroy-not-last", DESTROYS, true, true, prepare_attached, call_destroy, 0,
+      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+    { "destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
+      W_MUST, W_MUST_NOT, W_OWN_FILL, 0, W_NO_FILE, NO_RIVAL },
+    { "destroy-only", DESTROYS, false, false, prepare_own, call_destroy, 0,
+      W_MUST, W_MUST_NOT, W_OWN_FILL, 0, W_NO_FILE, NO_RIVAL },
+    { "destroy-while-locked", DESTROYS, true, false, prepare_own, call_destroy, 0,
+      W_MUST, W_MUST_NOT, W_OWN_FILL, 0, W_NO_FILE, RIVAL_GOES_ON },
+    { "save-new", SAVES, true, true, prepare_attached, call_save, 0,
+      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NEW_FILE, NO_RIVAL },
+    { "save-over", SAVES, true, true, prepare_attached, call_save, 0,
+      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_OLD_FILE, NO_RIVAL },
+    { "save-through-link", SAVES, true, true, prepare_attached, call_save_link, 0,
+      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_OLD_FILE, NO_RIVAL },
+    { "save-to-pipe", SAVES, true, true, prepare_pipe_to, call_save_pipe, 0,
+      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+    { "load", LOADS, true, false, prepare_own, call_load, 0,
+      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+    { "load-from-pipe", LOADS, true, false, prepare_pipe, call_load_pipe, 0,
+      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+    { "queries", ASKS, true, false, prepare_own, call_queries, 0,
+      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+    { "exit-after-use", EXITS, false, false, prepare_warm, call_exit, 0,
+      W_MUST_NOT, W_MUST_NOT, 0, 0, W_NO_FILE, NO_RIVAL },
+    { "exit-with-name", EXITS, true, false, prepare_own, call_exit, 0,
+      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+};
+
+enum { SITUATIONS = sizeof situations / sizeof situations[0] };
+
+/* ---------------------------------------------------------------- the traced process */
+
+static int count_files(void)
+{
+    DIR *entries = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (entries != NULL && readdir(entries) != NULL)
+        count++;
+    if (entries != NULL)
+        closedir(entries);
+    return count;
+}
+
+static long attached_to_held(void)
+{
+    struct shmid_ds segment;
+
+    return held_id >= 0 && shmctl(held_id, IPC_STAT, &segment) == 0 ? (long) segment.shm_nattch
+                                                                   : -1;
+}
+
+/* After shmCreate: do the handle and the address agree with the status? */
+static void check_created(int status)
+{
+    if (status != 0) {
+        if (memory != NULL)
+            snprintf(outcome->wrong, sizeof outcome->wrong, "an error, yet a handle");
+        else if (address != address_given)
+            snprintf(outcome->wrong, sizeof outcome->wrong, "an error, yet an address");
+    } else if (memory == NULL || address == NULL || shmAddress(memory) != address) {
+        snprintf(outcome->wrong, sizeof outcome->wrong, "success without handle or address");
+    } else if (!t_exists(shmId(memory)) || shmSizeOf(memory) != W_SIZE) {
+        snprintf(outcome->wrong, sizeof outcome->wrong, "success without segment or size");
+    }
+}
+
+static void check_loaded(void)
+{
+    bool is_old = t_check_pattern(address, W_SIZE, W_OWN_FILL) < 0;
+    bool is_new = t_check_pattern(address, W_SIZE, W_OLD_FILL) < 0;
+
+    outcome->data = is_old ? OLD_DATA : is_new ? NEW_DATA : MIXED_DATA;
+}
+
+__attribute__((noinline)) static int marked_call(int (*call)(void))
+{
+    int status;
+
+    __asm__ volatile("int3" ::: "memory");
+    status = call();
+    __asm__ volatile("int3" ::: "memory");
+    return status;
+}
+
+__attribute__((noreturn)) static void be_traced(const struct situation *s, bool again)
+{
+    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    s->prepare();
+    address_given = address;
+    outcome->files_before = count_files();
+    outcome->attached_before = attached_to_held();
+    errno = 12345;
+    outcome->status = marked_call(s->call);
+    outcome->error = errno;
+    outcome->returned = true;
+    outcome->files_after = count_files();
+    outcome->attached_after = attached_to_held();
+    if (s->what == CREATES)
+        check_created(outcome->status);
+    if (s->what == LOADS) {
+        check_loaded();
+        t_write_pattern(address, W_SIZE, W_OWN_FILL);
+    }
+    outcome->again = -1;
+    if (again && outcome->status != s->status) {
+        outcome->again = s->call();
+        if (s->what == CREATES)
+            check_created(outcome->again);
+        if (s->what == LOADS) {
+            if (outcome->again == 0)
+                check_loaded();
+            t_write_pattern(address, W_SIZE, W_OWN_FILL);
+        }
+    }
+    outcome->finished = true;
+    _exit(0);
+}
+
+/* Another process that makes and removes a name, and is stopped while it has the lock. */
+__attribute__((noreturn)) static void be_rival(void)
+{
+    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    __asm__ volatile("int3" ::: "memory");
+    if (shmCreate("torture/rival", 12345, &address, &memory) == 0)
+        shmDestroy(memory);
+    _exit(0);
+}
+
+/* ---------------------------------------------------------------- tracing */
+
+struct call_seen {
+    long number;
+    uint64_t argument[3];
+};
+
+/* What to do to the traced process: which call is to fail. Calls are told apart by their number
+   and, where one number does many things, by what they do; so the aim is good also where other
+   calls come and go from run to run. */
+struct fault {
+    struct call_seen like;      /* a call of this kind; none if its number is -1 */
+    int turn;                   /* the one of them, from 1 */
+    int error;
+    bool lasting;               /* all later calls of that number too */
+};
+
+enum end { RETURNED, EXITED, ABORTED, CRASHED, HUNG };
+
+enum { CALLS_MAX = 300, SPELL = 300 };
+
+struct run {
+    enum end end;
+    int signal;
+    int calls;
+    struct call_seen call[CALLS_MAX];
+    int injected;               /* how often */
+    struct call_seen victim;    /* the first call that failed */
+    int reads_before;           /* reads that succeeded before the fault */
+};
+
+static bool same_kind(const struct call_seen *one, const struct call_seen *other)
+{
+    if (one->number != other->number)
+        return false;
+    if (one->number == SYS_shmctl)
+        return (one->argument[1] & 0xff) == (other->argument[1] & 0xff);
+    if (one->number == SYS_shmget)
+        return (one->argument[2] & IPC_CREAT) == (other->argument[2] & IPC_CREAT);
+    return true;
+}
+
+static volatile pid_t watched_process;
+static volatile bool was_too_slow;
+
+static void too_slow(int signal_number)
+{
+    (void) signal_number;
+    was_too_slow = true;
+    if (watched_process > 0)
+        kill(watched_process, SIGKILL);
+}
+
+static pid_t stop_at_marker(pid_t child)
+{
+    int status;
+
+    t_reap(child, &status);
+    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP)
+        t_die("a process did not get to its call, status %#x", status);
+    ptrace(PTRACE_SETOPTIONS, child, NULL,
+           (void *) (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD));
+    return child;
+}
+
+/* Start the rival and stop it after the shmget that makes its segment: it has the lock then. */
+static pid_t start_rival(void)
+{
+    struct user_regs_struct registers;
+    int status;
+    pid_t child = t_fork();
+
+    if (child == 0)
+        be_rival();
+    stop_at_marker(child);
+    for (;;) {
+        ptrace(PTRACE_SYSCALL, child, NULL, NULL);
+        t_reap(child, &status);
+        if (!WIFSTOPPED(status))
+            t_die("the rival does not make its segment with shmget");
+        ptrace(PTRACE_GETREGS, child, NULL, &registers);
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80) && registers.orig_rax == SYS_shmget
+            && registers.rsi == 12345 && (long) registers.rax >= 0)
+            return child;
+    }
+}
+
+static void let_rival_go(pid_t *rival, enum rival how)
+{
+    if (*rival <= 0)
+        return;
+    if (how == RIVAL_DIES) {
+        kill(*rival, SIGKILL);
+        t_reap(*rival, NULL);
+    } else {
+        ptrace(PTRACE_DETACH, *rival, NULL, NULL);
+        /* It is waited for at the end of the run. */
+    }
+    *rival = how == RIVAL_DIES ? 0 : -*rival;
+}
+
+static bool may_wait(const struct call_seen *call)
+{
+    return (call->number == SYS_futex
+            && ((call->argument[1] & FUTEX_CMD_MASK) == FUTEX_WAIT
+                || (call->argument[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET
+                || (call->argument[1] & FUTEX_CMD_MASK) == FUTEX_LOCK_PI))
+           || call->number == SYS_nanosleep || call->number == SYS_clock_nanosleep;
+}
+
+/* Change the registers at a call's entry so that it fails. */
+static void spoil_entry(pid_t child, struct user_regs_struct *registers, int error)
+{
+    const struct call_type *type = type_of((long) registers->orig_rax);
+
+    if (error == SHORT_HALF)
+        registers->rdx = registers->rdx > 1 ? registers->rdx / 2 : registers->rdx;
+    else if (error == SHORT_ONE)
+        registers->rdx = registers->rdx > 0;
+    else if (type->number == SYS_brk)
+        registers->rdi = 0;
+    else if (type->kind != EXECUTED)
+        registers->orig_rax = (unsigned long long) -1;
+    ptrace(PTRACE_SETREGS, child, NULL, registers);
+}
+
+static void spoil_exit(pid_t child, long number, int error)
+{
+    struct user_regs_struct registers;
+
+    if (error == SHORT_HALF || error == SHORT_ONE || number == SYS_brk)
+        return;
+    ptrace(PTRACE_GETREGS, child, NULL, &registers);
+    registers.rax = (unsigned long long) -error;
+    ptrace(PTRACE_SETREGS, child, NULL, &registers);
+}
+
+static void follow(pid_t child, const struct situation *s, const struct fault *fault, pid_t *rival,
+                   struct run *run)
+{
+    struct user_regs_struct registers;
+    bool entering = true, spoilt = false;
+    int status, deliver = 0, reads = 0, turn = 0;
+    struct call_seen call = { -1, { 0, 0, 0 } };
+
+    for (;;) {
+        if (ptrace(PTRACE_SYSCALL, child, NULL, (void *) (long) deliver) != 0 && errno != ESRCH)
+            t_die("ptrace");
+        deliver = 0;
+        t_reap(child, &status);
+        if (WIFEXITED(status)) {
+            run->end = EXITED;
+            return;
+        }
+        if (WIFSIGNALED(status)) {
+            run->signal = WTERMSIG(status);
+            run->end = was_too_slow ? HUNG : run->signal == SIGABRT ? ABORTED : CRASHED;
+            return;
+        }
+        if (WSTOPSIG(status) == SIGTRAP) {
+            run->end = RETURNED;
+            return;
+        }
+        if (WSTOPSIG(status) != (SIGTRAP | 0x80)) {
+            deliver = WSTOPSIG(status);
+            continue;
+        }
+        if (!entering) {
+            entering = true;
+            ptrace(PTRACE_GETREGS, child, NULL, &registers);
+            if (spoilt)
+                spoil_exit(child, call.number, fault->error);
+            else if ((call.number == SYS_read || call.number == SYS_pread64)
+                     && (long) registers.rax > 0)
+                reads++;
+            continue;
+        }
+        entering = false;
+        ptrace(PTRACE_GETREGS, child, NULL, &registers);
+        call.number = (long) registers.orig_rax;
+        call.argument[0] = registers.rdi;
+        call.argument[1] = registers.rsi;
+        call.argument[2] = registers.rdx;
+        spoilt = same_kind(&call, &fault->like)
+                 && (++turn == fault->turn
+                     || (fault->lasting && turn > fault->turn && run->injected < SPELL));
+        if (run->calls < CALLS_MAX)
+            run->call[run->calls] = call;
+        run->calls++;
+        if (spoilt) {
+            if (run->injected++ == 0) {
+                run->victim = call;
+                run->reads_before = reads;
+            }
+            spoil_entry(child, &registers, fault->error);
+        }
+        if (may_wait(&call) || run->calls > 100)
+            let_rival_go(rival, s->rival);
+        if (run->calls > 200000) {      /* it tries for ever */
+            was_too_slow = true;
+            kill(child, SIGKILL);
+        }
+    }
+}
+
+static void run_situation(const struct situation *s, const struct fault *fault, bool again,
+                          struct run *run)
+{
+    pid_t child, rival = 0;
+    int status;
+
+    memset(run, 0, sizeof *run);
+    memset(outcome, 0, sizeof *outcome);
+    child = t_fork();
+    if (child == 0)
+        be_traced(s, again);
+    stop_at_marker(child);
+    if (s->rival != NO_RIVAL)
+        rival = start_rival();
+    was_too_slow = false;
+    watched_process = child;
+    alarm(25);
+    follow(child, s, fault, &rival, run);
+    let_rival_go(&rival, s->rival);
+    if (run->end == RETURNED) {
+        if (ptrace(PTRACE_DETACH, child, NULL, NULL) != 0)
+            t_die("ptrace");
+        t_reap(child, &status);
+        if (WIFSIGNALED(status)) {
+            run->signal = WTERMSIG(status);
+            run->end = was_too_slow ? HUNG : CRASHED;
+        }
+    } else if (run->end == EXITED && s->what != EXITS) {
+        run->end = CRASHED;
+    }
+    alarm(0);
+    watched_process = 0;
+    if (rival < 0)
+        t_reap(-rival, NULL);
+}
+
+/* ---------------------------------------------------------------- the verdict */
+
+struct figures {
+    long calls, faults, same, other, recovered, allocation, believed, left, late, partial, missed;
+    long damage;
+    double slowest;
+};
+
+static bool is_removal(const struct call_seen *call)
+{
+    return (call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_RMID)
+           || call->number == SYS_unlink || call->number == SYS_unlinkat;
+}
+
+/* Does the man page allow the error for this use of the call? */
+static bool is_allowed(const struct call_seen *call, int error)
+{
+    if (call->number == SYS_shmget && (call->argument[2] & IPC_CREAT) == 0)
+        return error == EACCES || error == EINVAL || error == ENOENT;
+    if (call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_STAT)
+        return error != EPERM && error != EFAULT;
+    if (call->number == SYS_shmctl)
+        return error != EFAULT && error != EOVERFLOW;
+    return true;
+}
+
+/* An error that says something about the world that the library can't doubt. */
+static bool is_statement(const struct call_seen *call, int error)
+{
+    switch (call->number) {
+    case SYS_shmctl:
+        return (call->argument[1] & 0xff) == IPC_STAT
+               && (error == EIDRM || error == EINVAL || error == EACCES);
+    case SYS_shmget:
+        return (call->argument[2] & IPC_CREAT) == 0;    /* not there, another's, another size */
+    case SYS_shmat:
+        return error == EACCES;
+    case SYS_open:
+    case SYS_openat:
+        return error == ENOENT;
+    case SYS_readlink:
+    case SYS_readlinkat:
+        return error == EINVAL || error == ENOENT;
+    default:
+        return false;
+    }
+}
+
+static void name_call(const struct call_seen *call, char *text, size_t size)
+{
+    const struct call_type *type = type_of(call->number);
+    const char *detail = "";
+
+    if (call->number == SYS_shmctl)
+        switch (call->argument[1] & 0xff) {
+        case IPC_STAT:
+            detail = " IPC_STAT";
+            break;
+        case IPC_SET:
+            detail = " IPC_SET";
+            break;
+        case IPC_RMID:
+            detail = " IPC_RMID";
+            break;
+        case IPC_INFO:
+            detail = " IPC_INFO";
+            break;
+        case SHM_INFO:
+            detail = " SHM_INFO";
+            break;
+        case SHM_STAT:
+        case SHM_STAT_ANY:
+            detail = " SHM_STAT";
+            break;
+        }
+    if (call->number == SYS_shmget)
+        detail = (call->argument[2] & IPC_CREAT) != 0 ? " IPC_CREAT" : "";
+    if (type == &unknown_call)
+        snprintf(text, size, "call number %ld", call->number);
+    else
+        snprintf(text, size, "%s%s", type->name, detail);
+}
+
+static void restore_files(const struct situation *s)
+{
+    w_sweep(directory, NULL);
+    w_sweep(link_directory, NULL);
+    if (symlink(saved_file, link_file) != 0)
+        t_die("symlink");
+    w_write_file(loaded_file, W_SIZE, W_OLD_FILL);
+    if (s->file == W_OLD_FILE)
+        w_write_file(saved_file, W_OLD_SIZE, W_OLD_FILL);
+}
+
+static const char broken_file[] = "the saved file is neither the old one nor the new one";
+
+/* NULL if the files are as they should be. */
+static const char *check_files(const struct situation *s, bool success, bool removal_failed,
+                               struct figures *figures)
+{
+    enum w_file was = s->file == W_OLD_FILE ? W_OLD_FILE : W_NO_FILE;
+    enum w_file is = w_which_file(saved_file, W_HELD_FILL);
+    unsigned mode = s->file == W_OLD_FILE ? W_OLD_MODE : 0644;
+    struct stat status;
+    const char *wrong = NULL;
+    int strangers;
+
+    unlink(loaded_file);
+    strangers = w_sweep(directory, "saved") + w_sweep(link_directory, "link");
+    if (is != W_NEW_FILE && is != was)
+        wrong = broken_file;
+    else if (success && is != W_NEW_FILE)
+        wrong = "the save succeeded, and the file is the old one";
+    else if (is != W_NO_FILE && (stat(saved_file, &status) != 0
+                                 || (status.st_mode & 07777) != mode))
+        wrong = "the saved file has another mode";
+    else if (lstat(link_file, &status) != 0 || !S_ISLNK(status.st_mode))
+        wrong = "the symbolic link is gone";
+    else if (strangers > 0 && !removal_failed)
+        wrong = "a temporary file is left";
+    if (strangers > 0 && removal_failed)
+        figures->left++;
+    if (!success && is == W_NEW_FILE)
+        figures->late++;
+    restore_files(s);
+    return wrong;
+}
+
+/* What the traced process itself found, or what became of it; NULL if nothing is wrong. */
+static const char *check_outcome(const struct situation *s, const struct run *run, bool again,
+                                 struct figures *figures)
+{
+    static char text[300];
+    bool failed = outcome->status != s->status;
+
+    switch (run->end) {
+    case HUNG:
+        return "the call hangs";
+    case CRASHED:
+        snprintf(text, sizeof text, "the call crashes: %s", strsignal(run->signal));
+        return text;
+    case ABORTED:
+        return type_of(run->victim.number)->kind == ALLOCATION ? NULL : "the call aborts";
+    case EXITED:
+        return NULL;
+    case RETURNED:
+        break;
+    }
+    if (!outcome->finished)
+        return "the process died after the call";
+    if (outcome->status != 0 && outcome->error != outcome->status) {
+        snprintf(text, sizeof text, "the call returned %d and set errno to %d", outcome->status,
+                 outcome->error);
+        return text;
+    }
+    if (outcome->status == 0 && outcome->error != 12345) {
+        snprintf(text, sizeof text, "the call succeeded and set errno to %d", outcome->error);
+        return text;
+    }
+    if (outcome->wrong[0] != '\0')
+        return outcome->wrong;
+    if (outcome->files_before != outcome->files_after)
+        return "the number of open files changed";
+    if (failed && s->what == CREATES && run->victim.number != SYS_shmdt
+        && outcome->attached_before != outcome->attached_after)
+        return "a failed call left a mapping";
+    if (s->what == LOADS) {
+        if ((!failed || outcome->again == 0) && outcome->data != NEW_DATA)
+            return "the load succeeded, and the data are not the file's";
+        if (failed && outcome->again != 0 && outcome->data != OLD_DATA) {
+            figures->partial++;
+            if (run->reads_before == 0)
+                return "the load failed before it read anything, and changed data";
+        }
+    }
+    if (again && failed && outcome->again != s->status
+        && !(s->what == DESTROYS && outcome->again == EINVAL)
+        && !(s->call == call_load_pipe)) {
+        snprintf(text, sizeof text, "the second call, without a fault, gives: %s",
+                 strerror(outcome->again));
+        return text;
+    }
+    return NULL;
+}
+
+static void judge(const struct situation *s, struct world *w, const struct fault *fault, bool again,
+                  const struct run *run, double took, struct figures *figures)
+{
+    struct w_expect expect = { W_MAY, s->fill, false, false };
+    bool removal = is_removal(&run->victim);
+    bool died = run->end != RETURNED && run->end != EXITED;
+    bool success = run->end == EXITED || (!died && outcome->status == s->status);
+    bool success_in_the_end = success || (again && outcome->again == s->status);
+    char call[64], text[700] = "", header[200];
+    const char *wrong[3] = { NULL, NULL, NULL };
+    int i;
+
+    name_call(&run->victim, call, sizeof call);
+    if (run->victim.number == SYS_futex && took > 12.0)
+        wrong[0] = "the call took longer than the lock's bound";
+    else if (run->victim.number != SYS_futex && took > 5.0)
+        wrong[0] = "the call took longer than 5 s";
+    if (took > figures->slowest)
+        figures->slowest = took;
+    if (wrong[0] == NULL)
+        wrong[0] = check_outcome(s, run, again, figures);
+    if (s->what == SAVES && s->file != W_NO_FILE)
+        wrong[1] = check_files(s, !died && (outcome->status == 0 || outcome->again == 0),
+                               removal || died, figures);
+
+    /* What must the world be like? */
+    if (died || removal || run->victim.number == SYS_shmdt) {
+        expect.presence = s->before == s->after && s->what != EXITS ? s->before : W_MAY;
+        if (removal || died)
+            expect.presence = s->before == W_MUST && s->after == W_MUST ? W_MUST : W_MAY;
+        expect.leftover = removal;
+        if (s->what == DESTROYS)
+            expect.fill = s->before_fill;
+    } else if (success_in_the_end) {
+        expect.presence = s->after;
+    } else {
+        expect.presence = s->before;
+        expect.fill = s->before_fill;
+        if (again && s->what == DESTROYS && outcome->again == EINVAL)
+            expect.presence = s->before == s->after ? s->before : W_MAY;
+    }
+    expect.believed = is_statement(&run->victim, fault->error);
+    if (expect.believed) {
+        figures->believed++;
+        if (run->end == RETURNED && outcome->finished && took < 5.0)
+            wrong[0] = NULL;
+        if (wrong[1] != broken_file)
+            wrong[1] = NULL;
+    }
+    w->shared->leftovers = 0;
+    if (w_verdict(w, &expect, fault->error % 2 == 1, text, sizeof text))
+        wrong[2] = text;
+    figures->left += w->shared->leftovers > 0;
+
+    figures->faults++;
+    if (died)
+        figures->allocation += wrong[0] == NULL;
+    else if (success)
+        figures->recovered++;
+    else if (outcome->status == fault->error)
+        figures->same++;
+    else
+        figures->other++;
+    snprintf(header, sizeof header, "    %s: %s fails with %s%s%s", s->name, call,
+             fault_name(fault->error), fault->lasting ? ", again and again" : "",
+             again ? ", and the call is made again" : "");
+    for (i = 0; i < 3; i++)
+        if (wrong[i] != NULL && figures->damage++ < 20)
+            printf("%s (returned %d): DAMAGE: %s\n", header, outcome->status, wrong[i]);
+    if (!again && !died && !success && outcome->status != fault->error && fault->error < SHORT_HALF
+        && wrong[0] == NULL && figures->other <= 20)
+        printf("%s: the call returned %s\n", header, fault_name(outcome->status));
+    if (!again && died && wrong[0] == NULL)
+        printf("%s: the process aborts (an allocation)\n", header);
+}
+
+/* ---------------------------------------------------------------- all faults of a situation */
+
+static void print_calls(const struct situation *s, const struct run *run)
+{
+    char call[64], previous[64] = "";
+    int i, times = 0;
+
+    printf("%s:", s->name);
+    for (i = 0; i <= run->calls; i++) {
+        if (i < run->calls)
+            name_call(&run->call[i], call, sizeof call);
+        else
+            call[0] = '\0';
+        if (strcmp(call, previous) != 0 && times > 0) {
+            printf(times > 1 ? " %s x%d," : " %s,", previous, times);
+            times = 0;
+        }
+        times++;
+        snprintf(previous, sizeof previous, "%s", call);
+    }
+    printf(" %d calls\n", run->calls);
+}
+
+/* Errors that mean "try again" may be retried for ever. */
+static bool may_last(int error)
+{
+    return error != EINTR && error != EAGAIN && error != ETIMEDOUT && error < SHORT_HALF;
+}
+
+static void try_fault(const struct situation *s, struct world *w, const struct fault *fault,
+                      struct figures *figures)
+{
+    struct run run;
+    char call[64];
+    int again, tries;
+
+    for (again = 0; again < (s->what == EXITS ? 1 : 2); again++)
+        for (tries = 0; tries < 3; tries++) {
+            double since = t_now();
+
+            if (s->file != W_NO_FILE || s->what == LOADS)
+                restore_files(s);
+            run_situation(s, fault, again == 1, &run);
+            if (run.injected > 0) {
+                judge(s, w, fault, again == 1, &run, t_now() - since, figures);
+                break;
+            }
+            w_reset(w);         /* there was no such call today: once more */
+            if (tries == 2 && figures->missed++ < 3) {
+                name_call(&fault->like, call, sizeof call);
+                printf("    %s: there is no %s number %d any more\n", s->name, call, fault->turn);
+            }
+        }
+}
+
+static void try_situation(const struct situation *s, struct world *w, bool full,
+                          struct figures *figures)
+{
+    struct fault fault = { { -1, { 0, 0, 0 } }, 0, 0, false };
+    static struct run first;
+    char text[700];
+    struct w_expect expect = { s->after, s->fill, false, false };
+    double since = t_now();
+    int i, j, e, lasting;
+
+    w_make(w, s->others, s->held);
+    held_id = s->held ? w->shared->held_id : -1;
+    restore_files(s);
+    run_situation(s, &fault, false, &first);
+    w_verdict(w, &expect, false, text, sizeof text);    /* only the next run is as all others */
+    restore_files(s);
+    run_situation(s, &fault, false, &first);
+    print_calls(s, &first);
+    if ((first.end != RETURNED && first.end != EXITED)
+        || (first.end == RETURNED && outcome->status != s->status)) {
+        printf("    %s: without any fault: ends with %d, returns %d\n", s->name, first.end,
+               outcome->status);
+        figures->damage++;
+    }
+    if (w_verdict(w, &expect, false, text, sizeof text)) {
+        printf("    %s: without any fault: DAMAGE: %s\n", s->name, text);
+        figures->damage++;
+    }
+    figures->calls = first.calls;
+    for (i = 0; i < first.calls && i < CALLS_MAX; i++) {
+        const struct call_type *type = type_of(first.call[i].number);
+
+        if (type->kind == NEVER_FAILS)
+            continue;
+        fault.like = first.call[i];
+        for (fault.turn = 1, j = 0; j < i; j++)
+            fault.turn += same_kind(&first.call[j], &fault.like);
+        for (e = 0; e < 16 && type->error[e] != 0; e++)
+            for (lasting = 0; lasting <= (full && may_last(type->error[e])); lasting++) {
+                fault.error = type->error[e];
+                if (!is_allowed(&fault.like, fault.error))
+                    continue;
+                fault.lasting = lasting == 1;
+                /* the holder may be a new one after damage */
+                held_id = s->held ? w->shared->held_id : -1;
+                try_fault(s, w, &fault, figures);
+            }
+    }
+    w_unmake(w);
+    printf("    %ld faults: %ld returned that error, %ld another, %ld recovered, %ld alloc; "
+           "believed %ld, left %ld, late %ld, partial %ld, missed %ld; slowest %.2f s; %.1f s; "
+           "damage %ld\n",
+           figures->faults, figures->same, figures->other, figures->recovered,
+           figures->allocation, figures->believed, figures->left, figures->late,
+           figures->partial, figures->missed, figures->slowest, t_now() - since, figures->damage);
+}
+
+int main(int argc, char **argv)
+{
+    struct t_options options = t_options(argc, argv);
+    struct figures all, one;
+    struct world world;
+    struct sigaction action;
+    enum t_isolation isolation = t_isolate();
+    int i, tried = 0;
+    double since = t_now();
+
+    unsetenv("NOB_DATABASE");
+    unsetenv("APERROR_PRINT");
+    unsetenv("RUST_BACKTRACE");
+    unsetenv("SHM_UTIL_SYNC");
+    umask(022);
+    memset(&world, 0, sizeof world);
+    memset(&all, 0, sizeof all);
+    memset(&action, 0, sizeof action);
+    action.sa_handler = too_slow;
+    sigaction(SIGALRM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    outcome = (struct outcome *) t_shared_memory(sizeof *outcome);
+    t_temporary_directory(NULL);
+    snprintf(directory, sizeof directory, "%s/files", t_temporary.path);
+    snprintf(link_directory, sizeof link_directory, "%s/links", t_temporary.path);
+    if (mkdir(directory, 0700) != 0 || mkdir(link_directory, 0700) != 0)
+        t_die("mkdir");
+    snprintf(saved_file, sizeof saved_file, "%s/saved", directory);
+    snprintf(loaded_file, sizeof loaded_file, "%s/loaded", directory);
+    snprintf(link_file, sizeof link_file, "%s/link", link_directory);
+    printf("faults: %s form, %s\n", argv[1], t_isolation_text(isolation));
+    for (i = 0; i < SITUATIONS; i++) {
+        if (argc > 3 && strcmp(argv[3], situations[i].name) != 0)
+            continue;
+        memset(&one, 0, sizeof one);
+        try_situation(&situations[i], &world, options.full, &one);
+        tried++;
+        all.calls += one.calls;
+        all.faults += one.faults;
+        all.same += one.same;
+        all.other += one.other;
+        all.recovered += one.recovered;
+        all.allocation += one.allocation;
+        all.believed += one.believed;
+        all.left += one.left;
+        all.late += one.late;
+        all.partial += one.partial;
+        all.missed += one.missed;
+        all.damage += one.damage;
+    }
+    printf("left: what could not be removed because the removal failed; late: a save that "
+           "reports an error,\n  though the new file is in place; partial: a load that failed "
+           "after it had read some bytes;\n"
+           "  missed: there was no such call when the situation was run again\n");
+    printf("%.0f s in all\n", t_now() - since);
+    printf("faults: calls=%ld faults=%ld damage=%ld situations=%d same=%ld other=%ld recovered=%ld "
+           "alloc=%ld believed=%ld left=%ld late=%ld partial=%ld missed=%ld\n", all.calls,
+           all.faults, all.damage, tried, all.same, all.other, all.recovered, all.allocation,
+           all.believed, all.left, all.late, all.partial, all.missed);
+    return all.damage == 0 ? 0 : 1;
+}
+
+#endif
