@@ -208,7 +208,7 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
         || {
             let path = path_of(file)?;
             let path = Path::new(OsStr::from_bytes(&path));
-            let loaded = handle.with(|segment| segment.load(path))?;
+            let loaded = handle.with(|segment, call| segment.load_within(call, path))?;
             if loaded.sizes_differ() {
                 message::error("shmLoad", &different_sizes(path, handle, &loaded));
             }
@@ -245,7 +245,8 @@ pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) 
         "shmSave",
         || {
             let path = path_of(file)?;
-            handle.with(|segment| segment.save(OsStr::from_bytes(&path)))
+            let path = Path::new(OsStr::from_bytes(&path));
+            handle.with(|segment, call| segment.save_within(call, path))
         },
         |result| debug_copy("shmSave", handle, "to", file, result),
     )

@@ -42,29 +42,28 @@ pub(crate) fn translate_with(
     value_of: impl Fn(&[u8]) -> Result<Option<Vec<u8>>>,
 ) -> Result<Vec<u8>> {
     let mut done = Vec::new();
-    // What is still to be read. Values are put in here, so that they are
-    // translated in turn.
-    let mut unread = name.to_vec();
+    // What is still to be read, its beginning last, so that values can be put
+    // there at little cost: they are translated in turn.
+    let mut unread: Vec<u8> = name.iter().rev().copied().collect();
     let mut open: Vec<Replacement> = Vec::new();
     let mut replacements = 0;
-    while let Some(&first) = unread.first() {
+    while let Some(&first) = unread.last() {
         open.retain(|replacement| replacement.rest < unread.len());
-        let Some((variable, length)) = reference(&done, &unread) else {
+        let found = match reference(&done, &unread) {
+            Some((variable, length)) => match value_of(&variable)? {
+                Some(value) => Some((variable, length, value)),
+                None if first == b'~' => None,
+                None => Some((variable, length, Vec::new())),
+            },
+            None => None,
+        };
+        let Some((variable, length, value)) = found else {
             done.push(first);
-            unread.remove(0);
+            unread.pop();
             if done.len() > LONGEST {
                 return Err(too_long(name));
             }
             continue;
-        };
-        let value = match value_of(&variable)? {
-            Some(value) => value,
-            None if first == b'~' => {
-                done.push(first);
-                unread.remove(0);
-                continue;
-            }
-            None => Vec::new(),
         };
         replacements += 1;
         if replacements > MOST_REPLACEMENTS
@@ -82,10 +81,8 @@ pub(crate) fn translate_with(
             ));
         }
         let rest = unread.len() - length;
-        if value.len() + rest > LONGEST {
-            return Err(too_long(name));
-        }
-        unread.splice(..length, value);
+        unread.truncate(rest);
+        unread.extend(value.iter().rev());
         open.push(Replacement { variable, rest });
     }
     Ok(done)
@@ -101,24 +98,27 @@ fn too_long(name: &[u8]) -> Error {
     )
 }
 
-/// The variable that the unread text begins with, and how long its mention is.
+/// The variable that the unread text, whose beginning is last, begins with,
+/// and how long its mention is.
 fn reference(done: &[u8], unread: &[u8]) -> Option<(Vec<u8>, usize)> {
     let before = done.last();
     match unread {
-        [b'~', ..] if matches!(before, None | Some(b':')) => Some((b"HOME".to_vec(), 1)),
-        [b'$', rest @ ..] if !before.is_some_and(u8::is_ascii_alphanumeric) => {
-            if let [b'{', braced @ ..] = rest
-                && let Some(end) = braced.iter().position(|&byte| byte == b'}')
-            {
-                let (variable, _) = braced.split_at(end);
-                return Some((variable.to_vec(), end + 3));
+        [.., b'~'] if matches!(before, None | Some(b':')) => Some((b"HOME".to_vec(), 1)),
+        [rest @ .., b'$'] if !before.is_some_and(u8::is_ascii_alphanumeric) => {
+            let until = |text: &[u8], ends: &[u8]| -> Option<Vec<u8>> {
+                let length = text.iter().rev().position(|byte| ends.contains(byte))?;
+                Some(text.iter().rev().take(length).copied().collect())
+            };
+            if let [braced @ .., b'{'] = rest {
+                if let Some(variable) = until(braced, b"}") {
+                    let length = variable.len() + 3;
+                    return Some((variable, length));
+                }
             }
-            let end = rest
-                .iter()
-                .position(|byte| b"$./:[".contains(byte))
-                .unwrap_or(rest.len());
-            let (variable, _) = rest.split_at(end);
-            Some((variable.to_vec(), end + 1))
+            let variable =
+                until(rest, b"$./:[").unwrap_or_else(|| rest.iter().rev().copied().collect());
+            let length = variable.len() + 1;
+            Some((variable, length))
         }
         _ => None,
     }

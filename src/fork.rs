@@ -10,8 +10,9 @@
 //! inherits it with threads waiting for it can release it and go on. A lock
 //! that queues waiting threads in memory of their own can't be inherited so.
 
-use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Errno, Result};
@@ -19,6 +20,18 @@ use crate::error::{Errno, Result};
 static CHANGES: RwLock<()> = RwLock::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
+/// A word that is 1, and that the kernel makes 0 in a child of whatever kind of
+/// fork: not all kinds run handlers.
+static NOT_FORKED: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+static HELD: Held = Held(UnsafeCell::new(None));
+
+/// The lock on [`CHANGES`] while a thread forks. Not in that thread's storage,
+/// which is gone in handlers of atexit(3).
+struct Held(UnsafeCell<Option<RwLockWriteGuard<'static, ()>>>);
+
+// SAFETY: only the thread that has the lock touches it, and the lock is
+// exclusive.
+unsafe impl Sync for Held {}
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,19 +40,28 @@ enum Doing {
     Else,
     /// It is in a call.
     Call,
-    /// It forks, and has the lock: handlers of others that run meanwhile may
-    /// make calls, and must not wait for it.
+    /// It forks, and waits for the lock or has it: handlers of others, and of
+    /// signals, that run meanwhile may make calls, and must not wait for it.
     Fork,
 }
 
 thread_local! {
+    // Neither has a destructor, so they are there until the thread ends.
     static DOING: Cell<Doing> = const { Cell::new(Doing::Else) };
-    static FORKING: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
+    static NESTED: Cell<u32> = const { Cell::new(0) };
 }
 
 /// How many forks lie between the program's start and this process: another
 /// value than before means that the other threads of that time are not here.
 pub(crate) fn epoch() -> u32 {
+    let mark = NOT_FORKED.load(Ordering::Acquire);
+    if !mark.is_null() {
+        // SAFETY: the page is never unmapped.
+        let mark = unsafe { &*mark };
+        if mark.load(Ordering::Relaxed) == 0 && mark.swap(1, Ordering::Relaxed) == 0 {
+            EPOCH.fetch_add(1, Ordering::Relaxed);
+        }
+    }
     EPOCH.load(Ordering::Relaxed)
 }
 
@@ -102,35 +124,79 @@ fn set_handlers() {
     if HANDLERS_ARE_SET.load(Ordering::Acquire) {
         return;
     }
+    set_mark();
     // SAFETY: the handlers take no arguments and never unwind. Without memory
     // for them there is no protection at fork, but everything else works.
-    unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
+    unsafe { libc::pthread_atfork(Some(prepare), Some(after), Some(in_child)) };
     HANDLERS_ARE_SET.store(true, Ordering::Release);
 }
 
-extern "C" fn prepare() {
-    // A signal handler that forks while it interrupts a call of its own
-    // thread would wait for itself.
-    if Call::is_in_progress() {
+fn set_mark() {
+    const SIZE: usize = 4096;
+    // SAFETY: a new mapping, where the kernel likes.
+    let page = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            SIZE,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if page == libc::MAP_FAILED {
         return;
     }
-    FORKING.with_borrow_mut(|guard| {
-        if guard.is_none() {
-            *guard = Some(CHANGES.write().unwrap_or_else(PoisonError::into_inner));
-        }
-    });
-    DOING.set(Doing::Fork);
+    // SAFETY: the page is ours.
+    let wiped = unsafe { libc::madvise(page, SIZE, libc::MADV_WIPEONFORK) };
+    let mark = page.cast::<AtomicU32>();
+    // SAFETY: a page begins where any word may, and is zero.
+    unsafe { &*mark }.store(1, Ordering::Relaxed);
+    let published = wiped == 0
+        && NOT_FORKED
+            .compare_exchange(ptr::null_mut(), mark, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok();
+    if !published {
+        // Another thread was faster, or the kernel is older than Linux 4.14.
+        // SAFETY: nobody else knows the page.
+        unsafe { libc::munmap(page, SIZE) };
+    }
 }
 
-extern "C" fn in_parent() {
-    if Call::is_in_progress() {
-        return;
+extern "C" fn prepare() {
+    match DOING.get() {
+        // A signal handler that forks while it interrupts a call of its own
+        // thread would wait for itself.
+        Doing::Call => {}
+        // Also one that interrupts a fork; or these handlers are set twice.
+        Doing::Fork => NESTED.set(NESTED.get() + 1),
+        Doing::Else => {
+            DOING.set(Doing::Fork);
+            let guard = CHANGES.write().unwrap_or_else(PoisonError::into_inner);
+            // SAFETY: this thread has the lock.
+            unsafe { *HELD.0.get() = Some(guard) };
+        }
     }
-    DOING.set(Doing::Else);
-    FORKING.with_borrow_mut(|guard| *guard = None);
 }
 
 extern "C" fn in_child() {
-    EPOCH.fetch_add(1, Ordering::Relaxed);
-    in_parent();
+    if NOT_FORKED.load(Ordering::Acquire).is_null() {
+        EPOCH.fetch_add(1, Ordering::Relaxed);
+    }
+    after();
+}
+
+/// In the parent, and in the child.
+extern "C" fn after() {
+    if DOING.get() != Doing::Fork {
+        return;
+    }
+    if NESTED.get() > 0 {
+        NESTED.set(NESTED.get() - 1);
+        return;
+    }
+    // SAFETY: this thread has the lock.
+    let guard = unsafe { (*HELD.0.get()).take() };
+    drop(guard);
+    DOING.set(Doing::Else);
 }

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use crate::filename;
+use crate::fork::Call;
 use crate::handle::Handle;
 use crate::registry;
 use crate::segment::{Segment, Wanted};
@@ -151,7 +152,7 @@ impl Model {
         let (_, bytes) = self.segments.get_mut(&name).unwrap();
         let place = usize::from(place) * 251 % bytes.len();
         bytes[place] = value;
-        let store = |segment: &Segment| {
+        let store = |segment: &Segment, _: &Call| {
             segment.bytes()[place].store(value, Ordering::Relaxed);
             Ok(())
         };
@@ -160,14 +161,16 @@ impl Model {
 
     fn save(&mut self, chosen: usize) {
         let Open { handle, name } = self.open[chosen];
-        handle.with(|segment| segment.save(self.file())).unwrap();
+        handle
+            .with(|segment, call| segment.save_within(call, &self.file()))
+            .unwrap();
         self.saved = Some(self.segments[&name].1.clone());
         assert_eq!(std::fs::read(self.file()).ok(), self.saved);
     }
 
     fn load(&mut self, chosen: usize) {
         let Open { handle, name } = self.open[chosen];
-        let result = handle.with(|segment| segment.load(self.file()));
+        let result = handle.with(|segment, call| segment.load_within(call, &self.file()));
         let (_, bytes) = self.segments.get_mut(&name).unwrap();
         let Some(saved) = &self.saved else {
             assert_eq!(result.unwrap_err().errno(), libc::ENOENT);
@@ -190,7 +193,7 @@ impl Model {
             let (id, bytes) = &self.segments[&name];
             assert_eq!(handle.id(), Some(*id));
             assert_eq!(handle.size(), Some(bytes.len()));
-            let same = |segment: &Segment| {
+            let same = |segment: &Segment, _: &Call| {
                 let loaded = segment
                     .bytes()
                     .iter()

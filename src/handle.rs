@@ -197,15 +197,18 @@ impl Handle {
     }
 
     /// Uses the segment; until the use ends, it is not destroyed.
-    pub(crate) fn with<T>(self, work: impl FnOnce(&Segment) -> Result<T>) -> Result<T> {
+    pub(crate) fn with<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
         let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
+        // Before this counts as a user: a signal handler's destroy, which
+        // would wait for its own thread, gets an error instead.
+        let call = Call::begin(Purpose::Copy)?;
         let user = User::new(entry, generation).ok_or_else(|| self.unknown())?;
-        work(user.segment().ok_or_else(|| self.unknown())?)
+        work(user.segment().ok_or_else(|| self.unknown())?, &call)
     }
 
     /// What the handle is for, for a message.
     pub(crate) fn describe(self) -> String {
-        self.with(|segment| Ok(text(format_args!("{segment}"))))
+        self.with(|segment, _| Ok(text(format_args!("{segment}"))))
             .unwrap_or_else(|_| text(format_args!("handle {:#x}", self.0)))
     }
 

@@ -75,7 +75,7 @@ static AT_EXIT: extern "C" fn() = {
     extern "C" fn at_exit() {
         // exit(3) may have been called by a signal handler that interrupted a
         // call; what that holds, the kernel gives up.
-        if !fork::Call::is_in_progress() {
+        if let Ok(_call) = fork::Call::begin(fork::Purpose::Change) {
             registry::retire_all();
         }
     }

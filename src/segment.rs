@@ -129,10 +129,11 @@ impl Segment {
                 Quoted(name)
             )));
         }
+        let _call = Call::begin(Purpose::Change)?;
+        // The program's own string may change at any time.
         let owned = try_to_vec(name)
             .map_err(|errno| errno.during(format_args!("map segment {}", Quoted(name))))?;
-        let _call = Call::begin(Purpose::Change)?;
-        let name = Name::new(name);
+        let name = Name::new(&owned);
         for _ in 0..ATTEMPTS {
             let registry = Registry::current()?;
             let names = registry.lock()?;
@@ -214,8 +215,12 @@ impl Segment {
     ///
     /// What open(2), write(2), fsync(2) or rename(2) say. The old file is whole.
     pub fn save(&self, file: impl AsRef<Path>) -> Result<()> {
-        let _call = Call::begin(Purpose::Copy)?;
-        snapshot::save(self.bytes(), file.as_ref())
+        self.save_within(&Call::begin(Purpose::Copy)?, file.as_ref())
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn save_within(&self, _call: &Call, file: &Path) -> Result<()> {
+        snapshot::save(self.bytes(), file)
     }
 
     /// Reads bytes from a file, as many as both have, as `shmLoad` does, but
@@ -225,8 +230,12 @@ impl Segment {
     ///
     /// What open(2) or read(2) say, and `EINVAL` if the file is empty.
     pub fn load(&self, file: impl AsRef<Path>) -> Result<Loaded> {
-        let _call = Call::begin(Purpose::Copy)?;
-        snapshot::load(self.bytes(), file.as_ref())
+        self.load_within(&Call::begin(Purpose::Copy)?, file.as_ref())
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn load_within(&self, _call: &Call, file: &Path) -> Result<Loaded> {
+        snapshot::load(self.bytes(), file)
     }
 
     /// Takes the mapping away, and deletes the segment and its name if nobody
@@ -253,12 +262,15 @@ impl Segment {
         // Who found the segment probably leaves others with it; if not, that
         // is noticed below, and costs another mapping.
         let fate = match self.origin {
-            Origin::Made => self.delete_if_last(1),
-            Origin::Found => Ok(Fate::InUse),
+            // One mapping is ours only if ours is there: the program may have
+            // called shmdt(2), or kept it from a child (MADV_DONTFORK).
+            Origin::Made if mapping.is_there() => self.delete_if_last(1),
+            Origin::Made | Origin::Found => Ok(Fate::InUse),
         };
-        self.detach(mapping)?;
+        // Whether that worked or the mapping was gone already: it is now.
+        let detached = self.detach(mapping);
         if fate? == Fate::Deleted {
-            return Ok(());
+            return detached;
         }
         // Only now does this process not count any more: of two that leave at
         // once, each has seen the other until now.
@@ -272,7 +284,7 @@ impl Segment {
                 break;
             }
         }
-        Ok(())
+        detached
     }
 
     fn detach(&self, mapping: Mapping) -> Result<()> {

@@ -257,6 +257,14 @@ impl Mapping {
         unsafe { slice::from_raw_parts(self.address.as_ptr().cast::<AtomicU8>(), self.size) }
     }
 
+    /// Whether anything is mapped at its address still.
+    pub(crate) fn is_there(&self) -> bool {
+        let mut resident = 0_u8;
+        // SAFETY: one byte is written for one page. mincore(2) says ENOMEM if
+        // nothing is mapped there.
+        unsafe { libc::mincore(self.address.as_ptr(), 1, &raw mut resident) == 0 }
+    }
+
     /// Takes the mapping away.
     pub(crate) fn detach(self) -> Result<(), Errno> {
         let address = self.address;

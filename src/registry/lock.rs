@@ -87,7 +87,7 @@ impl RobustLock {
 
     fn take(&self, thread: u32, limit: Duration) -> Result<Acquired, Errno> {
         let mut spins = 0;
-        let mut deadline = None;
+        let mut waited = Duration::ZERO;
         // Who has waited can't know whether others still do.
         let mut waiters = 0;
         loop {
@@ -108,13 +108,19 @@ impl RobustLock {
                 std::hint::spin_loop();
                 continue;
             }
-            let now = Instant::now();
-            let end = *deadline.get_or_insert(now + limit);
-            if now >= end {
+            if waited >= limit {
                 return Err(Errno(libc::ETIMEDOUT));
             }
             if word & WAITERS != 0 || self.replace(word, word | WAITERS) {
-                futex_wait(&self.0, word | WAITERS, LOOK_AGAIN.min(end - now));
+                let begun = Instant::now();
+                futex_wait(
+                    &self.0,
+                    word | WAITERS,
+                    LOOK_AGAIN.min(limit.saturating_sub(waited)),
+                );
+                // This process may have been stopped, or the machine asleep:
+                // that is not the owner's fault.
+                waited += begun.elapsed().min(LOOK_AGAIN);
                 waiters = WAITERS;
             }
         }
@@ -175,7 +181,8 @@ impl Thread {
     /// another thread.
     fn current() -> Self {
         let epoch = fork::epoch();
-        match THREAD.get() {
+        let known = THREAD.get();
+        match known {
             Some(thread) if thread.epoch == epoch => return thread,
             _ => {}
         }
@@ -193,6 +200,14 @@ impl Thread {
                 &raw mut length,
             )
         };
+        if robust_list.is_null() {
+            // A child of a bare fork system call: the C library's list is
+            // where it was in the parent, but the kernel does not know it.
+            robust_list = known.map_or(ptr::null_mut(), |thread| thread.robust_list);
+            length = size_of::<RobustListHead>();
+            // SAFETY: the list's head is the thread's own; NULL means none.
+            unsafe { libc::syscall(libc::SYS_set_robust_list, robust_list, length) };
+        }
         if length != size_of::<RobustListHead>() {
             robust_list = ptr::null_mut();
         }

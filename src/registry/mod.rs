@@ -184,9 +184,18 @@ impl Registry {
     /// Finds the name space's registry under its keys, or makes it.
     fn open(namespace: &NameSpace) -> Result<Self> {
         let identity = namespace.identity()?;
+        let mut made = None;
         for _ in 0..ATTEMPTS {
-            if let ControlFlow::Break(registry) = Self::search(namespace, &identity)? {
-                return Ok(registry);
+            match Self::search(namespace, &identity, &mut made) {
+                Ok(ControlFlow::Break(registry)) => return Ok(registry),
+                Ok(ControlFlow::Continue(())) => {}
+                Err(error) => {
+                    // A new one that can't be used is not left behind.
+                    if let Some((id, key)) = made {
+                        remove_unused(id, key);
+                    }
+                    return Err(error);
+                }
             }
         }
         Err(namespace.denied(format_args!("its registry comes and goes all the time")))
@@ -194,7 +203,12 @@ impl Registry {
 
     /// One pass over the keys. All are looked at before one is made or
     /// completed: a stranger who sat on an early one may be gone by now.
-    fn search(namespace: &NameSpace, identity: &[u8]) -> Result<ControlFlow<Self>> {
+    /// Notes which segment was made.
+    fn search(
+        namespace: &NameSpace,
+        identity: &[u8],
+        made: &mut Option<(Id, Key)>,
+    ) -> Result<ControlFlow<Self>> {
         let mut vacant = None;
         let mut unborn = None;
         for key in NameSpace::keys(identity) {
@@ -229,7 +243,11 @@ impl Registry {
         let size = layout::size_of_registry(layout::capacity_for(sysv::maximum_segments()));
         match sysv::create(key, size, namespace.mode() | UNBORN) {
             // Found, and completed, in the next pass; or somebody was faster.
-            Ok(_) | Err(Errno(libc::EEXIST)) => Ok(ControlFlow::Continue(())),
+            Ok(id) => {
+                *made = Some((id, key));
+                Ok(ControlFlow::Continue(()))
+            }
+            Err(Errno(libc::EEXIST)) => Ok(ControlFlow::Continue(())),
             Err(errno) => Err(errno.during(format_args!(
                 "make a registry of {size} bytes for {namespace}"
             ))),
@@ -326,8 +344,12 @@ impl Registry {
     /// while this one waited for the lock.
     fn complete(&self, identity: &[u8]) -> Result<Completed> {
         let table = self.table()?;
-        let _held = self.hold(table.header, PATIENCE)?;
+        let held = self.hold(table.header, PATIENCE)?;
         if table.header.magic() != 0 {
+            if held.acquired() == Acquired::OwnerDied {
+                // It may have died changing names: for who opens it to undo.
+                held.leave_to_the_next();
+            }
             return Ok(Completed::Elsewhere);
         }
         self.supersede_predecessors(identity);
@@ -455,18 +477,28 @@ impl Registry {
     }
 }
 
+/// Removes a segment that nobody has ever attached.
+fn remove_unused(id: Id, key: Key) {
+    let unused = |status: Status| status.key == key && !status.ever_attached;
+    if sysv::status(id).is_ok_and(unused) {
+        let _ = sysv::remove(id);
+    }
+}
+
 /// Called when the process exits: clean programs leave nothing behind.
 pub(crate) fn retire_all() {
     // Other threads may still be at work, or have stopped half-way: what can't
     // be had at once is left to the next process.
-    let open = match OPEN.try_lock() {
+    let mut open = match OPEN.try_lock() {
         Ok(open) => open,
         Err(TryLockError::Poisoned(open)) => open.into_inner(),
         Err(TryLockError::WouldBlock) => return,
     };
-    for registry in open.iter() {
+    // Those without a handle are unmapped too: the library may be unloaded.
+    open.retain(|registry| {
         registry.retire_if_empty();
-    }
+        Arc::strong_count(registry) > 1
+    });
 }
 
 impl Names<'_> {
@@ -518,11 +550,14 @@ impl Names<'_> {
                 return Ok(Lookup::NotCurrent);
             }
             match found {
-                // Zeros, written over it just now, would have no names either.
-                None if self.table.header.magic() != MAGIC => {
-                    return self.check(Err(Damage("its first bytes")));
+                None => {
+                    return match self.table.header.magic() {
+                        MAGIC => Ok(Lookup::Absent),
+                        SUPERSEDED => Ok(Lookup::NotCurrent),
+                        // Zeros, written over it just now, have no names either.
+                        _ => self.check(Err(Damage("its first bytes"))),
+                    };
                 }
-                None => return Ok(Lookup::Absent),
                 Some(used) if matches!(used.state, State::Live(_)) => {
                     self.check(self.table.end(used.slot))?;
                 }

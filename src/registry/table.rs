@@ -72,9 +72,11 @@ impl Table<'_> {
 
     /// Completes a name that was begun.
     pub(super) fn finish(&self, index: usize, state: State) -> Result<(), Damage> {
-        self.slot(index)?.set_state(state);
+        // Counted first: who dies in between leaves a count that is too high,
+        // which keeps the registry, not one that is too low, which ends it.
         self.header
             .set_names(self.header.names()?.saturating_add(1));
+        self.slot(index)?.set_state(state);
         Ok(())
     }
 

@@ -97,7 +97,11 @@ pub(super) fn duplicate(fd: c_int) -> Result<File, Errno> {
     // SAFETY: fcntl says EBADF if there is no such descriptor.
     let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1) };
     if copy == -1 {
-        return Err(Errno::from(io::Error::last_os_error()));
+        return Err(match Errno::from(io::Error::last_os_error()) {
+            // The number to begin at is above the limit of open files.
+            Errno(libc::EINVAL) => Errno(libc::EMFILE),
+            errno => errno,
+        });
     }
     // SAFETY: the descriptor is new, so it is nobody else's.
     Ok(unsafe { File::from_raw_fd(copy) })

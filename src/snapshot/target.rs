@@ -71,7 +71,7 @@ pub(super) fn write(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
     let durability = Durability::selected();
     for _ in 0..ATTEMPTS {
         match write_to(bytes, path, durability) {
-            // There was no file when it was looked for, but now there is.
+            // What was looked at is not what is there now.
             Err(Errno(libc::EEXIST)) => {}
             result => return result,
         }
@@ -80,13 +80,14 @@ pub(super) fn write(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
 }
 
 fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(), Errno> {
-    if let Some(file) = inherited(path)? {
-        return straight(bytes, file, durability);
-    }
+    let path = match resolve(path)? {
+        Resolved::Descriptor(file) => return straight(bytes, file, durability),
+        Resolved::Path(path) => path,
+    };
     let opened = OpenOptions::new()
         .write(true)
         .custom_flags(libc::O_NOCTTY)
-        .open(path);
+        .open(&path);
     match opened.map_err(Errno::from) {
         Ok(file) => {
             let file = above_standard(file)?;
@@ -94,20 +95,64 @@ fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(
             if !metadata.is_file() {
                 return straight(bytes, file, durability);
             }
-            match replace(bytes, &fs::canonicalize(path)?, Some(&metadata), durability) {
+            match fs::symlink_metadata(&path) {
+                Ok(found) if is_same_file(&found, &metadata) => {}
+                // Another one has come to the path.
+                Ok(_) => return Err(Errno(libc::EEXIST)),
+                // A link in /proc to a file that has no path.
+                Err(_) => return in_place(bytes, file, durability),
+            }
+            match replace(bytes, &path, Some(&metadata), durability) {
                 Err(errno) if is_about_the_directory(errno) => in_place(bytes, file, durability),
                 result => result,
             }
         }
-        Err(Errno(libc::ENOENT)) => replace(bytes, &follow_links(path)?, None, durability),
+        Err(Errno(libc::ENOENT)) => replace(bytes, &path, None, durability),
         Err(errno) => Err(errno),
     }
+}
+
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether replacing a file by another makes no difference to anyone but by
+/// its contents.
+fn is_alike(one: &Metadata, other: &Metadata) -> bool {
+    let facts = |file: &Metadata| (file.mode(), file.uid(), file.gid());
+    facts(one) == facts(other)
+}
+
+/// What a path means when its last part's symbolic links are followed.
+enum Resolved {
+    /// What the process has open already.
+    Descriptor(File),
+    /// A file, or one that is to be made.
+    Path(PathBuf),
+}
+
+fn resolve(path: &Path) -> Result<Resolved, Errno> {
+    let mut path = path.to_path_buf();
+    for _ in 0..MAXIMUM_LINKS {
+        if let Some(file) = inherited(&path)? {
+            return Ok(Resolved::Descriptor(file));
+        }
+        match fs::read_link(&path) {
+            Ok(target) => path = directory_of(&path).join(target),
+            Err(_) => return Ok(Resolved::Path(path)),
+        }
+    }
+    Err(Errno(libc::ELOOP))
 }
 
 /// A descriptor that the process has already, if that is what the path says:
 /// opened anew, a file would begin at its start, and a socket not open at all.
 pub(super) fn inherited(path: &Path) -> Result<Option<File>, Errno> {
-    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse().ok();
+    let number = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok()?;
+        let number: libc::c_int = digits.parse().ok()?;
+        (number.to_string() == digits).then_some(number)
+    };
     let descriptor = match path.as_os_str().as_bytes() {
         b"/dev/stdin" => Some(libc::STDIN_FILENO),
         b"/dev/stdout" => Some(libc::STDOUT_FILENO),
@@ -148,19 +193,6 @@ fn is_about_the_directory(Errno(errno): Errno) -> bool {
     .contains(&errno)
 }
 
-/// Where a file would be made that a path with no file behind it leads to: at
-/// the end of its symbolic links.
-fn follow_links(path: &Path) -> Result<PathBuf, Errno> {
-    let mut path = path.to_path_buf();
-    for _ in 0..MAXIMUM_LINKS {
-        match fs::read_link(&path) {
-            Ok(target) => path = directory_of(&path).join(target),
-            Err(_) => return Ok(path),
-        }
-    }
-    Err(Errno(libc::ELOOP))
-}
-
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -184,6 +216,11 @@ fn replace(
     let second = Second::new(directory, old)?;
     copy::write(&second.file, bytes)?;
     durability.wait_for(&second.file)?;
+    match (old, fs::symlink_metadata(path)) {
+        // Something else has come to the path: not just another save's file.
+        (Some(old), Ok(found)) if !is_alike(&found, old) => return Err(Errno(libc::EEXIST)),
+        _ => {}
+    }
     let file = second.publish(path, old)?;
     durability.wait_for_entry(directory, &file)?;
     copy::close(file)
@@ -294,11 +331,15 @@ impl Second {
         match (old, name) {
             (None, None) => copy::link(&file, path)?,
             (Some(_), None) => link_over(&file, path)?,
-            (None, Some(_)) if path.symlink_metadata().is_ok() => return Err(Errno(libc::EEXIST)),
+            (None, Some(_)) if exists(path) => return Err(Errno(libc::EEXIST)),
             (_, Some(name)) => name.rename(path)?,
         }
         Ok(file)
     }
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Puts a complete file that has no name in the place of the one at `path`.
@@ -314,8 +355,9 @@ fn link_over(file: &File, path: &Path) -> Result<(), Errno> {
     name.push(".shm_util");
     let name = directory_of(path).join(name);
     let rename = || match fs::rename(&name, path).map_err(Errno::from) {
-        Ok(()) | Err(Errno(libc::ENOENT)) => Ok(()),
-        Err(errno) => Err(errno),
+        // Somebody else has renamed it: it is not there any more.
+        Err(Errno(libc::ENOENT)) if !exists(&name) && exists(path) => Ok(()),
+        result => result,
     };
     for _ in 0..ATTEMPTS {
         match copy::link(file, &name) {
