@@ -354,9 +354,13 @@ fn link_over(file: &File, path: &Path) -> Result<(), Errno> {
     name.push(path.file_name().unwrap_or_default());
     name.push(".shm_util");
     let name = directory_of(path).join(name);
+    let file_is_there = || match (fs::symlink_metadata(&name), file.metadata()) {
+        (Ok(found), Ok(file)) => is_same_file(&found, &file),
+        _ => false,
+    };
     let rename = || match fs::rename(&name, path).map_err(Errno::from) {
-        // Somebody else has renamed it: it is not there any more.
-        Err(Errno(libc::ENOENT)) if !exists(&name) && exists(path) => Ok(()),
+        // Somebody else has renamed it.
+        Err(Errno(libc::ENOENT)) if !file_is_there() && exists(path) => Ok(()),
         result => result,
     };
     for _ in 0..ATTEMPTS {
