@@ -171,6 +171,31 @@ static void after_the_programs_own_shmdt (void)
     CHECK ("and its name", !check_exists (NAME));
 }
 
+static void after_the_programs_own_shmdt_beside_another (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+    int id = shmId (memory);
+    pid_t child;
+
+    memset (shmAddress (memory), 'p', SIZE);
+    child = check_fork ();
+    if (child == 0) {
+        shmDestroy (memory);
+        attach_and_read ();
+        _exit (0);
+    }
+    CHECK ("the other process is there", check_await (ready));
+    CHECK ("the program unmaps by itself", shmdt (shmAddress (memory)) == 0);
+    shmDestroy (memory);
+    CHECK ("its shmDestroy leaves the other's segment", check_attached (id) == 1);
+    CHECK ("and its name", check_exists (NAME));
+    check_signal (go);
+    CHECK ("the other process has read and written", check_await (ready));
+    check_signal (go);
+    CHECK ("the other process ends well", check_wait (child) == 0);
+    CHECK ("the last shmDestroy has deleted the segment", check_attached (id) == -1);
+}
+
 int main (void)
 {
     check_start ();
@@ -186,5 +211,6 @@ int main (void)
     beside_another_process ();
     beside_a_plain_shmat ();
     after_the_programs_own_shmdt ();
+    after_the_programs_own_shmdt_beside_another ();
     return check_done ();
 }

@@ -285,6 +285,38 @@ static void child_just_exits (void)
     CHECK ("and destroys the segment", shmDestroy (inherited) == 0 && check_attached (id) == -1);
 }
 
+static void fork_and_wait (void)
+{
+    pid_t child = fork ();
+
+    if (child == 0) {
+        _exit (0);
+    }
+    waitpid (child, NULL, 0);
+}
+
+/* Storage of the thread's own is gone by then. */
+static void fork_in_an_exit_handler (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+
+    fork_and_wait ();
+    atexit (fork_and_wait);
+    shmDestroy (memory);
+    exit (0);
+}
+
+static void exit_handler_that_forks (void)
+{
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        alarm (60);
+        fork_in_an_exit_handler ();
+    }
+    CHECK ("a handler of atexit(3) may fork", check_wait (child) == 0);
+}
+
 static void close_and_use (void)
 {
     int descriptor;
@@ -503,6 +535,7 @@ int main (void)
     child_destroys_first ();
     parent_destroys_first ();
     child_just_exits ();
+    exit_handler_that_forks ();
     descriptors_closed ();
     segment_removed_while_mapped ();
     segment_removed_and_destroyed ();

@@ -4,6 +4,12 @@
  * Generated from src/capi.rs: changes made here are lost.
  *
  * Link with -lshm_util. A C89 compiler is enough; so is C++98.
+ *
+ * In the environment, NOB_DATABASE selects the name space (without it each user
+ * has one), APERROR_PRINT=1 has errors explained on stderr, and SHM_UTIL_SYNC=0
+ * lets saves return before the data are on the disk. A segment has mode 0660.
+ * It keeps its data and name when processes die; see README.md for what happens
+ * then, and for threads, fork and signals.
  */
 #ifndef SHM_UTIL_H
 #define SHM_UTIL_H
@@ -65,9 +71,12 @@ extern int shm_util_debug;
  *   there is something at `*address`, or no program can have it.
  * - ENOENT: `size` <= 0, and there is no such segment.
  * - ENAMETOOLONG: the name has more than 1000 bytes.
- * - ENOSPC, ENOMEM, EMFILE: there is no room, see shmget(2) and shmat(2).
+ * - ENOSPC, ENOMEM, EMFILE, EAGAIN: there is no room, see shmget(2) and
+ *   shmat(2).
  * - EACCES: the name space, or the segment, is another user's.
- * - ETIMEDOUT: a stopped process has kept the names locked for 10 s.
+ * - ETIMEDOUT: a stopped process has kept the names locked for 10 s. A
+ *   segment that was just made then stays, as if the process had died.
+ * - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE can't be translated.
  * - EUCLEAN, ENOTSUP: the registry of names was overwritten, or is that of
  *   another version of this library.
  * - EDEADLK: called by a signal handler that interrupted another call.
@@ -94,10 +103,11 @@ int shmCreate(const char *name,
  * - EDEADLK: called by a signal handler that interrupted another call; the
  *   handle is still good.
  * - EPERM: this was the last process, but the segment is another user's.
+ * - EACCES: the user id was changed, and may not look at the segment.
  * - ETIMEDOUT, EUCLEAN, ENOTSUP: see shmCreate.
  *
- * After the last two the handle and the mapping are gone, but the segment
- * and its name may stay, as if the process had died.
+ * The handle and the mapping are gone all the same, except after EDEADLK; but
+ * the segment and its name may stay, as if the process had died.
  */
 int shmDestroy(SharedMemory memory);
 

@@ -52,9 +52,12 @@ pub static mut shm_util_debug: c_int = 0;
 ///   there is something at `*address`, or no program can have it.
 /// - ENOENT: `size` <= 0, and there is no such segment.
 /// - ENAMETOOLONG: the name has more than 1000 bytes.
-/// - ENOSPC, ENOMEM, EMFILE: there is no room, see shmget(2) and shmat(2).
+/// - ENOSPC, ENOMEM, EMFILE, EAGAIN: there is no room, see shmget(2) and
+///   shmat(2).
 /// - EACCES: the name space, or the segment, is another user's.
-/// - ETIMEDOUT: a stopped process has kept the names locked for 10 s.
+/// - ETIMEDOUT: a stopped process has kept the names locked for 10 s. A
+///   segment that was just made then stays, as if the process had died.
+/// - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE can't be translated.
 /// - EUCLEAN, ENOTSUP: the registry of names was overwritten, or is that of
 ///   another version of this library.
 /// - EDEADLK: called by a signal handler that interrupted another call.
@@ -141,10 +144,11 @@ fn create(
 /// - EDEADLK: called by a signal handler that interrupted another call; the
 ///   handle is still good.
 /// - EPERM: this was the last process, but the segment is another user's.
+/// - EACCES: the user id was changed, and may not look at the segment.
 /// - ETIMEDOUT, EUCLEAN, ENOTSUP: see shmCreate.
 ///
-/// After the last two the handle and the mapping are gone, but the segment
-/// and its name may stay, as if the process had died.
+/// The handle and the mapping are gone all the same, except after EDEADLK; but
+/// the segment and its name may stay, as if the process had died.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
     let handle = Handle::from_pointer(memory);

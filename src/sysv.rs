@@ -259,10 +259,10 @@ impl Mapping {
 
     /// Whether anything is mapped at its address still.
     pub(crate) fn is_there(&self) -> bool {
-        let mut resident = 0_u8;
-        // SAFETY: one byte is written for one page. mincore(2) says ENOMEM if
-        // nothing is mapped there.
-        unsafe { libc::mincore(self.address.as_ptr(), 1, &raw mut resident) == 0 }
+        // SAFETY: nothing is changed: Linux does nothing for MS_ASYNC, but says
+        // ENOMEM if nothing is mapped there (msync(2)), at a fraction of the
+        // cost of mincore(2).
+        unsafe { libc::msync(self.address.as_ptr(), 1, libc::MS_ASYNC) == 0 }
     }
 
     /// Takes the mapping away.

@@ -1,7 +1,5 @@
 //! A registry that a stray pointer writes to, for the fuzzers and tests.
 
-use std::sync::atomic::Ordering;
-
 use super::*;
 
 /// How long a lock that was overwritten is waited for.

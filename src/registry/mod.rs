@@ -41,6 +41,7 @@ mod table;
 mod tests;
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ pub(crate) use damage::survive_damage;
 pub(crate) use layout::{NAME_MAX, Name};
 
 use crate::error::{Errno, Error, Quoted, Result};
+use crate::fork;
 use crate::process;
 use crate::sysv::{self, Id, Key, Mapping, Placement, Status};
 use layout::{Damage, Facts, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
@@ -784,9 +786,19 @@ impl Entry {
     }
 }
 
-/// The calling process, as a slot notes it.
+/// The calling process, as a slot notes it: remembered until the next fork.
 fn creator() -> u32 {
-    u32::try_from(process::id()).unwrap_or(0)
+    static KNOWN: AtomicU64 = AtomicU64::new(0);
+    let epoch = u64::from(fork::epoch()) << 32;
+    let known = KNOWN.load(Ordering::Relaxed);
+    match u32::try_from(known & u64::from(u32::MAX)) {
+        Ok(id) if id != 0 && known == epoch | u64::from(id) => id,
+        _ => {
+            let id = u32::try_from(process::id()).unwrap_or(0);
+            KNOWN.store(epoch | u64::from(id), Ordering::Relaxed);
+            id
+        }
+    }
 }
 
 /// A key for a new segment: nobody else's but by a rare chance, which shmget(2)

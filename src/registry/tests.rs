@@ -2,7 +2,7 @@
 //! things away. Each test has a name space of its own.
 
 use super::*;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::thread;
 
 /// A registry that is gone when the test is over, however it ends, with all
@@ -151,6 +151,20 @@ fn a_half_made_name_is_undone_even_if_nobody_noticed_the_death() {
     scratch.begin(b"victim", key);
     sysv::create(key, 4096, SEGMENT_MODE).unwrap();
     assert_eq!(scratch.found(b"victim"), None);
+    assert!(!exists(key));
+}
+
+#[test]
+fn who_completes_a_registry_passes_a_death_on() {
+    let scratch = Scratch::new();
+    let key = random_key();
+    scratch.begin(b"victim", key);
+    sysv::create(key, 4096, SEGMENT_MODE).unwrap();
+    scratch.die_with_the_lock();
+    // It saw the registry when it was new, and had to wait for the lock.
+    let identity = scratch.0.namespace.identity().unwrap();
+    assert_eq!(scratch.0.complete(&identity).unwrap(), Completed::Elsewhere);
+    drop(scratch.names());
     assert!(!exists(key));
 }
 
