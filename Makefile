@@ -2,6 +2,7 @@
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
 # make torture    kills, faults, damage and storms in their full form, 20 minutes
+# make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
 # make bench      the library's calls against the raw system calls
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR
 # make uninstall  takes away what make install has put there
@@ -67,7 +68,11 @@ test: library
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
 torture: library
+	@c_tests/torture/fuzz 60
 	@CC="$(CC)" c_tests/torture/run full
+
+fuzz: need-cargo need-cc
+	@c_tests/torture/fuzz 600
 
 bench: library
 	@mkdir -p build/bench
@@ -95,5 +100,5 @@ uninstall:
 clean:
 	rm -rf build target
 
-.PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture bench \
+.PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
   install uninstall clean
