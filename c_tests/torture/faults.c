@@ -232,49 +232,13 @@ struct outcome {
 };
 
 static struct outcome *outcome; /* shared with the traced process */
-static void *address, *address_given;
-static SharedMemory memory;
+static void *address_given;
 static char directory[320], link_directory[320], saved_file[400], link_file[400], loaded_file[400];
 static char pipe_file[400];
 static int held_id;
 
-static void must(int status, const char *what)
-{
-    if (status != 0) {
-        fprintf(stderr, "harness: %s: %s\n", what, strerror(status));
-        _exit(126);
-    }
-}
-
 static void prepare_nothing(void)
 {
-}
-
-static void prepare_warm(void)
-{
-    must(shmCreate("torture/warm", 100, &address, &memory), "create");
-    must(shmDestroy(memory), "destroy");
-    address = NULL;
-    memory = NULL;
-}
-
-static void prepare_attached(void)
-{
-    must(shmCreate(W_NAME, 0, &address, &memory), "attach");
-}
-
-static void prepare_own(void)
-{
-    must(shmCreate(W_NAME, W_SIZE, &address, &memory), "create");
-    t_write_pattern(address, W_SIZE, W_OWN_FILL);
-}
-
-static void prepare_orphan(void)
-{
-    prepare_own();
-    shmdt(address);
-    address = NULL;
-    memory = NULL;
 }
 
 static void prepare_pipe(void)

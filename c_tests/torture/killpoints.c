@@ -53,49 +53,11 @@ int main(void)
 /* ---------------------------------------------------------------- scenarios */
 
 /* Of the traced process. */
-static void *address;
-static SharedMemory memory;
 static char directory[320];
 static char file[400];
 
 static void prepare_nothing(void)
 {
-}
-
-static void must(int status, const char *what)
-{
-    if (status != 0) {
-        fprintf(stderr, "harness: %s: %s\n", what, strerror(status));
-        _exit(126);
-    }
-}
-
-static void prepare_warm(void)
-{
-    must(shmCreate("torture/warm", 100, &address, &memory), "create");
-    must(shmDestroy(memory), "destroy");
-    address = NULL;
-    memory = NULL;
-}
-
-static void prepare_attached(void)
-{
-    must(shmCreate(W_NAME, 0, &address, &memory), "attach");
-}
-
-static void prepare_own(void)
-{
-    must(shmCreate(W_NAME, W_SIZE, &address, &memory), "create");
-    t_write_pattern(address, W_SIZE, W_OWN_FILL);
-}
-
-/* The name is there and nobody has it mapped, as after the death of its last process. */
-static void prepare_orphan(void)
-{
-    prepare_own();
-    shmdt(address);
-    address = NULL;
-    memory = NULL;
 }
 
 static void prepare_occupied(void)
