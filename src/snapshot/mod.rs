@@ -1,6 +1,9 @@
 //! Saves and loads: a segment's bytes, and nothing else, in a file.
 
 mod copy;
+mod large;
+mod memory;
+mod pair;
 mod target;
 
 use std::fs::{File, OpenOptions};
@@ -56,7 +59,9 @@ pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
 }
 
 fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
-    let file = match target::inherited(path)? {
+    let inherited = target::inherited(path)?;
+    let is_inherited = inherited.is_some();
+    let file = match inherited {
         Some(file) => file,
         None => above_standard(
             OpenOptions::new()
@@ -66,9 +71,15 @@ fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
         )?,
     };
     let metadata = file.metadata()?;
-    // A directory can be opened, but says so only when it is read: before
-    // any byte is changed.
-    let count = copy::read(&file, bytes)?;
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    // An inherited descriptor is read from where it is.
+    let count = if metadata.is_file() && !is_inherited && size.min(bytes.len()) >= large::LARGE {
+        large::read(&file, size, bytes)?
+    } else {
+        // A directory can be opened, but says so only when it is read: before
+        // any byte is changed. Files in /proc have more bytes than they say.
+        copy::read(&file, bytes)?
+    };
     let segment = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     Ok(Loaded {

@@ -1,0 +1,117 @@
+//! What the kernel can tell of a segment's memory, and do to it, without
+//! touching pages that nobody has touched yet.
+//!
+//! A segment's untouched pages take no memory. Reading one through a mapping,
+//! also by write(2), makes the kernel allocate it.
+
+use std::ffi::{c_int, c_uchar};
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use super::large::BLOCK;
+
+/// The smallest page that Linux has.
+const SMALLEST_PAGE: usize = 4096;
+
+/// Which pages of a block are in memory. The others were never touched, or are
+/// swapped out; that the kernel does not tell apart, so this decides how
+/// something is done, never whether.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Residency {
+    None,
+    /// Among them the first.
+    Some,
+    /// The first is not.
+    Rest,
+    /// It can't be asked for: perhaps the program has unmapped the memory.
+    Unknown,
+}
+
+/// How many pages of at most a block, which begins at a page, are in memory.
+pub(super) fn residency(block: &[AtomicU8]) -> Residency {
+    const IN_MEMORY: c_uchar = 1;
+    let mut pages = [0; BLOCK / SMALLEST_PAGE];
+    if block.len() > BLOCK {
+        return Residency::Unknown;
+    }
+    let address = block.as_ptr().cast_mut().cast();
+    // SAFETY: there is room for each page of a block.
+    if unsafe { libc::mincore(address, block.len(), pages.as_mut_ptr()) } != 0 {
+        return Residency::Unknown;
+    }
+    match pages {
+        [first, ..] if first & IN_MEMORY != 0 => Residency::Some,
+        _ if pages.iter().any(|page| page & IN_MEMORY != 0) => Residency::Rest,
+        _ => Residency::None,
+    }
+}
+
+/// What pages are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// Maps all pages at once, which costs less than a fault for each. Says whether
+/// they are there; older kernels than 5.14 can't.
+pub(super) fn populate(part: &[AtomicU8], access: Access) -> bool {
+    const MADV_POPULATE_READ: c_int = 22;
+    const MADV_POPULATE_WRITE: c_int = 23;
+    let advice = match access {
+        Access::Read => MADV_POPULATE_READ,
+        Access::Write => MADV_POPULATE_WRITE,
+    };
+    advise(part, advice)
+}
+
+/// Makes bytes zero by giving their pages back, if the system allows that.
+pub(super) fn discard(part: &[AtomicU8]) -> bool {
+    advise(part, libc::MADV_REMOVE)
+}
+
+fn advise(part: &[AtomicU8], advice: c_int) -> bool {
+    // SAFETY: what is asked for changes no byte, or, with MADV_REMOVE, makes
+    // them zero, which may be done to atomics; without a mapping it is an
+    // error.
+    unsafe { libc::madvise(part.as_ptr().cast_mut().cast(), part.len(), advice) == 0 }
+}
+
+/// Whether all bytes of a block are zero at the moment. `false` if they can't
+/// be looked at.
+pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
+    match residency(block) {
+        // The block is mapped, so looking at it is no crash; a huge page is
+        // in memory as a whole.
+        Residency::Some => {}
+        // There may be no memory for it, which as a fault is SIGBUS.
+        Residency::None | Residency::Rest if populate(block, Access::Read) => {}
+        _ => return false,
+    }
+    // SAFETY: bytes may be looked at as words, and both are atomic.
+    let (head, words, tail) = unsafe { block.align_to::<AtomicU64>() };
+    let zero = |byte: &AtomicU8| byte.load(Ordering::Relaxed) == 0;
+    words
+        .iter()
+        .try_for_each(|word| match word.load(Ordering::Relaxed) {
+            0 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        })
+        .is_continue()
+        && head.iter().all(zero)
+        && tail.iter().all(zero)
+}
+
+/// The kernel's own file behind a mapping, in which lseek(2) tells exactly which
+/// pages were never touched. Only privileged processes get it.
+pub(super) fn backing_file(mapping: &[AtomicU8]) -> Option<File> {
+    // SAFETY: sysconf takes a number only.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
+    let start = mapping.as_ptr().addr();
+    let end = start + mapping.len().next_multiple_of(page);
+    File::open(crate::error::text(format_args!(
+        "/proc/self/map_files/{start:x}-{end:x}"
+    )))
+    .ok()
+}
