@@ -12,19 +12,17 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
 use super::copy;
 use super::memory::{self, Access, Residency};
-use super::pair;
+use super::pair::{self, PIECE};
 use crate::error::Errno;
 
 /// From this size on it pays, in bytes.
 pub(super) const LARGE: usize = 2 << 20;
 /// What is zero or is not, in bytes: a multiple of every system's pages.
 pub(super) const BLOCK: usize = 64 << 10;
-/// What a thread does at a time, in bytes.
-const PIECE: usize = 1 << 20;
 /// What is handed to the disk at a time, in bytes.
 const WINDOW: usize = 4 << 20;
 
@@ -65,9 +63,25 @@ fn runs_of_data(bytes: &[AtomicU8]) -> Result<Runs, Errno> {
         Some(file) => Runs::of_file(&file, bytes.len())?,
         None => Runs::whole(bytes.len())?,
     };
+    let blocks = bytes.len().div_ceil(BLOCK);
+    let mut has_data: Vec<AtomicBool> = Vec::new();
+    has_data
+        .try_reserve_exact(blocks)
+        .map_err(|_| Errno(libc::ENOMEM))?;
+    has_data.resize_with(blocks, AtomicBool::default);
+    pair::for_each_piece(bytes.len(), |piece| {
+        for block in parts(piece, BLOCK) {
+            let is_hole = touched.first_in(&block).is_empty();
+            if !is_hole && !memory::is_zero(bytes.get(block.clone()).unwrap_or(&[])) {
+                if let Some(has_data) = has_data.get(block.start / BLOCK) {
+                    has_data.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    });
     let mut runs = Runs::default();
-    for block in touched.0.into_iter().flat_map(|run| parts(run, BLOCK)) {
-        if !memory::is_zero(bytes.get(block.clone()).unwrap_or(&[])) {
+    for (block, has_data) in parts(0..bytes.len(), BLOCK).zip(has_data) {
+        if has_data.into_inner() {
             runs.push(block)?;
         }
     }
@@ -143,11 +157,10 @@ pub(super) fn read(file: &File, size: usize, bytes: &[AtomicU8]) -> Result<usize
         file,
         bytes,
         runs: Runs::of_file(file, end)?,
-        next: AtomicUsize::new(0),
         end: AtomicUsize::new(end),
         error: AtomicI32::new(0),
     };
-    pair::run(&|| load.read_pieces());
+    pair::for_each_piece(end, |piece| load.try_piece(piece));
     match load.error.into_inner() {
         0 => Ok(load.end.into_inner()),
         errno => Err(Errno(errno)),
@@ -159,32 +172,27 @@ struct Load<'a> {
     file: &'a File,
     bytes: &'a [AtomicU8],
     runs: Runs,
-    /// Where the next piece begins.
-    next: AtomicUsize,
-    /// Where the last one ends: less than at first if the file has shrunk.
+    /// Where the last piece ends: less than at first if the file has shrunk.
     end: AtomicUsize,
     /// What the first failure was; 0 is none.
     error: AtomicI32,
 }
 
 impl Load<'_> {
-    fn read_pieces(&self) {
-        loop {
-            let start = self.next.fetch_add(PIECE, Ordering::Relaxed);
-            let end = self.end.load(Ordering::Relaxed).min(start + PIECE);
-            if start >= end {
-                return;
+    fn try_piece(&self, piece: Range<usize>) {
+        let end = self.end.load(Ordering::Relaxed);
+        if piece.start >= end {
+            return;
+        }
+        match self.read_piece(&piece) {
+            Ok(reached) if reached == piece.end => {}
+            Ok(reached) => {
+                self.end.fetch_min(reached, Ordering::Relaxed);
             }
-            match self.read_piece(&(start..end)) {
-                Ok(reached) if reached == end => {}
-                Ok(reached) => {
-                    self.end.fetch_min(reached, Ordering::Relaxed);
-                }
-                Err(Errno(errno)) => {
-                    let (none, relaxed) = (0, Ordering::Relaxed);
-                    let _ = self.error.compare_exchange(none, errno, relaxed, relaxed);
-                    self.end.store(0, Ordering::Relaxed);
-                }
+            Err(Errno(errno)) => {
+                let (none, relaxed) = (0, Ordering::Relaxed);
+                let _ = self.error.compare_exchange(none, errno, relaxed, relaxed);
+                self.end.store(0, Ordering::Relaxed);
             }
         }
     }
@@ -209,7 +217,7 @@ impl Load<'_> {
     fn read_data(&self, data: &Range<usize>) -> Result<usize, Errno> {
         let memory = self.bytes.get(data.clone()).unwrap_or(&[]);
         let first = memory.get(..BLOCK).unwrap_or(memory);
-        if matches!(memory::residency(first), Residency::None | Residency::Rest) {
+        if memory::residency(first) == Residency::None {
             // If it can't be done, reading does it page by page.
             let _ = memory::populate(memory, Access::Write);
         }

@@ -6,7 +6,6 @@
 
 use std::ffi::{c_int, c_uchar};
 use std::fs::File;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::large::BLOCK;
@@ -20,10 +19,7 @@ const SMALLEST_PAGE: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Residency {
     None,
-    /// Among them the first.
     Some,
-    /// The first is not.
-    Rest,
     /// It can't be asked for: perhaps the program has unmapped the memory.
     Unknown,
 }
@@ -40,10 +36,10 @@ pub(super) fn residency(block: &[AtomicU8]) -> Residency {
     if unsafe { libc::mincore(address, block.len(), pages.as_mut_ptr()) } != 0 {
         return Residency::Unknown;
     }
-    match pages {
-        [first, ..] if first & IN_MEMORY != 0 => Residency::Some,
-        _ if pages.iter().any(|page| page & IN_MEMORY != 0) => Residency::Rest,
-        _ => Residency::None,
+    if pages.iter().any(|page| page & IN_MEMORY != 0) {
+        Residency::Some
+    } else {
+        Residency::None
     }
 }
 
@@ -78,27 +74,21 @@ fn advise(part: &[AtomicU8], advice: c_int) -> bool {
     unsafe { libc::madvise(part.as_ptr().cast_mut().cast(), part.len(), advice) == 0 }
 }
 
-/// Whether all bytes of a block are zero at the moment. `false` if they can't
-/// be looked at.
+/// Whether all bytes of a block, which begins at a page, are zero at the moment.
+/// `false` if they can't be looked at: it is for the kernel to say why.
 pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
-    match residency(block) {
-        // The block is mapped, so looking at it is no crash; a huge page is
-        // in memory as a whole.
-        Residency::Some => {}
-        // There may be no memory for it, which as a fault is SIGBUS.
-        Residency::None | Residency::Rest if populate(block, Access::Read) => {}
-        _ => return false,
-    }
+    // What was populated a moment ago is there and may be read: otherwise
+    // looking would be a crash. The first page mostly tells.
+    let looks_zero = |part| populate(part, Access::Read) && are_zero(part);
+    let first = block.get(..SMALLEST_PAGE).unwrap_or(block);
+    looks_zero(first) && looks_zero(block)
+}
+
+fn are_zero(bytes: &[AtomicU8]) -> bool {
     // SAFETY: bytes may be looked at as words, and both are atomic.
-    let (head, words, tail) = unsafe { block.align_to::<AtomicU64>() };
+    let (head, words, tail) = unsafe { bytes.align_to::<AtomicU64>() };
     let zero = |byte: &AtomicU8| byte.load(Ordering::Relaxed) == 0;
-    words
-        .iter()
-        .try_for_each(|word| match word.load(Ordering::Relaxed) {
-            0 => ControlFlow::Continue(()),
-            _ => ControlFlow::Break(()),
-        })
-        .is_continue()
+    words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
         && head.iter().all(zero)
         && tail.iter().all(zero)
 }

@@ -1,8 +1,13 @@
-//! The same work in two threads.
+//! Work on memory in two threads.
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a thread does at a time, in bytes.
+pub(super) const PIECE: usize = 1 << 20;
 
 /// What the work needs in bytes, and a little more. The C library puts a
 /// program's thread-local variables there too.
@@ -10,12 +15,26 @@ const STACK: usize = 256 << 10;
 
 type Work<'a> = &'a (dyn Fn() + Sync);
 
+/// Does the work for each piece of a length, in no order.
+pub(super) fn for_each_piece(length: usize, work: impl Fn(Range<usize>) + Sync) {
+    let next = AtomicUsize::new(0);
+    run(&|| {
+        loop {
+            let start = next.fetch_add(PIECE, Ordering::Relaxed);
+            if start >= length {
+                return;
+            }
+            work(start..length.min(start + PIECE));
+        }
+    });
+}
+
 /// Runs the work in this thread and, if there is a processor for it and the
 /// system has a thread, in another one at the same time. Returns when both have
 /// ended.
 ///
 /// Not by `std::thread`, which ends the program if there is no memory.
-pub(super) fn run(work: Work<'_>) {
+fn run(work: Work<'_>) {
     if processors() < 2 {
         work();
         return;
