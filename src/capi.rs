@@ -264,7 +264,6 @@ fn call<T>(
     debug: impl FnOnce(&Result<T>),
 ) -> c_int {
     let errno = process::errno();
-    let _uncancelled = process::Uncancelled::new();
     let result = work();
     if is_debugging() {
         debug(&result);

@@ -28,6 +28,7 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Errno, Error, Result, text};
 use crate::fork::{self, Call, Purpose};
+use crate::process::Uncancelled;
 use crate::segment::Segment;
 
 const LIVE: u64 = 1 << 31;
@@ -221,9 +222,7 @@ impl Handle {
         entry
             .change(generation, |state| state | CLOSING)
             .ok_or_else(|| self.unknown())?;
-        while entry.state() & USERS != 0 {
-            thread::sleep(POLL);
-        }
+        wait_for_users(entry);
         let call = Call::begin(Purpose::Change)?;
         // SAFETY: this thread has set `closing`, and no user is left.
         let segment = unsafe { (*entry.segment.get()).take() };
@@ -244,6 +243,16 @@ impl Handle {
             "use handle {:#x}, which shmCreate never returned, or which was destroyed",
             self.0
         ))
+    }
+}
+
+fn wait_for_users(entry: &Entry) {
+    if entry.state() & USERS == 0 {
+        return;
+    }
+    let _uncancelled = Uncancelled::new();
+    while entry.state() & USERS != 0 {
+        thread::sleep(POLL);
     }
 }
 

@@ -27,6 +27,7 @@
 //! | `sysv`     | shmget(2), shmop(2), shmctl(2) as safe wrappers |
 //! | `snapshot` | save and load |
 //! | `filename` | libgpl's file name translation |
+//! | `name`     | a segment's name, as a program remembers it |
 //! | `message`  | what is printed, where, when |
 //! | `fork`     | calls in progress, and what fork makes of them |
 //! | `process`  | environment, credentials, `errno`, C streams as safe wrappers |
@@ -55,6 +56,7 @@ mod fork;
 pub mod fuzzing;
 mod handle;
 mod message;
+mod name;
 mod process;
 mod registry;
 mod segment;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
-use crate::error::{Errno, Quoted, Result, try_to_vec};
+use crate::error::{Errno, Quoted, Result};
 use crate::fork::{Call, Purpose};
+use crate::name::OwnedName;
 use crate::process;
 use crate::registry::{Entry, Lookup, NAME_MAX, Name, Registry};
 use crate::snapshot::{self, Loaded};
@@ -47,7 +48,7 @@ const ID_IS_FRESH: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct Segment {
-    name: Vec<u8>,
+    name: OwnedName,
     entry: Entry,
     origin: Origin,
     /// The registry that the name was found in, even if it is gone by now.
@@ -131,9 +132,9 @@ impl Segment {
         }
         let _call = Call::begin(Purpose::Change)?;
         // The program's own string may change at any time.
-        let owned = try_to_vec(name)
+        let owned = OwnedName::new(name)
             .map_err(|errno| errno.during(format_args!("map segment {}", Quoted(name))))?;
-        let name = Name::new(&owned);
+        let name = Name::new(owned.bytes());
         for _ in 0..ATTEMPTS {
             let registry = Registry::current()?;
             let names = registry.lock()?;
@@ -181,7 +182,7 @@ impl Segment {
     /// The name, any bytes but zero.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        &self.name
+        self.name.bytes()
     }
 
     /// The System V identifier, as `ipcs -m` shows it, good for shmctl(2).
@@ -395,6 +396,11 @@ impl Drop for Segment {
 
 impl std::fmt::Display for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "segment {} (id {})", Quoted(&self.name), self.entry.id)
+        write!(
+            f,
+            "segment {} (id {})",
+            Quoted(self.name.bytes()),
+            self.entry.id
+        )
     }
 }

@@ -51,7 +51,7 @@ pub(crate) use layout::{NAME_MAX, Name};
 
 use crate::error::{Errno, Error, Quoted, Result};
 use crate::fork;
-use crate::process;
+use crate::process::{self, Uncancelled};
 use crate::sysv::{self, Id, Key, Mapping, Placement, Status};
 use layout::{Damage, Facts, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use lock::{Acquired, Held};
@@ -185,6 +185,7 @@ impl Registry {
 
     /// Finds the name space's registry under its keys, or makes it.
     fn open(namespace: &NameSpace) -> Result<Self> {
+        let _uncancelled = Uncancelled::new();
         let identity = namespace.identity()?;
         let mut made = None;
         for _ in 0..ATTEMPTS {
@@ -804,5 +805,5 @@ fn creator() -> u32 {
 /// A key for a new segment: nobody else's but by a rare chance, which shmget(2)
 /// notices.
 fn random_key() -> Key {
-    SEGMENT_KEYS | process::random() & KEY_BITS
+    SEGMENT_KEYS | process::random(creator()) & KEY_BITS
 }

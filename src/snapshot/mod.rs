@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
 use crate::error::{Errno, Quoted, Result};
+use crate::process::Uncancelled;
 
 /// What a load did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ impl Loaded {
 
 /// Writes all bytes to a file, all or nothing.
 pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
+    let _uncancelled = Uncancelled::new();
     target::write(bytes, path).map_err(|errno| {
         errno.during(format_args!(
             "save {} bytes to {}",
@@ -49,6 +51,7 @@ pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
 
 /// Reads as many bytes as both have from a file.
 pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
+    let _uncancelled = Uncancelled::new();
     let file = Quoted(path.as_os_str().as_bytes());
     let loaded = read(bytes, path)
         .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
