@@ -136,14 +136,13 @@ impl Handle {
         ptr::without_provenance_mut(self.0)
     }
 
-    /// A handle for a segment. `ENOMEM` if there is no room.
+    /// A handle for a segment. `ENOMEM` if there is no room; then nothing is
+    /// left of a segment that was made for it.
     pub(crate) fn new(segment: Segment) -> Result<Self> {
-        let no_room = |errno: Errno| errno.during(format_args!("make a handle for {segment}"));
-        let number = match pop_free() {
-            Some(number) => number,
-            None => grow().map_err(no_room)?,
-        };
-        let entry = entry(number).ok_or(Errno(libc::ENOMEM)).map_err(no_room)?;
+        let (number, entry) = free_entry().map_err(|errno| {
+            segment.give_up();
+            errno.during(format_args!("make a handle for {segment}"))
+        })?;
         let generation = entry.state.load(Ordering::Relaxed) >> GENERATION_SHIFT;
         let address = segment.bytes().as_ptr().cast_mut().cast();
         entry.address.store(address, Ordering::Relaxed);
@@ -284,6 +283,15 @@ fn place(number: usize) -> (usize, usize) {
 fn entry(number: usize) -> Option<&'static Entry> {
     let (chunk, index) = place(number);
     TABLE.get(chunk)?.get()?.get(index)
+}
+
+/// Takes an entry that is free.
+fn free_entry() -> std::result::Result<(usize, &'static Entry), Errno> {
+    let number = match pop_free() {
+        Some(number) => number,
+        None => grow()?,
+    };
+    Ok((number, entry(number).ok_or(Errno(libc::ENOMEM))?))
 }
 
 /// Takes a number that was never used, and makes memory for it if need be.

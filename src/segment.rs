@@ -3,17 +3,20 @@
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
-use crate::error::{Errno, Quoted, Result, try_to_vec};
+use crate::error::{Errno, Error, Quoted, Result, try_to_vec};
 use crate::fork::{Call, Purpose};
+use crate::info::{Info, Permissions};
+use crate::options::Options;
 use crate::process;
-use crate::registry::{Entry, Lookup, NAME_MAX, Name, Registry};
+use crate::registry::{Entry, Lifetime, Lookup, NAME_MAX, Name, Names, Registry};
 use crate::snapshot::{self, Loaded};
-use crate::sysv::{self, Mapping, Placement, Status};
+use crate::sysv::{self, Access, Making, Mapping, Placement, Status, Swapping};
 
 /// How often a segment that others delete while it is being mapped is looked
 /// for again.
@@ -29,6 +32,8 @@ const ID_IS_FRESH: Duration = Duration::from_secs(1);
 /// with [`destroy`](Self::destroy) or by dropping it. If that process dies
 /// instead, the segment keeps its bytes and its name. Other processes, C ones
 /// that use `shm_util.h` too, may read and write it at any time.
+///
+/// [`Options`] are for segments that are not made or mapped in the usual way.
 ///
 /// ```
 /// use shm_util::Segment;
@@ -50,6 +55,7 @@ pub struct Segment {
     name: Vec<u8>,
     entry: Entry,
     origin: Origin,
+    access: Access,
     /// The registry that the name was found in, even if it is gone by now.
     registry: Arc<Registry>,
     /// `None` only after it was detached.
@@ -61,8 +67,46 @@ pub struct Segment {
 pub(crate) enum Wanted {
     /// One that exists.
     Existing,
+    /// One that exists with at least so many bytes.
+    ExistingOfSize(NonZeroUsize),
     /// One that exists with at least so many bytes, or a new one.
     OfSize(NonZeroUsize),
+    /// A new one.
+    New(NonZeroUsize),
+}
+
+impl Wanted {
+    /// How many bytes one that exists must have.
+    const fn least(self) -> Option<NonZeroUsize> {
+        match self {
+            Self::ExistingOfSize(size) | Self::OfSize(size) => Some(size),
+            Self::Existing | Self::New(_) => None,
+        }
+    }
+}
+
+/// How a segment is to be mapped, and how a new one is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) wanted: Wanted,
+    pub(crate) placement: Placement,
+    pub(crate) access: Access,
+    pub(crate) making: Making,
+    /// That of a new one, unless `SHM_UTIL_KEEP` asks for [`Lifetime::Kept`].
+    pub(crate) lifetime: Lifetime,
+}
+
+impl Terms {
+    /// Those of `shmCreate`.
+    pub(crate) const fn usual(wanted: Wanted, placement: Placement) -> Self {
+        Self {
+            wanted,
+            placement,
+            access: Access::ReadWrite,
+            making: Making::with_mode(Options::USUAL_MODE),
+            lifetime: Lifetime::Used,
+        }
+    }
 }
 
 /// Where a segment comes from.
@@ -81,6 +125,30 @@ enum Fate {
     Deleted,
     /// Somebody else has it mapped.
     InUse,
+    /// It stays, whether anybody has it mapped or not.
+    Kept,
+}
+
+/// Checks what a program gave for a name.
+pub(crate) fn check_name(name: &[u8]) -> Result<()> {
+    if name.len() > NAME_MAX {
+        return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
+            "use a name of {} bytes, which may have {NAME_MAX}",
+            name.len()
+        )));
+    }
+    if name.contains(&0) {
+        return Err(Errno(libc::EINVAL).during(format_args!(
+            "use the name {}, which has a zero byte in it",
+            Quoted(name)
+        )));
+    }
+    Ok(())
+}
+
+/// The error of a name that has no segment.
+pub(crate) fn no_such(name: &[u8]) -> Error {
+    Errno(libc::ENOENT).during(format_args!("find segment {}", Quoted(name)))
 }
 
 impl Segment {
@@ -98,12 +166,7 @@ impl Segment {
     /// * `EUCLEAN`, `ENOTSUP`: the registry was overwritten, or is another
     ///   version's.
     pub fn create(name: impl AsRef<[u8]>, size: usize) -> Result<Self> {
-        let name = name.as_ref();
-        let Some(size) = NonZeroUsize::new(size) else {
-            return Err(Errno(libc::EINVAL)
-                .during(format_args!("make segment {} of 0 bytes", Quoted(name))));
-        };
-        Self::map(name, Wanted::OfSize(size), Placement::Anywhere)
+        Options::new().create(name, size)
     }
 
     /// Maps the segment of this name.
@@ -112,23 +175,13 @@ impl Segment {
     ///
     /// `ENOENT` if there is none; else as [`create`](Self::create).
     pub fn open(name: impl AsRef<[u8]>) -> Result<Self> {
-        Self::map(name.as_ref(), Wanted::Existing, Placement::Anywhere)
+        Options::new().open(name)
     }
 
     /// What both do, and `shmCreate`.
-    pub(crate) fn map(name: &[u8], wanted: Wanted, placement: Placement) -> Result<Self> {
-        if name.len() > NAME_MAX {
-            return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
-                "use a name of {} bytes, which may have {NAME_MAX}",
-                name.len()
-            )));
-        }
-        if name.contains(&0) {
-            return Err(Errno(libc::EINVAL).during(format_args!(
-                "use the name {}, which has a zero byte in it",
-                Quoted(name)
-            )));
-        }
+    pub(crate) fn map(name: &[u8], terms: Terms) -> Result<Self> {
+        let wanted = terms.wanted;
+        check_name(name)?;
         let _call = Call::begin(Purpose::Change)?;
         // The program's own string may change at any time.
         let owned = try_to_vec(name)
@@ -138,20 +191,28 @@ impl Segment {
             let registry = Registry::current()?;
             let names = registry.lock()?;
             let (entry, origin) = match (names.look_up(&name)?, wanted) {
-                (Lookup::Found(entry), Wanted::OfSize(size)) if entry.size < size.get() => {
-                    return Err(Errno(libc::EINVAL).during(format_args!(
-                        "map segment {} with {size} bytes, which has {}",
+                (Lookup::Found(entry), Wanted::New(_)) => {
+                    return Err(Errno(libc::EEXIST).during(format_args!(
+                        "make segment {}, which exists with {} bytes",
                         Quoted(name.bytes()),
                         entry.size
                     )));
                 }
-                (Lookup::Found(entry), _) => (entry, Origin::Found),
-                (Lookup::Absent, Wanted::OfSize(size)) => {
-                    (names.create(&name, size.get())?, Origin::Made)
+                (Lookup::Found(entry), _) => match wanted.least() {
+                    Some(size) if entry.size < size.get() => {
+                        return Err(Errno(libc::EINVAL).during(format_args!(
+                            "map segment {} with {size} bytes, which has {}",
+                            Quoted(name.bytes()),
+                            entry.size
+                        )));
+                    }
+                    _ => (entry, Origin::Found),
+                },
+                (Lookup::Absent, Wanted::OfSize(size) | Wanted::New(size)) => {
+                    (make(&names, &name, size, &terms)?, Origin::Made)
                 }
-                (Lookup::Absent, Wanted::Existing) => {
-                    return Err(Errno(libc::ENOENT)
-                        .during(format_args!("find segment {}", Quoted(name.bytes()))));
+                (Lookup::Absent, Wanted::Existing | Wanted::ExistingOfSize(_)) => {
+                    return Err(no_such(name.bytes()));
                 }
                 (Lookup::NotCurrent, _) => {
                     drop(names);
@@ -162,11 +223,12 @@ impl Segment {
             // Mapping may take seconds (mlockall), so others may come in now,
             // and may even delete the segment before it is mapped.
             drop(names);
-            if let Some(mapping) = attach(&registry, &name, entry, origin, placement)? {
+            if let Some(mapping) = attach(&registry, &name, entry, origin, &terms)? {
                 return Ok(Self {
                     name: owned,
                     entry,
                     origin,
+                    access: terms.access,
                     registry,
                     mapping: Some(mapping),
                 });
@@ -235,11 +297,137 @@ impl Segment {
 
     /// The same within a call that has begun.
     pub(crate) fn load_within(&self, _call: &Call, file: &Path) -> Result<Loaded> {
+        if self.access == Access::ReadOnly {
+            return Err(Errno(libc::EACCES).during(format_args!(
+                "load {} into {self}, which is mapped for reading only",
+                Quoted(file.as_os_str().as_bytes())
+            )));
+        }
         snapshot::load(self.bytes(), file)
     }
 
+    /// What is known of the segment now. Of one that has lost its name (see
+    /// [`remove`](crate::remove)) too: its key is 0 then.
+    ///
+    /// # Errors
+    ///
+    /// * `EACCES`: the segment is another user's, who does not let us read it.
+    /// * `EIDRM`: this process is in another IPC name space now.
+    /// * `EDEADLK`, `EUCLEAN`: see [`create`](Self::create).
+    pub fn info(&self) -> Result<Info> {
+        self.info_within(&Call::begin(Purpose::Change)?)
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn info_within(&self, _call: &Call) -> Result<Info> {
+        let status = self.status("look at")?;
+        let lifetime = self.registry.lifetime(&self.entry)?;
+        let name =
+            try_to_vec(&self.name).map_err(|errno| errno.during(format_args!("look at {self}")))?;
+        let lifetime = lifetime.unwrap_or(Lifetime::Used);
+        Ok(Info::new(name, &self.entry, &status, lifetime))
+    }
+
+    /// Changes the segment's owner, group and permission bits (`IPC_SET`). Its
+    /// creator may change them back.
+    ///
+    /// # Errors
+    ///
+    /// * `EPERM`: the segment is another user's.
+    /// * `EINVAL`: the mode has bits beyond 0o777, or there is no such user.
+    /// * `EACCES`, `EIDRM`: see [`info`](Self::info).
+    /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
+    pub fn set_permissions(&self, permissions: Permissions) -> Result<()> {
+        self.set_permissions_within(&Call::begin(Purpose::Change)?, permissions)
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn set_permissions_within(
+        &self,
+        _call: &Call,
+        permissions: Permissions,
+    ) -> Result<()> {
+        let failed = |errno: Errno| errno.during(format_args!("set the permissions of {self}"));
+        let change = permissions.to_change().map_err(failed)?;
+        // The kernel takes all of them at once: so that nobody else's change is
+        // undone who changes another one at this moment.
+        let _names = self.registry.lock()?;
+        self.status("set the permissions of")?;
+        sysv::set(self.entry.id, change).map_err(failed)
+    }
+
+    /// Keeps the segment in memory: no page of it is written to swap space
+    /// (`SHM_LOCK`). A page that was never used is not made by this.
+    ///
+    /// # Errors
+    ///
+    /// * `EPERM`: the segment is another user's, or `RLIMIT_MEMLOCK` is 0.
+    /// * `ENOMEM`: it is larger than `RLIMIT_MEMLOCK` lets us lock.
+    /// * `EACCES`, `EIDRM`, `EDEADLK`: see [`info`](Self::info).
+    pub fn lock(&self) -> Result<()> {
+        self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Forbidden)
+    }
+
+    /// Undoes [`lock`](Self::lock).
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Self::lock), but for `ENOMEM`.
+    pub fn unlock(&self) -> Result<()> {
+        self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Allowed)
+    }
+
+    /// What both do within a call that has begun.
+    pub(crate) fn set_swapping_within(&self, _call: &Call, swapping: Swapping) -> Result<()> {
+        let doing = match swapping {
+            Swapping::Forbidden => "lock",
+            Swapping::Allowed => "unlock",
+        };
+        self.status(doing)?;
+        sysv::set_swapping(self.entry.id, swapping)
+            .map_err(|errno| errno.during(format_args!("{doing} {self}")))
+    }
+
+    /// Has the segment outlive its last user, until its name is removed with
+    /// [`remove`](crate::remove); or not any more.
+    ///
+    /// # Errors
+    ///
+    /// * `EPERM`: the segment is another user's.
+    /// * `EIDRM`: it has lost its name: it, or the registry, was removed.
+    /// * `EACCES`: it may not be looked at.
+    /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
+    pub fn keep(&self, yes: bool) -> Result<()> {
+        self.keep_within(&Call::begin(Purpose::Change)?, Lifetime::kept_if(yes))
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn keep_within(&self, _call: &Call, lifetime: Lifetime) -> Result<()> {
+        let names = self.registry.lock()?;
+        if set_lifetime(&names, &self.name, &self.entry, lifetime)? {
+            return Ok(());
+        }
+        Err(Errno(libc::EIDRM).during(format_args!("keep {self}, which has lost its name")))
+    }
+
+    /// Of a handle that nobody gets: a segment that was made for it does not
+    /// outlive it.
+    pub(crate) fn give_up(&self) {
+        if self.origin == Origin::Made {
+            let names = self.registry.lock();
+            let _ = names.and_then(|names| names.set_lifetime(&self.entry, Lifetime::Used));
+        }
+    }
+
+    /// The status of the segment, which has lost its name perhaps.
+    fn status(&self, doing: &str) -> Result<Status> {
+        self.entry
+            .status_of_mapped()
+            .map_err(|errno| errno.during(format_args!("{doing} {self}")))
+    }
+
     /// Takes the mapping away, and deletes the segment and its name if nobody
-    /// else has it mapped.
+    /// else has it mapped, and it is not kept.
     ///
     /// # Errors
     ///
@@ -269,7 +457,7 @@ impl Segment {
         };
         // Whether that worked or the mapping was gone already: it is now.
         let detached = self.detach(mapping);
-        if fate? == Fate::Deleted {
+        if fate? != Fate::InUse {
             return detached;
         }
         // Only now does this process not count any more: of two that leave at
@@ -277,10 +465,10 @@ impl Segment {
         while self.is_abandoned()? {
             // The memory of a segment that is deleted while it is mapped is
             // freed when it is unmapped, that is, without the lock.
-            let mapping = Mapping::attach(self.entry.id, Placement::Anywhere, self.entry.size).ok();
+            let mapping = attach_again(&self.entry, self.access);
             let fate = self.delete_if_last(u64::from(mapping.is_some()));
             drop(mapping);
-            if fate? == Fate::Deleted {
+            if fate? != Fate::InUse {
                 break;
             }
         }
@@ -305,20 +493,30 @@ impl Segment {
         }
     }
 
-    /// Marks the segment for deletion and frees its name, unless there are more
-    /// mappings than those that this process still has.
+    /// Marks the segment for deletion and frees its name, unless it is kept, or
+    /// there are more mappings than those that this process still has.
     fn delete_if_last(&self, own_mappings: u64) -> Result<Fate> {
         let is_last = |status: &Status| status.mappings <= own_mappings;
         let names = self.registry.lock().inspect_err(|error| {
             // An overwritten registry names nothing any more, so nobody can
-            // be about to attach the segment, and nobody would ever find it.
+            // be about to attach the segment, and nobody would ever find it. But
+            // a kept one may be worth a search by hand.
             if error.errno() == libc::EUCLEAN
+                && !matches!(
+                    self.registry.lifetime(&self.entry),
+                    Ok(Some(Lifetime::Kept))
+                )
                 && matches!(self.entry.status(), Ok(Some(status)) if is_last(&status))
             {
                 let _ = sysv::remove(self.entry.id);
             }
         })?;
         match self.entry.status() {
+            Ok(Some(status))
+                if is_last(&status) && !names.ends_with_its_last_user(&self.entry)? =>
+            {
+                Ok(Fate::Kept)
+            }
             // Who is about to attach it looks at the name afterwards, and
             // starts again when it finds it freed.
             Ok(Some(status)) if is_last(&status) => match names.remove(&self.entry)? {
@@ -335,6 +533,47 @@ impl Segment {
     }
 }
 
+/// Makes a segment for a name that has none.
+fn make(names: &Names<'_>, name: &Name<'_>, size: NonZeroUsize, terms: &Terms) -> Result<Entry> {
+    let lifetime = if process::variable_is_nonzero(c"SHM_UTIL_KEEP") {
+        Lifetime::Kept
+    } else {
+        terms.lifetime
+    };
+    names.create(name, size.get(), terms.making, lifetime)
+}
+
+/// Changes how long a segment lives, which is for those who may remove it.
+/// False if it has lost its name.
+pub(crate) fn set_lifetime(
+    names: &Names<'_>,
+    name: &[u8],
+    entry: &Entry,
+    lifetime: Lifetime,
+) -> Result<bool> {
+    let failed = |errno: Errno| {
+        errno.during(format_args!(
+            "keep segment {} (id {})",
+            Quoted(name),
+            entry.id
+        ))
+    };
+    let Some(status) = entry.status().map_err(failed)? else {
+        return Ok(false);
+    };
+    if names.lifetime(entry)? == Some(lifetime) {
+        return Ok(true);
+    }
+    entry.may_be_removed(&status).map_err(failed)?;
+    names.set_lifetime(entry, lifetime)
+}
+
+/// Attaches a segment that is to be removed, so that its memory is freed when
+/// it is detached again, that is, without the lock.
+pub(crate) fn attach_again(entry: &Entry, access: Access) -> Option<Mapping> {
+    Mapping::attach(entry.id, Placement::Anywhere, access, entry.size).ok()
+}
+
 /// Attaches a segment that the registry named a moment ago. `None` if it was
 /// deleted since. A new one that can't be attached is deleted.
 fn attach(
@@ -342,10 +581,11 @@ fn attach(
     name: &Name<'_>,
     entry: Entry,
     origin: Origin,
-    placement: Placement,
+    terms: &Terms,
 ) -> Result<Option<Mapping>> {
     let begun = process::coarse_time();
-    let attached = Mapping::attach(entry.id, placement, entry.size);
+    let placement = terms.placement;
+    let attached = Mapping::attach(entry.id, placement, terms.access, entry.size);
     let names = registry.lock()?;
     if !names.has(&entry)? {
         return Ok(None);
@@ -365,7 +605,9 @@ fn attach(
                 Ok(None) => return Ok(None),
                 // Nothing is lost: nobody has seen it.
                 Ok(Some(status))
-                    if origin == Origin::Made && status.mappings == 0 && !status.ever_attached =>
+                    if origin == Origin::Made
+                        && status.mappings == 0
+                        && !status.was_ever_attached() =>
                 {
                     let _ = names.remove(&entry)?;
                 }
