@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::error::{Errno, Error, Quoted, Result};
 use crate::handle::Handle;
-use crate::segment::{Segment, Wanted};
+use crate::segment::{Segment, Terms, Wanted};
 use crate::sysv::Placement;
 use crate::{filename, message, process};
 
@@ -127,7 +127,7 @@ fn create(
         0 => Placement::Anywhere,
         at => Placement::At(at),
     };
-    let handle = Handle::new(Segment::map(name, wanted, placement)?)?;
+    let handle = Handle::new(Segment::map(name, Terms::usual(wanted, placement))?)?;
     *memory = handle.to_pointer();
     if let Some(address) = address {
         *address = pointer_of(handle);

@@ -14,8 +14,8 @@ use std::sync::atomic::Ordering;
 use crate::filename;
 use crate::fork::Call;
 use crate::handle::Handle;
-use crate::registry;
-use crate::segment::{Segment, Wanted};
+use crate::registry::survive_damage;
+use crate::segment::{Segment, Terms, Wanted};
 use crate::sysv::Placement;
 
 /// The input's last line is a file name, the lines before are `NAME=value`.
@@ -48,7 +48,7 @@ pub fn filename(data: &[u8]) {
 
 /// The input says which bytes of a registry in use are overwritten with what.
 pub fn registry(data: &[u8]) {
-    registry::survive_damage(data);
+    survive_damage(data);
 }
 
 /// The input is a sequence of calls, each of which must do what a simple model
@@ -116,7 +116,7 @@ impl Model {
     }
 
     fn create(&mut self, name: usize, wanted: Wanted) {
-        let result = Segment::map(&Self::name(name), wanted, Placement::Anywhere);
+        let result = Segment::map(&Self::name(name), Terms::usual(wanted, Placement::Anywhere));
         let expected = match (self.segments.get(&name), wanted) {
             (None, Wanted::Existing) => Err(libc::ENOENT),
             (Some((_, bytes)), Wanted::OfSize(size)) if bytes.len() < size.get() => {

@@ -94,6 +94,13 @@ impl Entry {
         in_this_process(self.state.load(Ordering::Acquire))
     }
 
+    /// Whether a handle of this generation is good.
+    fn is_open(&self, generation: u64) -> bool {
+        let stored = self.state.load(Ordering::Acquire);
+        // Mostly it says so itself, and the epoch does not matter.
+        is_open(stored, generation) || is_open(in_this_process(stored), generation)
+    }
+
     /// Changes the state if the entry still belongs to a handle of this
     /// generation that nobody destroys.
     fn change(&self, generation: u64, to: impl Fn(u64) -> u64) -> Option<()> {
@@ -137,14 +144,13 @@ impl Handle {
         ptr::without_provenance_mut(self.0)
     }
 
-    /// A handle for a segment. `ENOMEM` if there is no room.
+    /// A handle for a segment. `ENOMEM` if there is no room; then nothing is
+    /// left of a segment that was made for it.
     pub(crate) fn new(segment: Segment) -> Result<Self> {
-        let no_room = |errno: Errno| errno.during(format_args!("make a handle for {segment}"));
-        let number = match pop_free() {
-            Some(number) => number,
-            None => grow().map_err(no_room)?,
-        };
-        let entry = entry(number).ok_or(Errno(libc::ENOMEM)).map_err(no_room)?;
+        let (number, entry) = free_entry().map_err(|errno| {
+            segment.give_up();
+            errno.during(format_args!("make a handle for {segment}"))
+        })?;
         let generation = entry.state.load(Ordering::Relaxed) >> GENERATION_SHIFT;
         let address = segment.bytes().as_ptr().cast_mut().cast();
         entry.address.store(address, Ordering::Relaxed);
@@ -172,13 +178,14 @@ impl Handle {
 
     fn read<T>(self, read: impl Fn(&Entry) -> T) -> Option<T> {
         let (entry, generation) = self.find()?;
-        if !is_open(entry.state(), generation) {
+        if !entry.is_open(generation) {
             return None;
         }
         let value = read(entry);
         // If the entry belongs to the same handle still, the value is its own.
         fence(Ordering::Acquire);
-        is_open(entry.state(), generation).then_some(value)
+        let stored = entry.state.load(Ordering::Relaxed);
+        (stored >> GENERATION_SHIFT == generation).then_some(value)
     }
 
     /// Where the segment is mapped.
@@ -293,6 +300,15 @@ fn place(number: usize) -> (usize, usize) {
 fn entry(number: usize) -> Option<&'static Entry> {
     let (chunk, index) = place(number);
     TABLE.get(chunk)?.get()?.get(index)
+}
+
+/// Takes an entry that is free.
+fn free_entry() -> std::result::Result<(usize, &'static Entry), Errno> {
+    let number = match pop_free() {
+        Some(number) => number,
+        None => grow()?,
+    };
+    Ok((number, entry(number).ok_or(Errno(libc::ENOMEM))?))
 }
 
 /// Takes a number that was never used, and makes memory for it if need be.

@@ -16,6 +16,7 @@
 //!
 //! ```text
 //! capi -> handle -> segment -> registry -> sysv
+//!                   directory -^
 //! ```
 //!
 //! | module     | job |
@@ -23,6 +24,9 @@
 //! | `capi`     | the functions of `shm_util.h`: conversion only |
 //! | `handle`   | handles: checked numbers, never dereferenced |
 //! | `segment`  | create, attach, detach a named segment: the life cycle |
+//! | `options`  | how a segment is made or mapped, if not in the usual way |
+//! | `directory` | what is done by name: look, list, keep, remove, clean up |
+//! | `info`     | what is known of a segment, as the caller gets it |
 //! | `registry` | the names: open, lock, look up, insert, remove, recover |
 //! | `sysv`     | shmget(2), shmop(2), shmctl(2) as safe wrappers |
 //! | `snapshot` | save and load |
@@ -43,6 +47,7 @@ compile_error!("shm_util was built and tested with glibc on 64-bit machines only
 compile_error!("the library for C programs is built with panic = \"abort\": use make");
 
 pub mod capi;
+mod directory;
 mod error;
 mod filename;
 mod fork;
@@ -55,15 +60,20 @@ mod fork;
 )]
 pub mod fuzzing;
 mod handle;
+mod info;
 mod message;
 mod name;
+mod options;
 mod process;
 mod registry;
 mod segment;
 mod snapshot;
 mod sysv;
 
+pub use directory::{info, keep, list, prune, registry, remove};
 pub use error::{Error, Result};
+pub use info::{Info, Permissions, RegistryInfo};
+pub use options::{Options, ReadOnlySegment};
 pub use segment::Segment;
 pub use snapshot::Loaded;
 

@@ -165,6 +165,13 @@ pub(crate) fn id() -> libc::pid_t {
     unsafe { libc::getpid() }
 }
 
+/// The time of day, in seconds since 1970.
+pub(crate) fn seconds_since_1970() -> u64 {
+    // The kernel's own times are of this clock: one that was taken before it
+    // made a segment is never later.
+    clock(libc::CLOCK_REALTIME_COARSE).as_secs()
+}
+
 /// The time since some moment in the past, to a few milliseconds, at hardly
 /// any cost.
 pub(crate) fn coarse_time() -> Duration {

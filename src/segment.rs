@@ -3,18 +3,21 @@
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
-use crate::error::{Errno, Quoted, Result};
-use crate::fork::{Call, Purpose};
+use crate::error::{Errno, Error, Quoted, Result, try_to_vec};
+use crate::fork::{self, Call, Purpose};
+use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
+use crate::options::Options;
 use crate::process;
-use crate::registry::{Entry, Lookup, NAME_MAX, Name, Registry};
+use crate::registry::{Entry, Lifetime, Lookup, NAME_MAX, Name, Names, Registry};
 use crate::snapshot::{self, Loaded};
-use crate::sysv::{self, Mapping, Placement, Status};
+use crate::sysv::{self, Access, Making, Mapping, Placement, Status, Swapping};
 
 /// How often a segment that others delete while it is being mapped is looked
 /// for again.
@@ -30,6 +33,8 @@ const ID_IS_FRESH: Duration = Duration::from_secs(1);
 /// with [`destroy`](Self::destroy) or by dropping it. If that process dies
 /// instead, the segment keeps its bytes and its name. Other processes, C ones
 /// that use `shm_util.h` too, may read and write it at any time.
+///
+/// [`Options`] are for segments that are not made or mapped in the usual way.
 ///
 /// ```
 /// use shm_util::Segment;
@@ -51,6 +56,7 @@ pub struct Segment {
     name: OwnedName,
     entry: Entry,
     origin: Origin,
+    access: Access,
     /// The registry that the name was found in, even if it is gone by now.
     registry: Arc<Registry>,
     /// `None` only after it was detached.
@@ -62,8 +68,46 @@ pub struct Segment {
 pub(crate) enum Wanted {
     /// One that exists.
     Existing,
+    /// One that exists with at least so many bytes.
+    ExistingOfSize(NonZeroUsize),
     /// One that exists with at least so many bytes, or a new one.
     OfSize(NonZeroUsize),
+    /// A new one.
+    New(NonZeroUsize),
+}
+
+impl Wanted {
+    /// How many bytes one that exists must have.
+    const fn least(self) -> Option<NonZeroUsize> {
+        match self {
+            Self::ExistingOfSize(size) | Self::OfSize(size) => Some(size),
+            Self::Existing | Self::New(_) => None,
+        }
+    }
+}
+
+/// How a segment is to be mapped, and how a new one is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) wanted: Wanted,
+    pub(crate) placement: Placement,
+    pub(crate) access: Access,
+    pub(crate) making: Making,
+    /// That of a new one, unless `SHM_UTIL_KEEP` asks for [`Lifetime::Kept`].
+    pub(crate) lifetime: Lifetime,
+}
+
+impl Terms {
+    /// Those of `shmCreate`.
+    pub(crate) const fn usual(wanted: Wanted, placement: Placement) -> Self {
+        Self {
+            wanted,
+            placement,
+            access: Access::ReadWrite,
+            making: Making::with_mode(Options::USUAL_MODE),
+            lifetime: Lifetime::Used,
+        }
+    }
 }
 
 /// Where a segment comes from.
@@ -82,6 +126,30 @@ enum Fate {
     Deleted,
     /// Somebody else has it mapped.
     InUse,
+    /// It stays, whether anybody has it mapped or not.
+    Kept,
+}
+
+/// Checks what a program gave for a name.
+pub(crate) fn check_name(name: &[u8]) -> Result<()> {
+    if name.len() > NAME_MAX {
+        return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
+            "use a name of {} bytes, which may have {NAME_MAX}",
+            name.len()
+        )));
+    }
+    if name.contains(&0) {
+        return Err(Errno(libc::EINVAL).during(format_args!(
+            "use the name {}, which has a zero byte in it",
+            Quoted(name)
+        )));
+    }
+    Ok(())
+}
+
+/// The error of a name that has no segment.
+pub(crate) fn no_such(name: &[u8]) -> Error {
+    Errno(libc::ENOENT).during(format_args!("find segment {}", Quoted(name)))
 }
 
 impl Segment {
@@ -99,12 +167,7 @@ impl Segment {
     /// * `EUCLEAN`, `ENOTSUP`: the registry was overwritten, or is another
     ///   version's.
     pub fn create(name: impl AsRef<[u8]>, size: usize) -> Result<Self> {
-        let name = name.as_ref();
-        let Some(size) = NonZeroUsize::new(size) else {
-            return Err(Errno(libc::EINVAL)
-                .during(format_args!("make segment {} of 0 bytes", Quoted(name))));
-        };
-        Self::map(name, Wanted::OfSize(size), Placement::Anywhere)
+        Options::new().create(name, size)
     }
 
     /// Maps the segment of this name.
@@ -113,23 +176,13 @@ impl Segment {
     ///
     /// `ENOENT` if there is none; else as [`create`](Self::create).
     pub fn open(name: impl AsRef<[u8]>) -> Result<Self> {
-        Self::map(name.as_ref(), Wanted::Existing, Placement::Anywhere)
+        Options::new().open(name)
     }
 
     /// What both do, and `shmCreate`.
-    pub(crate) fn map(name: &[u8], wanted: Wanted, placement: Placement) -> Result<Self> {
-        if name.len() > NAME_MAX {
-            return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
-                "use a name of {} bytes, which may have {NAME_MAX}",
-                name.len()
-            )));
-        }
-        if name.contains(&0) {
-            return Err(Errno(libc::EINVAL).during(format_args!(
-                "use the name {}, which has a zero byte in it",
-                Quoted(name)
-            )));
-        }
+    pub(crate) fn map(name: &[u8], terms: Terms) -> Result<Self> {
+        let wanted = terms.wanted;
+        check_name(name)?;
         let _call = Call::begin(Purpose::Change)?;
         // The program's own string may change at any time.
         let owned = OwnedName::new(name)
@@ -139,20 +192,28 @@ impl Segment {
             let registry = Registry::current()?;
             let names = registry.lock()?;
             let (entry, origin) = match (names.look_up(&name)?, wanted) {
-                (Lookup::Found(entry), Wanted::OfSize(size)) if entry.size < size.get() => {
-                    return Err(Errno(libc::EINVAL).during(format_args!(
-                        "map segment {} with {size} bytes, which has {}",
+                (Lookup::Found(entry), Wanted::New(_)) => {
+                    return Err(Errno(libc::EEXIST).during(format_args!(
+                        "make segment {}, which exists with {} bytes",
                         Quoted(name.bytes()),
                         entry.size
                     )));
                 }
-                (Lookup::Found(entry), _) => (entry, Origin::Found),
-                (Lookup::Absent, Wanted::OfSize(size)) => {
-                    (names.create(&name, size.get())?, Origin::Made)
+                (Lookup::Found(entry), _) => match wanted.least() {
+                    Some(size) if entry.size < size.get() => {
+                        return Err(Errno(libc::EINVAL).during(format_args!(
+                            "map segment {} with {size} bytes, which has {}",
+                            Quoted(name.bytes()),
+                            entry.size
+                        )));
+                    }
+                    _ => (entry, Origin::Found),
+                },
+                (Lookup::Absent, Wanted::OfSize(size) | Wanted::New(size)) => {
+                    (make(&names, &name, size, &terms)?, Origin::Made)
                 }
-                (Lookup::Absent, Wanted::Existing) => {
-                    return Err(Errno(libc::ENOENT)
-                        .during(format_args!("find segment {}", Quoted(name.bytes()))));
+                (Lookup::Absent, Wanted::Existing | Wanted::ExistingOfSize(_)) => {
+                    return Err(no_such(name.bytes()));
                 }
                 (Lookup::NotCurrent, _) => {
                     drop(names);
@@ -163,11 +224,12 @@ impl Segment {
             // Mapping may take seconds (mlockall), so others may come in now,
             // and may even delete the segment before it is mapped.
             drop(names);
-            if let Some(mapping) = attach(&registry, &name, entry, origin, placement)? {
+            if let Some(mapping) = attach(&registry, &name, entry, origin, &terms)? {
                 return Ok(Self {
                     name: owned,
                     entry,
                     origin,
+                    access: terms.access,
                     registry,
                     mapping: Some(mapping),
                 });
@@ -236,11 +298,137 @@ impl Segment {
 
     /// The same within a call that has begun.
     pub(crate) fn load_within(&self, _call: &Call, file: &Path) -> Result<Loaded> {
+        if self.access == Access::ReadOnly {
+            return Err(Errno(libc::EACCES).during(format_args!(
+                "load {} into {self}, which is mapped for reading only",
+                Quoted(file.as_os_str().as_bytes())
+            )));
+        }
         snapshot::load(self.bytes(), file)
     }
 
+    /// What is known of the segment now. Of one that has lost its name (see
+    /// [`remove`](crate::remove)) too: its key is 0 then.
+    ///
+    /// # Errors
+    ///
+    /// * `EACCES`: the segment is another user's, who does not let us read it.
+    /// * `EIDRM`: this process is in another IPC name space now.
+    /// * `EDEADLK`, `EUCLEAN`: see [`create`](Self::create).
+    pub fn info(&self) -> Result<Info> {
+        self.info_within(&Call::begin(Purpose::Change)?)
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn info_within(&self, _call: &Call) -> Result<Info> {
+        let status = self.status("look at")?;
+        let lifetime = self.registry.lifetime(&self.entry)?;
+        let name = try_to_vec(self.name())
+            .map_err(|errno| errno.during(format_args!("look at {self}")))?;
+        let lifetime = lifetime.unwrap_or(Lifetime::Used);
+        Ok(Info::new(name, &self.entry, &status, lifetime))
+    }
+
+    /// Changes the segment's owner, group and permission bits (`IPC_SET`). Its
+    /// creator may change them back.
+    ///
+    /// # Errors
+    ///
+    /// * `EPERM`: the segment is another user's.
+    /// * `EINVAL`: the mode has bits beyond 0o777, or there is no such user.
+    /// * `EACCES`, `EIDRM`: see [`info`](Self::info).
+    /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
+    pub fn set_permissions(&self, permissions: Permissions) -> Result<()> {
+        self.set_permissions_within(&Call::begin(Purpose::Change)?, permissions)
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn set_permissions_within(
+        &self,
+        _call: &Call,
+        permissions: Permissions,
+    ) -> Result<()> {
+        let failed = |errno: Errno| errno.during(format_args!("set the permissions of {self}"));
+        let change = permissions.to_change().map_err(failed)?;
+        // The kernel takes all of them at once: so that nobody else's change is
+        // undone who changes another one at this moment.
+        let _names = self.registry.lock()?;
+        self.status("set the permissions of")?;
+        sysv::set(self.entry.id, change).map_err(failed)
+    }
+
+    /// Keeps the segment in memory: no page of it is written to swap space
+    /// (`SHM_LOCK`). A page that was never used is not made by this.
+    ///
+    /// # Errors
+    ///
+    /// * `EPERM`: the segment is another user's, or `RLIMIT_MEMLOCK` is 0.
+    /// * `ENOMEM`: it is larger than `RLIMIT_MEMLOCK` lets us lock.
+    /// * `EACCES`, `EIDRM`, `EDEADLK`: see [`info`](Self::info).
+    pub fn lock(&self) -> Result<()> {
+        self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Forbidden)
+    }
+
+    /// Undoes [`lock`](Self::lock).
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Self::lock), but for `ENOMEM`.
+    pub fn unlock(&self) -> Result<()> {
+        self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Allowed)
+    }
+
+    /// What both do within a call that has begun.
+    pub(crate) fn set_swapping_within(&self, _call: &Call, swapping: Swapping) -> Result<()> {
+        let doing = match swapping {
+            Swapping::Forbidden => "lock",
+            Swapping::Allowed => "unlock",
+        };
+        self.status(doing)?;
+        sysv::set_swapping(self.entry.id, swapping)
+            .map_err(|errno| errno.during(format_args!("{doing} {self}")))
+    }
+
+    /// Has the segment outlive its last user, until its name is removed with
+    /// [`remove`](crate::remove); or not any more.
+    ///
+    /// # Errors
+    ///
+    /// * `EPERM`: the segment is another user's.
+    /// * `EIDRM`: it has lost its name: it, or the registry, was removed.
+    /// * `EACCES`: it may not be looked at.
+    /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
+    pub fn keep(&self, yes: bool) -> Result<()> {
+        self.keep_within(&Call::begin(Purpose::Change)?, Lifetime::kept_if(yes))
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn keep_within(&self, _call: &Call, lifetime: Lifetime) -> Result<()> {
+        let names = self.registry.lock()?;
+        if set_lifetime(&names, self.name(), &self.entry, lifetime)? {
+            return Ok(());
+        }
+        Err(Errno(libc::EIDRM).during(format_args!("keep {self}, which has lost its name")))
+    }
+
+    /// Of a handle that nobody gets: a segment that was made for it does not
+    /// outlive it.
+    pub(crate) fn give_up(&self) {
+        if self.origin == Origin::Made {
+            let names = self.registry.lock();
+            let _ = names.and_then(|names| names.set_lifetime(&self.entry, Lifetime::Used));
+        }
+    }
+
+    /// The status of the segment, which has lost its name perhaps.
+    fn status(&self, doing: &str) -> Result<Status> {
+        self.entry
+            .status_of_mapped()
+            .map_err(|errno| errno.during(format_args!("{doing} {self}")))
+    }
+
     /// Takes the mapping away, and deletes the segment and its name if nobody
-    /// else has it mapped.
+    /// else has it mapped, and it is not kept.
     ///
     /// # Errors
     ///
@@ -263,14 +451,13 @@ impl Segment {
         // Who found the segment probably leaves others with it; if not, that
         // is noticed below, and costs another mapping.
         let fate = match self.origin {
-            // One mapping is ours only if ours is there: the program may have
-            // called shmdt(2), or kept it from a child (MADV_DONTFORK).
-            Origin::Made if mapping.is_there() => self.delete_if_last(1),
-            Origin::Made | Origin::Found => Ok(Fate::InUse),
+            Origin::Made => self
+                .delete_if_last(|status| status.mappings <= 1 && is_its_mapping(status, &mapping)),
+            Origin::Found => Ok(Fate::InUse),
         };
         // Whether that worked or the mapping was gone already: it is now.
         let detached = self.detach(mapping);
-        if fate? == Fate::Deleted {
+        if fate? != Fate::InUse {
             return detached;
         }
         // Only now does this process not count any more: of two that leave at
@@ -278,10 +465,11 @@ impl Segment {
         while self.is_abandoned()? {
             // The memory of a segment that is deleted while it is mapped is
             // freed when it is unmapped, that is, without the lock.
-            let mapping = Mapping::attach(self.entry.id, Placement::Anywhere, self.entry.size).ok();
-            let fate = self.delete_if_last(u64::from(mapping.is_some()));
+            let mapping = attach_again(&self.entry, self.access);
+            let own_mappings = u64::from(mapping.is_some());
+            let fate = self.delete_if_last(|status| status.mappings <= own_mappings);
             drop(mapping);
-            if fate? == Fate::Deleted {
+            if fate? != Fate::InUse {
                 break;
             }
         }
@@ -306,34 +494,89 @@ impl Segment {
         }
     }
 
-    /// Marks the segment for deletion and frees its name, unless there are more
-    /// mappings than those that this process still has.
-    fn delete_if_last(&self, own_mappings: u64) -> Result<Fate> {
-        let is_last = |status: &Status| status.mappings <= own_mappings;
+    /// Marks the segment for deletion and frees its name, unless it is kept, or
+    /// there are more mappings than those that this process still has.
+    fn delete_if_last(&self, is_last: impl Fn(&Status) -> bool) -> Result<Fate> {
         let names = self.registry.lock().inspect_err(|error| {
             // An overwritten registry names nothing any more, so nobody can
-            // be about to attach the segment, and nobody would ever find it.
+            // be about to attach the segment, and nobody would ever find it. But
+            // a kept one may be worth a search by hand.
             if error.errno() == libc::EUCLEAN
+                && !matches!(
+                    self.registry.lifetime(&self.entry),
+                    Ok(Some(Lifetime::Kept))
+                )
                 && matches!(self.entry.status(), Ok(Some(status)) if is_last(&status))
             {
                 let _ = sysv::remove(self.entry.id);
             }
         })?;
         match self.entry.status() {
+            Ok(Some(status)) if !is_last(&status) => Ok(Fate::InUse),
+            Ok(Some(_)) if !names.ends_with_its_last_user(&self.entry)? => Ok(Fate::Kept),
             // Who is about to attach it looks at the name afterwards, and
             // starts again when it finds it freed.
-            Ok(Some(status)) if is_last(&status) => match names.remove(&self.entry)? {
+            Ok(Some(status)) => match names.remove(&self.entry)? {
                 Ok(()) => Ok(Fate::Deleted),
                 Err(errno) => Err(errno.during(format_args!(
                     "delete {self}, which user {} made",
                     status.creator
                 ))),
             },
-            Ok(Some(_)) => Ok(Fate::InUse),
             Ok(None) => names.remove_stale(&self.entry).map(|()| Fate::Deleted),
             Err(errno) => Err(errno.during(format_args!("look at {self}"))),
         }
     }
+}
+
+/// Makes a segment for a name that has none.
+fn make(names: &Names<'_>, name: &Name<'_>, size: NonZeroUsize, terms: &Terms) -> Result<Entry> {
+    let lifetime = if process::variable_is_nonzero(c"SHM_UTIL_KEEP") {
+        Lifetime::Kept
+    } else {
+        terms.lifetime
+    };
+    names.create(name, size.get(), terms.making, lifetime)
+}
+
+/// Changes how long a segment lives, which is for those who may remove it.
+/// False if it has lost its name.
+pub(crate) fn set_lifetime(
+    names: &Names<'_>,
+    name: &[u8],
+    entry: &Entry,
+    lifetime: Lifetime,
+) -> Result<bool> {
+    let failed = |errno: Errno| {
+        errno.during(format_args!(
+            "keep segment {} (id {})",
+            Quoted(name),
+            entry.id
+        ))
+    };
+    let Some(status) = entry.status().map_err(failed)? else {
+        return Ok(false);
+    };
+    if names.lifetime(entry)? == Some(lifetime) {
+        return Ok(true);
+    }
+    entry.may_be_removed(&status).map_err(failed)?;
+    names.set_lifetime(entry, lifetime)
+}
+
+/// Attaches a segment that is to be removed, so that its memory is freed when
+/// it is detached again, that is, without the lock.
+pub(crate) fn attach_again(entry: &Entry, access: Access) -> Option<Mapping> {
+    Mapping::attach(entry.id, Placement::Anywhere, access, entry.size).ok()
+}
+
+/// Whether a segment's only mapping is this one: the program may have called
+/// shmdt(2), or kept it from a child (`MADV_DONTFORK`).
+fn is_its_mapping(status: &Status, mapping: &Mapping) -> bool {
+    // What this process has attached, and nobody has ever detached.
+    let is_all_there_was =
+        status.detached == 0 && u32::try_from(status.last_process) == Ok(fork::process());
+    is_all_there_was || mapping.is_there()
 }
 
 /// Attaches a segment that the registry named a moment ago. `None` if it was
@@ -343,10 +586,11 @@ fn attach(
     name: &Name<'_>,
     entry: Entry,
     origin: Origin,
-    placement: Placement,
+    terms: &Terms,
 ) -> Result<Option<Mapping>> {
     let begun = process::coarse_time();
-    let attached = Mapping::attach(entry.id, placement, entry.size);
+    let placement = terms.placement;
+    let attached = Mapping::attach(entry.id, placement, terms.access, entry.size);
     let names = registry.lock()?;
     if !names.has(&entry)? {
         return Ok(None);
@@ -366,7 +610,9 @@ fn attach(
                 Ok(None) => return Ok(None),
                 // Nothing is lost: nobody has seen it.
                 Ok(Some(status))
-                    if origin == Origin::Made && status.mappings == 0 && !status.ever_attached =>
+                    if origin == Origin::Made
+                        && status.mappings == 0
+                        && !status.was_ever_attached() =>
                 {
                     let _ = names.remove(&entry)?;
                 }

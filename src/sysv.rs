@@ -31,21 +31,41 @@ pub(crate) struct Status {
     pub(crate) mappings: u64,
     /// The nine permission bits.
     pub(crate) mode: u32,
-    /// Owner's and creator's user ids, and the creator's group id. IPC_SET can
-    /// give a segment away, but not change who made it.
+    /// Whether it may not be swapped out (`SHM_LOCK`).
+    pub(crate) is_locked: bool,
+    /// Owner's and creator's user and group ids. IPC_SET can give a segment
+    /// away, but not change who made it.
     pub(crate) owner: libc::uid_t,
+    pub(crate) group: libc::gid_t,
     pub(crate) creator: libc::uid_t,
     pub(crate) creator_group: libc::gid_t,
-    /// The process that made the segment; 0 if it can't be seen from here.
+    /// The process that made the segment, and the one that last attached or
+    /// detached it; 0 if it can't be seen from here.
     pub(crate) creator_process: libc::pid_t,
+    pub(crate) last_process: libc::pid_t,
+    /// Seconds since 1970; 0 if that has never happened.
+    pub(crate) attached: i64,
+    pub(crate) detached: i64,
+    /// When it was made, or `IPC_SET` changed it.
+    pub(crate) changed: i64,
+}
+
+impl Status {
     /// Whether any process has ever attached the segment.
-    pub(crate) ever_attached: bool,
+    pub(crate) const fn was_ever_attached(&self) -> bool {
+        self.attached != 0
+    }
 }
 
 // Linux's, see shmctl(2).
 const SHM_STAT: c_int = 13;
 const SHM_INFO: c_int = 14;
+const SHM_STAT_ANY: c_int = 15;
 const SHM_DEST: u32 = 0o1000;
+const SHM_LOCKED: u32 = 0o2000;
+/// How many bits of an identifier are an index: so many, or where the kernel
+/// runs with `ipcmni_extend`, so many.
+const INDEX_BITS: [u32; 2] = [15, 24];
 
 fn cerr(result: c_int) -> Result<c_int, Errno> {
     if result == -1 {
@@ -59,10 +79,41 @@ fn last() -> Errno {
     Errno::from(std::io::Error::last_os_error())
 }
 
+/// The nine permission bits.
+pub(crate) const MODE_BITS: u32 = 0o777;
+
+/// How a segment is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Making {
+    /// The permission bits; the umask has no say in them.
+    pub(crate) mode: u32,
+    /// `SHM_HUGETLB`
+    pub(crate) huge_pages: bool,
+    /// `SHM_NORESERVE`
+    pub(crate) no_reserve: bool,
+}
+
+impl Making {
+    /// Of ordinary pages.
+    pub(crate) const fn with_mode(mode: u32) -> Self {
+        Self {
+            mode,
+            huge_pages: false,
+            no_reserve: false,
+        }
+    }
+}
+
 /// Makes a segment of `size` zero bytes. `EEXIST` if the key is in use.
-pub(crate) fn create(key: Key, size: usize, mode: u32) -> Result<Id, Errno> {
-    let mode = c_int::try_from(mode).map_err(|_| Errno(libc::EINVAL))?;
-    let flags = libc::IPC_CREAT | libc::IPC_EXCL | mode;
+pub(crate) fn create(key: Key, size: usize, making: Making) -> Result<Id, Errno> {
+    let mut flags = libc::IPC_CREAT | libc::IPC_EXCL;
+    flags |= c_int::try_from(making.mode & MODE_BITS).map_err(|_| Errno(libc::EINVAL))?;
+    if making.huge_pages {
+        flags |= libc::SHM_HUGETLB;
+    }
+    if making.no_reserve {
+        flags |= libc::SHM_NORESERVE;
+    }
     // SAFETY: shmget takes numbers only.
     cerr(unsafe { libc::shmget(to_c(key), size, flags) })
 }
@@ -92,6 +143,27 @@ pub(crate) fn status(id: Id) -> Result<Status, Errno> {
     raw_status(id).map(Status::from)
 }
 
+/// The same of a segment that this process may not read: what `ipcs -m` shows
+/// to everybody.
+pub(crate) fn status_of_any(id: Id) -> Result<Status, Errno> {
+    match status(id) {
+        Err(Errno(libc::EACCES)) => {}
+        result => return result,
+    }
+    for bits in INDEX_BITS {
+        let index = id & ((1 << bits) - 1);
+        let mut raw = MaybeUninit::<libc::shmid_ds>::uninit();
+        // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+        let found = unsafe { libc::shmctl(index, SHM_STAT_ANY, raw.as_mut_ptr()) };
+        if found == id {
+            // SAFETY: SHM_STAT_ANY succeeded, so the kernel has filled it in.
+            return Ok(Status::from(unsafe { raw.assume_init() }));
+        }
+    }
+    // A kernel older than Linux 4.17.
+    Err(Errno(libc::EACCES))
+}
+
 /// All segments whose status this process may know.
 pub(crate) fn all() -> impl Iterator<Item = (Id, Status)> {
     let mut info = MaybeUninit::<libc::shmid_ds>::uninit();
@@ -115,34 +187,85 @@ impl From<libc::shmid_ds> for Status {
             is_removed: mode & SHM_DEST != 0,
             size: raw.shm_segsz,
             mappings: raw.shm_nattch,
-            mode: mode & 0o777,
+            mode: mode & MODE_BITS,
+            is_locked: mode & SHM_LOCKED != 0,
             owner: raw.shm_perm.uid,
+            group: raw.shm_perm.gid,
             creator: raw.shm_perm.cuid,
             creator_group: raw.shm_perm.cgid,
             creator_process: raw.shm_cpid,
-            ever_attached: raw.shm_atime != 0,
+            last_process: raw.shm_lpid,
+            attached: raw.shm_atime,
+            detached: raw.shm_dtime,
+            changed: raw.shm_ctime,
         }
     }
 }
 
+/// What `IPC_SET` changes of a segment; `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) owner: Option<libc::uid_t>,
+    pub(crate) group: Option<libc::gid_t>,
+    pub(crate) mode: Option<u32>,
+}
+
 /// Changes a segment's permission bits; its owner stays.
 pub(crate) fn set_mode(id: Id, mode: u32) -> Result<(), Errno> {
-    let mut raw = raw_status(id)?;
-    raw.shm_perm.mode = (mode & 0o777).try_into().map_err(|_| Errno(libc::EINVAL))?;
-    set(id, raw)
+    let mode = Some(mode);
+    set(
+        id,
+        Change {
+            mode,
+            ..Change::default()
+        },
+    )
 }
 
 /// Gives a segment to a group; its owner and mode stay.
 pub(crate) fn set_group(id: Id, group: libc::gid_t) -> Result<(), Errno> {
-    let mut raw = raw_status(id)?;
-    raw.shm_perm.gid = group;
-    set(id, raw)
+    let group = Some(group);
+    set(
+        id,
+        Change {
+            group,
+            ..Change::default()
+        },
+    )
 }
 
-/// `IPC_SET`
-fn set(id: Id, mut raw: libc::shmid_ds) -> Result<(), Errno> {
+/// `IPC_SET`. Whoever may change nothing at all gets `EPERM`.
+pub(crate) fn set(id: Id, change: Change) -> Result<(), Errno> {
+    let mut raw = raw_status(id)?;
+    let perm = &mut raw.shm_perm;
+    perm.uid = change.owner.unwrap_or(perm.uid);
+    perm.gid = change.group.unwrap_or(perm.gid);
+    if let Some(mode) = change.mode {
+        perm.mode = (mode & MODE_BITS)
+            .try_into()
+            .map_err(|_| Errno(libc::EINVAL))?;
+    }
     // SAFETY: the kernel reads a whole shmid_ds, which IPC_STAT has filled in.
     cerr(unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut raw) }).map(drop)
+}
+
+/// Whether a segment may be swapped out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Swapping {
+    /// `SHM_LOCK`
+    Forbidden,
+    /// `SHM_UNLOCK`
+    Allowed,
+}
+
+/// Sets whether a segment may be swapped out.
+pub(crate) fn set_swapping(id: Id, swapping: Swapping) -> Result<(), Errno> {
+    let command = match swapping {
+        Swapping::Forbidden => libc::SHM_LOCK,
+        Swapping::Allowed => libc::SHM_UNLOCK,
+    };
+    // SAFETY: both commands ignore the third argument.
+    cerr(unsafe { libc::shmctl(id, command, ptr::null_mut()) }).map(drop)
 }
 
 /// Marks a segment for deletion; its memory goes with its last mapping.
@@ -194,6 +317,15 @@ impl fmt::Display for Placement {
     }
 }
 
+/// What a mapping may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reading and writing.
+    ReadWrite,
+    /// Reading: a store is SIGSEGV.
+    ReadOnly,
+}
+
 /// Where the part of the address space ends that a program has on most
 /// machines. Beyond it the kernel says `ENOMEM`, as if memory were short,
 /// unless the machine has more.
@@ -213,9 +345,18 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps the segment, readable and writable. `size` is the segment's real
-    /// size: a status of the same segment said so.
-    pub(crate) fn attach(id: Id, placement: Placement, size: usize) -> Result<Self, Errno> {
+    /// Maps the segment. `size` is the segment's real size: a status of the
+    /// same segment said so.
+    pub(crate) fn attach(
+        id: Id,
+        placement: Placement,
+        access: Access,
+        size: usize,
+    ) -> Result<Self, Errno> {
+        let access = match access {
+            Access::ReadWrite => 0,
+            Access::ReadOnly => libc::SHM_RDONLY,
+        };
         let (wanted, flags) = match placement {
             Placement::Anywhere => (ptr::null(), 0),
             Placement::At(address) => {
@@ -227,7 +368,7 @@ impl Mapping {
             }
         };
         // SAFETY: without SHM_REMAP the kernel never maps over anything.
-        let address = unsafe { libc::shmat(id, wanted, flags) };
+        let address = unsafe { libc::shmat(id, wanted, flags | access) };
         if address.addr() == usize::MAX {
             return Err(match (last(), placement) {
                 (Errno(libc::ENOMEM), Placement::At(at)) if at + size > LAST_ADDRESS => {

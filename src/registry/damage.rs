@@ -1,6 +1,7 @@
 //! A registry that a stray pointer writes to, for the fuzzers and tests.
 
 use super::*;
+use std::sync::atomic::Ordering;
 
 /// How long a lock that was overwritten is waited for.
 const SHORT: Duration = Duration::from_millis(1);
@@ -11,10 +12,14 @@ const SHORT: Duration = Duration::from_millis(1);
 pub(crate) fn survive_damage(data: &[u8]) {
     let path = format!("/fuzz/{}", process::id()).into_bytes();
     let registry = Registry::open(&NameSpace::Path(path)).unwrap();
-    let stranger = sysv::create(random_key(), 4096, 0o600).unwrap();
+    let stranger = sysv::create(random_key(), 4096, Making::with_mode(0o600)).unwrap();
     let untouched = sysv::status(stranger).unwrap();
     let names = [Name::new(b"one"), Name::new(b"another name")];
-    let entries = names.map(|name| registry.lock().unwrap().create(&name, 4096).unwrap());
+    let entries = names.map(|name| {
+        let names = registry.lock().unwrap();
+        let making = Making::with_mode(0o660);
+        names.create(&name, 4096, making, Lifetime::Used).unwrap()
+    });
 
     let bytes = registry.mapping.bytes();
     let damaged = data.chunks_exact(4).filter_map(|chunk| {

@@ -26,7 +26,7 @@ pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
 /// In the first eight bytes: it was taken away, and a new one was born.
 pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// The longest name, in bytes.
 pub(crate) const NAME_MAX: usize = 1000;
 
@@ -68,9 +68,13 @@ pub(super) struct Slot {
     length: AtomicU32,
     /// The process that makes the segment.
     creator: AtomicU32,
-    /// Over the five above.
+    /// Over the five above, and the time below.
     check: AtomicU32,
-    _unused: [AtomicU32; 7],
+    _unused: AtomicU32,
+    /// When the segment was made, in seconds since 1970: what the kernel tells
+    /// of that changes with every change of its permissions.
+    created: AtomicU64,
+    _unused_too: [AtomicU32; 4],
 }
 
 type NameCell = [AtomicU64; NAME_WORDS];
@@ -89,6 +93,7 @@ const _: () = {
     assert!(offset_of!(Slot, size) == 8);
     assert!(offset_of!(Slot, key) == 16);
     assert!(offset_of!(Slot, check) == 32);
+    assert!(offset_of!(Slot, created) == 40);
     assert!(size_of::<NameCell>() == 1024 && NAME_MAX <= 1024);
     assert!(HEADER_SIZE % align_of::<Slot>() == 0);
 };
@@ -97,7 +102,23 @@ const _: () = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damage(pub(super) &'static str);
 
-/// What a slot is in the midst of.
+/// How long a segment lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// Until its last user destroys it.
+    Used,
+    /// Until its name is removed, and then until its last user leaves.
+    Kept,
+}
+
+impl Lifetime {
+    pub(crate) const fn kept_if(yes: bool) -> Self {
+        if yes { Self::Kept } else { Self::Used }
+    }
+}
+
+/// What a slot is in the midst of. How long the segment lives is said here, so
+/// that to change it is one store, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Never used: no probe for a name goes on beyond it.
@@ -107,9 +128,9 @@ pub(super) enum State {
     /// Its segment is about to be made, or was just made.
     Creating,
     /// It names the segment with this identifier.
-    Live(Id),
+    Live(Id, Lifetime),
     /// Its segment is about to be removed, or was just removed.
-    Removing(Id),
+    Removing(Id, Lifetime),
 }
 
 impl State {
@@ -120,8 +141,10 @@ impl State {
             Self::Empty => return 0,
             Self::Freed => (1, -1),
             Self::Creating => (2, -1),
-            Self::Live(id) => (3, id),
-            Self::Removing(id) => (4, id),
+            Self::Live(id, Lifetime::Used) => (3, id),
+            Self::Removing(id, Lifetime::Used) => (4, id),
+            Self::Live(id, Lifetime::Kept) => (5, id),
+            Self::Removing(id, Lifetime::Kept) => (6, id),
         };
         let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
         let kind = u64::from(kind) << 32;
@@ -135,8 +158,10 @@ impl State {
             0 => Self::Empty,
             1 => Self::Freed,
             2 => Self::Creating,
-            3 => Self::Live(id),
-            4 => Self::Removing(id),
+            3 => Self::Live(id, Lifetime::Used),
+            4 => Self::Removing(id, Lifetime::Used),
+            5 => Self::Live(id, Lifetime::Kept),
+            6 => Self::Removing(id, Lifetime::Kept),
             _ => return Err(Damage("the state of a name")),
         };
         if state.to_word() == word {
@@ -155,6 +180,7 @@ pub(super) struct Facts {
     pub(super) hash: u32,
     pub(super) length: u32,
     pub(super) creator: u32,
+    pub(super) created: u64,
 }
 
 impl Facts {
@@ -163,6 +189,7 @@ impl Facts {
             u64::from(self.key) << 32 | u64::from(self.hash),
             u64::from(self.length) << 32 | u64::from(self.creator),
             self.size,
+            self.created,
         ];
         fold(words.into_iter().fold(0, |sum, word| mix(sum ^ word)))
     }
@@ -209,6 +236,7 @@ impl Slot {
             hash: self.hash.load(Ordering::Relaxed),
             length: self.length.load(Ordering::Relaxed),
             creator: self.creator.load(Ordering::Relaxed),
+            created: self.created.load(Ordering::Relaxed),
         };
         if facts.check() == self.check.load(Ordering::Relaxed) {
             Ok(facts)
@@ -224,6 +252,7 @@ impl Slot {
         self.hash.store(facts.hash, Ordering::Relaxed);
         self.length.store(facts.length, Ordering::Relaxed);
         self.creator.store(facts.creator, Ordering::Relaxed);
+        self.created.store(facts.created, Ordering::Relaxed);
         self.check.store(facts.check(), Ordering::Relaxed);
     }
 }
@@ -418,6 +447,26 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    /// The name of the slot of `index`, which has these facts.
+    pub(super) fn name(
+        &self,
+        index: usize,
+        facts: Facts,
+    ) -> Result<impl Iterator<Item = u8>, Damage> {
+        let cell = self.name_cell(index)?;
+        let length = usize::try_from(facts.length)
+            .ok()
+            .filter(|&length| length <= NAME_MAX)
+            .ok_or(Damage("the length of a name"))?;
+        let words = cell.iter().map(|word| word.load(Ordering::Relaxed));
+        let bytes = move || words.clone().flat_map(u64::to_ne_bytes).take(length);
+        if hash_of(bytes()) == facts.hash {
+            Ok(bytes())
+        } else {
+            Err(Damage("a name"))
+        }
+    }
+
     /// Whether the slot of `index`, which has these facts, is that of `name`.
     pub(super) fn is_named(
         &self,
@@ -475,9 +524,10 @@ mod tests {
             State::Empty,
             State::Freed,
             State::Creating,
-            State::Live(0),
-            State::Live(i32::MAX),
-            State::Removing(7),
+            State::Live(0, Lifetime::Used),
+            State::Live(i32::MAX, Lifetime::Kept),
+            State::Removing(7, Lifetime::Used),
+            State::Removing(7, Lifetime::Kept),
         ] {
             assert_eq!(State::from_word(state.to_word()), Ok(state));
         }
@@ -485,7 +535,13 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_of_a_state_is_noticed() {
-        for state in [State::Freed, State::Creating, State::Live(42)] {
+        for state in [
+            State::Freed,
+            State::Creating,
+            State::Live(42, Lifetime::Used),
+            State::Live(42, Lifetime::Kept),
+            State::Removing(42, Lifetime::Kept),
+        ] {
             for bit in 0..64 {
                 assert!(State::from_word(state.to_word() ^ 1 << bit).is_err());
             }

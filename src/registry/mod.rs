@@ -34,6 +34,7 @@
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod damage;
 mod layout;
+mod listing;
 mod lock;
 mod namespace;
 mod table;
@@ -41,18 +42,18 @@ mod table;
 mod tests;
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use damage::survive_damage;
-pub(crate) use layout::{NAME_MAX, Name};
+pub(crate) use layout::{Lifetime, NAME_MAX, Name};
+pub(crate) use listing::Listed;
 
 use crate::error::{Errno, Error, Quoted, Result};
 use crate::fork;
 use crate::process::{self, Uncancelled};
-use crate::sysv::{self, Id, Key, Mapping, Placement, Status};
+use crate::sysv::{self, Access, Id, Key, Making, Mapping, Placement, Status};
 use layout::{Damage, Facts, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use lock::{Acquired, Held};
 use namespace::{KEY_BITS, NameSpace, SEGMENT_KEYS};
@@ -64,8 +65,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
 /// A new registry's permission bits have this one more, until it is complete.
 const UNBORN: u32 = 0o100;
-/// A segment's permission bits.
-const SEGMENT_MODE: u32 = 0o660;
 /// How often something that others undid in between is tried again.
 const ATTEMPTS: usize = 10_000;
 /// How many random keys are tried for a new segment.
@@ -98,6 +97,8 @@ pub(crate) struct Entry {
     key: Key,
     /// In bytes.
     pub(crate) size: usize,
+    /// When it was made, in seconds since 1970.
+    pub(crate) created: u64,
 }
 
 /// Where a registry is that this process has mapped.
@@ -138,6 +139,18 @@ enum Completed {
     Elsewhere,
 }
 
+/// What is found under a name space's keys.
+enum Search {
+    /// Its registry.
+    Found(Registry),
+    /// A registry that nobody has completed yet.
+    Unborn(Registry),
+    /// None, and the key for one; no key if strangers have them all.
+    Vacant(Option<Key>),
+    /// What went away meanwhile: start again.
+    Gone,
+}
+
 /// What a segment under one of a name space's keys is.
 enum Candidate {
     /// A complete registry of this name space.
@@ -156,10 +169,32 @@ impl Registry {
     pub(crate) fn current() -> Result<Arc<Self>> {
         let namespace = NameSpace::current()?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = open.iter().find(|known| known.namespace == namespace) {
-            return Ok(Arc::clone(known));
+        match Self::known(&open, &namespace) {
+            Some(known) => Ok(known),
+            None => Self::open(&namespace)?.keep_among(&mut open),
         }
-        let registry = Arc::new(Self::open(&namespace)?);
+    }
+
+    /// The same, but `None` if there is none.
+    pub(crate) fn existing() -> Result<Option<Arc<Self>>> {
+        let namespace = NameSpace::current()?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = Self::known(&open, &namespace) {
+            return Ok(Some(known));
+        }
+        Self::find(&namespace)?
+            .map(|found| found.keep_among(&mut open))
+            .transpose()
+    }
+
+    fn known(open: &[Arc<Self>], namespace: &NameSpace) -> Option<Arc<Self>> {
+        open.iter()
+            .find(|known| known.namespace == *namespace)
+            .map(Arc::clone)
+    }
+
+    fn keep_among(self, open: &mut Vec<Arc<Self>>) -> Result<Arc<Self>> {
+        let registry = Arc::new(self);
         if open.len() >= IDLE_REGISTRIES {
             open.retain(|known| {
                 let in_use = Arc::strong_count(known) > 1;
@@ -189,7 +224,7 @@ impl Registry {
         let identity = namespace.identity()?;
         let mut made = None;
         for _ in 0..ATTEMPTS {
-            match Self::search(namespace, &identity, &mut made) {
+            match Self::find_or_make(namespace, &identity, &mut made) {
                 Ok(ControlFlow::Break(registry)) => return Ok(registry),
                 Ok(ControlFlow::Continue(())) => {}
                 Err(error) => {
@@ -204,14 +239,23 @@ impl Registry {
         Err(namespace.denied(format_args!("its registry comes and goes all the time")))
     }
 
+    /// Finds the name space's registry under its keys, if it has a complete
+    /// one: who only looks makes none.
+    fn find(namespace: &NameSpace) -> Result<Option<Self>> {
+        let identity = namespace.identity()?;
+        for _ in 0..ATTEMPTS {
+            match Self::search(namespace, &identity)? {
+                Search::Found(registry) => return Ok(Some(registry)),
+                Search::Unborn(_) | Search::Vacant(_) => return Ok(None),
+                Search::Gone => {}
+            }
+        }
+        Err(namespace.denied(format_args!("its registry comes and goes all the time")))
+    }
+
     /// One pass over the keys. All are looked at before one is made or
     /// completed: a stranger who sat on an early one may be gone by now.
-    /// Notes which segment was made.
-    fn search(
-        namespace: &NameSpace,
-        identity: &[u8],
-        made: &mut Option<(Id, Key)>,
-    ) -> Result<ControlFlow<Self>> {
+    fn search(namespace: &NameSpace, identity: &[u8]) -> Result<Search> {
         let mut vacant = None;
         let mut unborn = None;
         for key in NameSpace::keys(identity) {
@@ -221,30 +265,46 @@ impl Registry {
                     return Err(errno.during(format_args!("find the registry of {namespace}")));
                 }
                 Ok(id) => match Self::examine(namespace, identity, key, id)? {
-                    Candidate::Complete(registry) => return Ok(ControlFlow::Break(registry)),
+                    Candidate::Complete(registry) => return Ok(Search::Found(registry)),
                     Candidate::Unborn(registry) => unborn = unborn.or(Some(registry)),
                     Candidate::Stranger => {}
-                    Candidate::Gone => return Ok(ControlFlow::Continue(())),
+                    Candidate::Gone => return Ok(Search::Gone),
                 },
             }
         }
-        if let Some(registry) = unborn {
+        Ok(unborn.map_or(Search::Vacant(vacant), Search::Unborn))
+    }
+
+    /// One attempt to find the registry, or to make and complete it. Notes which
+    /// segment was made.
+    fn find_or_make(
+        namespace: &NameSpace,
+        identity: &[u8],
+        made: &mut Option<(Id, Key)>,
+    ) -> Result<ControlFlow<Self>> {
+        let key = match Self::search(namespace, identity)? {
+            Search::Found(registry) => return Ok(ControlFlow::Break(registry)),
             // It stays mapped: where the system removes segments that nobody
             // has mapped (kernel.shm_rmid_forced), it would be gone again.
-            return Ok(match registry.complete(identity)? {
-                Completed::Here => ControlFlow::Break(registry),
-                Completed::Elsewhere => ControlFlow::Continue(()),
-            });
-        }
-        let Some(key) = vacant else {
-            return Err(namespace.denied(format_args!(
-                "other programs' segments have all its keys; see the owners of the keys \
-                 from {:#x} on in 'ipcs -m'",
-                NameSpace::keys(identity).next().unwrap_or(0)
-            )));
+            Search::Unborn(registry) => {
+                return Ok(match registry.complete(identity)? {
+                    Completed::Here => ControlFlow::Break(registry),
+                    Completed::Elsewhere => ControlFlow::Continue(()),
+                });
+            }
+            Search::Gone => return Ok(ControlFlow::Continue(())),
+            Search::Vacant(Some(key)) => key,
+            Search::Vacant(None) => {
+                return Err(namespace.denied(format_args!(
+                    "other programs' segments have all its keys; see the owners of the keys \
+                     from {:#x} on in 'ipcs -m'",
+                    NameSpace::keys(identity).next().unwrap_or(0)
+                )));
+            }
         };
         let size = layout::size_of_registry(layout::capacity_for(sysv::maximum_segments()));
-        match sysv::create(key, size, namespace.mode() | UNBORN) {
+        let making = Making::with_mode(namespace.mode() | UNBORN);
+        match sysv::create(key, size, making) {
             // Found, and completed, in the next pass; or somebody was faster.
             Ok(id) => {
                 *made = Some((id, key));
@@ -275,7 +335,7 @@ impl Registry {
         if status.size < layout::HEADER_SIZE {
             return Ok(Candidate::Stranger);
         }
-        let mapping = match Mapping::attach(id, Placement::Anywhere, status.size) {
+        let mapping = match attach_registry(id, status.size) {
             Ok(mapping) => mapping,
             Err(errno) if gone(errno) => return Ok(Candidate::Gone),
             Err(Errno(libc::EACCES)) => return Self::untrusted(namespace, id, Some(status)),
@@ -377,7 +437,7 @@ impl Registry {
                 && self.namespace.trusts(status.creator, status.creator_group)
         };
         for (id, status) in sysv::all().filter(|(_, status)| taken_away(status)) {
-            let Ok(mapping) = Mapping::attach(id, Placement::Anywhere, status.size) else {
+            let Ok(mapping) = attach_registry(id, status.size) else {
                 continue;
             };
             match layout::header(&mapping) {
@@ -480,9 +540,13 @@ impl Registry {
     }
 }
 
+fn attach_registry(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
+    Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
+}
+
 /// Removes a segment that nobody has ever attached.
 fn remove_unused(id: Id, key: Key) {
-    let unused = |status: Status| status.key == key && !status.ever_attached;
+    let unused = |status: Status| status.key == key && !status.was_ever_attached();
     if sysv::status(id).is_ok_and(unused) {
         let _ = sysv::remove(id);
     }
@@ -561,7 +625,7 @@ impl Names<'_> {
                         _ => self.check(Err(Damage("its first bytes"))),
                     };
                 }
-                Some(used) if matches!(used.state, State::Live(_)) => {
+                Some(used) if matches!(used.state, State::Live(..)) => {
                     self.check(self.table.end(used.slot))?;
                 }
                 // Its maker died, and nobody has recovered it.
@@ -572,7 +636,13 @@ impl Names<'_> {
 
     /// Makes a segment of `size` bytes for a name that has none. `ENOSPC` if
     /// the registry, or the system, has no room for another.
-    pub(crate) fn create(&self, name: &Name<'_>, size: usize) -> Result<Entry> {
+    pub(crate) fn create(
+        &self,
+        name: &Name<'_>,
+        size: usize,
+        making: Making,
+        lifetime: Lifetime,
+    ) -> Result<Entry> {
         let Some(slot) = self.probe(name)?.vacancy else {
             return Err(Error::new(
                 libc::ENOSPC,
@@ -591,19 +661,21 @@ impl Names<'_> {
                 size: u64::try_from(size).unwrap_or(u64::MAX),
                 hash: name.hash(),
                 length: u32::try_from(name.bytes().len()).unwrap_or(u32::MAX),
-                creator: creator(),
+                creator: fork::process(),
+                created: process::seconds_since_1970(),
             };
             // From here on a death is undone by the key.
             self.check(self.table.begin(slot, facts, name))?;
-            result = sysv::create(facts.key, size, SEGMENT_MODE);
+            result = sysv::create(facts.key, size, making);
             if let Ok(id) = result {
                 self.share(id);
-                self.check(self.table.finish(slot, State::Live(id)))?;
+                self.check(self.table.finish(slot, State::Live(id, lifetime)))?;
                 return Ok(Entry {
                     slot,
                     id,
                     key: facts.key,
                     size,
+                    created: facts.created,
                 });
             }
             self.check(self.table.vacate(slot))?;
@@ -611,13 +683,12 @@ impl Names<'_> {
                 break;
             }
         }
-        Err(result
-            .err()
-            .unwrap_or(Errno(libc::EEXIST))
-            .during(format_args!(
-                "make segment {} of {size} bytes",
-                Quoted(name.bytes())
-            )))
+        let errno = result.err().unwrap_or(Errno(libc::EEXIST));
+        Err(errno.during(format_args!(
+            "make segment {} of {size} bytes{}",
+            Quoted(name.bytes()),
+            remedy(making, errno)
+        )))
     }
 
     /// Gives a new segment to those who share the name space. Who has made it
@@ -635,33 +706,51 @@ impl Names<'_> {
     /// Whether the name still belongs to this segment. While the lock is held,
     /// nobody can remove it.
     pub(crate) fn has(&self, entry: &Entry) -> Result<bool> {
-        self.check((|| {
-            let slot = self.table.slot(entry.slot)?;
-            Ok(slot.state()? == State::Live(entry.id) && slot.key() == entry.key)
-        })())
+        Ok(self.lifetime(entry)?.is_some())
+    }
+
+    /// How long the segment lives; `None` if the name does not belong to it any
+    /// more.
+    pub(crate) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
+        self.check(self.table.lifetime(entry))
+    }
+
+    /// Whether the last user's leaving deletes the segment. It does not if it
+    /// is a kept one, unless its name was lost with a registry that was taken
+    /// away: nobody would find it.
+    pub(crate) fn ends_with_its_last_user(&self, entry: &Entry) -> Result<bool> {
+        Ok(self.lifetime(entry)? != Some(Lifetime::Kept) || self.presence() == Presence::Removed)
+    }
+
+    /// Changes how long a segment lives. False if it has lost its name.
+    pub(crate) fn set_lifetime(&self, entry: &Entry, lifetime: Lifetime) -> Result<bool> {
+        match self.lifetime(entry)? {
+            Some(_) if self.is_current() => {}
+            _ => return Ok(false),
+        }
+        self.set_state(entry, State::Live(entry.id, lifetime))?;
+        Ok(true)
+    }
+
+    fn set_state(&self, entry: &Entry, state: State) -> Result<()> {
+        let slot = self.table.slot(entry.slot);
+        self.check(slot.map(|slot| slot.set_state(state)))
     }
 
     /// Removes a segment and its name; the caller has just seen its status,
     /// under this lock. If the segment can't be removed (`EPERM`: it is
     /// another user's), both stay.
     pub(crate) fn remove(&self, entry: &Entry) -> Result<std::result::Result<(), Errno>> {
-        if !self.has(entry)? {
+        let Some(lifetime) = self.lifetime(entry)? else {
             // The name was lost with a registry that was taken away.
             return Ok(sysv::remove(entry.id));
-        }
-        let set = |state| {
-            self.check(
-                self.table
-                    .slot(entry.slot)
-                    .map(|slot| slot.set_state(state)),
-            )
         };
-        set(State::Removing(entry.id))?;
+        self.set_state(entry, State::Removing(entry.id, lifetime))?;
         let result = sysv::remove(entry.id);
         if result.is_ok() {
             self.check(self.table.end(entry.slot))?;
         } else {
-            set(State::Live(entry.id))?;
+            self.set_state(entry, State::Live(entry.id, lifetime))?;
         }
         Ok(result)
     }
@@ -684,7 +773,7 @@ impl Names<'_> {
         }
         for used in self.table.used() {
             let used = self.check(used)?;
-            if !matches!(used.state, State::Live(_)) {
+            if !matches!(used.state, State::Live(..)) {
                 self.undo(used)?;
             }
         }
@@ -715,7 +804,7 @@ impl Names<'_> {
                 // A stranger's key may have made the creation fail.
                 Ok(id) => status_of(id).map(|begun| {
                     begun.filter(|(_, status)| {
-                        !status.ever_attached
+                        !status.was_ever_attached()
                             && u64::try_from(status.size) == Ok(facts.size)
                             // 0 is a process that can't be seen from here.
                             && [0, i64::from(facts.creator)]
@@ -725,8 +814,8 @@ impl Names<'_> {
                 Err(Errno(libc::ENOENT | libc::EACCES)) => Ok(None),
                 Err(errno) => Err(errno),
             },
-            State::Removing(id) => status_of(id),
-            State::Live(_) | State::Empty | State::Freed => return Ok(()),
+            State::Removing(id, _) => status_of(id),
+            State::Live(..) | State::Empty | State::Freed => return Ok(()),
         };
         let begun = begun.map_err(|errno| {
             errno.during(format_args!(
@@ -734,12 +823,17 @@ impl Names<'_> {
                 self.registry.namespace
             ))
         })?;
+        let lifetime = match state {
+            State::Removing(_, lifetime) => lifetime,
+            // Whoever asked for a kept one died before it was told of it.
+            _ => Lifetime::Used,
+        };
         let result = match begun.map(|(id, _)| (id, sysv::remove(id))) {
             // Another user's, so it can't be undone: it is done instead.
             Some((id, Err(Errno(libc::EPERM | libc::EACCES)))) => self
                 .table
                 .slot(slot)
-                .map(|slot| slot.set_state(State::Live(id))),
+                .map(|slot| slot.set_state(State::Live(id, lifetime))),
             _ => self.table.vacate(slot),
         };
         self.check(result)
@@ -756,7 +850,7 @@ impl Names<'_> {
 
 impl Entry {
     fn of_live(used: Used) -> Option<Self> {
-        let State::Live(id) = used.state else {
+        let State::Live(id, _) = used.state else {
             return None;
         };
         Some(Self {
@@ -764,6 +858,7 @@ impl Entry {
             id,
             key: used.facts.key,
             size: usize::try_from(used.facts.size).ok()?,
+            created: used.facts.created,
         })
     }
 
@@ -779,31 +874,66 @@ impl Entry {
     /// The segment's status now; `None` if it is not there any more, also if
     /// its identifier is somebody else's by now.
     pub(crate) fn status(&self) -> std::result::Result<Option<Status>, Errno> {
-        match sysv::status(self.id) {
+        self.own(sysv::status(self.id))
+    }
+
+    /// The same, also of a segment that this process may not read.
+    pub(crate) fn status_of_any(&self) -> std::result::Result<Option<Status>, Errno> {
+        self.own(sysv::status_of_any(self.id))
+    }
+
+    fn own(
+        &self,
+        status: std::result::Result<Status, Errno>,
+    ) -> std::result::Result<Option<Status>, Errno> {
+        match status {
             Ok(status) => Ok((status.key == self.key).then_some(status)),
             Err(Errno(libc::EINVAL | libc::EIDRM)) => Ok(None),
             Err(errno) => Err(errno),
         }
     }
+
+    /// The status of a segment that this process has mapped: also if it has
+    /// lost its name and key meanwhile (`IPC_RMID`). `EIDRM` if the identifier
+    /// is not its own from here: this process is in another IPC name space now.
+    pub(crate) fn status_of_mapped(&self) -> std::result::Result<Status, Errno> {
+        let status = sysv::status(self.id)?;
+        if status.key == self.key || status.is_removed && status.size == self.size {
+            Ok(status)
+        } else {
+            Err(Errno(libc::EIDRM))
+        }
+    }
+
+    /// Whether this process may remove the segment, and what else is its
+    /// owner's to do: found out without doing it.
+    pub(crate) fn may_be_removed(&self, status: &Status) -> std::result::Result<(), Errno> {
+        let user = process::effective_user();
+        if user == status.owner || user == status.creator {
+            return Ok(());
+        }
+        // Who has the capability may change it too, if only to what it is.
+        sysv::set(self.id, sysv::Change::default())
+    }
 }
 
-/// The calling process, as a slot notes it: remembered until the next fork.
-fn creator() -> u32 {
-    static KNOWN: AtomicU64 = AtomicU64::new(0);
-    let epoch = u64::from(fork::epoch()) << 32;
-    let known = KNOWN.load(Ordering::Relaxed);
-    match u32::try_from(known & u64::from(u32::MAX)) {
-        Ok(id) if id != 0 && known == epoch | u64::from(id) => id,
-        _ => {
-            let id = u32::try_from(process::id()).unwrap_or(0);
-            KNOWN.store(epoch | u64::from(id), Ordering::Relaxed);
-            id
+/// What would help, for the message of a segment that could not be made.
+const fn remedy(making: Making, errno: Errno) -> &'static str {
+    match (making.huge_pages, errno) {
+        (true, Errno(libc::ENOMEM)) => {
+            " with huge pages, of which too few are free; raise the sysctl vm.nr_hugepages"
         }
+        (true, Errno(libc::EPERM)) => {
+            " with huge pages, which takes CAP_IPC_LOCK or the group of the sysctl \
+             vm.hugetlb_shm_group"
+        }
+        (true, _) => " with huge pages",
+        (false, _) => "",
     }
 }
 
 /// A key for a new segment: nobody else's but by a rare chance, which shmget(2)
 /// notices.
 fn random_key() -> Key {
-    SEGMENT_KEYS | process::random(creator()) & KEY_BITS
+    SEGMENT_KEYS | process::random(fork::process()) & KEY_BITS
 }

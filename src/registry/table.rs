@@ -6,7 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::layout::{Damage, Facts, Name, Slot, State, Table};
+use super::Entry;
+use super::layout::{Damage, Facts, Lifetime, Name, Slot, State, Table};
 
 /// A slot that is not free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,18 @@ impl Table<'_> {
         })
     }
 
+    /// How long a segment lives that had this entry; `None` if the entry's slot
+    /// is another name's by now, or nobody's.
+    pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>, Damage> {
+        let slot = self.slot(entry.slot)?;
+        Ok(match slot.state()? {
+            State::Live(id, lifetime) if id == entry.id && slot.key() == entry.key => {
+                Some(lifetime)
+            }
+            _ => None,
+        })
+    }
+
     /// Begins a name in a vacant slot.
     pub(super) fn begin(&self, index: usize, facts: Facts, name: &Name<'_>) -> Result<(), Damage> {
         let slot = self.slot(index)?;
@@ -108,6 +121,15 @@ impl Table<'_> {
 
     /// Every slot that is not free.
     pub(super) fn used(&self) -> impl Iterator<Item = Result<Used, Damage>> {
+        self.used_among(0, self.capacity())
+    }
+
+    /// Those of them among so many from the first one on.
+    pub(super) fn used_among(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = Result<Used, Damage>> {
         let used = |(index, slot): (usize, &Slot)| match slot.state()? {
             State::Empty | State::Freed => Ok(None),
             state => slot.facts().map(|facts| {
@@ -121,6 +143,8 @@ impl Table<'_> {
         self.slots()
             .iter()
             .enumerate()
+            .skip(first)
+            .take(count)
             .filter_map(move |place| used(place).transpose())
     }
 }
@@ -129,7 +153,7 @@ impl Table<'_> {
 mod tests {
     use super::*;
     use crate::registry::layout::{capacity_of, size_of_registry};
-    use crate::sysv::{self, Mapping, Placement};
+    use crate::sysv::{self, Access, Mapping, Placement};
     use proptest::prelude::*;
     use std::collections::HashMap;
 
@@ -138,7 +162,7 @@ mod tests {
         let size = size_of_registry(capacity);
         assert_eq!(capacity_of(size), Some(capacity));
         let id = sysv::create_private(size);
-        let mapping = Mapping::attach(id, Placement::Anywhere, size).unwrap();
+        let mapping = Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size).unwrap();
         sysv::remove(id).unwrap();
         mapping
     }
@@ -150,6 +174,7 @@ mod tests {
             hash: name.hash(),
             length: u32::try_from(name.bytes().len()).unwrap(),
             creator: 1,
+            created: 1_700_000_000,
         }
     }
 
@@ -157,7 +182,7 @@ mod tests {
         let name = Name::new(bytes);
         let slot = table.probe(&name).unwrap().vacancy.unwrap();
         table.begin(slot, facts(&name), &name).unwrap();
-        table.finish(slot, State::Live(id)).unwrap();
+        table.finish(slot, State::Live(id, Lifetime::Used)).unwrap();
     }
 
     fn find(table: &Table<'_>, bytes: &[u8]) -> Option<Used> {
@@ -176,7 +201,7 @@ mod tests {
         for (id, name) in (0..).zip(&names) {
             assert_eq!(
                 find(&table, name.as_bytes()).unwrap().state,
-                State::Live(id)
+                State::Live(id, Lifetime::Used)
             );
         }
         let probe = table.probe(&Name::new(b"another")).unwrap();
@@ -216,7 +241,10 @@ mod tests {
             insert(&table, name, id);
         }
         for (id, name) in (0..).zip(names) {
-            assert_eq!(find(&table, name).unwrap().state, State::Live(id));
+            assert_eq!(
+                find(&table, name).unwrap().state,
+                State::Live(id, Lifetime::Used)
+            );
         }
     }
 
@@ -229,9 +257,10 @@ mod tests {
         let used = find(&table, b"sensors").unwrap();
         let name_offset = 8192 + 64 * 64 + used.slot * 1024;
         let slot_offset = 8192 + used.slot * 64;
-        // The name's bytes, then the state, size, key, hash, length, creator
-        // and check of its slot.
-        for offset in (name_offset..name_offset + 7).chain(slot_offset..slot_offset + 36) {
+        // The name's bytes, then the state, size, key, hash, length, creator,
+        // check and creation time of its slot.
+        let slot = (slot_offset..slot_offset + 36).chain(slot_offset + 40..slot_offset + 48);
+        for offset in (name_offset..name_offset + 7).chain(slot) {
             for bit in 0..8 {
                 let byte = &mapping.bytes()[offset];
                 byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
@@ -257,7 +286,7 @@ mod tests {
             let mut model = HashMap::new();
             for (id, (name, add)) in (0..).zip(steps) {
                 let known = find(&table, &[name]).map(|used| used.state);
-                prop_assert_eq!(known, model.get(&name).map(|&id| State::Live(id)));
+                prop_assert_eq!(known, model.get(&name).map(|&id| State::Live(id, Lifetime::Used)));
                 match (known, add) {
                     (None, true) if model.len() < 64 => {
                         insert(&table, &[name], id);
@@ -272,7 +301,7 @@ mod tests {
                 prop_assert_eq!(table.header.names(), Ok(u32::try_from(model.len()).unwrap()));
             }
             for (&name, &id) in &model {
-                prop_assert_eq!(find(&table, &[name]).unwrap().state, State::Live(id));
+                prop_assert_eq!(find(&table, &[name]).unwrap().state, State::Live(id, Lifetime::Used));
             }
             prop_assert_eq!(table.used().count(), model.len());
         }

@@ -2,8 +2,10 @@
 //! things away. Each test has a name space of its own.
 
 use super::*;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+
+const ORDINARY: Making = Making::with_mode(0o660);
 
 /// A registry that is gone when the test is over, however it ends, with all
 /// the segments that it names.
@@ -30,7 +32,9 @@ impl Scratch {
     }
 
     fn create(&self, name: &[u8]) -> Entry {
-        self.names().create(&Name::new(name), 4096).unwrap()
+        self.names()
+            .create(&Name::new(name), 4096, ORDINARY, Lifetime::Used)
+            .unwrap()
     }
 
     /// What a process leaves that dies before shmget(2).
@@ -43,7 +47,8 @@ impl Scratch {
             size: 4096,
             hash: name.hash(),
             length: u32::try_from(name.bytes().len()).unwrap(),
-            creator: creator(),
+            creator: crate::fork::process(),
+            created: process::seconds_since_1970(),
         };
         names.table.begin(slot, facts, &name).unwrap();
         slot
@@ -94,7 +99,7 @@ fn who_died_after_making_the_segment_leaves_no_segment() {
     let scratch = Scratch::new();
     let key = random_key();
     scratch.begin(b"victim", key);
-    sysv::create(key, 4096, SEGMENT_MODE).unwrap();
+    sysv::create(key, 4096, ORDINARY).unwrap();
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
     assert!(!exists(key));
@@ -105,7 +110,7 @@ fn who_died_after_making_the_segment_leaves_no_segment() {
 fn a_strangers_segment_under_the_key_that_was_tried_is_left_alone() {
     let scratch = Scratch::new();
     let key = random_key();
-    let stranger = sysv::create(key, 12_288, SEGMENT_MODE).unwrap();
+    let stranger = sysv::create(key, 12_288, ORDINARY).unwrap();
     scratch.begin(b"victim", key);
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
@@ -117,7 +122,7 @@ fn a_strangers_segment_under_the_key_that_was_tried_is_left_alone() {
 fn who_died_before_removing_the_segment_has_removed_it() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
-    scratch.set(entry.slot, State::Removing(entry.id));
+    scratch.set(entry.slot, State::Removing(entry.id, Lifetime::Used));
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
     assert!(!exists(entry.key));
@@ -127,7 +132,7 @@ fn who_died_before_removing_the_segment_has_removed_it() {
 fn who_died_after_removing_the_segment_leaves_a_free_name() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
-    scratch.set(entry.slot, State::Removing(entry.id));
+    scratch.set(entry.slot, State::Removing(entry.id, Lifetime::Used));
     sysv::remove(entry.id).unwrap();
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
@@ -149,7 +154,7 @@ fn a_half_made_name_is_undone_even_if_nobody_noticed_the_death() {
     let scratch = Scratch::new();
     let key = random_key();
     scratch.begin(b"victim", key);
-    sysv::create(key, 4096, SEGMENT_MODE).unwrap();
+    sysv::create(key, 4096, ORDINARY).unwrap();
     assert_eq!(scratch.found(b"victim"), None);
     assert!(!exists(key));
 }
@@ -159,7 +164,7 @@ fn who_completes_a_registry_passes_a_death_on() {
     let scratch = Scratch::new();
     let key = random_key();
     scratch.begin(b"victim", key);
-    sysv::create(key, 4096, SEGMENT_MODE).unwrap();
+    sysv::create(key, 4096, ORDINARY).unwrap();
     scratch.die_with_the_lock();
     // It saw the registry when it was new, and had to wait for the lock.
     let identity = scratch.0.namespace.identity().unwrap();
@@ -233,7 +238,7 @@ fn a_strangers_segment_under_the_first_key_leads_to_the_next() {
     let namespace = NameSpace::Path(format!("/test/{}/squat", process::id()).into_bytes());
     let identity = namespace.identity().unwrap();
     let keys: Vec<_> = NameSpace::keys(&identity).collect();
-    let stranger = sysv::create(keys[0], 100, 0o600).unwrap();
+    let stranger = sysv::create(keys[0], 100, Making::with_mode(0o600)).unwrap();
     let scratch = Scratch(Registry::open(&namespace).unwrap());
     assert_eq!(scratch.0.key, keys[1]);
     // When the stranger is gone, the registry is still found.

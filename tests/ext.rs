@@ -1,0 +1,179 @@
+//! What goes beyond libgpl, as a new Rust program uses it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use shm_util::{Info, Options, Permissions, Segment};
+
+fn name() -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("rust ext test {} {number}", std::process::id())
+}
+
+fn listed(name: &str) -> Vec<Info> {
+    let mut infos = shm_util::list().unwrap();
+    infos.retain(|info| info.name == name.as_bytes());
+    infos
+}
+
+fn errno<T: std::fmt::Debug>(result: shm_util::Result<T>) -> i32 {
+    result.unwrap_err().errno()
+}
+
+fn exists(name: &str) -> bool {
+    shm_util::info(name).is_ok()
+}
+
+#[test]
+fn info_tells_what_the_kernel_and_the_registry_know() {
+    let name = name();
+    let before = SystemTime::now() - Duration::from_secs(2);
+    let segment = Options::new().mode(0o600).create(&name, 5000).unwrap();
+    let info = segment.info().unwrap();
+    let me = i32::try_from(std::process::id()).unwrap();
+    assert_eq!(info.name, name.as_bytes());
+    assert_eq!((info.id, info.size, info.mode), (segment.id(), 5000, 0o600));
+    assert_eq!((info.creator_pid, info.last_pid), (me, me));
+    assert_eq!((info.mappings, info.locked, info.kept), (1, false, false));
+    assert!(info.created > before && info.created <= SystemTime::now());
+    assert!(info.created <= info.changed && info.attached.unwrap() >= info.created);
+    assert_eq!(info.detached, None);
+    assert_eq!(info.uid, info.creator_uid);
+    assert_ne!(info.key, 0);
+    assert_eq!(shm_util::info(&name).unwrap(), info);
+    assert_eq!(listed(&name), [info]);
+}
+
+#[test]
+fn a_kept_segment_outlives_its_last_user_until_its_name_is_removed() {
+    let name = name();
+    let segment = Options::new().keep(true).create(&name, 100).unwrap();
+    let id = segment.id();
+    segment.bytes()[3].store(9, Ordering::Relaxed);
+    segment.destroy().unwrap();
+    assert_eq!(shm_util::info(&name).unwrap().mappings, 0);
+    let again = Segment::open(&name).unwrap();
+    assert_eq!(again.id(), id);
+    assert_eq!(again.bytes()[3].load(Ordering::Relaxed), 9);
+    shm_util::remove(&name).unwrap();
+    assert!(!exists(&name));
+    assert_eq!(again.bytes()[3].load(Ordering::Relaxed), 9);
+    assert_eq!(again.info().unwrap().key, 0);
+    assert_eq!(errno(again.keep(true)), libc::EIDRM);
+    again.destroy().unwrap();
+}
+
+#[test]
+fn keeping_can_be_taken_back() {
+    let name = name();
+    let segment = Segment::create(&name, 100).unwrap();
+    segment.keep(true).unwrap();
+    assert!(segment.info().unwrap().kept);
+    shm_util::keep(&name, false).unwrap();
+    assert!(!shm_util::info(&name).unwrap().kept);
+    segment.destroy().unwrap();
+    assert!(!exists(&name));
+    assert_eq!(errno(shm_util::keep(&name, true)), libc::ENOENT);
+    assert_eq!(errno(shm_util::remove(&name)), libc::ENOENT);
+}
+
+#[test]
+fn a_removed_name_is_free_and_its_users_destroy_it_as_ever() {
+    let name = name();
+    let maker = Segment::create(&name, 100).unwrap();
+    let finder = Segment::open(&name).unwrap();
+    let view = Options::new().open_read_only(&name).unwrap();
+    shm_util::remove(&name).unwrap();
+    let new = Segment::create(&name, 50).unwrap();
+    assert_ne!(new.id(), maker.id());
+    maker.destroy().unwrap();
+    view.destroy().unwrap();
+    finder.destroy().unwrap();
+    assert!(exists(&name));
+    new.destroy().unwrap();
+    assert!(!exists(&name));
+}
+
+#[test]
+fn exclusive_takes_only_a_new_one() {
+    let name = name();
+    let exclusive = Options::new().exclusive(true);
+    let first = exclusive.create(&name, 100).unwrap();
+    let error = exclusive.create(&name, 50).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("make segment '{name}', which exists with 100 bytes: File exists")
+    );
+    first.destroy().unwrap();
+    exclusive.create(&name, 50).unwrap().destroy().unwrap();
+    assert_eq!(errno(exclusive.open(&name)), libc::EINVAL);
+    assert_eq!(
+        errno(Options::new().mode(0o1000).create(&name, 1)),
+        libc::EINVAL
+    );
+    assert!(!exists(&name));
+}
+
+#[test]
+fn a_read_only_segment_reads_and_saves_what_others_write() {
+    let name = name();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("saved");
+    let ours = Segment::create(&name, 5000).unwrap();
+    ours.bytes()[4999].store(7, Ordering::Relaxed);
+    let view = Options::new().open_read_only(&name).unwrap();
+    let mut bytes = [1; 4];
+    assert_eq!(view.read(4998, &mut bytes), 2);
+    assert_eq!(bytes, [0, 7, 1, 1]);
+    assert_eq!(view.read(5000, &mut bytes), 0);
+    assert_eq!(view.read(usize::MAX, &mut bytes), 0);
+    view.save(&file).unwrap();
+    assert_eq!(std::fs::read(&file).unwrap()[4999], 7);
+    assert_eq!(
+        (view.len(), view.id(), view.name()),
+        (5000, ours.id(), name.as_bytes())
+    );
+    ours.destroy().unwrap();
+    view.destroy().unwrap();
+    assert!(!exists(&name));
+}
+
+#[test]
+fn permissions_are_set_and_what_is_not_said_stays() {
+    let segment = Segment::create(name(), 100).unwrap();
+    let before = segment.info().unwrap();
+    let mode = |mode| Permissions {
+        mode: Some(mode),
+        ..Permissions::default()
+    };
+    segment.set_permissions(mode(0o640)).unwrap();
+    let after = segment.info().unwrap();
+    assert_eq!(
+        (after.mode, after.uid, after.gid),
+        (0o640, before.uid, before.gid)
+    );
+    assert_eq!(after.created, before.created);
+    assert_eq!(errno(segment.set_permissions(mode(0o1640))), libc::EINVAL);
+    segment.set_permissions(Permissions::default()).unwrap();
+    assert_eq!(segment.info().unwrap().mode, 0o640);
+}
+
+#[test]
+fn a_segment_is_locked_in_memory_and_unlocked() {
+    let segment = Segment::create(name(), 100).unwrap();
+    segment.lock().unwrap();
+    assert!(segment.info().unwrap().locked);
+    segment.unlock().unwrap();
+    assert!(!segment.info().unwrap().locked);
+}
+
+#[test]
+fn the_registry_tells_of_itself() {
+    let name = name();
+    let _segment = Segment::create(&name, 100).unwrap();
+    let registry = shm_util::registry().unwrap().unwrap();
+    assert!(registry.capacity.is_power_of_two() && registry.names > 0);
+    assert_eq!(registry.mode, 0o600);
+    assert!(registry.mappings > 0 && registry.size > registry.capacity * 1024);
+}
