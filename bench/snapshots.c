@@ -4,8 +4,8 @@
  *     snapshots DISK_DIRECTORY TMPFS_DIRECTORY [ROUNDS [FILTER]]
  *
  * FILTER is a part of a case's name: others are left out. SNAPSHOT_SECONDS in the
- * environment is the time for all of it, 110 if not set, of which each case gets a share by
- * its size: so a slow disk makes for fewer rounds, but at least MIN_ROUNDS. Files are in the
+ * environment is the time for all of it, 150 if not set, of which each case gets a share by
+ * its size: so a slow disk makes for fewer rounds of the large ones. Files are in the
  * page cache, and every byte of a segment that is saved, or called populated, was touched.
  */
 
@@ -19,7 +19,9 @@
 
 #include "shm_util.h"
 
-#define MIN_ROUNDS 3
+#define ROUNDS 15
+#define MIN_LARGE_ROUNDS 3 /* of 1 GiB; the others take little time */
+#define MIN_ROUNDS 7
 #define MAX_BATCH 32
 #define BLOCK (64 * KIB)
 #define SOURCE "bench/snapshots, source"
@@ -40,25 +42,30 @@ struct bench {
     int with_cp;
 };
 
-#define SIZES(name, operation, place, durability, contents, with_cp) \
-    {name ", 64 KiB", operation, place, durability, contents, 64 * KIB, 0}, \
-    {name ", 16 MiB", operation, place, durability, contents, 16 * MIB, with_cp}, \
-    {name ", 1 GiB", operation, place, durability, contents, GIB, with_cp}
+#define DENSE_CASES(text, size, with_cp) \
+    {"load, fresh, disk, " text, LOAD_FRESH, DISK, DURABLE, DENSE, size, with_cp}, \
+    {"load, populated, disk, " text, LOAD_POPULATED, DISK, DURABLE, DENSE, size, 0}, \
+    {"load, fresh, tmpfs, " text, LOAD_FRESH, TMPFS, DURABLE, DENSE, size, with_cp}, \
+    {"load, populated, tmpfs, " text, LOAD_POPULATED, TMPFS, DURABLE, DENSE, size, 0}, \
+    {"save, durable, disk, " text, SAVE, DISK, DURABLE, DENSE, size, 0}, \
+    {"save, unsynced, disk, " text, SAVE, DISK, UNSYNCED, DENSE, size, with_cp}, \
+    {"save, tmpfs, " text, SAVE, TMPFS, UNSYNCED, DENSE, size, with_cp}
 
+#define SPARSE_CASES(text, size) \
+    {"load, 90% zero, fresh, disk, " text, LOAD_FRESH, DISK, DURABLE, SPARSE, size, 0}, \
+    {"load, 90% zero, fresh, tmpfs, " text, LOAD_FRESH, TMPFS, DURABLE, SPARSE, size, 0}, \
+    {"save, 90% zero, unsynced, disk, " text, SAVE, DISK, UNSYNCED, SPARSE, size, 0}, \
+    {"save, 90% zero, tmpfs, " text, SAVE, TMPFS, UNSYNCED, SPARSE, size, 0}
+
+/* In an order in which the source is seldom made anew. */
 static const struct bench benches[] = {
-    SIZES ("load, fresh, disk", LOAD_FRESH, DISK, DURABLE, DENSE, 1),
-    SIZES ("load, fresh, tmpfs", LOAD_FRESH, TMPFS, DURABLE, DENSE, 1),
-    SIZES ("load, populated, disk", LOAD_POPULATED, DISK, DURABLE, DENSE, 0),
-    SIZES ("load, populated, tmpfs", LOAD_POPULATED, TMPFS, DURABLE, DENSE, 0),
-    SIZES ("save, durable, disk", SAVE, DISK, DURABLE, DENSE, 0),
-    SIZES ("save, unsynced, disk", SAVE, DISK, UNSYNCED, DENSE, 1),
-    SIZES ("save, tmpfs", SAVE, TMPFS, UNSYNCED, DENSE, 1),
-    SIZES ("load, 90% zero, fresh, disk", LOAD_FRESH, DISK, DURABLE, SPARSE, 0),
-    SIZES ("load, 90% zero, fresh, tmpfs", LOAD_FRESH, TMPFS, DURABLE, SPARSE, 0),
-    SIZES ("load, 90% zero, populated, tmpfs", LOAD_POPULATED, TMPFS, DURABLE, SPARSE, 0),
-    SIZES ("save, 90% zero, durable, disk", SAVE, DISK, DURABLE, SPARSE, 0),
-    SIZES ("save, 90% zero, unsynced, disk", SAVE, DISK, UNSYNCED, SPARSE, 0),
-    SIZES ("save, 90% zero, tmpfs", SAVE, TMPFS, UNSYNCED, SPARSE, 0),
+    DENSE_CASES ("64 KiB", 64 * KIB, 0),
+    DENSE_CASES ("16 MiB", 16 * MIB, 1),
+    SPARSE_CASES ("16 MiB", 16 * MIB),
+    {"load, 90% zero, populated, tmpfs, 16 MiB", LOAD_POPULATED, TMPFS, DURABLE, SPARSE, 16 * MIB, 0},
+    {"save, 90% zero, durable, disk, 16 MiB", SAVE, DISK, DURABLE, SPARSE, 16 * MIB, 0},
+    DENSE_CASES ("1 GiB", GIB, 1),
+    SPARSE_CASES ("1 GiB", GIB),
 };
 
 #define BENCHES ((int) (sizeof benches / sizeof *benches))
@@ -112,7 +119,7 @@ static void name_files (enum place place)
     name_file (memory_path, TMPFS, "memory");
 }
 
-/* Lets nothing that was written before go to the disk while the next sample is taken. */
+/* Waits, so that nothing that was written goes to the disk during the next sample. */
 static void settle (enum place place)
 {
     int fd;
@@ -201,6 +208,18 @@ static void write_source (const char *path, enum contents contents)
         }
     }
     must (close (fd), path);
+}
+
+/* What a save replaces: a small file, as freeing the memory of a large one is no part of it. */
+static void make_old (const char *path)
+{
+    FILE *file;
+
+    unlink (path);
+    file = fopen (path, "w");
+    if (file == NULL || fputs ("old\n", file) == EOF || fclose (file) != 0) {
+        die (path);
+    }
 }
 
 static void make_targets (const struct bench *bench, int count)
@@ -299,15 +318,16 @@ static int batch_of (const struct bench *bench)
 static double measure (const struct bench *bench, enum way way)
 {
     int count = batch_of (bench);
-    double start, time;
+    double start;
     int i;
 
-    if (bench->operation != SAVE) {
-        if (way == CP) {
-            unlink (memory_path);
-        } else {
-            make_targets (bench, count);
-        }
+    if (bench->operation == SAVE) {
+        make_old (saved_paths[way]);
+        settle (bench->place);
+    } else if (way == CP) {
+        unlink (memory_path);
+    } else {
+        make_targets (bench, count);
     }
     start = now ();
     for (i = 0; i < count; i++) {
@@ -317,11 +337,7 @@ static double measure (const struct bench *bench, enum way way)
             load (bench, way, targets[i]);
         }
     }
-    time = (now () - start) / count;
-    if (bench->operation == SAVE) {
-        settle (bench->place);
-    }
-    return time;
+    return (now () - start) / count;
 }
 
 static int compare_file (const char *path)
@@ -342,7 +358,7 @@ static int compare_file (const char *path)
     return same && offset == shmSizeOf (source);
 }
 
-/* The first, uncounted sample of each way is looked at: a fast wrong copy is none. */
+/* The first sample of each way is looked at: a fast wrong copy is none. */
 static void check (const struct bench *bench, enum way way)
 {
     int same;
@@ -364,6 +380,8 @@ static void check (const struct bench *bench, enum way way)
 static void run (const struct bench *bench, int rounds, double end)
 {
     int ways = bench->with_cp ? 3 : 2;
+    int enough = bench->size < GIB ? MIN_ROUNDS : MIN_LARGE_ROUNDS;
+    int first = bench->size < GIB ? -1 : 0; /* -1 is not counted: it warms up */
     int order[WAYS];
     int round, i;
     double time;
@@ -381,12 +399,12 @@ static void run (const struct bench *bench, int rounds, double end)
         write_source (memory_path, bench->contents);
     }
     settle (bench->place);
-    for (round = -1; round < rounds && (round < MIN_ROUNDS || now () < end); round++) {
+    for (round = first; round < rounds && (round < enough || now () < end); round++) {
         shuffle (order, ways);
         for (i = 0; i < ways; i++) {
             time = measure (bench, order[i]);
             sample (bench->name, way_names[bench->operation][order[i]], round, time);
-            if (round == -1) {
+            if (round == first) {
                 check (bench, order[i]);
             }
         }
@@ -422,10 +440,10 @@ static int is_chosen (const struct bench *bench, const char *filter)
 
 int main (int count, char **arguments)
 {
-    int rounds = count > 3 ? atoi (arguments[3]) : 15;
+    int rounds = count > 3 ? atoi (arguments[3]) : ROUNDS;
     const char *filter = count > 4 ? arguments[4] : NULL;
     const char *seconds = getenv ("SNAPSHOT_SECONDS");
-    double end = now () + 1e9 * (seconds == NULL ? 110 : atof (seconds));
+    double end = now () + 1e9 * (seconds == NULL ? 150 : atof (seconds));
     double weights = 0;
     int i;
 
