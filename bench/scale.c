@@ -356,12 +356,13 @@ static void measure_fork (double end)
 /* ---- processes and threads ------------------------------------------------------------------- */
 
 #define MAX_WORKERS 16
+#define LEAD 5000    /* microseconds before a sample */
 #define PERIOD 30000 /* microseconds for one sample */
 
 enum kind { PROCESSES, THREADS };
 
 struct counter {
-    long calls;
+    volatile long calls;
     char padding[120]; /* no two in one line of the cache */
 };
 
@@ -380,14 +381,13 @@ static job current;
 static void *work (void *argument)
 {
     int worker = (int) (long) argument;
-    long calls = 0;
 
+    shared->counters[worker].calls = 0;
     current (worker);
     pthread_barrier_wait (&shared->start);
     while (!shared->stop) {
-        calls += current (worker);
+        shared->counters[worker].calls += current (worker);
     }
-    shared->counters[worker].calls = calls;
     return NULL;
 }
 
@@ -420,13 +420,26 @@ static void await_worker (enum kind kind, pthread_t thread)
     }
 }
 
-/* Calls per second of all workers together. */
+static double calls_of (int workers)
+{
+    double calls = 0;
+    int i;
+
+    for (i = 0; i < workers; i++) {
+        calls += (double) shared->counters[i].calls;
+    }
+    return calls;
+}
+
+/*
+ * Calls per second of all workers together, counted while all of them are at it: who starts
+ * them may have to wait for a processor itself.
+ */
 static double throughput (enum kind kind, int workers, job job)
 {
     pthread_t threads[MAX_WORKERS];
     pthread_barrierattr_t attribute;
-    double start, time;
-    long calls = 0;
+    double start, calls, speed;
     int i;
 
     current = job;
@@ -438,16 +451,17 @@ static double throughput (enum kind kind, int workers, job job)
         begin_worker (kind, i, &threads[i]);
     }
     pthread_barrier_wait (&shared->start);
+    usleep (LEAD);
+    calls = calls_of (workers);
     start = now ();
     usleep (PERIOD);
+    speed = (calls_of (workers) - calls) * 1e9 / (now () - start);
     shared->stop = 1;
-    time = now () - start;
     for (i = 0; i < workers; i++) {
         await_worker (kind, threads[i]);
-        calls += shared->counters[i].calls;
     }
     pthread_barrier_destroy (&shared->start);
-    return (double) calls * 1e9 / time;
+    return speed;
 }
 
 static SharedMemory one;

@@ -4,7 +4,7 @@
  *     snapshots DISK_DIRECTORY TMPFS_DIRECTORY [ROUNDS [FILTER]]
  *
  * FILTER is a part of a case's name: others are left out. SNAPSHOT_SECONDS in the
- * environment is the time for all of it, 150 if not set, of which each case gets a share by
+ * environment is the time for all of it, 180 if not set, of which each case gets a share by
  * its size: so a slow disk makes for fewer rounds of the large ones. Files are in the
  * page cache, and every byte of a segment that is saved, or called populated, was touched.
  */
@@ -443,7 +443,7 @@ int main (int count, char **arguments)
     int rounds = count > 3 ? atoi (arguments[3]) : ROUNDS;
     const char *filter = count > 4 ? arguments[4] : NULL;
     const char *seconds = getenv ("SNAPSHOT_SECONDS");
-    double end = now () + 1e9 * (seconds == NULL ? 150 : atof (seconds));
+    double end = now () + 1e9 * (seconds == NULL ? 180 : atof (seconds));
     double weights = 0;
     int i;
 
