@@ -120,6 +120,9 @@ static double answer_of (struct world *world)
     double answer;
 
     if (read (world->answers[0], &answer, sizeof answer) != sizeof answer) {
+        if (interrupted != 0) {
+            exit (128 + interrupted);
+        }
         errno = ECHILD;
         die (world->text);
     }
