@@ -3,7 +3,10 @@
 # make test       everything that can be tested; the last line counts
 # make torture    kills, faults, damage and storms in their full form, 20 minutes
 # make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
-# make bench      the library's calls against the raw system calls
+# make bench      measures, and writes docs/performance.md anew: 5 minutes
+# make bench-deps installs what it compares with and draws with (Debian)
+# make check-instructions    whether the calls take more instructions than known
+# make accept-instructions   makes known what they take now
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR
 # make uninstall  takes away what make install has put there
 # make clean      takes away what make has built
@@ -75,10 +78,16 @@ fuzz: need-cargo need-cc
 	@c_tests/torture/fuzz 600
 
 bench: library
-	@mkdir -p build/bench
-	$(CC) -O2 -Wall -Iinclude -o build/bench/calls c_tests/bench/calls.c \
-	  -Lbuild/lib -lshm_util -Wl,-rpath,'$(CURDIR)/build/lib'
-	@build/bench/calls
+	@CC="$(CC)" CXX="$(CXX)" bench/run
+
+bench-deps:
+	@bench/run deps
+
+check-instructions: library
+	@CC="$(CC)" bench/instructions check
+
+accept-instructions: library
+	@CC="$(CC)" bench/instructions accept
 
 install: $(INSTALLABLE) build/lib/shm_util.pc
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
@@ -101,4 +110,4 @@ clean:
 	rm -rf build target
 
 .PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
-  install uninstall clean
+  bench-deps check-instructions accept-instructions install uninstall clean
