@@ -350,10 +350,17 @@ fn known<T>(memory: SharedMemory, tell: impl FnOnce(Handle) -> Option<T>) -> Opt
     let handle = Handle::from_pointer(memory);
     let value = tell(handle);
     if value.is_none() {
-        error_text::set(&handle.unknown());
-        process::set_errno(libc::EINVAL);
+        refuse(handle);
     }
     value
+}
+
+// Apart, so that who asks for what is there pays nothing for it.
+#[cold]
+#[inline(never)]
+fn refuse(handle: Handle) {
+    error_text::set(&handle.unknown());
+    process::set_errno(libc::EINVAL);
 }
 
 fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {

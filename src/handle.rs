@@ -98,7 +98,7 @@ impl Entry {
     fn is_open(&self, generation: u64) -> bool {
         let stored = self.state.load(Ordering::Acquire);
         // Mostly it says so itself, and the epoch does not matter.
-        is_open(stored, generation) || is_open(in_this_process(stored), generation)
+        is_open(stored, generation) || is_open_in_this_process(stored, generation)
     }
 
     /// Changes the state if the entry still belongs to a handle of this
@@ -126,6 +126,12 @@ fn in_this_process(state: u64) -> u64 {
 
 fn current_epoch() -> u64 {
     u64::from(fork::epoch()) << EPOCH_SHIFT & EPOCH
+}
+
+#[cold]
+#[inline(never)]
+fn is_open_in_this_process(stored: u64, generation: u64) -> bool {
+    is_open(in_this_process(stored), generation)
 }
 
 /// Whether a handle of this generation is good.
@@ -176,6 +182,7 @@ impl Handle {
         Some((entry, u64::try_from(generation).ok()?))
     }
 
+    #[inline]
     fn read<T>(self, read: impl Fn(&Entry) -> T) -> Option<T> {
         let (entry, generation) = self.find()?;
         if !entry.is_open(generation) {
@@ -189,17 +196,20 @@ impl Handle {
     }
 
     /// Where the segment is mapped.
+    #[inline]
     pub(crate) fn address(self) -> Option<NonNull<c_void>> {
         self.read(|entry| entry.address.load(Ordering::Relaxed))
             .and_then(NonNull::new)
     }
 
     /// The segment's identifier.
+    #[inline]
     pub(crate) fn id(self) -> Option<i32> {
         self.read(|entry| entry.id.load(Ordering::Relaxed))
     }
 
     /// The segment's size in bytes.
+    #[inline]
     pub(crate) fn size(self) -> Option<usize> {
         self.read(|entry| entry.size.load(Ordering::Relaxed))
     }
