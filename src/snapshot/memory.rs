@@ -81,13 +81,11 @@ fn advise(part: &[AtomicU8], advice: c_int) -> bool {
 /// Whether all bytes of a block are zero at the moment. `false` if they can't
 /// be looked at.
 pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
-    match residency(block) {
-        // The block is mapped, so looking at it is no crash; a huge page is
-        // in memory as a whole.
-        Residency::Some => {}
-        // There may be no memory for it, which as a fault is SIGBUS.
-        Residency::None | Residency::Rest if populate(block, Access::Read) => {}
-        _ => return false,
+    // What a program may not read, has unmapped, or there is no memory for, is
+    // SIGSEGV or SIGBUS to who looks at it, but an error here. That a page is in
+    // memory says nothing of that: it is also where the mapping is PROT_NONE.
+    if !populate(block, Access::Read) {
+        return false;
     }
     // SAFETY: bytes may be looked at as words, and both are atomic.
     let (head, words, tail) = unsafe { block.align_to::<AtomicU64>() };
