@@ -107,14 +107,16 @@ pub(super) fn data_in(file: &File, range: &Range<usize>) -> Range<usize> {
         usize::try_from(found).map_err(|_| io::Error::last_os_error())
     };
     let start = match seek(range.start, libc::SEEK_DATA) {
-        Ok(start) => start,
+        Ok(start) if start >= range.start => start,
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
             return range.end..range.end;
         }
-        Err(_) => return range.clone(),
+        // Some files in /proc take any whence, and answer what they like.
+        _ => return range.clone(),
     };
     let end = seek(start, libc::SEEK_HOLE)
         .ok()
+        .filter(|end| *end > start)
         .and_then(|end| end.checked_next_multiple_of(BLOCK))
         .unwrap_or(range.end);
     let start = (start - start % BLOCK).clamp(range.start, range.end);
