@@ -138,11 +138,15 @@ fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>>
 
 /// Reads a file of this size, as much as both have; returns how many bytes.
 pub(super) fn read(file: &File, size: usize, bytes: &[AtomicU8]) -> Result<usize, Errno> {
-    let end = size.min(bytes.len());
+    let looked_at = size.min(bytes.len());
+    let runs = Runs::of_file(file, looked_at)?;
+    // What looked like a hole may have been cut off the file.
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let end = looked_at.min(size);
     let load = Load {
         file,
         bytes,
-        runs: Runs::of_file(file, end)?,
+        runs,
         next: AtomicUsize::new(0),
         end: AtomicUsize::new(end),
         error: AtomicI32::new(0),
