@@ -41,7 +41,9 @@ pub(super) enum Allocation {
 
 /// Writes all bytes to a new file, with holes where they are zero.
 pub(super) fn write(file: &File, bytes: &[AtomicU8], allocation: Allocation) -> Result<(), Errno> {
-    file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+    if !copy::extend(file, bytes.len())? {
+        return copy::write(file, bytes);
+    }
     let runs = runs_of_data(bytes)?;
     if allocation == Allocation::Before {
         for run in &runs.0 {
