@@ -24,7 +24,7 @@ pub(super) const LARGE: usize = 2 << 20;
 /// What is zero or is not, in bytes: a multiple of every system's pages.
 pub(super) const BLOCK: usize = 64 << 10;
 /// What a thread does at a time, in bytes.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 /// What is handed to the disk at a time, in bytes.
 const WINDOW: usize = 4 << 20;
 
