@@ -140,6 +140,10 @@ fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>>
 
 /// Reads a file of this size, as much as both have; returns how many bytes.
 pub(super) fn read(file: &File, size: usize, bytes: &[AtomicU8]) -> Result<usize, Errno> {
+    if !memory::is_mapped(bytes) {
+        // The other thread's stack could come to lie in the gap, and be read into.
+        return Err(Errno(libc::EFAULT));
+    }
     let looked_at = size.min(bytes.len());
     let runs = Runs::of_file(file, looked_at)?;
     // What looked like a hole may have been cut off the file.

@@ -78,6 +78,14 @@ fn advise(part: &[AtomicU8], advice: c_int) -> bool {
     unsafe { libc::madvise(part.as_ptr().cast_mut().cast(), part.len(), advice) == 0 }
 }
 
+/// Whether all pages are mapped, whatever may be done with them.
+pub(super) fn is_mapped(bytes: &[AtomicU8]) -> bool {
+    let address = bytes.as_ptr().cast_mut().cast();
+    // SAFETY: nothing is changed: Linux does nothing for MS_ASYNC, but says
+    // ENOMEM if there is a page that is not mapped.
+    unsafe { libc::msync(address, bytes.len(), libc::MS_ASYNC) == 0 }
+}
+
 /// Whether all bytes of a block are zero at the moment. `false` if they can't
 /// be looked at.
 pub(super) fn is_zero(block: &[AtomicU8]) -> bool {

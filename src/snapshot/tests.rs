@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// A zeroed segment that is gone when the test is over, however it ends.
 fn segment(size: usize) -> Mapping {
@@ -255,6 +256,24 @@ fn a_file_that_is_cut_and_filled_meanwhile_is_no_crash() {
 }
 
 #[test]
+fn a_file_that_is_cut_meanwhile_ends_there() {
+    let content = dense(4 * LARGE);
+    for round in 0..60 {
+        let file = sparse_file(&content);
+        let mapping = segment(content.len());
+        let count = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_micros(round * 50));
+                file.set_len(LARGE as u64).unwrap();
+            });
+            large::read(&file, content.len(), mapping.bytes()).unwrap()
+        });
+        assert!(count >= LARGE);
+        assert_same(&bytes_of(&mapping)[..count], &content[..count]);
+    }
+}
+
+#[test]
 fn zeros_take_no_place_in_the_file() {
     let mapping = segment(8 * LARGE);
     set(&mapping, 0, &vec![0; 8 * LARGE]);
@@ -272,7 +291,8 @@ fn a_save_leaves_untouched_what_it_can_know_to_be() {
     let mapping = segment(8 * LARGE);
     set(&mapping, 5 * BLOCK, &[1]);
     let before = touched(&mapping);
-    if memory::backing_file(mapping.bytes()).is_none() {
+    let mut files = fs::read_dir("/proc/self/map_files").unwrap();
+    if File::open(files.next().unwrap().unwrap().path()).is_err() {
         // Only privileged processes are told.
         return;
     }
@@ -316,6 +336,20 @@ fn protect(mapping: &Mapping, start: usize, length: usize, access: libc::c_int) 
     // SAFETY: the pages are this test's own, and it looks at none of them
     // while it may not.
     assert_eq!(unsafe { libc::mprotect(address, length, access) }, 0);
+}
+
+#[test]
+fn a_load_into_memory_with_a_gap_changes_nothing() {
+    let size = 2 * LARGE;
+    let mapping = segment(size);
+    let file = sparse_file(&dense(size));
+    let end = mapping.bytes()[size - BLOCK..].as_ptr().cast_mut().cast();
+    // SAFETY: the pages are this test's own, and nobody looks at them again.
+    assert_eq!(unsafe { libc::munmap(end, BLOCK) }, 0);
+    let loaded = large::read(&file, size, mapping.bytes());
+    assert_eq!(loaded.unwrap_err(), Errno(libc::EFAULT));
+    let rest = &mapping.bytes()[..size - BLOCK];
+    assert!(rest.iter().all(|byte| byte.load(Ordering::Relaxed) == 0));
 }
 
 #[test]
