@@ -7,13 +7,14 @@
 # make bench-deps installs what it compares with and draws with (Debian)
 # make check-instructions    whether the calls take more instructions than known
 # make accept-instructions   makes known what they take now
-# make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR
+# make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, MANDIR
 # make uninstall  takes away what make install has put there
 # make clean      takes away what make has built
 
 PREFIX     = /usr/local
 LIBDIR     = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
+MANDIR     = $(PREFIX)/share/man
 CARGO      = cargo
 CC         = cc
 CFLAGS     = -O2
@@ -89,6 +90,27 @@ check-instructions: library
 accept-instructions: library
 	@CC="$(CC)" bench/instructions accept
 
+# Each function has a page that leads to the one that describes it.
+SECTION_3 = shm_util shm_util_ext
+FUNCTIONS_IN = $(filter-out $(SECTION_3),$(shell \
+  sed -n '/^\.SH NAME/,/ \\-/{/^\.SH/d;s/ \\-.*//;s/,/ /g;p;}' docs/man/$(1).3))
+
+install-man:
+	$(INSTALL) -d '$(DESTDIR)$(MANDIR)/man3'
+	$(INSTALL) -m 644 $(SECTION_3:%=docs/man/%.3) '$(DESTDIR)$(MANDIR)/man3'
+	@mkdir -p build/man
+	@$(foreach page,$(SECTION_3),for name in $(call FUNCTIONS_IN,$(page)); do \
+	  echo '.so man3/$(page).3' > "build/man/$$name.3" || exit; done;)
+	$(INSTALL) -m 644 $(foreach page,$(SECTION_3),\
+	  $(patsubst %,build/man/%.3,$(call FUNCTIONS_IN,$(page)))) '$(DESTDIR)$(MANDIR)/man3'
+
+uninstall-man:
+	rm -f $(foreach page,$(SECTION_3),\
+	  $(patsubst %,'$(DESTDIR)$(MANDIR)/man3/%.3',$(page) $(call FUNCTIONS_IN,$(page))))
+
+install: install-man
+uninstall: uninstall-man
+
 install: $(INSTALLABLE) build/lib/shm_util.pc
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
 	$(INSTALL) -m 755 build/lib/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
@@ -112,4 +134,5 @@ clean:
 	rm -rf build target
 
 .PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
-  bench-deps check-instructions accept-instructions install uninstall clean
+  bench-deps check-instructions accept-instructions install install-man uninstall \
+  uninstall-man clean
