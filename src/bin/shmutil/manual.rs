@@ -54,7 +54,11 @@ fn render(page: &mut Vec<u8>) -> io::Result<()> {
         .manual("User Commands");
     man.render_title(page)?;
     man.render_name_section(page)?;
-    man.render_synopsis_section(page)?;
+    writeln!(page, ".SH SYNOPSIS\n.nf")?;
+    for subcommand in command.get_subcommands() {
+        writeln!(page, "\\fB{}\\fR", escape(&synopsis(subcommand)))?;
+    }
+    writeln!(page, ".fi")?;
     man.render_description_section(page)?;
     writeln!(page, ".SH COMMANDS")?;
     for subcommand in command.get_subcommands() {
@@ -64,10 +68,14 @@ fn render(page: &mut Vec<u8>) -> io::Result<()> {
     page.write_all(AFTER.as_bytes())
 }
 
+/// How a command is called.
+fn synopsis(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    usage.trim_start_matches("Usage: ").to_owned()
+}
+
 fn render_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
-    let synopsis = command.clone().render_usage().to_string();
-    let synopsis = synopsis.trim_start_matches("Usage: ").to_owned();
-    writeln!(page, ".SS {}", escape(&synopsis))?;
+    writeln!(page, ".SS {}", escape(&synopsis(command)))?;
     let about = command
         .get_long_about()
         .or(command.get_about())
