@@ -88,6 +88,7 @@ install: $(INSTALLABLE) build/lib/shm_util.pc
 	$(INSTALL) -m 644 build/lib/libshm_util.a '$(DESTDIR)$(LIBDIR)/libshm_util.a'
 	$(INSTALL) -m 644 build/lib/shm_util.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc'
 	$(INSTALL) -m 644 include/shm_util.h '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
+	$(INSTALL) -m 644 include/shm_util_ext.h '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
 	@# So that programs find it at once, where we may say so.
 	@test -n '$(DESTDIR)' || ldconfig 2>/dev/null || \
 	  echo "make: run ldconfig as root, so that programs find $(SONAME)"
@@ -95,7 +96,8 @@ install: $(INSTALLABLE) build/lib/shm_util.pc
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/$(SHARED)' '$(DESTDIR)$(LIBDIR)/$(SONAME)' \
 	  '$(DESTDIR)$(LIBDIR)/libshm_util.so' '$(DESTDIR)$(LIBDIR)/libshm_util.a' \
-	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
+	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h' \
+	  '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
 
 clean:
 	rm -rf build target

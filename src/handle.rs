@@ -195,12 +195,26 @@ impl Handle {
         self.read(|entry| entry.size.load(Ordering::Relaxed))
     }
 
-    /// Uses the segment; until the use ends, it is not destroyed.
+    /// Copies bytes of the segment; until that ends, it is not destroyed.
     pub(crate) fn with<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
+        self.with_for(Purpose::Copy, work)
+    }
+
+    /// Looks at the segment or changes what it is; until that ends, it is not
+    /// destroyed, and no other thread forks.
+    pub(crate) fn manage<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
+        self.with_for(Purpose::Change, work)
+    }
+
+    fn with_for<T>(
+        self,
+        purpose: Purpose,
+        work: impl FnOnce(&Segment, &Call) -> Result<T>,
+    ) -> Result<T> {
         let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
         // Before this counts as a user: a signal handler's destroy, which
         // would wait for its own thread, gets an error instead.
-        let call = Call::begin(Purpose::Copy)?;
+        let call = Call::begin(purpose)?;
         let user = User::new(entry, generation).ok_or_else(|| self.unknown())?;
         work(user.segment().ok_or_else(|| self.unknown())?, &call)
     }
@@ -235,7 +249,8 @@ impl Handle {
         segment.ok_or_else(|| self.unknown())?.close(&call)
     }
 
-    fn unknown(self) -> Error {
+    /// The error of a handle that is none.
+    pub(crate) fn unknown(self) -> Error {
         if self.0 == 0 {
             return Errno(libc::EINVAL).during(format_args!("use a handle that is NULL"));
         }
@@ -246,7 +261,7 @@ impl Handle {
     }
 }
 
-/// A save or load in progress.
+/// A call in progress that uses a segment.
 struct User {
     entry: &'static Entry,
 }

@@ -22,6 +22,7 @@
 //! | module     | job |
 //! | ---------- | --- |
 //! | `capi`     | the functions of `shm_util.h`: conversion only |
+//! | `capi_ext` | the same of `shm_util_ext.h`, which libgpl has not |
 //! | `handle`   | handles: checked numbers, never dereferenced |
 //! | `segment`  | create, attach, detach a named segment: the life cycle |
 //! | `options`  | how a segment is made or mapped, if not in the usual way |
@@ -35,6 +36,7 @@
 //! | `fork`     | calls in progress, and what fork makes of them |
 //! | `process`  | environment, credentials, `errno`, C streams as safe wrappers |
 //! | `error`    | one error type, and its `errno` value |
+//! | `error_text` | each thread's last error, for C programs |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
@@ -46,8 +48,10 @@ compile_error!("shm_util was built and tested with glibc on 64-bit machines only
 compile_error!("the library for C programs is built with panic = \"abort\": use make");
 
 pub mod capi;
+pub mod capi_ext;
 mod directory;
 mod error;
+mod error_text;
 mod filename;
 mod fork;
 #[cfg(any(test, fuzzing))]

@@ -15,8 +15,10 @@ fn abandon(segment: Segment) {
 }
 
 fn names(infos: Vec<shm_util::Info>) -> Vec<String> {
-    let text = |info: shm_util::Info| String::from_utf8(info.name).unwrap();
-    let mut names: Vec<_> = infos.into_iter().map(text).collect();
+    let mut names: Vec<_> = infos
+        .iter()
+        .map(|info| String::from_utf8_lossy(&info.name).into_owned())
+        .collect();
     names.sort();
     names
 }
