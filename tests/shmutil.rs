@@ -15,6 +15,7 @@ use assert_cmd::Command as Run;
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
+use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::Value;
 use shm_util::Segment;
 use tempfile::TempDir;
@@ -617,6 +618,58 @@ fn save_and_load_copy_all_bytes_through_pipes() {
         }
         world.ok(&["remove", "from"]);
     }
+}
+
+#[test]
+fn a_load_of_several_saves_has_the_bytes_of_all() {
+    let world = World::new();
+    let (one, two) = (noise(5_000_000), noise(3_000_001));
+    world.ok(&["load", "one", &world.write("in", &one), "--create"]);
+    world.ok(&["load", "two", &world.write("in", &two), "--create"]);
+    let mut shell = Command::new("sh");
+    world.prepare(&mut shell);
+    let script =
+        format!("({SHMUTIL} save one -; {SHMUTIL} save two -) | {SHMUTIL} load all - --create");
+    assert!(shell.args(["-ec", &script]).status().unwrap().success());
+    let saved = world.ok(&["save", "all", "-"]);
+    assert!(saved.get_output().stdout == [one, two].concat());
+}
+
+#[test]
+fn a_load_whose_save_is_killed_fails_and_leaves_nothing() {
+    let world = World::new();
+    world.ok(&["create", "from", "300M"]);
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let mut save = world
+        .command(&["save", "from", "-"])
+        .stdout(writer)
+        .spawn()
+        .unwrap();
+    // It fills the pipe, and can't end before it is read.
+    let mut begun = [PollFd::new(&reader, PollFlags::IN)];
+    assert_eq!(poll(&mut begun, None), Ok(1));
+    let pid = rustix::process::Pid::from_child(&save);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let load = world
+        .command(&["load", "to", "-", "--create"])
+        .stdin(reader)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has made the segment, and taken what the pipe held.
+    while !world.names().contains(&"to".to_owned()) {
+        std::thread::yield_now();
+    }
+    save.kill().unwrap();
+    save.wait().unwrap();
+    let output = load.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        one_line("its save ended after \\d+ of 314572800 bytes").eval(&error),
+        "{error}"
+    );
+    assert_eq!(world.names(), ["from"]);
 }
 
 #[test]

@@ -9,7 +9,8 @@
 //!   needs neither page faults nor zeroed pages, where we may open that
 //!   (`/proc/self/map_files`, see proc(5)).
 //! * What comes from a pipe has no size until it ends, and a segment's size
-//!   can't be changed: it is collected in huge pages first.
+//!   can't be changed. If a save of this machine sends it, the size is that of
+//!   its segment; else it is collected first, in huge pages.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +22,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{self, AtomicU8};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -34,7 +35,7 @@ use crate::change;
 use crate::cli::{Load, Save};
 use crate::failure::{Failure, Outcome, Result, say};
 use crate::names::{self, Name};
-use crate::raw;
+use crate::{raw, sender};
 
 /// What a pipe holds, if the system lets it: as much as an unprivileged
 /// process may have (/proc/sys/fs/pipe-max-size).
@@ -338,31 +339,60 @@ impl Source {
 
     fn load_new(&self, name: &Name, options: Options, size: Option<u64>) -> Result<Loaded> {
         let Some(size) = size.or(self.size) else {
-            return self.collect()?.load_new(name, options);
+            return match sender::size(&self.file) {
+                Some(size) => self.load_sent(name, options, size),
+                None => self.collect(Vec::new())?.load_new(name, options),
+            };
         };
         if size == 0 {
             return Err(self.empty());
         }
         let new = New::create(name, options, size)?;
-        if let Some(path) = &self.path {
-            let loaded = Self::load_file(&new.0, path)?;
-            new.stay();
-            return Ok(loaded);
+        let loaded = match &self.path {
+            Some(path) => Self::load_file(&new.0, path)?,
+            None => match self.fill(&new)? {
+                0 => return Err(self.empty()),
+                moved => self.compare(moved, new.bytes().len())?,
+            },
+        };
+        new.stay();
+        Ok(loaded)
+    }
+
+    /// Loads what a save sends, whose size is known.
+    fn load_sent(&self, name: &Name, options: Options, size: u64) -> Result<Loaded> {
+        let new = New::create(name, options, size)?;
+        let moved = to_u64(self.fill(&new)?);
+        if moved < size {
+            return Err(Failure::new(format!(
+                "load {}: its save ended after {moved} of {size} bytes; do it again",
+                self.shown
+            )));
         }
+        let mut more = Vec::new();
+        self.collect_piece(&mut more)?;
+        if more.is_empty() {
+            new.stay();
+            return Ok(Loaded::All);
+        }
+        // Somebody else writes into the same pipe.
+        let relaxed = |byte: &AtomicU8| byte.load(atomic::Ordering::Relaxed);
+        let sent = new.bytes().iter().map(relaxed).collect();
+        drop(new);
+        let collected = self.collect(vec![sent, more])?;
+        collected.load_new(name, options)
+    }
+
+    /// Fills a new segment, and says how many bytes there were.
+    fn fill(&self, new: &New) -> Result<usize> {
         let progress = self.progress();
         let bytes = new.bytes();
         let moved = match new.as_file() {
             Some(file) => self.fill_file(file, bytes.len(), &progress),
             None => self.fill_memory(bytes, &progress),
         };
-        let moved = moved.map_err(|error| self.wrong(&error))?;
         progress.finish_and_clear();
-        if moved == 0 {
-            return Err(self.empty());
-        }
-        let loaded = self.compare(moved, bytes.len())?;
-        new.stay();
-        Ok(loaded)
+        moved.map_err(|error| self.wrong(&error))
     }
 
     /// The kernel moves the bytes from file to file.
@@ -393,20 +423,13 @@ impl Source {
         Ok(moved)
     }
 
-    /// Reads all that there is.
-    fn collect(&self) -> Result<Collected> {
-        let mut pieces = Vec::new();
+    /// Reads all that there is, after what was read already.
+    fn collect(&self, mut pieces: Vec<Vec<u8>>) -> Result<Collected> {
         loop {
             let mut piece = raw::roomy_buffer(PIECE)
                 .map_err(|error| Failure::new(format!("{error}; say --size to need none")))?;
-            let is_full = loop {
-                match raw::read_more(&self.file, PIPE_STEP, &mut piece) {
-                    Ok(0) => break piece.len() == piece.capacity(),
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(self.wrong(&error)),
-                }
-            };
+            self.collect_piece(&mut piece)?;
+            let is_full = piece.len() == piece.capacity();
             if !piece.is_empty() {
                 pieces.push(piece);
             }
@@ -418,6 +441,20 @@ impl Source {
             return Err(self.empty());
         }
         Ok(Collected { pieces })
+    }
+
+    /// Reads until a buffer is full, or there is no more. One without room gets
+    /// some.
+    fn collect_piece(&self, piece: &mut Vec<u8>) -> Result<()> {
+        piece.reserve(1);
+        loop {
+            match raw::read_more(&self.file, PIPE_STEP, piece) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.wrong(&error)),
+            }
+        }
     }
 }
 
