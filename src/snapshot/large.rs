@@ -68,9 +68,13 @@ fn runs_of_data(bytes: &[AtomicU8]) -> Result<Runs, Errno> {
         None => Runs::whole(bytes.len())?,
     };
     let mut runs = Runs::default();
-    for block in touched.0.into_iter().flat_map(|run| parts(run, BLOCK)) {
-        if !memory::is_zero(bytes.get(block.clone()).unwrap_or(&[])) {
-            runs.push(block)?;
+    for piece in touched.0.into_iter().flat_map(|run| parts(run, PIECE)) {
+        let visible = memory::make_visible(bytes.get(piece.clone()).unwrap_or(&[]));
+        for block in parts(piece, BLOCK) {
+            let bytes = bytes.get(block.clone()).unwrap_or(&[]);
+            if !visible || !memory::is_zero(bytes) {
+                runs.push(block)?;
+            }
         }
     }
     Ok(runs)

@@ -86,15 +86,16 @@ pub(super) fn is_mapped(bytes: &[AtomicU8]) -> bool {
     unsafe { libc::msync(address, bytes.len(), libc::MS_ASYNC) == 0 }
 }
 
-/// Whether all bytes of a block are zero at the moment. `false` if they can't
-/// be looked at.
+/// Whether bytes can be looked at. What the program may not read, has unmapped,
+/// or there is no memory for, is SIGSEGV or SIGBUS to who looks at it, but an
+/// error here. That a page is in memory says nothing of that: it is also where
+/// the mapping is `PROT_NONE`.
+pub(super) fn make_visible(part: &[AtomicU8]) -> bool {
+    populate(part, Access::Read)
+}
+
+/// Whether all bytes are zero at the moment. They must be visible.
 pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
-    // What a program may not read, has unmapped, or there is no memory for, is
-    // SIGSEGV or SIGBUS to who looks at it, but an error here. That a page is in
-    // memory says nothing of that: it is also where the mapping is PROT_NONE.
-    if !populate(block, Access::Read) {
-        return false;
-    }
     // SAFETY: bytes may be looked at as words, and both are atomic.
     let (head, words, tail) = unsafe { block.align_to::<AtomicU64>() };
     let zero = |byte: &AtomicU8| byte.load(Ordering::Relaxed) == 0;
