@@ -897,11 +897,14 @@ impl Entry {
     /// lost its name and key meanwhile (`IPC_RMID`). `EIDRM` if the identifier
     /// is not its own from here: this process is in another IPC name space now.
     pub(crate) fn status_of_mapped(&self) -> std::result::Result<Status, Errno> {
-        let status = sysv::status(self.id)?;
-        if status.key == self.key || status.is_removed && status.size == self.size {
+        match sysv::status(self.id) {
             Ok(status)
-        } else {
-            Err(Errno(libc::EIDRM))
+                if status.key == self.key || status.is_removed && status.size == self.size =>
+            {
+                Ok(status)
+            }
+            Ok(_) | Err(Errno(libc::EINVAL)) => Err(Errno(libc::EIDRM)),
+            Err(errno) => Err(errno),
         }
     }
 
