@@ -9,6 +9,8 @@
 # make accept-instructions   makes known what they take now
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR
 # make uninstall  takes away what make install has put there
+# make install-compat        the headers for programs that have left libgpl, which
+#                 make install leaves out; make uninstall-compat takes them away
 # make clean      takes away what make has built
 
 PREFIX     = /usr/local
@@ -24,6 +26,9 @@ MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 SHARED   = libshm_util.so.$(VERSION)
 SONAME   = libshm_util.so.$(MAJOR)
 BUILT    = target/release
+
+# For programs that have left libgpl.
+COMPAT = pragmatics.h aperror.h
 
 # What a program linked with the static library needs besides.
 STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
@@ -106,8 +111,21 @@ uninstall:
 	  '$(DESTDIR)$(LIBDIR)/libshm_util.so' '$(DESTDIR)$(LIBDIR)/libshm_util.a' \
 	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
 
+# Not with the others: with these on the way of all, each program that includes
+# shm_util.h would get the macros.
+install-compat:
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
+	$(INSTALL) -m 644 $(COMPAT:%=include/shm_util/compat/%) \
+	  '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
+
+uninstall-compat:
+	rm -f $(COMPAT:%='$(DESTDIR)$(INCLUDEDIR)/shm_util/compat/%')
+	@rmdir '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat' '$(DESTDIR)$(INCLUDEDIR)/shm_util' \
+	  2>/dev/null || true
+
 clean:
 	rm -rf build target
 
 .PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
-  bench-deps check-instructions accept-instructions install uninstall clean
+  bench-deps check-instructions accept-instructions install uninstall \
+  install-compat uninstall-compat clean
