@@ -1,6 +1,7 @@
 # make            the library, shared and static, in build/lib
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
+# make examples   programs in other languages share a segment with one in C
 # make torture    kills, faults, damage and storms in their full form, 20 minutes
 # make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
 # make bench      measures, and writes docs/performance.md anew: 5 minutes
@@ -75,6 +76,9 @@ demo: library
 test: library
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
+examples: library
+	@CC="$(CC)" CXX="$(CXX)" CARGO="$(CARGO)" examples/run
+
 torture: library
 	@c_tests/torture/fuzz 60
 	@CC="$(CC)" c_tests/torture/run full
@@ -126,6 +130,6 @@ uninstall-compat:
 clean:
 	rm -rf build target
 
-.PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
+.PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test examples torture fuzz bench \
   bench-deps check-instructions accept-instructions install uninstall \
   install-compat uninstall-compat clean
