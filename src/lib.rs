@@ -6,6 +6,12 @@
 //! System V shared memory segment, later ones map it, the last `shmDestroy`
 //! deletes it. Rust programs share segments with the C ones by [`Segment`].
 //!
+//! ```
+//! let segment = shm_util::Segment::create("doc-crate", 4096)?;
+//! segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
+//! # Ok::<(), shm_util::Error>(())
+//! ```
+//!
 //! Which name belongs to which segment is kept in a registry that is itself
 //! a segment. Who is attached to what is not kept at all: the kernel knows, and
 //! keeps that right when processes fork, exec, exit or are killed.
