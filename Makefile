@@ -1,4 +1,6 @@
-# make            the library, shared and static, in build/lib
+# make            the library, shared and static, in build/lib, and the command in build/bin
+# make library    the library alone
+# make command    the command alone
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
 # make examples   programs in other languages share a segment with one in C
@@ -8,7 +10,7 @@
 # make bench-deps installs what it compares with and draws with (Debian)
 # make check-instructions    whether the calls take more instructions than known
 # make accept-instructions   makes known what they take now
-# make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR
+# make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, BINDIR, MANDIR
 # make uninstall  takes away what make install has put there
 # make install-compat        the headers for programs that have left libgpl, which
 #                 make install leaves out; make uninstall-compat takes them away
@@ -17,6 +19,12 @@
 PREFIX     = /usr/local
 LIBDIR     = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
+BINDIR     = $(PREFIX)/bin
+DATADIR    = $(PREFIX)/share
+MANDIR     = $(DATADIR)/man
+BASH_COMPLETIONS = $(DATADIR)/bash-completion/completions
+ZSH_COMPLETIONS  = $(DATADIR)/zsh/site-functions
+FISH_COMPLETIONS = $(DATADIR)/fish/vendor_completions.d
 CARGO      = cargo
 CC         = cc
 CFLAGS     = -O2
@@ -36,10 +44,12 @@ STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 
 # What is built is found out before anything else, so that an installation
 # after a build needs no cargo.
-INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library)
+INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library) \
+  $(if $(wildcard build/completions/shmutil.fish),,command)
 
-all: library
-	@echo "The library is in build/lib, its header in include. See also: make demo"
+all: library command
+	@echo "The library is in build/lib, its header in include, the command in build/bin."
+	@echo "See also: make demo"
 
 # Cargo knows what is out of date; the links are made anew each time.
 library: need-cargo need-cc
@@ -52,6 +62,18 @@ library: need-cargo need-cc
 	@mv build/lib/new.a build/lib/libshm_util.a
 	@ln -sf $(SHARED) build/lib/$(SONAME)
 	@ln -sf $(SONAME) build/lib/libshm_util.so
+
+# In a directory of its own: Cargo would build the library with what the command
+# needs, and leave it where the one above is looked for.
+command: need-cargo need-cc
+	$(CARGO) build --release --locked --bin shmutil --features command \
+	  --target-dir target/command
+	@mkdir -p build/bin build/completions
+	@cp target/command/release/shmutil build/bin/new
+	@mv build/bin/new build/bin/shmutil
+	@build/bin/shmutil completions bash > build/completions/shmutil
+	@build/bin/shmutil completions zsh > build/completions/_shmutil
+	@build/bin/shmutil completions fish > build/completions/shmutil.fish
 
 # Made anew each time: it says where the library is installed.
 build/lib/shm_util.pc: $(INSTALLABLE)
@@ -73,7 +95,7 @@ need-cc:
 demo: library
 	@CC="$(CC)" c_tests/demo/run
 
-test: library
+test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
 examples: library
@@ -98,14 +120,43 @@ check-instructions: library
 accept-instructions: library
 	@CC="$(CC)" bench/instructions accept
 
+# Each function has a page that leads to the one that describes it.
+SECTION_3 = shm_util shm_util_ext
+FUNCTIONS_IN = $(filter-out $(SECTION_3),$(shell \
+  sed -n '/^\.SH NAME/,/ \\-/{/^\.SH/d;s/ \\-.*//;s/,/ /g;p;}' docs/man/$(1).3))
+
+install-man:
+	$(INSTALL) -d '$(DESTDIR)$(MANDIR)/man3'
+	$(INSTALL) -m 644 $(SECTION_3:%=docs/man/%.3) '$(DESTDIR)$(MANDIR)/man3'
+	@mkdir -p build/man
+	@$(foreach page,$(SECTION_3),for name in $(call FUNCTIONS_IN,$(page)); do \
+	  echo '.so man3/$(page).3' > "build/man/$$name.3" || exit; done;)
+	$(INSTALL) -m 644 $(foreach page,$(SECTION_3),\
+	  $(patsubst %,build/man/%.3,$(call FUNCTIONS_IN,$(page)))) '$(DESTDIR)$(MANDIR)/man3'
+
+uninstall-man:
+	rm -f $(foreach page,$(SECTION_3),\
+	  $(patsubst %,'$(DESTDIR)$(MANDIR)/man3/%.3',$(page) $(call FUNCTIONS_IN,$(page))))
+
+install: install-man
+uninstall: uninstall-man
+
 install: $(INSTALLABLE) build/lib/shm_util.pc
-	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
+	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
+	  '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' \
+	  '$(DESTDIR)$(BASH_COMPLETIONS)' '$(DESTDIR)$(ZSH_COMPLETIONS)' '$(DESTDIR)$(FISH_COMPLETIONS)'
 	$(INSTALL) -m 755 build/lib/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
 	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libshm_util.so'
 	$(INSTALL) -m 644 build/lib/libshm_util.a '$(DESTDIR)$(LIBDIR)/libshm_util.a'
 	$(INSTALL) -m 644 build/lib/shm_util.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc'
 	$(INSTALL) -m 644 include/shm_util.h '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
+	$(INSTALL) -m 644 include/shm_util_ext.h '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
+	$(INSTALL) -m 755 build/bin/shmutil '$(DESTDIR)$(BINDIR)/shmutil'
+	$(INSTALL) -m 644 docs/man/shmutil.1 '$(DESTDIR)$(MANDIR)/man1/shmutil.1'
+	$(INSTALL) -m 644 build/completions/shmutil '$(DESTDIR)$(BASH_COMPLETIONS)/shmutil'
+	$(INSTALL) -m 644 build/completions/_shmutil '$(DESTDIR)$(ZSH_COMPLETIONS)/_shmutil'
+	$(INSTALL) -m 644 build/completions/shmutil.fish '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish'
 	@# So that programs find it at once, where we may say so.
 	@test -n '$(DESTDIR)' || ldconfig 2>/dev/null || \
 	  echo "make: run ldconfig as root, so that programs find $(SONAME)"
@@ -113,7 +164,11 @@ install: $(INSTALLABLE) build/lib/shm_util.pc
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/$(SHARED)' '$(DESTDIR)$(LIBDIR)/$(SONAME)' \
 	  '$(DESTDIR)$(LIBDIR)/libshm_util.so' '$(DESTDIR)$(LIBDIR)/libshm_util.a' \
-	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
+	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h' \
+	  '$(DESTDIR)$(BINDIR)/shmutil' '$(DESTDIR)$(MANDIR)/man1/shmutil.1' \
+	  '$(DESTDIR)$(BASH_COMPLETIONS)/shmutil' '$(DESTDIR)$(ZSH_COMPLETIONS)/_shmutil' \
+	  '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish' \
+	  '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
 
 # Not with the others: with these on the way of all, each program that includes
 # shm_util.h would get the macros.
@@ -130,6 +185,6 @@ uninstall-compat:
 clean:
 	rm -rf build target
 
-.PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test examples torture fuzz bench \
-  bench-deps check-instructions accept-instructions install uninstall \
-  install-compat uninstall-compat clean
+.PHONY: all library command build/lib/shm_util.pc need-cargo need-cc demo test examples torture \
+  fuzz bench bench-deps check-instructions accept-instructions install install-man \
+  install-compat uninstall uninstall-man uninstall-compat clean

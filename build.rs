@@ -1,25 +1,34 @@
-//! Generates `include/shm_util.h` from `src/capi.rs`, and gives the shared
-//! library its SONAME.
+//! Generates the headers in `include` from the C functions in `src`, and gives
+//! the shared library its SONAME.
 
 use std::path::Path;
 use std::{env, error, fs};
 
+/// Each header, and the file that its functions are in.
+const HEADERS: [(&str, &str); 2] = [("shm_util.h", "capi.rs"), ("shm_util_ext.h", "capi_ext.rs")];
+
 fn main() -> Result<(), Box<dyn error::Error>> {
-    println!("cargo::rerun-if-changed=src/capi.rs");
-    println!("cargo::rerun-if-changed=src/shm_util.h.head");
-    println!("cargo::rerun-if-changed=src/shm_util.h.tail");
-    println!("cargo::rerun-if-changed=include/shm_util.h");
+    for (header, source) in HEADERS {
+        println!("cargo::rerun-if-changed=src/{source}");
+        println!("cargo::rerun-if-changed=src/{header}.head");
+        println!("cargo::rerun-if-changed=src/{header}.tail");
+        println!("cargo::rerun-if-changed=include/{header}");
+    }
     // Cargo sets none. The number is the crate's major version.
     println!(
         "cargo::rustc-cdylib-link-arg=-Wl,-soname,libshm_util.so.{}",
         env::var("CARGO_PKG_VERSION_MAJOR")?
     );
-    write_header(Path::new(&env::var("CARGO_MANIFEST_DIR")?))
+    let root = env::var("CARGO_MANIFEST_DIR")?;
+    for (header, source) in HEADERS {
+        write_header(Path::new(&root), header, source)?;
+    }
+    Ok(())
 }
 
 /// cbindgen translates the declarations; what C needs around them is written
 /// by hand, because C89 allows neither `//` nor what cbindgen would add.
-fn write_header(root: &Path) -> Result<(), Box<dyn error::Error>> {
+fn write_header(root: &Path, name: &str, source: &str) -> Result<(), Box<dyn error::Error>> {
     let config = cbindgen::Config {
         language: cbindgen::Language::C,
         style: cbindgen::Style::Tag,
@@ -30,19 +39,19 @@ fn write_header(root: &Path) -> Result<(), Box<dyn error::Error>> {
             sort_by: Some(cbindgen::SortKey::None),
             ..cbindgen::FunctionConfig::default()
         },
-        header: Some(fs::read_to_string(root.join("src/shm_util.h.head"))?),
-        trailer: Some(fs::read_to_string(root.join("src/shm_util.h.tail"))?),
+        header: Some(fs::read_to_string(root.join(format!("src/{name}.head")))?),
+        trailer: Some(fs::read_to_string(root.join(format!("src/{name}.tail")))?),
         ..cbindgen::Config::default()
     };
     let header = cbindgen::Builder::new()
         .with_config(config)
-        .with_src(root.join("src/capi.rs"))
+        .with_src(root.join("src").join(source))
         .generate()?;
     // A read-only source tree (a registry's copy of this crate) keeps the
     // header that it came with.
     if fs::metadata(root.join("include")).is_ok_and(|directory| !directory.permissions().readonly())
     {
-        header.write_to_file(root.join("include/shm_util.h"));
+        header.write_to_file(root.join("include").join(name));
     }
     Ok(())
 }

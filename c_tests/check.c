@@ -406,6 +406,7 @@ void check_start (void)
     unsetenv ("NOB_DATABASE");
     unsetenv ("APERROR_PRINT");
     unsetenv ("SHM_UTIL_SYNC");
+    unsetenv ("SHM_UTIL_KEEP");
     tally = check_shared (sizeof *tally);
     presents = list_segments (is_any, present, SEGMENTS);
     semaphores = check_semaphores ();

@@ -1,10 +1,10 @@
 /*
- * The header alone: only compiled, in every standard. With HEADER_FIRST it comes before
+ * The headers alone: only compiled, in every standard. With HEADER_FIRST they come before
  * the standard headers, else after them; with STAND_IN a pragmatics.h can be found.
  */
 
 #ifdef HEADER_FIRST
-#include "shm_util.h"
+#include "shm_util_ext.h"
 #endif
 
 #include <errno.h>
@@ -19,7 +19,9 @@
 #include <sys/types.h>
 
 #include "shm_util.h"
+#include "shm_util_ext.h"
 #include "shm_util.h"
+#include "shm_util_ext.h"
 
 #if defined (STAND_IN) && !defined (PRAGMATICS_STAND_IN)
 #error "shm_util.h has not included the pragmatics.h that can be found"
@@ -35,3 +37,18 @@ int (*load) (SharedMemory, const char *) = shmLoad;
 int (*save) (SharedMemory, const char *) = shmSave;
 int *debug = &shm_util_debug;
 struct _SharedMemory *handle = (SharedMemory) 0;
+
+/* What libgpl has not. */
+int (*create_ext) (const char *, long, int, unsigned int, void **, SharedMemory *) = shmxCreate;
+int (*stat_of) (SharedMemory, struct ShmxInfo *) = shmxStat;
+int (*stat_name) (const char *, struct ShmxInfo *) = shmxStatName;
+int (*list) (int (*) (const struct ShmxInfo *, void *), void *) = shmxList;
+int (*set_perm) (SharedMemory, unsigned int, unsigned int, unsigned int) = shmxSetPerm;
+int (*lock) (SharedMemory) = shmxLock;
+int (*unlock) (SharedMemory) = shmxUnlock;
+int (*keep) (SharedMemory, int) = shmxKeep;
+int (*remove_name) (const char *) = shmxRemove;
+int (*prune) (long, long *) = shmxPrune;
+const char *(*error_text) (void) = shmxErrorText;
+int flags = SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP;
+unsigned int same = SHMX_SAME;

@@ -38,7 +38,7 @@ use crate::error::{Errno, Error, Quoted, Result};
 use crate::handle::Handle;
 use crate::segment::{Segment, Terms, Wanted};
 use crate::sysv::Placement;
-use crate::{filename, message, process};
+use crate::{error_text, filename, message, process};
 
 /// What a `SharedMemory` points to, if it pointed to anything.
 ///
@@ -106,7 +106,12 @@ pub unsafe extern "C" fn shmCreate(
     let wanted_at = address.as_deref().map_or(0, |at| at.addr());
     call(
         "shmCreate",
-        || create(name, size, wanted_at, address, memory),
+        || {
+            create(name, address, memory, |name, placement| {
+                let wanted = size_of(size).map_or(Wanted::Existing, Wanted::OfSize);
+                Segment::map(name, Terms::usual(wanted, placement))
+            })
+        },
         |result| {
             let name = Quoted(name.unwrap_or(b"(null)"));
             match result {
@@ -131,25 +136,27 @@ pub unsafe extern "C" fn shmCreate(
     )
 }
 
-fn create(
+/// A size that is not positive says none.
+pub(crate) fn size_of(size: c_long) -> Option<NonZeroUsize> {
+    usize::try_from(size).ok().and_then(NonZeroUsize::new)
+}
+
+/// What is the same however a segment is mapped. Only success changes
+/// `*address`.
+pub(crate) fn create(
     name: Option<&[u8]>,
-    size: c_long,
-    wanted_at: usize,
     address: Option<&mut *mut c_void>,
     memory: Option<&mut SharedMemory>,
+    map: impl FnOnce(&[u8], Placement) -> Result<Segment>,
 ) -> Result<Handle> {
     let memory = memory.ok_or_else(|| null("a segment", "memory"))?;
     *memory = ptr::null_mut();
     let name = name.ok_or_else(|| null("a segment", "name"))?;
-    let wanted = match usize::try_from(size).ok().and_then(NonZeroUsize::new) {
-        Some(size) => Wanted::OfSize(size),
-        None => Wanted::Existing,
-    };
-    let placement = match wanted_at {
+    let placement = match address.as_deref().map_or(0, |at| at.addr()) {
         0 => Placement::Anywhere,
         at => Placement::At(at),
     };
-    let handle = Handle::new(Segment::map(name, Terms::usual(wanted, placement))?)?;
+    let handle = Handle::new(map(name, placement)?)?;
     *memory = handle.to_pointer();
     if let Some(address) = address {
         *address = pointer_of(handle);
@@ -191,22 +198,21 @@ pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
 /// is no handle.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmAddress(memory: SharedMemory) -> *mut c_void {
-    known(Handle::from_pointer(memory).address()).map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
+    known(memory, Handle::address).map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
 }
 
 /// Returns a segment's System V identifier, as `ipcs -m` shows it, good for
 /// shmctl(2); -1, and EINVAL in errno, if `memory` is no handle.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmId(memory: SharedMemory) -> c_int {
-    known(Handle::from_pointer(memory).id()).unwrap_or(-1)
+    known(memory, Handle::id).unwrap_or(-1)
 }
 
 /// Returns a segment's size in bytes; -1, and EINVAL in errno, if `memory` is
 /// no handle.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
-    known(Handle::from_pointer(memory).size())
-        .map_or(-1, |size| c_long::try_from(size).unwrap_or(c_long::MAX))
+    known(memory, Handle::size).map_or(-1, |size| c_long::try_from(size).unwrap_or(c_long::MAX))
 }
 
 /// Reads a file into a segment: as many bytes as both have. Different sizes
@@ -280,7 +286,7 @@ pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) 
 
 /// Does what a function does, prints what is to be printed, and turns the
 /// result into a status: 0, with `errno` as it was, or an `errno` value.
-fn call<T>(
+pub(crate) fn call<T>(
     function: &str,
     work: impl FnOnce() -> Result<T>,
     debug: impl FnOnce(&Result<T>),
@@ -294,6 +300,7 @@ fn call<T>(
         Ok(_) => 0,
         Err(error) => {
             message::error(function, error);
+            error_text::set(error);
             error.errno()
         }
     };
@@ -361,25 +368,35 @@ fn id_of(handle: Handle) -> c_int {
 }
 
 /// What an accessor tells; nothing is `EINVAL`.
-fn known<T>(value: Option<T>) -> Option<T> {
+fn known<T>(memory: SharedMemory, tell: impl FnOnce(Handle) -> Option<T>) -> Option<T> {
+    let handle = Handle::from_pointer(memory);
+    let value = tell(handle);
     if value.is_none() {
-        process::set_errno(libc::EINVAL);
+        refuse(handle);
     }
     value
+}
+
+// Apart, so that who asks for what is there pays nothing for it.
+#[cold]
+#[inline(never)]
+fn refuse(handle: Handle) {
+    error_text::set(&handle.unknown());
+    process::set_errno(libc::EINVAL);
 }
 
 fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {
     filename::translate(file.ok_or_else(|| null("a file", "fileName"))?)
 }
 
-fn null(what: &str, argument: &str) -> Error {
+pub(crate) fn null(what: &str, argument: &str) -> Error {
     Errno(libc::EINVAL).during(format_args!("use {what}, but {argument} is NULL"))
 }
 
 /// # Safety
 ///
 /// `string` is NULL or a string, which stays as it is as long as the result.
-unsafe fn bytes_of<'a>(string: *const c_char) -> Option<&'a [u8]> {
+pub(crate) unsafe fn bytes_of<'a>(string: *const c_char) -> Option<&'a [u8]> {
     if string.is_null() {
         return None;
     }

@@ -98,7 +98,7 @@ impl Entry {
     fn is_open(&self, generation: u64) -> bool {
         let stored = self.state.load(Ordering::Acquire);
         // Mostly it says so itself, and the epoch does not matter.
-        is_open(stored, generation) || is_open(in_this_process(stored), generation)
+        is_open(stored, generation) || is_open_in_this_process(stored, generation)
     }
 
     /// Changes the state if the entry still belongs to a handle of this
@@ -128,6 +128,12 @@ fn current_epoch() -> u64 {
     u64::from(fork::epoch()) << EPOCH_SHIFT & EPOCH
 }
 
+#[cold]
+#[inline(never)]
+fn is_open_in_this_process(stored: u64, generation: u64) -> bool {
+    is_open(in_this_process(stored), generation)
+}
+
 /// Whether a handle of this generation is good.
 const fn is_open(state: u64, generation: u64) -> bool {
     state >> GENERATION_SHIFT == generation && state & (LIVE | CLOSING) == LIVE
@@ -147,10 +153,7 @@ impl Handle {
     /// A handle for a segment. `ENOMEM` if there is no room; then nothing is
     /// left of a segment that was made for it.
     pub(crate) fn new(segment: Segment) -> Result<Self> {
-        let (number, entry) = free_entry().map_err(|errno| {
-            segment.give_up();
-            errno.during(format_args!("make a handle for {segment}"))
-        })?;
+        let (number, entry) = free_entry().map_err(|errno| no_room_for(&segment, errno))?;
         let generation = entry.state.load(Ordering::Relaxed) >> GENERATION_SHIFT;
         let address = segment.bytes().as_ptr().cast_mut().cast();
         entry.address.store(address, Ordering::Relaxed);
@@ -176,6 +179,7 @@ impl Handle {
         Some((entry, u64::try_from(generation).ok()?))
     }
 
+    #[inline]
     fn read<T>(self, read: impl Fn(&Entry) -> T) -> Option<T> {
         let (entry, generation) = self.find()?;
         if !entry.is_open(generation) {
@@ -189,27 +193,44 @@ impl Handle {
     }
 
     /// Where the segment is mapped.
+    #[inline]
     pub(crate) fn address(self) -> Option<NonNull<c_void>> {
         self.read(|entry| entry.address.load(Ordering::Relaxed))
             .and_then(NonNull::new)
     }
 
     /// The segment's identifier.
+    #[inline]
     pub(crate) fn id(self) -> Option<i32> {
         self.read(|entry| entry.id.load(Ordering::Relaxed))
     }
 
     /// The segment's size in bytes.
+    #[inline]
     pub(crate) fn size(self) -> Option<usize> {
         self.read(|entry| entry.size.load(Ordering::Relaxed))
     }
 
-    /// Uses the segment; until the use ends, it is not destroyed.
+    /// Copies bytes of the segment; until that ends, it is not destroyed.
     pub(crate) fn with<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
+        self.with_for(Purpose::Copy, work)
+    }
+
+    /// Looks at the segment or changes what it is; until that ends, it is not
+    /// destroyed, and no other thread forks.
+    pub(crate) fn manage<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
+        self.with_for(Purpose::Change, work)
+    }
+
+    fn with_for<T>(
+        self,
+        purpose: Purpose,
+        work: impl FnOnce(&Segment, &Call) -> Result<T>,
+    ) -> Result<T> {
         let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
         // Before this counts as a user: a signal handler's destroy, which
         // would wait for its own thread, gets an error instead.
-        let call = Call::begin(Purpose::Copy)?;
+        let call = Call::begin(purpose)?;
         let user = User::new(entry, generation).ok_or_else(|| self.unknown())?;
         work(user.segment().ok_or_else(|| self.unknown())?, &call)
     }
@@ -242,7 +263,8 @@ impl Handle {
         segment.ok_or_else(|| self.unknown())?.close(&call)
     }
 
-    fn unknown(self) -> Error {
+    /// The error of a handle that is none.
+    pub(crate) fn unknown(self) -> Error {
         if self.0 == 0 {
             return Errno(libc::EINVAL).during(format_args!("use a handle that is NULL"));
         }
@@ -263,7 +285,7 @@ fn wait_for_users(entry: &Entry) {
     }
 }
 
-/// A save or load in progress.
+/// A call in progress that uses a segment.
 struct User {
     entry: &'static Entry,
 }
@@ -300,6 +322,12 @@ fn place(number: usize) -> (usize, usize) {
 fn entry(number: usize) -> Option<&'static Entry> {
     let (chunk, index) = place(number);
     TABLE.get(chunk)?.get()?.get(index)
+}
+
+#[cold]
+fn no_room_for(segment: &Segment, errno: Errno) -> Error {
+    segment.give_up();
+    errno.during(format_args!("make a handle for {segment}"))
 }
 
 /// Takes an entry that is free.

@@ -12,13 +12,14 @@ fn name() -> String {
 }
 
 fn listed(name: &str) -> Vec<Info> {
-    let mut infos = shm_util::list().unwrap();
+    let mut infos = shm_util::list().unwrap_or_default();
     infos.retain(|info| info.name == name.as_bytes());
     infos
 }
 
-fn errno<T: std::fmt::Debug>(result: shm_util::Result<T>) -> i32 {
-    result.unwrap_err().errno()
+/// 0 for what did not fail.
+fn errno<T>(result: shm_util::Result<T>) -> i32 {
+    result.map_or_else(|error| error.errno(), |_| 0)
 }
 
 fn exists(name: &str) -> bool {

@@ -107,18 +107,26 @@ pub(super) fn data_in(file: &File, range: &Range<usize>) -> Range<usize> {
         usize::try_from(found).map_err(|_| io::Error::last_os_error())
     };
     let start = match seek(range.start, libc::SEEK_DATA) {
-        Ok(start) => start,
+        Ok(start) if start >= range.start => start,
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
             return range.end..range.end;
         }
-        Err(_) => return range.clone(),
+        // Some files in /proc take any whence, and answer what they like.
+        _ => return range.clone(),
     };
     let end = seek(start, libc::SEEK_HOLE)
         .ok()
+        .filter(|end| *end > start)
         .and_then(|end| end.checked_next_multiple_of(BLOCK))
         .unwrap_or(range.end);
     let start = (start - start % BLOCK).clamp(range.start, range.end);
     start..end.clamp(start, range.end)
+}
+
+/// Gives a new file its size. Says whether it has it: not every file system
+/// can make a file longer without writing to it.
+pub(super) fn extend(file: &File, size: usize) -> Result<bool, Errno> {
+    if_possible(file.set_len(u64::try_from(size).unwrap_or(u64::MAX)))
 }
 
 /// Has the file system find a place for a range of a file. An error only if
@@ -126,13 +134,20 @@ pub(super) fn data_in(file: &File, range: &Range<usize>) -> Range<usize> {
 pub(super) fn allocate(file: &File, range: &Range<usize>) -> Result<(), Errno> {
     let (start, length) = (file_offset(range.start), file_offset(range.len()));
     // SAFETY: fallocate takes numbers only.
-    if unsafe { libc::fallocate(file.as_raw_fd(), 0, start, length) } == 0 {
-        return Ok(());
-    }
-    match Errno::from(io::Error::last_os_error()) {
-        errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => Err(errno),
-        // Not every file system can, and writing says all that matters.
-        _ => Ok(()),
+    let result = match unsafe { libc::fallocate(file.as_raw_fd(), 0, start, length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    };
+    if_possible(result).map(drop)
+}
+
+/// Whether something was done that not every file system can do, and that
+/// writing does too. An error only if there is no place.
+fn if_possible(result: io::Result<()>) -> Result<bool, Errno> {
+    match result.map_err(Errno::from) {
+        Ok(()) => Ok(true),
+        Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => Err(errno),
+        Err(_) => Ok(false),
     }
 }
 

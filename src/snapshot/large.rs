@@ -39,7 +39,10 @@ pub(super) enum Allocation {
 
 /// Writes all bytes to a new file, with holes where they are zero.
 pub(super) fn write(file: &File, bytes: &[AtomicU8], allocation: Allocation) -> Result<(), Errno> {
-    file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+    check_mapped(bytes)?;
+    if !copy::extend(file, bytes.len())? {
+        return copy::write(file, bytes);
+    }
     let runs = runs_of_data(bytes)?;
     if allocation == Allocation::Before {
         for run in &runs.0 {
@@ -55,6 +58,16 @@ pub(super) fn write(file: &File, bytes: &[AtomicU8], allocation: Allocation) -> 
         }
     }
     Ok(())
+}
+
+/// `EFAULT` if the program has unmapped some of a segment: the other thread's
+/// stack could come to lie in the gap, and be saved or read into.
+fn check_mapped(bytes: &[AtomicU8]) -> Result<(), Errno> {
+    if memory::is_mapped(bytes) {
+        Ok(())
+    } else {
+        Err(Errno(libc::EFAULT))
+    }
 }
 
 /// Where a segment is not zero.
@@ -152,11 +165,16 @@ fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>>
 
 /// Reads a file of this size, as much as both have; returns how many bytes.
 pub(super) fn read(file: &File, size: usize, bytes: &[AtomicU8]) -> Result<usize, Errno> {
-    let end = size.min(bytes.len());
+    check_mapped(bytes)?;
+    let looked_at = size.min(bytes.len());
+    let runs = Runs::of_file(file, looked_at)?;
+    // What looked like a hole may have been cut off the file.
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let end = looked_at.min(size);
     let load = Load {
         file,
         bytes,
-        runs: Runs::of_file(file, end)?,
+        runs,
         end: AtomicUsize::new(end),
         error: AtomicI32::new(0),
     };

@@ -74,11 +74,21 @@ fn advise(part: &[AtomicU8], advice: c_int) -> bool {
     unsafe { libc::madvise(part.as_ptr().cast_mut().cast(), part.len(), advice) == 0 }
 }
 
+/// Whether all pages are mapped, whatever may be done with them.
+pub(super) fn is_mapped(bytes: &[AtomicU8]) -> bool {
+    let address = bytes.as_ptr().cast_mut().cast();
+    // SAFETY: nothing is changed: Linux does nothing for MS_ASYNC, but says
+    // ENOMEM if there is a page that is not mapped.
+    unsafe { libc::msync(address, bytes.len(), libc::MS_ASYNC) == 0 }
+}
+
 /// Whether all bytes of a block, which begins at a page, are zero at the moment.
 /// `false` if they can't be looked at: it is for the kernel to say why.
 pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
-    // What was populated a moment ago is there and may be read: otherwise
-    // looking would be a crash. The first page mostly tells.
+    // What a program may not read, has unmapped, or there is no memory for, is
+    // SIGSEGV or SIGBUS to who looks at it, but an error here. That a page is in
+    // memory says nothing of that: it is also where the mapping is PROT_NONE.
+    // The first page mostly tells.
     let looks_zero = |part| populate(part, Access::Read) && are_zero(part);
     let first = block.get(..SMALLEST_PAGE).unwrap_or(block);
     looks_zero(first) && looks_zero(block)

@@ -5,6 +5,8 @@ mod large;
 mod memory;
 mod pair;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,0 +1,46 @@
+//! A segment that is looked at, and left as it was.
+
+#![forbid(unsafe_code)]
+
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+
+use shm_util::{Options, ReadOnlySegment, Segment};
+
+use crate::failure::{Failure, Result};
+use crate::names::Name;
+
+/// A segment that stays mapped until this process ends, which counts as nothing.
+/// Dropping it would destroy it where nobody else has it mapped.
+#[derive(Debug)]
+pub(crate) struct Borrowed<T>(ManuallyDrop<T>);
+
+impl<T> Borrowed<T> {
+    pub(crate) fn new(segment: T) -> Self {
+        Self(ManuallyDrop::new(segment))
+    }
+}
+
+impl<T> Deref for Borrowed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Maps a segment for reading.
+pub(crate) fn read_only(name: &Name) -> Result<Borrowed<ReadOnlySegment>> {
+    Options::new()
+        .open_read_only(&name.0)
+        .map(Borrowed::new)
+        .map_err(|error| Failure::library(&error, Some(&name.0)))
+}
+
+/// Maps a segment for reading and writing.
+pub(crate) fn writable(name: &Name) -> Result<Borrowed<Segment>> {
+    Options::new()
+        .open(&name.0)
+        .map(Borrowed::new)
+        .map_err(|error| Failure::library(&error, Some(&name.0)))
+}

@@ -1,0 +1,87 @@
+//! `create`, `keep`, `remove` and `prune`: what changes names.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::mem;
+use std::time::SystemTime;
+
+use shm_util::{Info, Options};
+
+use crate::cli::{Create, Keep, Prune, Remove};
+use crate::failure::{Failure, Outcome, Result};
+use crate::names::{self, Name};
+use crate::{output, units};
+
+/// `shmutil create`
+pub(crate) fn create(arguments: &Create) -> Result<Outcome> {
+    let options = Options::new()
+        .mode(arguments.new.mode)
+        .keep(arguments.new.keep);
+    create_with(options, &arguments.name, arguments.size).map(mem::forget)?;
+    Ok(Outcome::Fine)
+}
+
+/// Makes a new segment. The caller does not destroy it: it outlives this
+/// process.
+pub(crate) fn create_with(options: Options, name: &Name, size: u64) -> Result<shm_util::Segment> {
+    if fs::read_to_string("/proc/sys/kernel/shm_rmid_forced").is_ok_and(|text| text.trim() == "1") {
+        return Err(Failure::new(
+            "the system would delete a segment that nobody has mapped when this command ends; \
+             do sysctl -w kernel.shm_rmid_forced=0",
+        ));
+    }
+    let size = usize::try_from(size).map_err(|error| Failure::misuse(format!("size: {error}")))?;
+    options
+        .exclusive(true)
+        .create(&name.0, size)
+        .map_err(|error| Failure::library(&error, Some(&name.0)))
+}
+
+/// `shmutil keep`
+pub(crate) fn keep(arguments: &Keep) -> Result<Outcome> {
+    let name = &arguments.name.0;
+    shm_util::keep(name, !arguments.off).map_err(|error| Failure::library(&error, Some(name)))?;
+    Ok(Outcome::Fine)
+}
+
+/// `shmutil remove`
+pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
+    let name = &arguments.name.0;
+    shm_util::remove(name).map_err(|error| Failure::library(&error, Some(name)))?;
+    Ok(Outcome::Fine)
+}
+
+/// `shmutil prune`
+pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
+    let library = |error| Failure::library(&error, None);
+    let (removed, verb) = if arguments.dry_run {
+        let mut listed = shm_util::list().map_err(library)?;
+        listed.retain(|info| {
+            idle_since(info).is_some_and(|since| units::since(since) >= arguments.older_than)
+        });
+        (listed, "would remove")
+    } else {
+        let removed = shm_util::prune(arguments.older_than).map_err(library)?;
+        (removed, "removed")
+    };
+    output::print(|out| {
+        for info in &removed {
+            writeln!(
+                out,
+                "{verb} {} (id {}, {})",
+                names::show(&info.name),
+                info.id,
+                units::size(u64::try_from(info.size).unwrap_or(u64::MAX))
+            )?;
+        }
+        Ok(())
+    })?;
+    Ok(Outcome::Fine)
+}
+
+/// Since when an orphan has been one; `None` if the segment is none.
+pub(crate) fn idle_since(info: &Info) -> Option<SystemTime> {
+    let is_orphan = info.mappings == 0 && !info.kept;
+    is_orphan.then(|| info.detached.unwrap_or(info.created))
+}

@@ -1,0 +1,158 @@
+//! systemd-logind's `RemoveIPC=`, see logind.conf(5): when a user logs out for
+//! the last time, all that user's segments are removed, unless it is a system
+//! user.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Finding;
+
+/// Where logind.conf and its drop-ins are, the most important first.
+const DIRECTORIES: [&str; 4] = [
+    "etc/systemd",
+    "run/systemd",
+    "usr/local/lib/systemd",
+    "usr/lib/systemd",
+];
+
+/// The last system user, where /etc/login.defs does not say otherwise.
+const LAST_SYSTEM_USER: u32 = 999;
+
+/// `root` is / but in tests.
+pub(super) fn check(root: &Path, user: u32) -> Finding {
+    let subject = "RemoveIPC";
+    // logind makes this directory when it starts.
+    if !root.join("run/systemd/seats").is_dir() {
+        return Finding::fine(subject, "systemd-logind does not run".to_owned());
+    }
+    if user <= last_system_user(root) {
+        return Finding::fine(
+            subject,
+            format!("user {user} is a system user, whose segments stay at a logout"),
+        );
+    }
+    if removes(root) {
+        Finding::attention(
+            subject,
+            format!("systemd-logind removes all segments of user {user} at the last logout"),
+            "as root: put [Login] and RemoveIPC=no into /etc/systemd/logind.conf.d/shm.conf, then \
+             systemctl restart systemd-logind; or let a system user run the programs",
+        )
+    } else {
+        Finding::fine(subject, "off: segments stay at a logout".to_owned())
+    }
+}
+
+fn last_system_user(root: &Path) -> u32 {
+    let text = fs::read_to_string(root.join("etc/login.defs")).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.trim().strip_prefix("SYS_UID_MAX")?.trim().parse().ok())
+        .next_back()
+        .unwrap_or(LAST_SYSTEM_USER)
+}
+
+fn removes(root: &Path) -> bool {
+    let mut files: Vec<PathBuf> = DIRECTORIES
+        .iter()
+        .map(|directory| root.join(directory).join("logind.conf"))
+        .filter(|file| file.exists())
+        .take(1)
+        .collect();
+    files.extend(drop_ins(root));
+    files
+        .iter()
+        .filter_map(|file| setting(&fs::read_to_string(file).unwrap_or_default()))
+        .next_back()
+        // As systemd is built if nobody says otherwise.
+        .unwrap_or(true)
+}
+
+/// In order of their names; of two with one name the more important one counts.
+fn drop_ins(root: &Path) -> Vec<PathBuf> {
+    let mut files: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+    for directory in DIRECTORIES.iter().rev() {
+        let directory = root.join(directory).join("logind.conf.d");
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        for entry in entries {
+            let path = entry.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "conf")
+            {
+                files.insert(entry.file_name(), path);
+            }
+        }
+    }
+    files.into_values().collect()
+}
+
+/// The last `RemoveIPC=` of a file, if there is one.
+fn setting(text: &str) -> Option<bool> {
+    text.lines()
+        .filter_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            if key.trim() != "RemoveIPC" {
+                return None;
+            }
+            match value.trim().to_ascii_lowercase().as_str() {
+                "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
+                "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
+                _ => None,
+            }
+        })
+        .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, file: &str, text: &str) {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn needs_attention(root: &Path) -> bool {
+        check(root, 1000).remedy.is_some()
+    }
+
+    #[test]
+    fn only_where_logind_runs_and_for_people() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!needs_attention(root.path()));
+        fs::create_dir_all(root.path().join("run/systemd/seats")).unwrap();
+        assert!(needs_attention(root.path()));
+        assert!(check(root.path(), 999).remedy.is_none());
+        write(root.path(), "etc/login.defs", "# x\nSYS_UID_MAX\t\t2000\n");
+        assert!(!needs_attention(root.path()));
+    }
+
+    #[test]
+    fn the_last_setting_of_the_most_important_files_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        fs::create_dir_all(root.join("run/systemd/seats")).unwrap();
+        write(
+            root,
+            "etc/systemd/logind.conf",
+            "[Login]\n#RemoveIPC=yes\nRemoveIPC = no\n",
+        );
+        assert!(!needs_attention(root));
+        write(
+            root,
+            "usr/lib/systemd/logind.conf.d/50-a.conf",
+            "[Login]\nRemoveIPC=yes\n",
+        );
+        assert!(needs_attention(root));
+        write(root, "etc/systemd/logind.conf.d/50-a.conf", "");
+        assert!(!needs_attention(root));
+        write(root, "run/systemd/logind.conf.d/60-b.conf", "RemoveIPC=1\n");
+        write(root, "run/systemd/logind.conf.d/70-c.text", "RemoveIPC=0\n");
+        assert!(needs_attention(root));
+    }
+}

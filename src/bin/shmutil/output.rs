@@ -1,0 +1,61 @@
+//! Standard output: buffered, in colours on a terminal, and nothing of it lost.
+//!
+//! Rust programs ignore SIGPIPE, and this one leaves it so: a save into a pipe
+//! whose reader is gone is an error to be told, not a silent death. For what
+//! people read, a reader that has seen enough is none.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use anstream::AutoStream;
+
+use crate::failure::{Failure, Result};
+
+/// Standard output.
+pub(crate) struct Output {
+    stream: BufWriter<AutoStream<StdoutLock<'static>>>,
+}
+
+/// Whether anybody still reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    There,
+    Gone,
+}
+
+impl Output {
+    /// Escape sequences of colours pass through where it is a terminal, and
+    /// `NO_COLOR` and the like don't say otherwise.
+    pub(crate) fn new() -> Self {
+        Self {
+            stream: BufWriter::with_capacity(1 << 16, AutoStream::auto(io::stdout().lock())),
+        }
+    }
+
+    /// Runs what writes, and then sees to it that all is written.
+    pub(crate) fn print(
+        &mut self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Reader> {
+        let result = write(&mut self.stream).and_then(|()| self.stream.flush());
+        match result {
+            Ok(()) => Ok(Reader::There),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+            Err(error) => Err(Failure::io("write to standard output", &error)),
+        }
+    }
+}
+
+/// Prints all that there is to print.
+pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Reader> {
+    Output::new().print(write)
+}
+
+/// Prints one piece of JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<Reader> {
+    print(|out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
+}

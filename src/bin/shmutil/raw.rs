@@ -1,0 +1,103 @@
+//! The few system calls on memory that other processes may change meanwhile,
+//! and which therefore is no `&[u8]`.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::ptr;
+use std::sync::atomic::AtomicU8;
+
+/// write(2)
+pub(crate) fn write(file: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
+    // SAFETY: the slice is readable memory of that length; the kernel copies.
+    let result = unsafe { libc::write(file.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+    count(result)
+}
+
+/// read(2)
+pub(crate) fn read(file: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
+    let address = bytes.as_ptr().cast_mut().cast();
+    // SAFETY: the slice is writable memory of that length: the bytes are
+    // atomic, so a shared borrow may be written through.
+    let result = unsafe { libc::read(file.as_raw_fd(), address, bytes.len()) };
+    count(result)
+}
+
+/// read(2) of at most so many bytes to the end of a buffer, as long as it has
+/// room. 0 when there is no more to read, or no room.
+pub(crate) fn read_more(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let room = buffer.spare_capacity_mut();
+    let length = room.len().min(most);
+    // SAFETY: there is room for that many bytes.
+    let result = unsafe { libc::read(file.as_raw_fd(), room.as_mut_ptr().cast(), length) };
+    let count = count(result)?;
+    // SAFETY: so many bytes were read into the room behind the others.
+    unsafe { buffer.set_len(buffer.len() + count) };
+    Ok(count)
+}
+
+/// Puts the memory itself into a pipe, without copying it: whoever reads the
+/// pipe finds what is in the memory then. See vmsplice(2).
+pub(crate) fn lend(pipe: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
+    let part = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: one part is told, and it is readable memory. Without
+    // SPLICE_F_GIFT it stays ours, and the kernel holds its pages as long as
+    // they are in a pipe, whether it is still mapped or not.
+    let result = unsafe { libc::vmsplice(pipe.as_raw_fd(), &raw const part, 1, 0) };
+    count(result)
+}
+
+/// Copies bytes into memory of the same length.
+pub(crate) fn copy(from: &[u8], to: &[AtomicU8]) {
+    let length = from.len().min(to.len());
+    // SAFETY: both have that many bytes, and don't overlap: one is borrowed
+    // as what nobody changes. The bytes are atomic, so they may be written
+    // through a shared borrow; no other thread of this process uses them.
+    unsafe {
+        ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr().cast_mut().cast(), length);
+    }
+}
+
+/// Makes memory present that is about to be filled: at once, instead of by
+/// one page fault for each page. It is filled as well if that does not work.
+pub(crate) fn populate(bytes: &[AtomicU8]) {
+    let start = bytes.as_ptr().cast_mut();
+    let page = rustix::param::page_size();
+    // The kernel takes whole pages.
+    let skipped = start.align_offset(page);
+    let Some(whole) = bytes.get(skipped..).filter(|part| !part.is_empty()) else {
+        return;
+    };
+    // SAFETY: populating changes no byte of the mapping, whose pages these
+    // are; the kernel rounds the length up within the last page.
+    unsafe {
+        libc::madvise(
+            whole.as_ptr().cast_mut().cast(),
+            whole.len(),
+            libc::MADV_POPULATE_WRITE,
+        );
+    }
+}
+
+/// Room for so many bytes, in huge pages where the system has them: with small
+/// ones, to fill it takes twice as long.
+pub(crate) fn roomy_buffer(capacity: usize) -> Result<Vec<u8>, std::collections::TryReserveError> {
+    let mut buffer: Vec<u8> = Vec::new();
+    buffer.try_reserve_exact(capacity)?;
+    let page = rustix::param::page_size();
+    let skipped = buffer.as_ptr().align_offset(page);
+    if let Some(length) = buffer.capacity().checked_sub(skipped) {
+        let start = buffer.as_mut_ptr().wrapping_add(skipped);
+        // SAFETY: the advice changes no byte; the pages are within the buffer,
+        // but for its last, which the kernel rounds down to.
+        unsafe { libc::madvise(start.cast(), length / page * page, libc::MADV_HUGEPAGE) };
+    }
+    Ok(buffer)
+}
+
+fn count(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}

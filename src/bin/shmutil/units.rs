@@ -1,0 +1,143 @@
+//! Sizes, ages and times, as people write and read them.
+
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, SystemTime};
+
+use humansize::{BINARY, format_size};
+use jiff::{RoundMode, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::TimeZone};
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+/// Reads a size in bytes: `4096`, `64K`, `1.5GiB`, `0x1000`. K, M, G and T are
+/// powers of 1024.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).map_err(|error| error.to_string());
+    }
+    parse_size::Config::new()
+        .with_binary()
+        .parse_size(text)
+        .map_err(|error| format!("{error}; write a size like 4096, 64K or 1G"))
+}
+
+/// The same for sizes that may not be 0.
+pub(crate) fn parse_nonzero_size(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("a segment has at least one byte".to_owned()),
+        size => Ok(size),
+    }
+}
+
+/// Reads a duration: `90s`, `10m`, `1h 30m`, `7d`.
+pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
+    let wrong = |error: jiff::Error| format!("{error}; write an age like 90s, 10m or 7d");
+    let span: Span = text.parse().map_err(wrong)?;
+    let duration = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(wrong)?;
+    Duration::try_from(duration).map_err(|_| "an age is not negative".to_owned())
+}
+
+/// Reads permission bits in octal: `640`, `0660`.
+pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("permission bits are an octal number up to 777, as 660".to_owned()),
+    }
+}
+
+/// A size for people: `64 KiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    format_size(bytes, BINARY)
+}
+
+/// An age for people: two units at most, `3d 2h`.
+pub(crate) fn age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let smallest = match seconds {
+        0..HOUR => Unit::Second,
+        HOUR..DAY => Unit::Minute,
+        _ => Unit::Hour,
+    };
+    let round = SpanRound::new()
+        .largest(Unit::Day)
+        .smallest(smallest)
+        .mode(RoundMode::Trunc)
+        .days_are_24_hours();
+    let rounded = i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| Span::new().try_seconds(seconds).ok())
+        .and_then(|span| span.round(round).ok());
+    match rounded {
+        Some(span) => format!("{span:#}"),
+        None => format!("{seconds}s"),
+    }
+}
+
+/// How long ago something was. A time to come, by a clock that was set back,
+/// is now.
+pub(crate) fn since(time: SystemTime) -> Duration {
+    time.elapsed().unwrap_or_default()
+}
+
+/// A time for people, in the local time zone.
+pub(crate) fn local_time(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(
+        |error| error.to_string(),
+        |time| {
+            time.to_zoned(TimeZone::system())
+                .strftime("%Y-%m-%d %H:%M:%S %Z")
+                .to_string()
+        },
+    )
+}
+
+/// A time for programs: RFC 3339, in UTC.
+pub(crate) fn utc_time(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|error| error.to_string(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        assert_eq!(parse_size("4096"), Ok(4096));
+        assert_eq!(parse_size("64K"), Ok(65536));
+        assert_eq!(parse_size("64KiB"), Ok(65536));
+        assert_eq!(parse_size("1G"), Ok(1 << 30));
+        assert_eq!(parse_size("0x10"), Ok(16));
+        assert!(parse_size("much").is_err());
+        assert!(parse_nonzero_size("0").is_err());
+        assert_eq!(size(65536), "64 KiB");
+        assert_eq!(size(100), "100 B");
+    }
+
+    #[test]
+    fn ages_have_two_units_at_most() {
+        let shown = |seconds| age(Duration::from_secs(seconds));
+        assert_eq!(shown(0), "0s");
+        assert_eq!(shown(61), "1m 1s");
+        assert_eq!(shown(3 * HOUR + 61), "3h 1m");
+        assert_eq!(shown(50 * HOUR), "2d 2h");
+        assert_eq!(parse_age("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_age("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_age("7d"), Ok(Duration::from_secs(7 * DAY)));
+        assert_eq!(parse_age("0s"), Ok(Duration::ZERO));
+        for wrong in ["", "10", "-1s", "soon"] {
+            assert!(parse_age(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mode_is_octal() {
+        assert_eq!(parse_mode("640"), Ok(0o640));
+        assert_eq!(parse_mode("0660"), Ok(0o660));
+        for wrong in ["", "8", "1000", "u=rw"] {
+            assert!(parse_mode(wrong).is_err(), "{wrong}");
+        }
+    }
+}

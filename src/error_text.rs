@@ -1,0 +1,95 @@
+//! The last error of each thread, as a sentence for C programs.
+
+use std::cell::UnsafeCell;
+use std::ffi::c_char;
+use std::fmt::{self, Write as _};
+
+use crate::error::Error;
+
+/// Room for a name of the most bytes, each escaped in four, would be 4 KiB of
+/// every thread's storage: what is longer is cut off.
+const SIZE: usize = 2048;
+
+thread_local! {
+    // It has no destructor and takes no memory from elsewhere: it can't fail,
+    // and is there until the thread ends, also in handlers of atexit(3).
+    static TEXT: UnsafeCell<[u8; SIZE]> = const { UnsafeCell::new([0; SIZE]) };
+}
+
+/// Writes into a buffer, as far as there is room for a NUL behind it.
+struct Writer<'a> {
+    rest: &'a mut [u8],
+}
+
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.rest.len().saturating_sub(1);
+        let part = (0..=room.min(text.len()))
+            .rev()
+            .find_map(|length| text.get(..length))
+            .unwrap_or("");
+        let (to, rest) = std::mem::take(&mut self.rest)
+            .split_at_mut_checked(part.len())
+            .ok_or(fmt::Error)?;
+        to.copy_from_slice(part.as_bytes());
+        self.rest = rest;
+        if part.len() == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}
+
+/// Keeps an error's text until the thread's next error.
+#[cold]
+pub(crate) fn set(error: &Error) {
+    TEXT.with(|text| {
+        // SAFETY: it is this thread's own, and nothing below comes here again;
+        // a C program reads it through a pointer that is good for as long.
+        let buffer = unsafe { &mut *text.get() };
+        let mut writer = Writer { rest: buffer };
+        // The only error is that there is no room for the rest.
+        let _ = write!(writer, "{error}");
+        if let Some(end) = writer.rest.first_mut() {
+            *end = 0;
+        }
+    });
+}
+
+/// Where the text is: a string, empty before the first error.
+pub(crate) fn get() -> *const c_char {
+    TEXT.with(|text| text.get().cast::<c_char>().cast_const())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Errno;
+    use std::ffi::CStr;
+
+    fn text() -> String {
+        // SAFETY: the last byte is never written to.
+        let text = unsafe { CStr::from_ptr(get()) };
+        text.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_last_error_is_there_until_the_next_and_what_is_too_long_is_cut_off() {
+        assert_eq!(text(), "");
+        set(&Errno(libc::ENOENT).during(format_args!("find segment 'x'")));
+        assert_eq!(text(), "find segment 'x': No such file or directory");
+        for length in [SIZE - 2, SIZE - 1, SIZE, 3 * SIZE] {
+            let long = "\u{e9}".repeat(length);
+            set(&Errno(libc::EINVAL).during(format_args!("a{long}")));
+            assert_eq!(text().len(), SIZE - 1);
+            set(&Errno(libc::EINVAL).during(format_args!("{long}")));
+            assert_eq!(text().len(), SIZE - 2, "no half of a character");
+        }
+        set(&Errno(libc::EPERM).during(format_args!("do it")));
+        assert_eq!(text(), "do it: Operation not permitted");
+        std::thread::spawn(|| assert_eq!(text(), ""))
+            .join()
+            .unwrap();
+    }
+}
