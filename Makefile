@@ -3,6 +3,7 @@
 # make command    the command alone
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
+# make examples   programs in other languages share a segment with one in C
 # make torture    kills, faults, damage and storms in their full form, 20 minutes
 # make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
 # make bench      measures, and writes docs/performance.md anew: 5 minutes
@@ -11,6 +12,8 @@
 # make accept-instructions   makes known what they take now
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, BINDIR, MANDIR
 # make uninstall  takes away what make install has put there
+# make install-compat        the headers for programs that have left libgpl, which
+#                 make install leaves out; make uninstall-compat takes them away
 # make clean      takes away what make has built
 
 PREFIX     = /usr/local
@@ -32,6 +35,9 @@ MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 SHARED   = libshm_util.so.$(VERSION)
 SONAME   = libshm_util.so.$(MAJOR)
 BUILT    = target/release
+
+# For programs that have left libgpl.
+COMPAT = pragmatics.h aperror.h
 
 # What a program linked with the static library needs besides.
 STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
@@ -91,6 +97,9 @@ demo: library
 
 test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
+
+examples: library
+	@CC="$(CC)" CXX="$(CXX)" CARGO="$(CARGO)" examples/run
 
 torture: library
 	@c_tests/torture/fuzz 60
@@ -161,9 +170,21 @@ uninstall:
 	  '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish' \
 	  '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
 
+# Not with the others: with these on the way of all, each program that includes
+# shm_util.h would get the macros.
+install-compat:
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
+	$(INSTALL) -m 644 $(COMPAT:%=include/shm_util/compat/%) \
+	  '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
+
+uninstall-compat:
+	rm -f $(COMPAT:%='$(DESTDIR)$(INCLUDEDIR)/shm_util/compat/%')
+	@rmdir '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat' '$(DESTDIR)$(INCLUDEDIR)/shm_util' \
+	  2>/dev/null || true
+
 clean:
 	rm -rf build target
 
-.PHONY: all library command build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
-  bench-deps check-instructions accept-instructions install install-man uninstall \
-  uninstall-man clean
+.PHONY: all library command build/lib/shm_util.pc need-cargo need-cc demo test examples torture \
+  fuzz bench bench-deps check-instructions accept-instructions install install-man \
+  install-compat uninstall uninstall-man uninstall-compat clean

@@ -1,6 +1,28 @@
 //! The functions of `shm_util.h`: conversion only.
 //!
-//! The comments here become the header's, so they speak to C programmers.
+//! The comments here become the header's, so they speak to C programmers. From
+//! Rust use [`Segment`]; what a C program does with these is
+//!
+//! ```
+//! use shm_util::capi::*;
+//! use std::ptr::null_mut;
+//!
+//! let (mut address, mut memory) = (null_mut(), null_mut());
+//! // SAFETY: two strings, and places for a pointer and a handle. The bytes are
+//! // the segment's, and nobody else uses it.
+//! unsafe {
+//!     shm_util_debug = 1; // shmCreate prints a line
+//!     assert_eq!(shmCreate(c"doc-capi".as_ptr(), 100, &raw mut address, &raw mut memory), 0);
+//!     shm_util_debug = 0;
+//!     *address.cast::<u8>() = 42;
+//!     assert_eq!(shmSave(memory, c"/dev/null".as_ptr()), 0);
+//!     assert_eq!(shmLoad(memory, c"/dev/null".as_ptr()), libc::EINVAL); // it is empty
+//! }
+//! assert_eq!((shmAddress(memory), shmSizeOf(memory)), (address, 100));
+//! assert!(shmId(memory) >= 0);
+//! assert_eq!(shmDestroy(memory), 0);
+//! assert_eq!(shmDestroy(memory), libc::EINVAL);
+//! ```
 
 // The names are libgpl's.
 #![allow(non_snake_case, non_upper_case_globals)]

@@ -156,6 +156,16 @@ impl Segment {
     /// Makes a segment of `size` bytes, all zero, or maps the one that has this
     /// name already.
     ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// let first = Segment::create("doc-create", 5000)?;
+    /// let second = Segment::create("doc-create", 100)?; // the same one
+    /// assert_eq!((second.id(), second.len()), (first.id(), 5000));
+    /// assert_eq!(Segment::create("doc-create", 5001).unwrap_err().errno(), libc::EINVAL);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// * `EINVAL`: `size` is 0, the segment exists with fewer bytes, or the name
@@ -171,6 +181,15 @@ impl Segment {
     }
 
     /// Maps the segment of this name.
+    ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// assert_eq!(Segment::open("doc-open").unwrap_err().errno(), libc::ENOENT);
+    /// let segment = Segment::create("doc-open", 100)?;
+    /// assert_eq!(Segment::open("doc-open")?.len(), 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -242,30 +261,64 @@ impl Segment {
     }
 
     /// The name, any bytes but zero.
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create(b"doc-name \xff", 100)?;
+    /// assert_eq!(segment.name(), b"doc-name \xff");
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &[u8] {
         self.name.bytes()
     }
 
     /// The System V identifier, as `ipcs -m` shows it, good for shmctl(2).
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-id", 100)?;
+    /// assert_eq!(segment.id(), segment.info()?.id);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub const fn id(&self) -> i32 {
         self.entry.id
     }
 
     /// The size in bytes, as it was asked for when the segment was made.
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-len", 5000)?; // not whole pages
+    /// assert_eq!(segment.len(), 5000);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes().len()
     }
 
     /// Whether the segment has no bytes, which none has.
+    ///
+    /// ```
+    /// assert!(!shm_util::Segment::create("doc-is-empty", 1)?.is_empty());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The bytes, which other processes may change at any time.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// let segment = shm_util::Segment::create("doc-bytes", 100)?;
+    /// let counter = &segment.bytes()[7];
+    /// assert_eq!(counter.load(Ordering::Relaxed), 0);
+    /// counter.fetch_add(1, Ordering::Relaxed);
+    /// assert_eq!(counter.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> &[AtomicU8] {
         self.mapping.as_ref().map_or(&[], Mapping::bytes)
@@ -273,6 +326,15 @@ impl Segment {
 
     /// Writes all bytes to a file, all or nothing, as `shmSave` does, but with
     /// the file name as it is.
+    ///
+    /// ```
+    /// let file = std::env::temp_dir().join(format!("doc-save.{}", std::process::id()));
+    /// let segment = shm_util::Segment::create("doc-save", 5000)?;
+    /// segment.save(&file)?;
+    /// assert_eq!(std::fs::read(&file).unwrap(), [0; 5000]);
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -288,6 +350,19 @@ impl Segment {
 
     /// Reads bytes from a file, as many as both have, as `shmLoad` does, but
     /// with the file name as it is.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// let file = std::env::temp_dir().join(format!("doc-load.{}", std::process::id()));
+    /// std::fs::write(&file, "good morning").unwrap();
+    /// let segment = shm_util::Segment::create("doc-load", 5000)?;
+    /// let loaded = segment.load(&file)?;
+    /// assert_eq!(segment.bytes()[0].load(Ordering::Relaxed), b'g');
+    /// assert!(loaded.bytes == 12 && loaded.sizes_differ());
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -310,6 +385,13 @@ impl Segment {
     /// What is known of the segment now. Of one that has lost its name (see
     /// [`remove`](crate::remove)) too: its key is 0 then.
     ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-segment-info", 100)?;
+    /// let info = segment.info()?;
+    /// assert_eq!((info.size, info.mode, info.mappings), (100, 0o660, 1));
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// * `EACCES`: the segment is another user's, who does not let us read it.
@@ -331,6 +413,15 @@ impl Segment {
 
     /// Changes the segment's owner, group and permission bits (`IPC_SET`). Its
     /// creator may change them back.
+    ///
+    /// ```
+    /// use shm_util::{Permissions, Segment};
+    ///
+    /// let segment = Segment::create("doc-set-permissions", 100)?;
+    /// segment.set_permissions(Permissions { mode: Some(0o600), ..Permissions::default() })?;
+    /// assert_eq!(segment.info()?.mode, 0o600);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -360,6 +451,17 @@ impl Segment {
     /// Keeps the segment in memory: no page of it is written to swap space
     /// (`SHM_LOCK`). A page that was never used is not made by this.
     ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-lock", 4096)?;
+    /// match segment.lock() {
+    ///     Ok(()) => assert!(segment.info()?.locked),
+    ///     Err(error) => println!("{error}"), // the system lets this user lock less
+    /// }
+    /// segment.unlock()?;
+    /// assert!(!segment.info()?.locked);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// * `EPERM`: the segment is another user's, or `RLIMIT_MEMLOCK` is 0.
@@ -370,6 +472,13 @@ impl Segment {
     }
 
     /// Undoes [`lock`](Self::lock).
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-unlock", 4096)?;
+    /// segment.unlock()?; // also if it is not locked
+    /// assert!(!segment.info()?.locked);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -391,6 +500,17 @@ impl Segment {
 
     /// Has the segment outlive its last user, until its name is removed with
     /// [`remove`](crate::remove); or not any more.
+    ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// Segment::create("doc-segment-keep", 100)?.keep(true)?; // and dropped
+    /// let segment = Segment::open("doc-segment-keep")?;
+    /// segment.keep(false)?;
+    /// segment.destroy()?; // the last one
+    /// assert!(Segment::open("doc-segment-keep").is_err());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -429,6 +549,18 @@ impl Segment {
 
     /// Takes the mapping away, and deletes the segment and its name if nobody
     /// else has it mapped, and it is not kept.
+    ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// let one = Segment::create("doc-destroy", 100)?;
+    /// let other = Segment::open("doc-destroy")?;
+    /// one.destroy()?;
+    /// assert_eq!(other.len(), 100);
+    /// other.destroy()?;
+    /// assert!(Segment::open("doc-destroy").is_err());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

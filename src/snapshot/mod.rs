@@ -18,6 +18,15 @@ use crate::error::{Errno, Quoted, Result};
 use crate::process::Uncancelled;
 
 /// What a load did.
+///
+/// ```
+/// let file = std::env::temp_dir().join(format!("doc-loaded.{}", std::process::id()));
+/// std::fs::write(&file, "twelve bytes").unwrap();
+/// let loaded = shm_util::Segment::create("doc-loaded", 10)?.load(&file)?;
+/// assert_eq!((loaded.bytes, loaded.file, loaded.segment), (10, 12, 10));
+/// # std::fs::remove_file(file).unwrap();
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Loaded {
@@ -33,6 +42,15 @@ pub struct Loaded {
 impl Loaded {
     /// Whether file and segment have different sizes: then only as much was
     /// read as both have, and the segment's other bytes are as they were.
+    ///
+    /// ```
+    /// # let file = std::env::temp_dir().join(format!("doc-sizes.{}", std::process::id()));
+    /// let segment = shm_util::Segment::create("doc-sizes", 10)?;
+    /// segment.save(&file)?;
+    /// assert!(!segment.load(&file)?.sizes_differ());
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub const fn sizes_differ(&self) -> bool {
         self.file != self.segment
