@@ -25,6 +25,13 @@ BUILT    = target/release
 # What a program linked with the static library needs besides.
 STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 
+# The shared library is linked from the static one, because rustc passes the
+# linker a version script of its own, beside which there can be no other.
+EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' src/shm_util.map)
+LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=src/shm_util.map \
+  $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now \
+  -Wl,-z,noseparate-code
+
 # What is built is found out before anything else, so that an installation
 # after a build needs no cargo.
 INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library)
@@ -34,12 +41,13 @@ all: library
 
 # Cargo knows what is out of date; the links are made anew each time.
 library: need-cargo need-cc
-	$(CARGO) build --release --locked --lib --features shipped
+	$(CARGO) rustc --release --locked --lib --features shipped --crate-type staticlib -- \
+	  --print native-static-libs=$(BUILT)/native-static-libs
 	@mkdir -p build/lib
 	@# Programs may be running with the old ones: they are replaced, not changed.
-	@cp $(BUILT)/libshm_util.so build/lib/new.so
-	@mv build/lib/new.so build/lib/$(SHARED)
 	@strip -g -o build/lib/new.a $(BUILT)/libshm_util.a
+	$(CC) -shared -o build/lib/new.so $(LINK) build/lib/new.a -lgcc_s -lc
+	@mv build/lib/new.so build/lib/$(SHARED)
 	@mv build/lib/new.a build/lib/libshm_util.a
 	@ln -sf $(SHARED) build/lib/$(SONAME)
 	@ln -sf $(SONAME) build/lib/libshm_util.so
