@@ -1,16 +1,24 @@
-# make            the library, shared and static, in build/lib
+# make            the library, shared and static, in build/lib, and the command in build/bin
+# make library    the library alone
+# make command    the command alone
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
 # make torture    kills, faults, damage and storms in their full form, 20 minutes
 # make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
 # make bench      the library's calls against the raw system calls
-# make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR
+# make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, BINDIR, MANDIR
 # make uninstall  takes away what make install has put there
 # make clean      takes away what make has built
 
 PREFIX     = /usr/local
 LIBDIR     = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
+BINDIR     = $(PREFIX)/bin
+DATADIR    = $(PREFIX)/share
+MANDIR     = $(DATADIR)/man
+BASH_COMPLETIONS = $(DATADIR)/bash-completion/completions
+ZSH_COMPLETIONS  = $(DATADIR)/zsh/site-functions
+FISH_COMPLETIONS = $(DATADIR)/fish/vendor_completions.d
 CARGO      = cargo
 CC         = cc
 CFLAGS     = -O2
@@ -34,10 +42,12 @@ LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=src/shm_util.ma
 
 # What is built is found out before anything else, so that an installation
 # after a build needs no cargo.
-INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library)
+INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library) \
+  $(if $(wildcard build/completions/shmutil.fish),,command)
 
-all: library
-	@echo "The library is in build/lib, its header in include. See also: make demo"
+all: library command
+	@echo "The library is in build/lib, its header in include, the command in build/bin."
+	@echo "See also: make demo"
 
 # Cargo knows what is out of date; the links are made anew each time.
 library: need-cargo need-cc
@@ -51,6 +61,18 @@ library: need-cargo need-cc
 	@mv build/lib/new.a build/lib/libshm_util.a
 	@ln -sf $(SHARED) build/lib/$(SONAME)
 	@ln -sf $(SONAME) build/lib/libshm_util.so
+
+# In a directory of its own: Cargo would build the library with what the command
+# needs, and leave it where the one above is looked for.
+command: need-cargo need-cc
+	$(CARGO) build --release --locked --bin shmutil --features command \
+	  --target-dir target/command
+	@mkdir -p build/bin build/completions
+	@cp target/command/release/shmutil build/bin/new
+	@mv build/bin/new build/bin/shmutil
+	@build/bin/shmutil completions bash > build/completions/shmutil
+	@build/bin/shmutil completions zsh > build/completions/_shmutil
+	@build/bin/shmutil completions fish > build/completions/shmutil.fish
 
 # Made anew each time: it says where the library is installed.
 build/lib/shm_util.pc: $(INSTALLABLE)
@@ -72,7 +94,7 @@ need-cc:
 demo: library
 	@CC="$(CC)" c_tests/demo/run
 
-test: library
+test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
 torture: library
@@ -89,7 +111,9 @@ bench: library
 	@build/bench/calls
 
 install: $(INSTALLABLE) build/lib/shm_util.pc
-	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
+	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
+	  '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' \
+	  '$(DESTDIR)$(BASH_COMPLETIONS)' '$(DESTDIR)$(ZSH_COMPLETIONS)' '$(DESTDIR)$(FISH_COMPLETIONS)'
 	$(INSTALL) -m 755 build/lib/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
 	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libshm_util.so'
@@ -97,6 +121,11 @@ install: $(INSTALLABLE) build/lib/shm_util.pc
 	$(INSTALL) -m 644 build/lib/shm_util.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc'
 	$(INSTALL) -m 644 include/shm_util.h '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
 	$(INSTALL) -m 644 include/shm_util_ext.h '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
+	$(INSTALL) -m 755 build/bin/shmutil '$(DESTDIR)$(BINDIR)/shmutil'
+	$(INSTALL) -m 644 docs/man/shmutil.1 '$(DESTDIR)$(MANDIR)/man1/shmutil.1'
+	$(INSTALL) -m 644 build/completions/shmutil '$(DESTDIR)$(BASH_COMPLETIONS)/shmutil'
+	$(INSTALL) -m 644 build/completions/_shmutil '$(DESTDIR)$(ZSH_COMPLETIONS)/_shmutil'
+	$(INSTALL) -m 644 build/completions/shmutil.fish '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish'
 	@# So that programs find it at once, where we may say so.
 	@test -n '$(DESTDIR)' || ldconfig 2>/dev/null || \
 	  echo "make: run ldconfig as root, so that programs find $(SONAME)"
@@ -105,10 +134,13 @@ uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/$(SHARED)' '$(DESTDIR)$(LIBDIR)/$(SONAME)' \
 	  '$(DESTDIR)$(LIBDIR)/libshm_util.so' '$(DESTDIR)$(LIBDIR)/libshm_util.a' \
 	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h' \
+	  '$(DESTDIR)$(BINDIR)/shmutil' '$(DESTDIR)$(MANDIR)/man1/shmutil.1' \
+	  '$(DESTDIR)$(BASH_COMPLETIONS)/shmutil' '$(DESTDIR)$(ZSH_COMPLETIONS)/_shmutil' \
+	  '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish' \
 	  '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
 
 clean:
 	rm -rf build target
 
-.PHONY: all library build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
+.PHONY: all library command build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
   install uninstall clean

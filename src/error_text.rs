@@ -16,7 +16,7 @@ thread_local! {
     static TEXT: UnsafeCell<[u8; SIZE]> = const { UnsafeCell::new([0; SIZE]) };
 }
 
-/// Writes into a buffer whose last byte stays 0, as far as there is room.
+/// Writes into a buffer, as far as there is room for a NUL behind it.
 struct Writer<'a> {
     rest: &'a mut [u8],
 }
@@ -48,9 +48,12 @@ pub(crate) fn set(error: &Error) {
         // SAFETY: it is this thread's own, and nothing below comes here again;
         // a C program reads it through a pointer that is good for as long.
         let buffer = unsafe { &mut *text.get() };
-        buffer.fill(0);
+        let mut writer = Writer { rest: buffer };
         // The only error is that there is no room for the rest.
-        let _ = write!(Writer { rest: buffer }, "{error}");
+        let _ = write!(writer, "{error}");
+        if let Some(end) = writer.rest.first_mut() {
+            *end = 0;
+        }
     });
 }
 

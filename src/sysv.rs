@@ -152,7 +152,8 @@ pub(crate) fn status_of_any(id: Id) -> Result<Status, Errno> {
     }
     for bits in INDEX_BITS {
         let index = id & ((1 << bits) - 1);
-        let mut raw = MaybeUninit::<libc::shmid_ds>::uninit();
+        // Zeros for valgrind, which does not know the command.
+        let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
         // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
         let found = unsafe { libc::shmctl(index, SHM_STAT_ANY, raw.as_mut_ptr()) };
         if found == id {

@@ -14,7 +14,7 @@ fn abandon(segment: Segment) {
     std::mem::forget(segment);
 }
 
-fn names(infos: Vec<shm_util::Info>) -> Vec<String> {
+fn names(infos: &[shm_util::Info]) -> Vec<String> {
     let mut names: Vec<_> = infos
         .iter()
         .map(|info| String::from_utf8_lossy(&info.name).into_owned())
@@ -44,17 +44,17 @@ fn prune_removes_what_is_old_unused_and_not_kept_alone() {
     abandon(Segment::create("another", 300).unwrap());
     abandon(Options::new().keep(true).create("kept", 400).unwrap());
     let all = ["another", "kept", "mapped", "orphan"];
-    assert_eq!(names(shm_util::list().unwrap()), all);
+    assert_eq!(names(&shm_util::list().unwrap()), all);
     assert_eq!(
-        names(shm_util::prune(Duration::from_secs(3600)).unwrap()),
+        names(&shm_util::prune(Duration::from_secs(3600)).unwrap()),
         [""; 0]
     );
-    assert_eq!(names(shm_util::list().unwrap()), all);
+    assert_eq!(names(&shm_util::list().unwrap()), all);
     assert_eq!(shm_util::registry().unwrap().unwrap().names, 4);
 
-    let pruned = names(shm_util::prune(Duration::ZERO).unwrap());
+    let pruned = names(&shm_util::prune(Duration::ZERO).unwrap());
     assert_eq!(pruned, ["another", "orphan"]);
-    assert_eq!(names(shm_util::list().unwrap()), ["kept", "mapped"]);
+    assert_eq!(names(&shm_util::list().unwrap()), ["kept", "mapped"]);
     assert_eq!(shm_util::registry().unwrap().unwrap().names, 2);
 
     // Young again by its last use, however old it is.
@@ -62,12 +62,12 @@ fn prune_removes_what_is_old_unused_and_not_kept_alone() {
     std::thread::sleep(Duration::from_millis(2100));
     abandon(Segment::open("used").unwrap());
     assert_eq!(
-        names(shm_util::prune(Duration::from_secs(2)).unwrap()),
+        names(&shm_util::prune(Duration::from_secs(2)).unwrap()),
         [""; 0]
     );
     std::thread::sleep(Duration::from_millis(2100));
     assert_eq!(
-        names(shm_util::prune(Duration::from_secs(2)).unwrap()),
+        names(&shm_util::prune(Duration::from_secs(2)).unwrap()),
         ["used"]
     );
 

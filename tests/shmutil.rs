@@ -15,6 +15,7 @@ use assert_cmd::Command as Run;
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
+use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::Value;
 use shm_util::Segment;
 use tempfile::TempDir;
@@ -116,7 +117,10 @@ impl World {
             line.clear();
             assert_ne!(output.read_line(&mut line).unwrap(), 0, "it did not start");
         }
-        Program(child, output)
+        Program {
+            child,
+            _output: output,
+        }
     }
 }
 
@@ -134,24 +138,27 @@ impl Drop for World {
     }
 }
 
-/// Its output stays open: it may say more at its end.
-struct Program(Child, BufReader<ChildStdout>);
+struct Program {
+    child: Child,
+    /// It stays open: the program may say more at its end.
+    _output: BufReader<ChildStdout>,
+}
 
 impl Program {
     fn pid(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -380,7 +387,7 @@ fn a_closed_pipe_is_the_end_and_no_error() {
         &["completions", "bash"],
     ];
     for arguments in text {
-        let (reader, writer) = std::io::pipe().unwrap();
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
         drop(reader);
         let mut command = world.command(arguments);
         let output = command
@@ -575,7 +582,7 @@ fn save_and_load_copy_all_bytes_through_files() {
     world.ok(&["save", "x", &world.path("out")]).stdout("");
     assert_eq!(fs::read(world.file("out")).unwrap(), bytes);
     // An existing one is loaded into, also with --create.
-    let other = world.write("in", &[7; 100_001]);
+    let other = world.write("in", &vec![7; 100_001]);
     world.ok(&["load", "x", &other, "--create"]);
     world
         .ok(&["save", "x", "/dev/stdout"])
@@ -614,18 +621,70 @@ fn save_and_load_copy_all_bytes_through_pipes() {
 }
 
 #[test]
+fn a_load_of_several_saves_has_the_bytes_of_all() {
+    let world = World::new();
+    let (one, two) = (noise(5_000_000), noise(3_000_001));
+    world.ok(&["load", "one", &world.write("in", &one), "--create"]);
+    world.ok(&["load", "two", &world.write("in", &two), "--create"]);
+    let mut shell = Command::new("sh");
+    world.prepare(&mut shell);
+    let script =
+        format!("({SHMUTIL} save one -; {SHMUTIL} save two -) | {SHMUTIL} load all - --create");
+    assert!(shell.args(["-ec", &script]).status().unwrap().success());
+    let saved = world.ok(&["save", "all", "-"]);
+    assert!(saved.get_output().stdout == [one, two].concat());
+}
+
+#[test]
+fn a_load_whose_save_is_killed_fails_and_leaves_nothing() {
+    let world = World::new();
+    world.ok(&["create", "from", "300M"]);
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let mut save = world
+        .command(&["save", "from", "-"])
+        .stdout(writer)
+        .spawn()
+        .unwrap();
+    // It fills the pipe, and can't end before it is read.
+    let mut begun = [PollFd::new(&reader, PollFlags::IN)];
+    assert_eq!(poll(&mut begun, None), Ok(1));
+    let pid = rustix::process::Pid::from_child(&save);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let load = world
+        .command(&["load", "to", "-", "--create"])
+        .stdin(reader)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has made the segment, and taken what the pipe held.
+    while !world.names().contains(&"to".to_owned()) {
+        std::thread::yield_now();
+    }
+    save.kill().unwrap();
+    save.wait().unwrap();
+    let output = load.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        one_line("its save ended after \\d+ of 314572800 bytes").eval(&error),
+        "{error}"
+    );
+    assert_eq!(world.names(), ["from"]);
+}
+
+#[test]
 fn what_a_finished_save_left_in_a_pipe_does_not_change_any_more() {
     let world = World::new();
     let bytes = noise(60_000);
     let file = world.write("in", &bytes);
     world.ok(&["load", "x", &file, "--create"]);
-    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
     let mut command = world.command(&["save", "x", "-"]);
     assert!(command.stdout(writer).status().unwrap().success());
     drop(command);
-    world.ok(&["load", "x", &world.write("in", &[0; 60_000])]);
+    world.ok(&["load", "x", &world.write("in", &vec![0; 60_000])]);
     let mut read = Vec::new();
-    reader.read_to_end(&mut read).unwrap();
+    File::from(reader).read_to_end(&mut read).unwrap();
     assert!(read == bytes);
 }
 
@@ -692,7 +751,7 @@ fn a_save_that_fails_says_so() {
         3,
         "No such file or directory; make its directory",
     );
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
     drop(reader);
     let output = world
         .command(&["save", "x", "-"])
@@ -816,7 +875,7 @@ fn dump_shows_what_differs_from_a_file() {
     );
     let directory = world.directory.path().to_str().unwrap();
     world.fails(&["dump", "x", "--diff", directory], 3, "directory");
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
     drop(reader);
     let mut command = world.command(&["dump", "x", "--diff", "/proc/self/status"]);
     assert_eq!(command.stdout(writer).status().unwrap().code(), Some(1));
@@ -829,8 +888,8 @@ fn a_kept_segment_outlives_its_users_until_it_is_removed() {
     world.ok(&["keep", "x"]);
     // Its end of standard input lets the program destroy its segments.
     let mut program = program;
-    drop(program.0.stdin.take());
-    program.0.wait().unwrap();
+    drop(program.child.stdin.take());
+    program.child.wait().unwrap();
     assert_eq!(world.names(), ["x"]);
     world.ok(&["prune", "--older-than", "0s"]).stdout("");
     world.ok(&["keep", "x", "--off"]);

@@ -909,7 +909,7 @@ static const char *check_outcome(const struct situation *s, const struct run *ru
 static void judge(const struct situation *s, struct world *w, const struct fault *fault, bool again,
                   const struct run *run, double took, struct figures *figures)
 {
-    struct w_expect expect = { W_MAY, s->fill, false, false };
+    struct w_expect expect = { W_MAY, s->fill, false, false, W_NOT_KEPT };
     bool removal = is_removal(&run->victim);
     bool died = run->end != RETURNED && run->end != EXITED;
     bool success = run->end == EXITED || (!died && outcome->status == s->status);
@@ -1043,7 +1043,7 @@ static void try_situation(const struct situation *s, struct world *w, bool full,
     struct fault fault = { { -1, { 0, 0, 0 } }, 0, 0, false };
     static struct run first;
     char text[700];
-    struct w_expect expect = { s->after, s->fill, false, false };
+    struct w_expect expect = { s->after, s->fill, false, false, W_NOT_KEPT };
     double since = t_now();
     int i, j, e, lasting;
 

@@ -95,7 +95,52 @@ static int call_exit(void)
     exit(0);
 }
 
-enum victim { NO_VICTIM, VICTIM_CREATE, VICTIM_DESTROY, VICTIM_BIRTH };
+static int call_create_exclusive(void)
+{
+    return shmxCreate(W_NAME, W_SIZE, SHMX_EXCL, 0, &address, &memory);
+}
+
+static int call_create_kept(void)
+{
+    return shmxCreate(W_NAME, W_SIZE, SHMX_EXCL | SHMX_KEEP, 0, &address, &memory);
+}
+
+static int call_keep(void)
+{
+    return shmxKeep(memory, 1);
+}
+
+static int call_keep_no_more(void)
+{
+    return shmxKeep(memory, 0);
+}
+
+static int call_remove(void)
+{
+    return shmxRemove(W_NAME);
+}
+
+static int call_prune(void)
+{
+    return shmxPrune(0, NULL);
+}
+
+static int nothing_for_each(const struct ShmxInfo *info, void *context)
+{
+    (void) info;
+    (void) context;
+    return 0;
+}
+
+static int call_list(void)
+{
+    return shmxList(nothing_for_each, NULL);
+}
+
+enum victim { NO_VICTIM, VICTIM_CREATE, VICTIM_DESTROY, VICTIM_BIRTH, VICTIM_REMOVE };
+
+#define NEVER_KEPT { W_NOT_KEPT, W_NOT_KEPT, W_NOT_KEPT }
+#define ALWAYS_KEPT { W_KEPT, W_KEPT, W_KEPT }
 
 struct scenario {
     const char *name;
@@ -107,51 +152,86 @@ struct scenario {
     unsigned fill;                              /* and what is in it */
     enum victim victim;                         /* who was killed before */
     enum w_file file;           /* what a save finds (W_NEW_FILE: none yet); W_NO_FILE: no save */
+    enum w_kept kept[3];        /* is it kept, before, between and after? */
 };
 
 static const struct scenario scenarios[] = {
     { "create-new", true, false, prepare_nothing, call_create, 0,
-      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE },
+      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-new-again", true, false, prepare_warm, call_create, 0,
-      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE },
+      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-first", false, false, prepare_nothing, call_create, 0,
-      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE },
+      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-existing", true, true, prepare_nothing, call_create, 0,
-      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "attach-existing", true, true, prepare_warm, call_attach, 0,
-      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-left-alone", true, false, prepare_orphan, call_create, 0,
-      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-no-such", true, false, prepare_nothing, call_attach, ENOENT,
-      W_MUST_NOT, W_MUST_NOT, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE },
+      W_MUST_NOT, W_MUST_NOT, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-no-such-first", false, false, prepare_nothing, call_attach, ENOENT,
-      W_MUST_NOT, W_MUST_NOT, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE },
+      W_MUST_NOT, W_MUST_NOT, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-too-big", true, true, prepare_nothing, call_create_bigger, EINVAL,
-      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "create-no-room", true, false, prepare_occupied, call_create, EINVAL,
-      W_MUST_NOT, W_MAY, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE },
+      W_MUST_NOT, W_MAY, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "destroy-not-last", true, true, prepare_attached, call_destroy, 0,
-      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "destroy-last", true, false, prepare_own, call_destroy, 0,
-      W_MUST, W_MAY, W_MUST_NOT, W_OWN_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MAY, W_MUST_NOT, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "destroy-only", false, false, prepare_own, call_destroy, 0,
-      W_MUST, W_MAY, W_MUST_NOT, W_OWN_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MAY, W_MUST_NOT, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "exit-after-use", false, false, prepare_warm, call_exit, 0,
-      W_MUST_NOT, W_MUST_NOT, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE },
+      W_MUST_NOT, W_MUST_NOT, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "exit-with-others", true, false, prepare_own, call_exit, 0,
-      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "exit-with-name", false, false, prepare_own, call_exit, 0,
-      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE },
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
+    { "create-exclusive", true, false, prepare_nothing, call_create_exclusive, 0,
+      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
+    { "create-not-exclusive", true, true, prepare_warm, call_create_exclusive, EEXIST,
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
+    { "create-kept", true, false, prepare_nothing, call_create_kept, 0,
+      W_MUST_NOT, W_MAY, W_MUST, 0, NO_VICTIM, W_NO_FILE,
+      { W_NOT_KEPT, W_KEPT, W_KEPT } },
+    { "create-kept-no-room", true, false, prepare_occupied, call_create_kept, EINVAL,
+      W_MUST_NOT, W_MAY, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE,
+      { W_NOT_KEPT, W_KEPT, W_NOT_KEPT } },
+    { "keep", true, false, prepare_own, call_keep, 0,
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE,
+      { W_NOT_KEPT, W_MAYBE_KEPT, W_KEPT } },
+    { "keep-no-more", true, false, prepare_own_kept, call_keep_no_more, 0,
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE,
+      { W_KEPT, W_MAYBE_KEPT, W_NOT_KEPT } },
+    { "destroy-kept", true, false, prepare_own_kept, call_destroy, 0,
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE, ALWAYS_KEPT },
+    { "remove-mapped", true, false, prepare_own_kept, call_remove, 0,
+      W_MUST, W_MAY, W_MUST_NOT, W_OWN_FILL, NO_VICTIM, W_NO_FILE, ALWAYS_KEPT },
+    { "remove-unused", true, false, prepare_orphan, call_remove, 0,
+      W_MUST, W_MAY, W_MUST_NOT, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
+    { "remove-no-such-first", false, false, prepare_nothing, call_remove, ENOENT,
+      W_MUST_NOT, W_MUST_NOT, W_MUST_NOT, 0, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
+    { "prune", true, false, prepare_orphan, call_prune, 0,
+      W_MUST, W_MAY, W_MUST_NOT, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
+    { "prune-kept", true, false, prepare_orphan_kept, call_prune, 0,
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE, ALWAYS_KEPT },
+    { "prune-mapped", true, true, prepare_warm, call_prune, 0,
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
+    { "list", true, false, prepare_orphan, call_list, 0,
+      W_MUST, W_MUST, W_MUST, W_OWN_FILL, NO_VICTIM, W_NO_FILE, NEVER_KEPT },
     { "save-new", true, true, prepare_attached, call_save, 0,
-      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NEW_FILE },
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_NEW_FILE, NEVER_KEPT },
     { "save-over", true, true, prepare_attached, call_save, 0,
-      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_OLD_FILE },
+      W_MUST, W_MUST, W_MUST, W_HELD_FILL, NO_VICTIM, W_OLD_FILE, NEVER_KEPT },
     { "recover-create", true, false, prepare_nothing, call_create, 0,
-      W_MAY, W_MAY, W_MUST, 0, VICTIM_CREATE, W_NO_FILE },
+      W_MAY, W_MAY, W_MUST, 0, VICTIM_CREATE, W_NO_FILE, NEVER_KEPT },
     { "recover-destroy", true, false, prepare_nothing, call_create, 0,
-      W_MAY, W_MAY, W_MUST, 0, VICTIM_DESTROY, W_NO_FILE },
+      W_MAY, W_MAY, W_MUST, 0, VICTIM_DESTROY, W_NO_FILE, NEVER_KEPT },
     { "recover-birth", false, false, prepare_nothing, call_create, 0,
-      W_MAY, W_MAY, W_MUST, 0, VICTIM_BIRTH, W_NO_FILE },
+      W_MAY, W_MAY, W_MUST, 0, VICTIM_BIRTH, W_NO_FILE, NEVER_KEPT },
+    { "recover-remove", true, false, prepare_nothing, call_create, 0,
+      W_MAY, W_MAY, W_MUST, 0, VICTIM_REMOVE, W_NO_FILE, NEVER_KEPT },
 };
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
@@ -404,6 +484,7 @@ static bool is_the_moment(enum victim victim, const struct system_call *call)
         return call->number == SYS_shmget && (call->argument[2] & IPC_CREAT) != 0
                && call->argument[1] == (uint64_t) W_SIZE;
     case VICTIM_DESTROY:
+    case VICTIM_REMOVE:
         return call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_RMID;
     case VICTIM_BIRTH:
         return call->number == SYS_shmget && (call->argument[2] & IPC_CREAT) != 0;
@@ -418,7 +499,8 @@ static void plan_victim(enum victim victim, struct victim_plan *plan)
     int i;
 
     plan->scenario = scenario_named(victim == VICTIM_CREATE ? "create-new"
-                                    : victim == VICTIM_DESTROY ? "destroy-last" : "create-first");
+                                    : victim == VICTIM_DESTROY ? "destroy-last"
+                                    : victim == VICTIM_REMOVE ? "remove-mapped" : "create-first");
     if (!make_trace(plan->scenario, &plan->trace))
         t_die("the victim's path is too long");
     for (i = 0; i < plan->trace.calls; i++)
@@ -497,11 +579,11 @@ static void try_point(struct job *job, long point, bool by_steps)
 {
     const struct scenario *s = job->scenario;
     struct route route = cheapest_route(&job->trace, point);
-    struct w_expect expect = { W_MAY, s->fill, false, false };
+    struct w_expect expect = { W_MAY, s->fill, false, false, W_MAYBE_KEPT };
     enum where where = ON_THE_WAY;
     char text[700] = "";
     pid_t child;
-    int tries;
+    int tries, moment;
 
     if (by_steps) {
         route.from = 0;
@@ -534,8 +616,9 @@ static void try_point(struct job *job, long point, bool by_steps)
             restore_file(s);
     }
     job->result->points++;
-    expect.presence = where == AT_END || where == EXITED ? s->after
-                      : point == 0 ? s->before : s->between;
+    moment = where == AT_END || where == EXITED ? 2 : point == 0 ? 0 : 1;
+    expect.presence = moment == 2 ? s->after : moment == 0 ? s->before : s->between;
+    expect.kept = s->kept[moment];
     if (where == AT_END && *job->status != s->status) {
         snprintf(text, sizeof text, "the call returned %d (%s), not %d", *job->status,
                  strerror(*job->status), s->status);

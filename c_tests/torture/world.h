@@ -6,7 +6,8 @@
    mishap w_check looks at all of it the way a program would, through the library, and also past
    the library, at the kernel's list of segments:
 
-   - W_NAME is there or is not, as the scenario allows, with its right size and data;
+   - W_NAME is there or is not, as the scenario allows, with its right size and data, and kept
+     or not;
    - every other name has its segment and data, as before;
    - there is no segment that no name owns, and at most one registry, not half-born;
    - W_NAME can be destroyed, made anew (zero-filled), mapped twice, and destroyed to the last,
@@ -22,6 +23,7 @@
 
 #include "torture.h"
 #include "shm_util.h"
+#include "shm_util_ext.h"
 
 #include <poll.h>
 
@@ -31,6 +33,7 @@
 enum { W_OTHERS = 3, W_HELD_FILL = 77, W_OWN_FILL = 99 };
 
 enum w_presence { W_MAY, W_MUST, W_MUST_NOT };
+enum w_kept { W_NOT_KEPT, W_MAYBE_KEPT, W_KEPT };
 
 /* What the name may look like after a mishap. */
 struct w_expect {
@@ -38,6 +41,7 @@ struct w_expect {
     unsigned fill;              /* the pattern in it; 0: zeros */
     bool leftover;              /* segments without a name are forgiven */
     bool believed;              /* all is forgiven, as long as the name is usable */
+    enum w_kept kept;           /* does it outlive its last user, if it is there? */
 };
 
 /* In memory shared by the processes of one world. */
@@ -176,6 +180,24 @@ static inline void w_check_other(struct world *w, int which)
     w_destroy(w, name, memory);
 }
 
+/* Is it kept or not, as it should be? It is not afterwards. */
+static inline void w_check_kept(struct world *w, const struct w_expect *expect,
+                                SharedMemory memory)
+{
+    struct ShmxInfo info;
+    int status;
+
+    info.size = sizeof info;
+    status = shmxStat(memory, &info);
+    if (status != 0)
+        w_complain(w, "shmxStat: %s", strerror(status));
+    else if (expect->kept != W_MAYBE_KEPT && info.kept != (expect->kept == W_KEPT))
+        w_complain(w, info.kept ? "the segment is kept" : "the segment is not kept any more");
+    status = shmxKeep(memory, 0);
+    if (status != 0)
+        w_complain(w, "shmxKeep: %s", strerror(status));
+}
+
 /* Make the name anew or, if the holder has it, map it again; twice; and give both back. */
 static inline void w_check_use(struct world *w)
 {
@@ -249,6 +271,7 @@ static inline void w_check(struct world *w, const struct w_expect *expect)
             w_complain(w, "the name's segment has %ld bytes", shmSizeOf(memory));
         else if ((bad = t_check_pattern(address, W_SIZE, expect->fill)) >= 0)
             w_complain(w, "the name's data are wrong from byte %ld on", bad);
+        w_check_kept(w, expect, memory);
     } else if (status != ENOENT) {
         w_complain(w, "the name can't be mapped: %s", strerror(status));
     } else if (expect->presence == W_MUST) {
@@ -520,13 +543,30 @@ static void prepare_own(void)
     t_write_pattern(address, W_SIZE, W_OWN_FILL);
 }
 
+__attribute__((unused)) static void prepare_own_kept(void)
+{
+    prepare_own();
+    must(shmxKeep(memory, 1), "keep");
+}
+
+static void abandon(void)
+{
+    shmdt(address);
+    address = NULL;
+    memory = NULL;
+}
+
 /* The name is there and nobody has it mapped, as after the death of its last process. */
 static void prepare_orphan(void)
 {
     prepare_own();
-    shmdt(address);
-    address = NULL;
-    memory = NULL;
+    abandon();
+}
+
+__attribute__((unused)) static void prepare_orphan_kept(void)
+{
+    prepare_own_kept();
+    abandon();
 }
 
 #endif

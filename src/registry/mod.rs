@@ -913,7 +913,11 @@ impl Entry {
             return Ok(());
         }
         // Who has the capability may change it too, if only to what it is.
-        sysv::set(self.id, sysv::Change::default())
+        sysv::set(self.id, sysv::Change::default()).map_err(|errno| match errno {
+            // Not even read it.
+            Errno(libc::EACCES) => Errno(libc::EPERM),
+            errno => errno,
+        })
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Holder {
 }
 
 /// Identifier and key of a segment.
-type Segment = (i32, i32);
+pub(crate) type Segment = (i32, i32);
 
 /// How many mappings a process has of each segment.
 type Counts = HashMap<Segment, u64>;
@@ -79,7 +79,7 @@ pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Info>) -> HashMap<i32, V
 }
 
 /// All processes but this one.
-fn processes() -> Vec<u32> {
+pub(crate) fn processes() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -113,7 +113,16 @@ fn look_at(processes: &[u32], wanted: &Counts) -> Vec<(u32, Counts)> {
         .collect()
 }
 
-fn path(pid: u32, file: &str) -> PathBuf {
+/// The identifiers and keys of the segments that a process has mapped.
+pub(crate) fn mapped_by(pid: u32) -> Vec<Segment> {
+    let maps = fs::read(path(pid, "maps")).unwrap_or_default();
+    maps.split(|&byte| byte == b'\n')
+        .filter_map(segment)
+        .collect()
+}
+
+/// A file that the kernel shows of a process.
+pub(crate) fn path(pid: u32, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{file}"))
 }
 

@@ -7,6 +7,7 @@
 //! | `list`     | `list` and `stat` |
 //! | `change`   | `create`, `keep`, `remove`, `prune` |
 //! | `transfer` | `save` and `load` |
+//! | `sender`   | the size of what a `save` sends through a pipe |
 //! | `dump`     | `dump` |
 //! | `doctor`   | `doctor` |
 //! | `borrowed` | a segment that is looked at, and never destroyed |
@@ -33,6 +34,7 @@ mod manual;
 mod names;
 mod output;
 mod raw;
+mod sender;
 mod transfer;
 mod units;
 

@@ -1,7 +1,7 @@
 //! `save` and `load`: bytes between segments and files.
 //!
-//! A save to a file is the library's, all or nothing. What goes through pipes
-//! is tuned, because most of the time there goes into the kernel's work for
+//! What goes to a file or comes from one, the library transfers. What goes
+//! through pipes is done, and tuned, here, because most of the time there goes into the kernel's work for
 //! each page:
 //!
 //! * A save into a pipe lends the segment's pages to it, without copying them.
@@ -9,18 +9,23 @@
 //!   needs neither page faults nor zeroed pages, where we may open that
 //!   (`/proc/self/map_files`, see proc(5)).
 //! * What comes from a pipe has no size until it ends, and a segment's size
-//!   can't be changed: it is collected in huge pages first.
+//!   can't be changed. If a save of this machine sends it, the size is that of
+//!   its segment; else it is collected first, in huge pages.
 
 #![forbid(unsafe_code)]
 
-use std::fs::{File, OpenOptions};
+use std::cmp::Ordering;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Read as _, Seek as _, Write as _};
 use std::mem;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::Path;
-use std::sync::atomic::AtomicU8;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{self, AtomicU8};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shm_util::{Options, Segment};
@@ -30,7 +35,7 @@ use crate::change;
 use crate::cli::{Load, Save};
 use crate::failure::{Failure, Outcome, Result, say};
 use crate::names::{self, Name};
-use crate::raw;
+use crate::{raw, sender};
 
 /// What a pipe holds, if the system lets it: as much as an unprivileged
 /// process may have (/proc/sys/fs/pipe-max-size).
@@ -42,6 +47,8 @@ const STEP: usize = 8 << 20;
 const PIPE_STEP: usize = PIPE_SIZE / 4;
 /// How much of a pipe without a size is collected in one piece.
 const PIECE: usize = 64 << 20;
+/// How often a progress bar of the library's transfers moves.
+const LOOK: Duration = Duration::from_millis(100);
 /// From what size on a transfer has a progress bar.
 const LARGE: u64 = 64 << 20;
 
@@ -54,10 +61,43 @@ pub(crate) fn save(arguments: &Save) -> Result<Outcome> {
         return save_to_standard_output(name).map(|()| Outcome::Fine);
     }
     let segment = borrowed::read_only(name)?;
-    segment
-        .save(&arguments.file)
-        .map_err(|error| of_file(&error))?;
+    watched(to_u64(segment.len()), "wchar", || {
+        segment.save(&arguments.file)
+    })
+    .map_err(|error| of_file(&error))?;
     Ok(Outcome::Fine)
+}
+
+/// Lets the library do a transfer, whose progress is seen from what the kernel
+/// counts: the bytes that this process has read or written (proc_pid_io(5)).
+fn watched<T>(size: u64, counter: &str, transfer: impl FnOnce() -> T) -> T {
+    let progress = progress(size, true);
+    if progress.is_hidden() {
+        return transfer();
+    }
+    let count = || {
+        let counters = fs::read_to_string("/proc/self/io").unwrap_or_default();
+        let mut lines = counters.lines();
+        lines
+            .find_map(|line| line.strip_prefix(counter)?.strip_prefix(": ")?.parse().ok())
+            .unwrap_or(0_u64)
+    };
+    let before = count();
+    let (done, is_done) = mpsc::channel::<()>();
+    let (progress, count) = (&progress, &count);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let timeout = Err(mpsc::RecvTimeoutError::Timeout);
+            progress.tick();
+            while is_done.recv_timeout(LOOK) == timeout {
+                progress.set_position(count().saturating_sub(before).min(size));
+            }
+            progress.finish_and_clear();
+        });
+        let result = transfer();
+        drop(done);
+        result
+    })
 }
 
 /// An error of the library that is about a file.
@@ -145,7 +185,7 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
     };
     let loaded = if exists {
         let segment = borrowed::writable(name)?;
-        source.load_existing(segment.bytes())?
+        source.load_existing(&segment)?
     } else {
         let options = Options::new().mode(arguments.mode).keep(arguments.keep);
         source.load_new(name, options, arguments.size)?
@@ -176,8 +216,8 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loaded {
     All,
-    FileIsShorter { file: usize, segment: usize },
-    FileIsLonger { segment: usize },
+    FileIsShorter { file: u64, segment: u64 },
+    FileIsLonger { segment: u64 },
 }
 
 /// What is loaded.
@@ -187,6 +227,8 @@ struct Source {
     shown: String,
     /// How many bytes it has, if that can be known.
     size: Option<u64>,
+    /// Where it is, if it is a file that the library can load.
+    path: Option<PathBuf>,
 }
 
 impl Source {
@@ -216,7 +258,13 @@ impl Source {
                 if is_pipe(&file) {
                     widen(&file);
                 }
-                Ok(Self { file, shown, size })
+                let is_named = size.is_some() && path.as_os_str() != "-";
+                Ok(Self {
+                    file,
+                    shown,
+                    size,
+                    path: is_named.then(|| path.to_path_buf()),
+                })
             }
             Err(error) => Err(Failure::io(format!("open {shown}"), &error)),
         }
@@ -239,7 +287,11 @@ impl Source {
         progress(self.size.unwrap_or(0), !is_pipe(&self.file))
     }
 
-    fn load_existing(&self, bytes: &[AtomicU8]) -> Result<Loaded> {
+    fn load_existing(&self, segment: &Segment) -> Result<Loaded> {
+        if let Some(path) = &self.path {
+            return Self::load_file(segment, path);
+        }
+        let bytes = segment.bytes();
         let progress = self.progress();
         let moved = move_all(bytes, |part| raw::read(&self.file, part), &progress)
             .map_err(|error| self.wrong(&error))?;
@@ -250,8 +302,24 @@ impl Source {
         self.compare(moved, bytes.len())
     }
 
+    fn load_file(segment: &Segment, path: &Path) -> Result<Loaded> {
+        let loaded = watched(to_u64(segment.len()), "rchar", || segment.load(path))
+            .map_err(|error| of_file(&error))?;
+        Ok(match loaded.file.cmp(&loaded.segment) {
+            Ordering::Equal => Loaded::All,
+            Ordering::Less => Loaded::FileIsShorter {
+                file: loaded.file,
+                segment: loaded.segment,
+            },
+            Ordering::Greater => Loaded::FileIsLonger {
+                segment: loaded.segment,
+            },
+        })
+    }
+
     /// How many bytes were read of how many that the segment has.
     fn compare(&self, moved: usize, segment: usize) -> Result<Loaded> {
+        let (moved, segment) = (to_u64(moved), to_u64(segment));
         if moved < segment {
             return Ok(Loaded::FileIsShorter {
                 file: moved,
@@ -271,26 +339,60 @@ impl Source {
 
     fn load_new(&self, name: &Name, options: Options, size: Option<u64>) -> Result<Loaded> {
         let Some(size) = size.or(self.size) else {
-            return self.collect()?.load_new(name, options);
+            return match sender::size(&self.file) {
+                Some(size) => self.load_sent(name, options, size),
+                None => self.collect(Vec::new())?.load_new(name, options),
+            };
         };
         if size == 0 {
             return Err(self.empty());
         }
         let new = New::create(name, options, size)?;
+        let loaded = match &self.path {
+            Some(path) => Self::load_file(&new.0, path)?,
+            None => match self.fill(&new)? {
+                0 => return Err(self.empty()),
+                moved => self.compare(moved, new.bytes().len())?,
+            },
+        };
+        new.stay();
+        Ok(loaded)
+    }
+
+    /// Loads what a save sends, whose size is known.
+    fn load_sent(&self, name: &Name, options: Options, size: u64) -> Result<Loaded> {
+        let new = New::create(name, options, size)?;
+        let moved = to_u64(self.fill(&new)?);
+        if moved < size {
+            return Err(Failure::new(format!(
+                "load {}: its save ended after {moved} of {size} bytes; do it again",
+                self.shown
+            )));
+        }
+        let mut more = Vec::new();
+        self.collect_piece(&mut more)?;
+        if more.is_empty() {
+            new.stay();
+            return Ok(Loaded::All);
+        }
+        // Somebody else writes into the same pipe.
+        let relaxed = |byte: &AtomicU8| byte.load(atomic::Ordering::Relaxed);
+        let sent = new.bytes().iter().map(relaxed).collect();
+        drop(new);
+        let collected = self.collect(vec![sent, more])?;
+        collected.load_new(name, options)
+    }
+
+    /// Fills a new segment, and says how many bytes there were.
+    fn fill(&self, new: &New) -> Result<usize> {
         let progress = self.progress();
         let bytes = new.bytes();
         let moved = match new.as_file() {
             Some(file) => self.fill_file(file, bytes.len(), &progress),
             None => self.fill_memory(bytes, &progress),
         };
-        let moved = moved.map_err(|error| self.wrong(&error))?;
         progress.finish_and_clear();
-        if moved == 0 {
-            return Err(self.empty());
-        }
-        let loaded = self.compare(moved, bytes.len())?;
-        new.stay();
-        Ok(loaded)
+        moved.map_err(|error| self.wrong(&error))
     }
 
     /// The kernel moves the bytes from file to file.
@@ -321,20 +423,13 @@ impl Source {
         Ok(moved)
     }
 
-    /// Reads all that there is.
-    fn collect(&self) -> Result<Collected> {
-        let mut pieces = Vec::new();
+    /// Reads all that there is, after what was read already.
+    fn collect(&self, mut pieces: Vec<Vec<u8>>) -> Result<Collected> {
         loop {
             let mut piece = raw::roomy_buffer(PIECE)
                 .map_err(|error| Failure::new(format!("{error}; say --size to need none")))?;
-            let is_full = loop {
-                match raw::read_more(&self.file, PIPE_STEP, &mut piece) {
-                    Ok(0) => break piece.len() == piece.capacity(),
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(self.wrong(&error)),
-                }
-            };
+            self.collect_piece(&mut piece)?;
+            let is_full = piece.len() == piece.capacity();
             if !piece.is_empty() {
                 pieces.push(piece);
             }
@@ -346,6 +441,20 @@ impl Source {
             return Err(self.empty());
         }
         Ok(Collected { pieces })
+    }
+
+    /// Reads until a buffer is full, or there is no more. One without room gets
+    /// some.
+    fn collect_piece(&self, piece: &mut Vec<u8>) -> Result<()> {
+        piece.reserve(1);
+        loop {
+            match raw::read_more(&self.file, PIPE_STEP, piece) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.wrong(&error)),
+            }
+        }
     }
 }
 

@@ -1,0 +1,101 @@
+/* shmxErrorText: the last error of a thread, as a sentence. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+#include "shm_util_ext.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME "c_tests/ext error"
+#define SIZE 4096L
+
+static int says (const char *what)
+{
+    return strstr (shmxErrorText (), what) != NULL;
+}
+
+static void *in_another_thread (void *result)
+{
+    int *good = result;
+
+    *good = strcmp (shmxErrorText (), "") == 0;
+    *good += shmxRemove ("no such, of another thread") == ENOENT && says ("of another thread");
+    return NULL;
+}
+
+static void sentences (void)
+{
+    SharedMemory memory, none = NULL;
+    static char name[1001];
+    const char *text;
+    pthread_t thread;
+    int good = 0;
+
+    CHECK ("at first there is none", strcmp (shmxErrorText (), "") == 0);
+    memory = check_create (NAME, SIZE);
+    CHECK ("success is none", strcmp (shmxErrorText (), "") == 0);
+    shmCreate (NAME, 8192, NULL, &none);
+    CHECK ("shmCreate: both sizes are told", says (NAME) && says ("4096") && says ("8192"));
+    CHECK ("the text ends with that of errno", says (strerror (EINVAL)));
+    text = shmxErrorText ();
+    CHECK ("success leaves it", shmxKeep (memory, 0) == 0 && text == shmxErrorText ()
+           && says ("8192"));
+    shmSave (memory, "/no such directory/file");
+    CHECK ("shmSave: which file", says ("/no such directory/file") && says (strerror (ENOENT)));
+    shmLoad (memory, "/no such file");
+    CHECK ("shmLoad: which file", says ("/no such file"));
+    shmDestroy ((SharedMemory) &memory);
+    CHECK ("shmDestroy: which handle", says ("0x") && says ("handle"));
+    shmAddress (NULL);
+    CHECK ("shmAddress: NULL", says ("NULL") && says (strerror (EINVAL)));
+    shmxRemove ("no such");
+    shmId ((SharedMemory) 1);
+    CHECK ("shmId: which handle", says ("0x1,"));
+    shmxRemove ("no such");
+    shmSizeOf ((SharedMemory) 2);
+    CHECK ("shmSizeOf: which handle", says ("0x2,"));
+    shmxRemove ("a\nb\377");
+    CHECK ("odd bytes are shown escaped, in one line", says ("a\\nb\\xff"));
+    pthread_create (&thread, NULL, in_another_thread, &good);
+    pthread_join (thread, NULL);
+    CHECK ("each thread has its own", good == 2 && says ("a\\nb"));
+    memset (name, 1, 1000);
+    shmxRemove (name);
+    CHECK ("what is too long is cut off", strlen (shmxErrorText ()) == 2047 && says ("find segment"));
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+static void say_it (void)
+{
+    shmxRemove ("no such");
+}
+
+static void printing (void)
+{
+    char out[1000], err[1000];
+
+    CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
+    CHECK ("nothing is printed", out[0] == '\0' && err[0] == '\0');
+    setenv ("APERROR_PRINT", "1", 1);
+    CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
+    unsetenv ("APERROR_PRINT");
+    CHECK ("with APERROR_PRINT it is, with the function's name",
+           strncmp (err, "(shmxRemove) find segment 'no such'", 35) == 0 && out[0] == '\0');
+    shm_util_debug = 1;
+    CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
+    shm_util_debug = 0;
+    CHECK ("shm_util_debug is for what libgpl has", out[0] == '\0' && err[0] == '\0');
+}
+
+int main (void)
+{
+    check_start ();
+    sentences ();
+    printing ();
+    return check_done ();
+}

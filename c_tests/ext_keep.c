@@ -1,0 +1,268 @@
+/* shmxKeep, SHMX_KEEP and SHM_UTIL_KEEP: a segment outlives its last user, however that ends. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+#include "shm_util_ext.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#define NAME "c_tests/ext keep"
+#define SIZE 12345L
+#define ROUNDS 150
+#define LONGEST_LIFE 3000 /* microseconds */
+
+static int ready[2];
+
+/* 0 or 1; -1 if there is no such name. */
+static int is_kept (void)
+{
+    struct ShmxInfo info;
+
+    info.size = sizeof info;
+    return shmxStatName (NAME, &info) == 0 ? info.kept : -1;
+}
+
+static SharedMemory make (int flags)
+{
+    SharedMemory memory = NULL;
+
+    CHECK ("a segment is made", shmxCreate (NAME, SIZE, flags, 0, NULL, &memory) == 0);
+    return memory;
+}
+
+static void end (void)
+{
+    CHECK ("shmxRemove returns 0", shmxRemove (NAME) == 0);
+    CHECK ("then the name is gone", is_kept () == -1 && !check_exists (NAME));
+}
+
+static void outlives (const char *what, SharedMemory memory)
+{
+    int id = shmId (memory);
+    long count = 77;
+
+    CHECK (check_text ("%s is kept", what), is_kept () == 1);
+    memset (shmAddress (memory), 'k', SIZE);
+    CHECK ("the last shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("and leaves the segment", check_attached (id) == 0);
+    CHECK ("shmxPrune leaves it too", shmxPrune (0, &count) == 0 && check_attached (id) == 0);
+    memory = check_create (NAME, SIZE);
+    CHECK ("the next one finds it", shmId (memory) == id);
+    CHECK ("with its bytes", check_filled (shmAddress (memory), 'k', SIZE));
+    CHECK ("and leaves it", shmDestroy (memory) == 0 && check_attached (id) == 0);
+    end ();
+    CHECK ("and the segment, which nobody has", check_attached (id) == -1);
+}
+
+static void ways (void)
+{
+    SharedMemory memory, second;
+    int id;
+
+    outlives ("SHMX_KEEP: a new segment", make (SHMX_KEEP));
+    memory = make (0);
+    CHECK ("without it, it is not", is_kept () == 0);
+    CHECK ("shmxKeep returns 0", shmxKeep (memory, 1) == 0);
+    CHECK ("also once more", shmxKeep (memory, 7) == 0);
+    outlives ("shmxKeep: a segment", memory);
+    memory = check_create (NAME, SIZE);
+    second = check_create (NAME, 0);
+    CHECK ("whoever has it mapped can keep it", shmxKeep (second, 1) == 0);
+    CHECK ("and leave", shmDestroy (second) == 0);
+    outlives ("that", memory);
+
+    memory = make (0);
+    second = make (SHMX_KEEP);
+    CHECK ("SHMX_KEEP does not matter to a segment that exists", is_kept () == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
+    CHECK ("keeping is begun", shmxKeep (memory, 1) == 0 && is_kept () == 1);
+    CHECK ("and ended", shmxKeep (memory, 0) == 0 && is_kept () == 0);
+    id = shmId (memory);
+    CHECK ("then the last shmDestroy deletes it",
+           shmDestroy (memory) == 0 && check_attached (id) == -1 && is_kept () == -1);
+
+    memory = make (SHMX_KEEP);
+    id = shmId (memory);
+    CHECK ("who leaves does not end it", shmDestroy (memory) == 0);
+    memory = check_create (NAME, 0);
+    CHECK ("who comes may", shmxKeep (memory, 0) == 0);
+    CHECK ("then it is deleted", shmDestroy (memory) == 0 && check_attached (id) == -1);
+}
+
+/* ---- the environment --------------------------------------------------------------- */
+
+static void make_in_the_legacy_way (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+
+    memset (shmAddress (memory), 'k', SIZE);
+    CHECK ("its shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+static void environment (void)
+{
+    static const char *const no[] = { "0", "", "no", "00" };
+    SharedMemory memory;
+    size_t i;
+
+    setenv ("SHM_UTIL_KEEP", "1", 1);
+    CHECK ("an unchanged program runs", check_child (make_in_the_legacy_way) == 0);
+    unsetenv ("SHM_UTIL_KEEP");
+    CHECK ("its segment is kept", is_kept () == 1);
+    outlives ("it", check_create (NAME, 0));
+    for (i = 0; i < sizeof no / sizeof no[0]; i++) {
+        setenv ("SHM_UTIL_KEEP", no[i], 1);
+        CHECK ("an unchanged program runs", check_child (make_in_the_legacy_way) == 0);
+        CHECK (check_text ("SHM_UTIL_KEEP='%s' keeps nothing", no[i]), is_kept () == -1);
+    }
+    unsetenv ("SHM_UTIL_KEEP");
+    memory = check_create (NAME, SIZE);
+    setenv ("SHM_UTIL_KEEP", "1", 1);
+    make_in_the_legacy_way ();
+    CHECK ("it does not matter to a segment that exists", is_kept () == 0);
+    unsetenv ("SHM_UTIL_KEEP");
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+/* ---- deaths ------------------------------------------------------------------------ */
+
+static pid_t holder (int keep)
+{
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        SharedMemory memory = check_create (NAME, SIZE);
+
+        memset (shmAddress (memory), 'k', SIZE);
+        if (keep) {
+            CHECK ("a holder keeps it", shmxKeep (memory, 1) == 0);
+        }
+        check_signal (ready);
+        for (;;) {
+            pause ();
+        }
+    }
+    CHECK ("a holder is there", check_await (ready));
+    return child;
+}
+
+static void deaths (void)
+{
+    pid_t first = holder (1);
+    pid_t second = holder (0);
+    pid_t third = holder (0);
+
+    check_kill (first);
+    check_kill (third);
+    check_kill (second);
+    CHECK ("kill -9 of every user leaves it kept", is_kept () == 1);
+    outlives ("it", check_create (NAME, 0));
+}
+
+/* Somebody is killed in the midst of changing it, again and again. */
+static void death_in_the_midst (void)
+{
+    SharedMemory memory = make (SHMX_KEEP);
+    int id = shmId (memory);
+    int round, seen = 0;
+
+    memset (shmAddress (memory), 'k', SIZE);
+    CHECK ("the last shmDestroy leaves it", shmDestroy (memory) == 0);
+    for (round = 0; round < ROUNDS; round++) {
+        pid_t child = check_fork ();
+        int kept;
+
+        if (child == 0) {
+            memory = check_create (NAME, 0);
+            for (;;) {
+                shmxKeep (memory, 0);
+                shmxKeep (memory, 1);
+            }
+        }
+        usleep (rand () % LONGEST_LIFE);
+        check_kill (child);
+        kept = is_kept ();
+        if (kept != 0 && kept != 1) {
+            CHECK ("kill -9 in the midst leaves it kept or not", 0);
+            return;
+        }
+        seen |= 1 << kept;
+        /* Not by shmDestroy, which would be right to delete it. */
+        memory = NULL;
+        if (shmCreate (NAME, 0, NULL, &memory) != 0 || shmId (memory) != id
+            || shmxKeep (memory, 1) != 0 || shmDestroy (memory) != 0) {
+            CHECK ("the next one finds the same segment and keeps it", 0);
+            return;
+        }
+    }
+    CHECK ("kill -9 in the midst of shmxKeep leaves it kept or not", seen != 0);
+    outlives ("it", check_create (NAME, 0));
+}
+
+/* ---- errors ------------------------------------------------------------------------ */
+
+static void errors (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+    int id = shmId (memory);
+
+    CHECK ("NULL is EINVAL", shmxKeep (NULL, 1) == EINVAL && errno == EINVAL);
+    CHECK ("the name is removed", shmxRemove (NAME) == 0);
+    CHECK ("a segment without a name is EIDRM", shmxKeep (memory, 1) == EIDRM && errno == EIDRM);
+    CHECK ("shmDestroy returns 0 and deletes it",
+           shmDestroy (memory) == 0 && check_attached (id) == -1);
+    CHECK ("a stale handle is EINVAL", shmxKeep (memory, 1) == EINVAL);
+
+    memory = make (SHMX_KEEP);
+    CHECK ("ipcrm takes the segment away", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
+    CHECK ("then it is EIDRM", shmxKeep (memory, 1) == EIDRM);
+    CHECK ("and the name is free", is_kept () == -1);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+static int is_registry (int id)
+{
+    return check_size (id) > 50000;
+}
+
+/* Kept for whom? Its name was lost with the registry. */
+static void without_registry (void)
+{
+    SharedMemory memory = make (SHMX_KEEP);
+    int made[8];
+    int id = shmId (memory);
+    int i, count;
+
+    count = check_made (made, 8);
+    for (i = 0; i < count; i++) {
+        if (made[i] != id && is_registry (made[i])) {
+            CHECK ("ipcrm takes the registry away", shmctl (made[i], IPC_RMID, NULL) == 0);
+        }
+    }
+    CHECK ("then it can't be kept: EIDRM", shmxKeep (memory, 0) == EIDRM);
+    CHECK ("the last shmDestroy deletes it, as nobody would find it",
+           shmDestroy (memory) == 0 && check_attached (id) == -1);
+}
+
+int main (void)
+{
+    check_start ();
+    if (pipe (ready) != 0) {
+        return EXIT_FAILURE;
+    }
+    setenv ("NOB_DATABASE", check_path ("names"), 1); /* shmxPrune sees nobody else's */
+    ways ();
+    environment ();
+    deaths ();
+    death_in_the_midst ();
+    errors ();
+    without_registry ();
+    return check_done ();
+}

@@ -1,0 +1,186 @@
+/* shmxPrune: removes what is unused, not kept and old enough, and nothing else. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+#include "shm_util_ext.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+#define SIZE 12345L
+#define ROUNDS 150
+#define LONGEST_LIFE 3000 /* microseconds */
+
+static int ready[2];
+
+/* -1 if shmxPrune fails. */
+static long pruned (long age)
+{
+    long count = -1;
+
+    errno = 12345;
+    return shmxPrune (age, &count) == 0 && errno == 12345 ? count : -1;
+}
+
+static int is_there (const char *name)
+{
+    struct ShmxInfo info;
+
+    info.size = sizeof info;
+    return shmxStatName (name, &info) == 0;
+}
+
+static pid_t holder (const char *name, int flags)
+{
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        SharedMemory memory = NULL;
+
+        CHECK ("a holder has a segment", shmxCreate (name, SIZE, flags, 0, NULL, &memory) == 0);
+        check_signal (ready);
+        for (;;) {
+            pause ();
+        }
+    }
+    CHECK ("a holder is there", check_await (ready));
+    return child;
+}
+
+static void orphan (const char *name, int flags)
+{
+    check_kill (holder (name, flags));
+}
+
+static void what_is_removed (void)
+{
+    pid_t living = holder ("mapped", 0);
+    struct ShmxInfo info;
+
+    orphan ("orphan", 0);
+    orphan ("other orphan", 0);
+    orphan ("kept", SHMX_KEEP);
+    CHECK ("what is young is left", pruned (3600) == 0);
+    CHECK ("also by the most of ages", pruned (LONG_MAX) == 0);
+    CHECK ("all are there", is_there ("mapped") && is_there ("orphan") && is_there ("other orphan")
+           && is_there ("kept"));
+    info.size = sizeof info;
+    CHECK ("an orphan has its bytes until then",
+           shmxStatName ("orphan", &info) == 0 && info.bytes == SIZE && info.mappings == 0);
+    CHECK ("two are pruned", pruned (0) == 2);
+    CHECK ("the orphans are gone", !is_there ("orphan") && !is_there ("other orphan"));
+    CHECK ("and their memory", check_attached (info.id) == -1);
+    CHECK ("what is mapped is left", is_there ("mapped"));
+    CHECK ("what is kept is left", is_there ("kept"));
+    CHECK ("then nothing more is pruned", pruned (0) == 0);
+    check_kill (living);
+    CHECK ("what is not mapped any more is pruned", pruned (0) == 1 && !is_there ("mapped"));
+    CHECK ("the kept one is removed", shmxRemove ("kept") == 0);
+    CHECK ("NULL for the count is fine", shmxPrune (0, NULL) == 0);
+}
+
+static void ages (void)
+{
+    SharedMemory memory;
+
+    orphan ("old", 0);
+    orphan ("old, but used", 0);
+    sleep (3);
+    memory = check_create ("old, but used", 0);
+    CHECK ("it is used", shmdt (shmAddress (memory)) == 0);
+    orphan ("young", 0);
+    CHECK ("one is two seconds old", pruned (2) == 1);
+    CHECK ("it is gone", !is_there ("old"));
+    CHECK ("the last use counts", is_there ("old, but used"));
+    CHECK ("the young one is there", is_there ("young"));
+    CHECK ("they are pruned", pruned (0) == 2);
+    shmDestroy (memory);
+}
+
+/* Somebody prunes while others make, map and destroy: none may lose what it has. */
+static void among_others (void)
+{
+    pid_t child = check_fork ();
+    int i, good = 0;
+
+    if (child == 0) {
+        for (;;) {
+            shmxPrune (0, NULL);
+        }
+    }
+    for (i = 0; i < 2000; i++) {
+        SharedMemory memory = NULL, again = NULL;
+
+        if (shmxCreate ("busy", SIZE, i % 2 ? SHMX_EXCL : 0, 0, NULL, &memory) == 0) {
+            memset (shmAddress (memory), i, SIZE);
+            good += shmCreate ("busy", 0, NULL, &again) == 0 && shmId (again) == shmId (memory)
+                && check_filled (shmAddress (again), i & 255, SIZE)
+                && shmDestroy (again) == 0 && shmDestroy (memory) == 0;
+        }
+    }
+    check_kill (child);
+    CHECK ("who is about to map a segment does not lose it to shmxPrune", good == 2000);
+}
+
+static void death_in_the_midst (void)
+{
+    int round, made[16], whole = 0;
+
+    for (round = 0; round < ROUNDS; round++) {
+        pid_t child;
+
+        orphan ("a", 0);
+        orphan ("b", 0);
+        child = check_fork ();
+        if (child == 0) {
+            shmxPrune (0, NULL);
+            pause ();
+        }
+        usleep (rand () % LONGEST_LIFE);
+        check_kill (child);
+        whole += shmxPrune (0, NULL) == 0 && !is_there ("a") && !is_there ("b")
+            && check_made (made, 16) <= 1;
+    }
+    CHECK ("kill -9 in the midst of shmxPrune is made good by the next", whole == ROUNDS);
+}
+
+static void behind_our_back (void)
+{
+    SharedMemory memory = check_create ("gone", SIZE);
+    int made[8];
+
+    CHECK ("ipcrm takes one away", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
+    CHECK ("which counts as none of ours", pruned (0) == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("nothing but the registry is left", check_made (made, 8) <= 1);
+}
+
+static void errors (void)
+{
+    long count = 77;
+
+    CHECK ("a negative age is EINVAL",
+           shmxPrune (-1, &count) == EINVAL && errno == EINVAL && count == 77);
+}
+
+int main (void)
+{
+    check_start ();
+    if (pipe (ready) != 0) {
+        return EXIT_FAILURE;
+    }
+    setenv ("NOB_DATABASE", check_path ("names"), 1);
+    what_is_removed ();
+    ages ();
+    among_others ();
+    death_in_the_midst ();
+    behind_our_back ();
+    errors ();
+    return check_done ();
+}
