@@ -110,6 +110,27 @@ bench: library
 	  -Lbuild/lib -lshm_util -Wl,-rpath,'$(CURDIR)/build/lib'
 	@build/bench/calls
 
+# Each function has a page that leads to the one that describes it.
+SECTION_3 = shm_util shm_util_ext
+FUNCTIONS_IN = $(filter-out $(SECTION_3),$(shell \
+  sed -n '/^\.SH NAME/,/ \\-/{/^\.SH/d;s/ \\-.*//;s/,/ /g;p;}' docs/man/$(1).3))
+
+install-man:
+	$(INSTALL) -d '$(DESTDIR)$(MANDIR)/man3'
+	$(INSTALL) -m 644 $(SECTION_3:%=docs/man/%.3) '$(DESTDIR)$(MANDIR)/man3'
+	@mkdir -p build/man
+	@$(foreach page,$(SECTION_3),for name in $(call FUNCTIONS_IN,$(page)); do \
+	  echo '.so man3/$(page).3' > "build/man/$$name.3" || exit; done;)
+	$(INSTALL) -m 644 $(foreach page,$(SECTION_3),\
+	  $(patsubst %,build/man/%.3,$(call FUNCTIONS_IN,$(page)))) '$(DESTDIR)$(MANDIR)/man3'
+
+uninstall-man:
+	rm -f $(foreach page,$(SECTION_3),\
+	  $(patsubst %,'$(DESTDIR)$(MANDIR)/man3/%.3',$(page) $(call FUNCTIONS_IN,$(page))))
+
+install: install-man
+uninstall: uninstall-man
+
 install: $(INSTALLABLE) build/lib/shm_util.pc
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
 	  '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' \
@@ -143,4 +164,4 @@ clean:
 	rm -rf build target
 
 .PHONY: all library command build/lib/shm_util.pc need-cargo need-cc demo test torture fuzz bench \
-  install uninstall clean
+  install install-man uninstall uninstall-man clean

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -128,6 +129,45 @@ static void among_others (void)
     CHECK ("who is about to map a segment does not lose it to shmxPrune", good == 2000);
 }
 
+/* An orphan that somebody maps again at the very moment at which another prunes it is pruned or
+   mapped, not both. */
+static void orphan_that_is_found (void)
+{
+    int rounds = getenv ("UNDER_VALGRIND") != NULL ? 30 : 1500;
+    pid_t child = check_fork ();
+    int i, good = 0, found = 0;
+
+    if (child == 0) {
+        for (;;) {
+            shmxPrune (0, NULL);
+        }
+    }
+    for (i = 0; i < rounds; i++) {
+        SharedMemory memory = NULL, again = NULL;
+        pid_t maker = check_fork ();
+        int status;
+
+        if (maker == 0) {
+            shmCreate ("found", SIZE, NULL, &memory);
+            kill (getpid (), SIGKILL);
+        }
+        /* Not before its mapping is gone: then the other one may prune. */
+        check_wait (maker);
+        status = shmCreate ("found", 0, NULL, &memory);
+        if (status != 0) {
+            good += status == ENOENT;
+            continue;
+        }
+        found++;
+        good += shmCreate ("found", 0, NULL, &again) == 0 && shmId (again) == shmId (memory)
+            && shmDestroy (again) == 0 && shmDestroy (memory) == 0;
+    }
+    check_kill (child);
+    check_note (check_text ("%d of %d were found before they were pruned", found, rounds));
+    CHECK ("who maps an orphan has it, or finds none", good == rounds);
+    CHECK ("the rest is pruned", shmxPrune (0, NULL) == 0);
+}
+
 static void death_in_the_midst (void)
 {
     int round, made[16], whole = 0;
@@ -179,6 +219,7 @@ int main (void)
     what_is_removed ();
     ages ();
     among_others ();
+    orphan_that_is_found ();
     death_in_the_midst ();
     behind_our_back ();
     errors ();

@@ -6,6 +6,10 @@
 //! System V shared memory segment, later ones map it, the last `shmDestroy`
 //! deletes it. Rust programs share segments with the C ones by [`Segment`].
 //!
+//! Beyond libgpl, [`Options`] make and map segments in other ways, and [`list`],
+//! [`info()`], [`keep`], [`remove`] and [`prune`] show, steer and clean up what
+//! there is by name; C programs have the same in `shm_util_ext.h`.
+//!
 //! Which name belongs to which segment is kept in a registry that is itself
 //! a segment. Who is attached to what is not kept at all: the kernel knows, and
 //! keeps that right when processes fork, exec, exit or are killed.
@@ -15,27 +19,27 @@
 //! Data flow one way, and a module knows only those to its right:
 //!
 //! ```text
-//! capi -> handle -> segment -> registry -> sysv
-//!                   directory -^
+//! capi, capi_ext -> handle -> segment -> registry -> sysv
+//!            \-> directory -----^
 //! ```
 //!
-//! | module     | job |
-//! | ---------- | --- |
-//! | `capi`     | the functions of `shm_util.h`: conversion only |
-//! | `capi_ext` | the same of `shm_util_ext.h`, which libgpl has not |
-//! | `handle`   | handles: checked numbers, never dereferenced |
-//! | `segment`  | create, attach, detach a named segment: the life cycle |
-//! | `options`  | how a segment is made or mapped, if not in the usual way |
-//! | `directory` | what is done by name: look, list, keep, remove, clean up |
-//! | `info`     | what is known of a segment, as the caller gets it |
-//! | `registry` | the names: open, lock, look up, insert, remove, recover |
-//! | `sysv`     | shmget(2), shmop(2), shmctl(2) as safe wrappers |
-//! | `snapshot` | save and load |
-//! | `filename` | libgpl's file name translation |
-//! | `message`  | what is printed, where, when |
-//! | `fork`     | calls in progress, and what fork makes of them |
-//! | `process`  | environment, credentials, `errno`, C streams as safe wrappers |
-//! | `error`    | one error type, and its `errno` value |
+//! | module       | job |
+//! | ------------ | --- |
+//! | `capi`       | the functions of `shm_util.h`: conversion only |
+//! | `capi_ext`   | the same of `shm_util_ext.h`, which libgpl has not |
+//! | `handle`     | handles: checked numbers, never dereferenced |
+//! | `segment`    | create, attach, detach a named segment: the life cycle |
+//! | `options`    | how a segment is made or mapped, if not in the usual way |
+//! | `directory`  | what is done by name: look, list, keep, remove, clean up |
+//! | `info`       | what is known of a segment, as the caller gets it |
+//! | `registry`   | the names: open, lock, look up, insert, remove, recover |
+//! | `sysv`       | shmget(2), shmop(2), shmctl(2) as safe wrappers |
+//! | `snapshot`   | save and load |
+//! | `filename`   | libgpl's file name translation |
+//! | `message`    | what is printed, where, when |
+//! | `fork`       | calls in progress, and what fork makes of them |
+//! | `process`    | environment, credentials, `errno`, C streams as safe wrappers |
+//! | `error`      | one error type, and its `errno` value |
 //! | `error_text` | each thread's last error, for C programs |
 
 #[cfg(not(target_os = "linux"))]
