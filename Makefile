@@ -41,8 +41,7 @@ STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 # linker a version script of its own, beside which there can be no other.
 EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' src/shm_util.map)
 LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=src/shm_util.map \
-  $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now \
-  -Wl,-z,noseparate-code
+  $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now
 
 CMAKEDIR    = $(LIBDIR)/cmake/shm_util
 CMAKE_FILES = shm_util-config.cmake shm_util-config-version.cmake
@@ -148,7 +147,9 @@ deb: library command
 	rm -rf build/deb
 	mkdir -p build/deb
 	@# A build that ended half-way would leave things in debian.
-	debian/rules clean binary clean PACKAGES='$(CURDIR)/build/deb'
+	debian/rules clean
+	debian/rules binary PACKAGES='$(CURDIR)/build/deb'
+	debian/rules clean
 	@ls build/deb/*.deb
 
 check-deb: library command
