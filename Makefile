@@ -41,7 +41,8 @@ STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 # linker a version script of its own, beside which there can be no other.
 EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' src/shm_util.map)
 LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=src/shm_util.map \
-  $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now
+  $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now \
+  -O2 -fPIC -ffunction-sections -fno-builtin src/no_unwind.c
 
 CMAKEDIR    = $(LIBDIR)/cmake/shm_util
 CMAKE_FILES = shm_util-config.cmake shm_util-config-version.cmake
@@ -64,7 +65,7 @@ library: need-cargo need-cc
 	@mkdir -p build/lib
 	@# Programs may be running with the old ones: they are replaced, not changed.
 	@strip -g -o build/lib/new.a $(BUILT)/libshm_util.a
-	$(CC) -shared -o build/lib/new.so $(LINK) build/lib/new.a -lgcc_s -lc
+	$(CC) -shared -o build/lib/new.so $(LINK) build/lib/new.a
 	@mv build/lib/new.so build/lib/$(SHARED)
 	@mv build/lib/new.a build/lib/libshm_util.a
 	@ln -sf $(SHARED) build/lib/$(SONAME)
