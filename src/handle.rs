@@ -139,10 +139,7 @@ impl Handle {
     /// A handle for a segment. `ENOMEM` if there is no room; then nothing is
     /// left of a segment that was made for it.
     pub(crate) fn new(segment: Segment) -> Result<Self> {
-        let (number, entry) = free_entry().map_err(|errno| {
-            segment.give_up();
-            errno.during(format_args!("make a handle for {segment}"))
-        })?;
+        let (number, entry) = free_entry().map_err(|errno| no_room_for(&segment, errno))?;
         let generation = entry.state.load(Ordering::Relaxed) >> GENERATION_SHIFT;
         let address = segment.bytes().as_ptr().cast_mut().cast();
         entry.address.store(address, Ordering::Relaxed);
@@ -298,6 +295,12 @@ fn place(number: usize) -> (usize, usize) {
 fn entry(number: usize) -> Option<&'static Entry> {
     let (chunk, index) = place(number);
     TABLE.get(chunk)?.get()?.get(index)
+}
+
+#[cold]
+fn no_room_for(segment: &Segment, errno: Errno) -> Error {
+    segment.give_up();
+    errno.during(format_args!("make a handle for {segment}"))
 }
 
 /// Takes an entry that is free.

@@ -147,29 +147,34 @@ impl State {
             Self::Removing(id, Lifetime::Kept) => (6, id),
         };
         let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
-        let kind = u64::from(kind) << 32;
-        mix(kind | low) << 40 | kind | low
+        sealed(u64::from(kind) << 32 | low)
     }
 
     fn from_word(word: u64) -> Result<Self, Damage> {
+        let damage = Damage("the state of a name");
+        if sealed(word & ((1 << SEAL_SHIFT) - 1)) != word {
+            return Err(damage);
+        }
         let [id0, id1, id2, id3, kind, ..] = word.to_le_bytes();
         let id = Id::from_le_bytes([id0, id1, id2, id3]);
-        let state = match kind {
-            0 => Self::Empty,
-            1 => Self::Freed,
-            2 => Self::Creating,
-            3 => Self::Live(id, Lifetime::Used),
-            4 => Self::Removing(id, Lifetime::Used),
-            5 => Self::Live(id, Lifetime::Kept),
-            6 => Self::Removing(id, Lifetime::Kept),
-            _ => return Err(Damage("the state of a name")),
-        };
-        if state.to_word() == word {
-            Ok(state)
-        } else {
-            Err(Damage("the state of a name"))
+        match kind {
+            0 if id == 0 => Ok(Self::Empty),
+            1 => Ok(Self::Freed),
+            2 => Ok(Self::Creating),
+            3 => Ok(Self::Live(id, Lifetime::Used)),
+            4 => Ok(Self::Removing(id, Lifetime::Used)),
+            5 => Ok(Self::Live(id, Lifetime::Kept)),
+            6 => Ok(Self::Removing(id, Lifetime::Kept)),
+            _ => Err(damage),
         }
     }
+}
+
+const SEAL_SHIFT: u32 = 40;
+
+/// A state's lower bits with their check above them; 0 stays 0.
+const fn sealed(low: u64) -> u64 {
+    mix(low) << SEAL_SHIFT | low
 }
 
 /// What a slot says besides its state.

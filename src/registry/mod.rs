@@ -706,7 +706,7 @@ impl Names<'_> {
     /// Whether the name still belongs to this segment. While the lock is held,
     /// nobody can remove it.
     pub(crate) fn has(&self, entry: &Entry) -> Result<bool> {
-        Ok(self.lifetime(entry)?.is_some())
+        self.check(self.table.lifetime(entry).map(|found| found.is_some()))
     }
 
     /// How long the segment lives; `None` if the name does not belong to it any
