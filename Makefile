@@ -3,15 +3,21 @@
 # make command    the command alone
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
+# make examples   programs in other languages share a segment with one in C
 # make torture    kills, faults, damage and storms in their full form, 20 minutes
 # make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
-# make bench      the library's calls against the raw system calls
+# make bench      measures, and writes docs/performance.md anew: 5 minutes
+# make bench-deps installs what it compares with and draws with (Debian)
+# make check-instructions    whether the calls take more instructions than known
+# make accept-instructions   makes known what they take now
 # make size       how large the shared library is, what it needs, what it adds to a start
 # make check-install, check-abi, check-deb   parts of make test
 # make abi-accept writes src/shm_util.abi, where the interface is meant to change
 # make deb        Debian packages, in build/deb
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, BINDIR, MANDIR
 # make uninstall  takes away what make install has put there
+# make install-compat        the headers for programs that have left libgpl, which
+#                 make install leaves out; make uninstall-compat takes them away
 # make clean      takes away what make has built
 
 PREFIX     = /usr/local
@@ -33,6 +39,9 @@ MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 SHARED   = libshm_util.so.$(VERSION)
 SONAME   = libshm_util.so.$(MAJOR)
 BUILT    = target/release
+
+# For programs that have left libgpl.
+COMPAT = pragmatics.h aperror.h
 
 # What a program linked with the static library needs besides.
 STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
@@ -116,6 +125,9 @@ demo: library
 test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
+examples: library
+	@CC="$(CC)" CXX="$(CXX)" CARGO="$(CARGO)" examples/run
+
 torture: library
 	@c_tests/torture/fuzz 60
 	@CC="$(CC)" c_tests/torture/run full
@@ -124,10 +136,16 @@ fuzz: need-cargo need-cc
 	@c_tests/torture/fuzz 600
 
 bench: library
-	@mkdir -p build/bench
-	$(CC) -O2 -Wall -Iinclude -o build/bench/calls c_tests/bench/calls.c \
-	  -Lbuild/lib -lshm_util -Wl,-rpath,'$(CURDIR)/build/lib'
-	@build/bench/calls
+	@CC="$(CC)" CXX="$(CXX)" bench/run
+
+bench-deps:
+	@bench/run deps
+
+check-instructions: library
+	@CC="$(CC)" bench/instructions check
+
+accept-instructions: library
+	@CC="$(CC)" bench/instructions accept
 
 size: library
 	@CC="$(CC)" c_tests/size
@@ -209,9 +227,21 @@ uninstall:
 	  '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
 	@rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null || true
 
+# Not with the others: with these on the way of all, each program that includes
+# shm_util.h would get the macros.
+install-compat:
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
+	$(INSTALL) -m 644 $(COMPAT:%=include/shm_util/compat/%) \
+	  '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
+
+uninstall-compat:
+	rm -f $(COMPAT:%='$(DESTDIR)$(INCLUDEDIR)/shm_util/compat/%')
+	@rmdir '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat' '$(DESTDIR)$(INCLUDEDIR)/shm_util' \
+	  2>/dev/null || true
+
 clean:
 	rm -rf build target
 
-.PHONY: all library command configured need-cargo need-cc demo test torture fuzz bench \
-  size check-install check-abi abi-accept deb check-deb \
-  install install-man uninstall uninstall-man clean
+.PHONY: all library command configured need-cargo need-cc demo test examples torture fuzz bench \
+  bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
+  deb check-deb install install-man install-compat uninstall uninstall-man uninstall-compat clean

@@ -6,6 +6,7 @@
 #include "shm_util_ext.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ipc.h>
@@ -169,10 +170,33 @@ static void errors (void)
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
+static SharedMemory elsewhere;
+
+static void leave_the_name_space (void)
+{
+    struct ShmxInfo info;
+
+    if (unshare (CLONE_NEWIPC) != 0) {
+        return; /* not allowed: nothing to see */
+    }
+    info.size = sizeof info;
+    CHECK ("from another IPC name space the segment is EIDRM",
+           shmxStat (elsewhere, &info) == EIDRM && shmxSetPerm (elsewhere, SHMX_SAME, SHMX_SAME, 0600)
+           == EIDRM && shmxLock (elsewhere) == EIDRM && errno == EIDRM);
+}
+
+static void another_ipc_name_space (void)
+{
+    elsewhere = check_create (NAME, SIZE);
+    CHECK ("the child ends well", check_child (leave_the_name_space) == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (elsewhere) == 0);
+}
+
 int main (void)
 {
     check_start ();
     layout ();
+    another_ipc_name_space ();
     facts ();
     removed ();
     errors ();

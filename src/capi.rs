@@ -1,6 +1,28 @@
 //! The functions of `shm_util.h`: conversion only.
 //!
-//! The comments here become the header's, so they speak to C programmers.
+//! The comments here become the header's, so they speak to C programmers. From
+//! Rust use [`Segment`]; what a C program does with these is
+//!
+//! ```
+//! use shm_util::capi::*;
+//! use std::ptr::null_mut;
+//!
+//! let (mut address, mut memory) = (null_mut(), null_mut());
+//! // SAFETY: two strings, and places for a pointer and a handle. The bytes are
+//! // the segment's, and nobody else uses it.
+//! unsafe {
+//!     shm_util_debug = 1; // shmCreate prints a line
+//!     assert_eq!(shmCreate(c"doc-capi".as_ptr(), 100, &raw mut address, &raw mut memory), 0);
+//!     shm_util_debug = 0;
+//!     *address.cast::<u8>() = 42;
+//!     assert_eq!(shmSave(memory, c"/dev/null".as_ptr()), 0);
+//!     assert_eq!(shmLoad(memory, c"/dev/null".as_ptr()), libc::EINVAL); // it is empty
+//! }
+//! assert_eq!((shmAddress(memory), shmSizeOf(memory)), (address, 100));
+//! assert!(shmId(memory) >= 0);
+//! assert_eq!(shmDestroy(memory), 0);
+//! assert_eq!(shmDestroy(memory), libc::EINVAL);
+//! ```
 
 // The names are libgpl's.
 #![allow(non_snake_case, non_upper_case_globals)]
@@ -270,7 +292,6 @@ pub(crate) fn call<T>(
     debug: impl FnOnce(&Result<T>),
 ) -> c_int {
     let errno = process::errno();
-    let _uncancelled = process::Uncancelled::new();
     let result = work();
     if is_debugging() {
         debug(&result);
@@ -351,10 +372,17 @@ fn known<T>(memory: SharedMemory, tell: impl FnOnce(Handle) -> Option<T>) -> Opt
     let handle = Handle::from_pointer(memory);
     let value = tell(handle);
     if value.is_none() {
-        error_text::set(&handle.unknown());
-        process::set_errno(libc::EINVAL);
+        refuse(handle);
     }
     value
+}
+
+// Apart, so that who asks for what is there pays nothing for it.
+#[cold]
+#[inline(never)]
+fn refuse(handle: Handle) {
+    error_text::set(&handle.unknown());
+    process::set_errno(libc::EINVAL);
 }
 
 fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {

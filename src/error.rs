@@ -28,6 +28,15 @@ impl From<std::io::Error> for Errno {
 ///
 /// Its `Display` form is one line, such as
 /// `map segment 'sensors' with 8192 bytes, which has 4096: Invalid argument`.
+///
+/// ```
+/// use shm_util::Segment;
+///
+/// let error = Segment::open("doc-error").unwrap_err();
+/// assert_eq!(error.to_string(), "find segment 'doc-error': No such file or directory");
+/// let error: std::io::Error = error.into();
+/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     errno: i32,
@@ -35,6 +44,13 @@ pub struct Error {
 }
 
 /// What every function of this crate that can fail returns.
+///
+/// ```
+/// fn size(name: &str) -> shm_util::Result<usize> {
+///     Ok(shm_util::info(name)?.size)
+/// }
+/// assert!(size("doc-result").is_err());
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
@@ -47,6 +63,11 @@ impl Error {
     }
 
     /// The `errno` value, as in errno(3): what the C functions return.
+    ///
+    /// ```
+    /// let error = shm_util::Segment::open("doc-errno").unwrap_err();
+    /// assert_eq!(error.errno(), libc::ENOENT);
+    /// ```
     #[must_use]
     pub const fn errno(&self) -> i32 {
         self.errno

@@ -12,10 +12,11 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Errno, Result};
+use crate::process;
 
 static CHANGES: RwLock<()> = RwLock::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(0);
@@ -63,6 +64,22 @@ pub(crate) fn epoch() -> u32 {
         }
     }
     EPOCH.load(Ordering::Relaxed)
+}
+
+/// The calling process's id, remembered until the next fork. 0 if it has none
+/// that is a number of this size.
+pub(crate) fn process() -> u32 {
+    static KNOWN: AtomicU64 = AtomicU64::new(0);
+    let epoch = u64::from(epoch()) << 32;
+    let known = KNOWN.load(Ordering::Relaxed);
+    match u32::try_from(known & u64::from(u32::MAX)) {
+        Ok(id) if id != 0 && known == epoch | u64::from(id) => id,
+        _ => {
+            let id = u32::try_from(process::id()).unwrap_or(0);
+            KNOWN.store(epoch | u64::from(id), Ordering::Relaxed);
+            id
+        }
+    }
 }
 
 /// What a call does, as far as fork minds.

@@ -28,6 +28,7 @@ use once_cell::race::OnceBox;
 
 use crate::error::{Errno, Error, Result, text};
 use crate::fork::{self, Call, Purpose};
+use crate::process::Uncancelled;
 use crate::segment::Segment;
 
 const LIVE: u64 = 1 << 31;
@@ -93,6 +94,13 @@ impl Entry {
         in_this_process(self.state.load(Ordering::Acquire))
     }
 
+    /// Whether a handle of this generation is good.
+    fn is_open(&self, generation: u64) -> bool {
+        let stored = self.state.load(Ordering::Acquire);
+        // Mostly it says so itself, and the epoch does not matter.
+        is_open(stored, generation) || is_open_in_this_process(stored, generation)
+    }
+
     /// Changes the state if the entry still belongs to a handle of this
     /// generation that nobody destroys.
     fn change(&self, generation: u64, to: impl Fn(u64) -> u64) -> Option<()> {
@@ -118,6 +126,12 @@ fn in_this_process(state: u64) -> u64 {
 
 fn current_epoch() -> u64 {
     u64::from(fork::epoch()) << EPOCH_SHIFT & EPOCH
+}
+
+#[cold]
+#[inline(never)]
+fn is_open_in_this_process(stored: u64, generation: u64) -> bool {
+    is_open(in_this_process(stored), generation)
 }
 
 /// Whether a handle of this generation is good.
@@ -165,29 +179,34 @@ impl Handle {
         Some((entry, u64::try_from(generation).ok()?))
     }
 
+    #[inline]
     fn read<T>(self, read: impl Fn(&Entry) -> T) -> Option<T> {
         let (entry, generation) = self.find()?;
-        if !is_open(entry.state(), generation) {
+        if !entry.is_open(generation) {
             return None;
         }
         let value = read(entry);
         // If the entry belongs to the same handle still, the value is its own.
         fence(Ordering::Acquire);
-        is_open(entry.state(), generation).then_some(value)
+        let stored = entry.state.load(Ordering::Relaxed);
+        (stored >> GENERATION_SHIFT == generation).then_some(value)
     }
 
     /// Where the segment is mapped.
+    #[inline]
     pub(crate) fn address(self) -> Option<NonNull<c_void>> {
         self.read(|entry| entry.address.load(Ordering::Relaxed))
             .and_then(NonNull::new)
     }
 
     /// The segment's identifier.
+    #[inline]
     pub(crate) fn id(self) -> Option<i32> {
         self.read(|entry| entry.id.load(Ordering::Relaxed))
     }
 
     /// The segment's size in bytes.
+    #[inline]
     pub(crate) fn size(self) -> Option<usize> {
         self.read(|entry| entry.size.load(Ordering::Relaxed))
     }
@@ -231,9 +250,7 @@ impl Handle {
         entry
             .change(generation, |state| state | CLOSING)
             .ok_or_else(|| self.unknown())?;
-        while entry.state() & USERS != 0 {
-            thread::sleep(POLL);
-        }
+        wait_for_users(entry);
         let call = Call::begin(Purpose::Change)?;
         // SAFETY: this thread has set `closing`, and no user is left.
         let segment = unsafe { (*entry.segment.get()).take() };
@@ -255,6 +272,16 @@ impl Handle {
             "use handle {:#x}, which shmCreate never returned, or which was destroyed",
             self.0
         ))
+    }
+}
+
+fn wait_for_users(entry: &Entry) {
+    if entry.state() & USERS == 0 {
+        return;
+    }
+    let _uncancelled = Uncancelled::new();
+    while entry.state() & USERS != 0 {
+        thread::sleep(POLL);
     }
 }
 

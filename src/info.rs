@@ -11,6 +11,14 @@ use crate::sysv::{Change, MODE_BITS, Status};
 /// What is known of a segment.
 ///
 /// Times are those of the kernel, in whole seconds. See shmctl(2).
+///
+/// ```
+/// let segment = shm_util::Segment::create("doc-struct-info", 100)?;
+/// let info = segment.info()?;
+/// assert_eq!(info.creator_pid, i32::try_from(std::process::id()).unwrap());
+/// assert!(info.attached.is_some() && info.detached.is_none());
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
@@ -87,6 +95,16 @@ fn time(seconds: i64) -> Option<SystemTime> {
 
 /// Who may use a segment: what is `None` stays as it is. See
 /// [`Segment::set_permissions`](crate::Segment::set_permissions).
+///
+/// ```
+/// use shm_util::Permissions;
+///
+/// let segment = shm_util::Segment::create("doc-permissions", 100)?;
+/// let read_only_for_the_group = Permissions { mode: Some(0o640), ..Permissions::default() };
+/// segment.set_permissions(read_only_for_the_group)?;
+/// assert_eq!(segment.info()?.mode, 0o640);
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permissions {
     /// The owner's user id.
@@ -112,6 +130,14 @@ impl Permissions {
 
 /// What is known of the registry of a name space: the segment in which it is
 /// written which name belongs to which segment.
+///
+/// ```
+/// let segment = shm_util::Segment::create("doc-registry-info", 100)?;
+/// if let Some(registry) = shm_util::registry()? {
+///     println!("{} of {} names", registry.names, registry.capacity);
+/// }
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryInfo {

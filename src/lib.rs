@@ -6,6 +6,12 @@
 //! System V shared memory segment, later ones map it, the last `shmDestroy`
 //! deletes it. Rust programs share segments with the C ones by [`Segment`].
 //!
+//! ```
+//! let segment = shm_util::Segment::create("doc-crate", 4096)?;
+//! segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
+//! # Ok::<(), shm_util::Error>(())
+//! ```
+//!
 //! Beyond libgpl, [`Options`] make and map segments in other ways, and [`list`],
 //! [`info()`], [`keep`], [`remove`] and [`prune`] show, steer and clean up what
 //! there is by name; C programs have the same in `shm_util_ext.h`.
@@ -36,6 +42,7 @@
 //! | `sysv`       | shmget(2), shmop(2), shmctl(2) as safe wrappers |
 //! | `snapshot`   | save and load |
 //! | `filename`   | libgpl's file name translation |
+//! | `name`       | a segment's name, as a program remembers it |
 //! | `message`    | what is printed, where, when |
 //! | `fork`       | calls in progress, and what fork makes of them |
 //! | `process`    | environment, credentials, `errno`, C streams as safe wrappers |
@@ -69,6 +76,7 @@ pub mod fuzzing;
 mod handle;
 mod info;
 mod message;
+mod name;
 mod options;
 mod process;
 mod registry;

@@ -40,6 +40,12 @@ impl Options {
     pub(crate) const USUAL_MODE: u32 = 0o660;
 
     /// The usual: what [`Segment::create`] and [`Segment::open`] do.
+    ///
+    /// ```
+    /// let usual = shm_util::Options::new().create("doc-options-new", 100)?;
+    /// assert_eq!(usual.info()?.mode, 0o660);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     pub const fn new() -> Self {
         Self {
             exclusive: false,
@@ -49,6 +55,15 @@ impl Options {
     }
 
     /// Only a new segment will do: `EEXIST` if the name has one.
+    ///
+    /// ```
+    /// use shm_util::Options;
+    ///
+    /// let segment = Options::new().create("doc-exclusive", 100)?;
+    /// let again = Options::new().exclusive(true).create("doc-exclusive", 100);
+    /// assert_eq!(again.unwrap_err().errno(), libc::EEXIST);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     pub const fn exclusive(mut self, yes: bool) -> Self {
         self.exclusive = yes;
         self
@@ -56,6 +71,16 @@ impl Options {
 
     /// A new segment consists of huge pages (`SHM_HUGETLB`), which the system
     /// must have set aside: see the sysctl `vm.nr_hugepages`.
+    ///
+    /// ```
+    /// use shm_util::Options;
+    ///
+    /// match Options::new().huge_pages(true).create("doc-huge-pages", 2 << 20) {
+    ///     Ok(segment) => assert_eq!(segment.len(), 2 << 20),
+    ///     Err(error) => println!("{error}"), // the system has set none aside
+    /// }
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     pub const fn huge_pages(mut self, yes: bool) -> Self {
         self.making.huge_pages = yes;
         self
@@ -64,6 +89,15 @@ impl Options {
     /// No swap space is reserved for a new segment (`SHM_NORESERVE`), nor huge
     /// pages: the use of a page for which there is no memory is `SIGBUS` then,
     /// or ends the process.
+    ///
+    /// ```
+    /// use shm_util::Options;
+    ///
+    /// // More than most of it will ever be used.
+    /// let sparse = Options::new().no_reserve(true).create("doc-no-reserve", 1 << 30)?;
+    /// assert_eq!(sparse.len(), 1 << 30);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     pub const fn no_reserve(mut self, yes: bool) -> Self {
         self.making.no_reserve = yes;
         self
@@ -71,6 +105,12 @@ impl Options {
 
     /// The permission bits of a new segment: exactly these, whatever the umask.
     /// Without this, 0o660.
+    ///
+    /// ```
+    /// let private = shm_util::Options::new().mode(0o600).create("doc-mode", 100)?;
+    /// assert_eq!(private.info()?.mode, 0o600);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     pub const fn mode(mut self, mode: u32) -> Self {
         self.making.mode = mode;
         self
@@ -78,6 +118,15 @@ impl Options {
 
     /// A new segment outlives its last user, until its name is removed. The
     /// environment variable `SHM_UTIL_KEEP=1` asks for that too.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// Options::new().keep(true).create("doc-options-keep", 100)?.destroy()?;
+    /// assert!(Segment::open("doc-options-keep")?.info()?.kept);
+    /// shm_util::remove("doc-options-keep")?;
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     pub const fn keep(mut self, yes: bool) -> Self {
         self.lifetime = Lifetime::kept_if(yes);
         self
@@ -85,6 +134,12 @@ impl Options {
 
     /// Makes a segment of `size` bytes, all zero, or maps the one that has this
     /// name already, with at least as many.
+    ///
+    /// ```
+    /// let segment = shm_util::Options::new().create("doc-options-create", 100)?;
+    /// assert_eq!(segment.len(), 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -101,6 +156,14 @@ impl Options {
 
     /// Maps the segment of this name.
     ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let segment = Segment::create("doc-options-open", 100)?;
+    /// assert_eq!(Options::new().open("doc-options-open")?.id(), segment.id());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `ENOENT` if there is none; `EINVAL` if something was set that is for new
@@ -111,6 +174,18 @@ impl Options {
     }
 
     /// The same as [`create`](Self::create), mapped for reading only.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let view = Options::new().create_read_only("doc-create-read-only", 100)?;
+    /// let segment = Segment::open("doc-create-read-only")?; // who writes may come later
+    /// segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
+    /// let mut bytes = [0; 1];
+    /// view.read(0, &mut bytes);
+    /// assert_eq!(bytes, [42]);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -124,6 +199,15 @@ impl Options {
 
     /// The same as [`open`](Self::open), mapped for reading only: for segments
     /// that are another user's, too, who lets us read but not write.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let segment = Segment::create("doc-open-read-only", 100)?;
+    /// let view = Options::new().open_read_only("doc-open-read-only")?;
+    /// assert_eq!(view.id(), segment.id());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -204,24 +288,48 @@ pub struct ReadOnlySegment(Segment);
 
 impl ReadOnlySegment {
     /// The name, any bytes but zero.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-name", 100)?;
+    /// assert_eq!(view.name(), b"doc-view-name");
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &[u8] {
         self.0.name()
     }
 
     /// The System V identifier, as `ipcs -m` shows it, good for shmctl(2).
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-id", 100)?;
+    /// assert_eq!(view.id(), view.info()?.id);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub const fn id(&self) -> i32 {
         self.0.id()
     }
 
     /// The size in bytes, as it was asked for when the segment was made.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-len", 100)?;
+    /// assert_eq!(view.len(), 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether the segment has no bytes, which none has.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-is-empty", 100)?;
+    /// assert!(!view.is_empty());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -230,6 +338,14 @@ impl ReadOnlySegment {
     /// Copies bytes from `offset` on, as many as the segment has there and
     /// `bytes` has room for, and returns how many. Others may change the segment
     /// meanwhile.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-read", 100)?;
+    /// let mut bytes = [1; 30];
+    /// assert_eq!(view.read(90, &mut bytes), 10); // there are no more
+    /// assert_eq!(bytes[9..11], [0, 1]);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     pub fn read(&self, offset: usize, bytes: &mut [u8]) -> usize {
         let source = self.0.bytes().get(offset..).unwrap_or_default();
         for (to, from) in bytes.iter_mut().zip(source) {
@@ -240,6 +356,12 @@ impl ReadOnlySegment {
 
     /// What is known of the segment now.
     ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-info", 100)?;
+    /// assert_eq!(view.info()?.size, 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Segment::info`].
@@ -248,6 +370,15 @@ impl ReadOnlySegment {
     }
 
     /// Writes all bytes to a file, all or nothing.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-save", 100)?;
+    /// let file = std::env::temp_dir().join(format!("doc-view-save.{}", std::process::id()));
+    /// view.save(&file)?;
+    /// assert_eq!(std::fs::read(&file).unwrap(), [0; 100]);
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -258,6 +389,13 @@ impl ReadOnlySegment {
 
     /// Takes the mapping away, and deletes the segment and its name if nobody
     /// else has it mapped, and it is not kept.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-destroy", 100)?;
+    /// view.destroy()?;
+    /// assert!(shm_util::info("doc-view-destroy").is_err());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

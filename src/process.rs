@@ -2,7 +2,6 @@
 //! credentials, the C library's `errno` and streams. Thin safe wrappers.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -115,6 +114,9 @@ pub(crate) fn in_group(group: libc::gid_t) -> bool {
 
 /// While this lives, the thread is not cancelled (`pthread_cancel(3)`), but
 /// afterwards: that would unwind it from the midst of a call.
+///
+/// Needed around whatever pthreads(7) calls a cancellation point. Creating and
+/// destroying has none but where it reads files or waits.
 #[derive(Debug)]
 pub(crate) struct Uncancelled(c_int);
 
@@ -134,9 +136,9 @@ impl Drop for Uncancelled {
     }
 }
 
-/// Some bits that nobody else has at the same time, but by chance: not a secret.
-/// No system call and no descriptor is needed for them.
-pub(crate) fn random() -> u32 {
+/// Some bits that no other process has at the same time, but by chance: not a
+/// secret. No system call and no descriptor is needed for them.
+pub(crate) fn random(process: u32) -> u32 {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     // SAFETY: getauxval takes a number only.
     let seed = unsafe { libc::getauxval(libc::AT_RANDOM) };
@@ -144,14 +146,16 @@ pub(crate) fn random() -> u32 {
     let seed = if seed.is_null() {
         0
     } else {
-        // SAFETY: the kernel has put 16 random bytes there for the process.
+        // SAFETY: the kernel has put 16 random bytes there for the program.
         unsafe { seed.read_unaligned() }
     };
-    // A child of fork has its parent's seed and counter, but another time.
-    let time = clock(libc::CLOCK_MONOTONIC);
-    let mut hasher = DefaultHasher::new();
-    (seed, time, COUNTER.fetch_add(1, Ordering::Relaxed)).hash(&mut hasher);
-    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+    // A child of fork has its parent's seed and counter, but another id.
+    let unique = COUNTER.fetch_add(1, Ordering::Relaxed) ^ u64::from(process) << 32;
+    // The generator SplitMix64, at this place of its sequence.
+    let mut bits = seed.wrapping_add(unique.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let [.., a, b, c, d] = bits.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
 }
 
@@ -234,6 +238,7 @@ pub(crate) fn print(stream: Stream, line: &CStr) {
             Stream::Error => stderr,
         }
     };
+    let _uncancelled = Uncancelled::new();
     // SAFETY: the line ends with a NUL; the stream is open, or fputs says EOF.
     // What can't be printed is not the caller's failure.
     unsafe { libc::fputs(line.as_ptr(), file) };

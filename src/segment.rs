@@ -10,8 +10,9 @@ use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
 use crate::error::{Errno, Error, Quoted, Result, try_to_vec};
-use crate::fork::{Call, Purpose};
+use crate::fork::{self, Call, Purpose};
 use crate::info::{Info, Permissions};
+use crate::name::OwnedName;
 use crate::options::Options;
 use crate::process;
 use crate::registry::{Entry, Lifetime, Lookup, NAME_MAX, Name, Names, Registry};
@@ -52,7 +53,7 @@ const ID_IS_FRESH: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct Segment {
-    name: Vec<u8>,
+    name: OwnedName,
     entry: Entry,
     origin: Origin,
     access: Access,
@@ -155,6 +156,16 @@ impl Segment {
     /// Makes a segment of `size` bytes, all zero, or maps the one that has this
     /// name already.
     ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// let first = Segment::create("doc-create", 5000)?;
+    /// let second = Segment::create("doc-create", 100)?; // the same one
+    /// assert_eq!((second.id(), second.len()), (first.id(), 5000));
+    /// assert_eq!(Segment::create("doc-create", 5001).unwrap_err().errno(), libc::EINVAL);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// * `EINVAL`: `size` is 0, the segment exists with fewer bytes, or the name
@@ -171,6 +182,15 @@ impl Segment {
 
     /// Maps the segment of this name.
     ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// assert_eq!(Segment::open("doc-open").unwrap_err().errno(), libc::ENOENT);
+    /// let segment = Segment::create("doc-open", 100)?;
+    /// assert_eq!(Segment::open("doc-open")?.len(), 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `ENOENT` if there is none; else as [`create`](Self::create).
@@ -184,9 +204,9 @@ impl Segment {
         check_name(name)?;
         let _call = Call::begin(Purpose::Change)?;
         // The program's own string may change at any time.
-        let owned = try_to_vec(name)
+        let owned = OwnedName::new(name)
             .map_err(|errno| errno.during(format_args!("map segment {}", Quoted(name))))?;
-        let name = Name::new(&owned);
+        let name = Name::new(owned.bytes());
         for _ in 0..ATTEMPTS {
             let registry = Registry::current()?;
             let names = registry.lock()?;
@@ -241,30 +261,64 @@ impl Segment {
     }
 
     /// The name, any bytes but zero.
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create(b"doc-name \xff", 100)?;
+    /// assert_eq!(segment.name(), b"doc-name \xff");
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        &self.name
+        self.name.bytes()
     }
 
     /// The System V identifier, as `ipcs -m` shows it, good for shmctl(2).
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-id", 100)?;
+    /// assert_eq!(segment.id(), segment.info()?.id);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub const fn id(&self) -> i32 {
         self.entry.id
     }
 
     /// The size in bytes, as it was asked for when the segment was made.
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-len", 5000)?; // not whole pages
+    /// assert_eq!(segment.len(), 5000);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.bytes().len()
     }
 
     /// Whether the segment has no bytes, which none has.
+    ///
+    /// ```
+    /// assert!(!shm_util::Segment::create("doc-is-empty", 1)?.is_empty());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The bytes, which other processes may change at any time.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// let segment = shm_util::Segment::create("doc-bytes", 100)?;
+    /// let counter = &segment.bytes()[7];
+    /// assert_eq!(counter.load(Ordering::Relaxed), 0);
+    /// counter.fetch_add(1, Ordering::Relaxed);
+    /// assert_eq!(counter.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> &[AtomicU8] {
         self.mapping.as_ref().map_or(&[], Mapping::bytes)
@@ -272,6 +326,15 @@ impl Segment {
 
     /// Writes all bytes to a file, all or nothing, as `shmSave` does, but with
     /// the file name as it is.
+    ///
+    /// ```
+    /// let file = std::env::temp_dir().join(format!("doc-save.{}", std::process::id()));
+    /// let segment = shm_util::Segment::create("doc-save", 5000)?;
+    /// segment.save(&file)?;
+    /// assert_eq!(std::fs::read(&file).unwrap(), [0; 5000]);
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -287,6 +350,19 @@ impl Segment {
 
     /// Reads bytes from a file, as many as both have, as `shmLoad` does, but
     /// with the file name as it is.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// let file = std::env::temp_dir().join(format!("doc-load.{}", std::process::id()));
+    /// std::fs::write(&file, "good morning").unwrap();
+    /// let segment = shm_util::Segment::create("doc-load", 5000)?;
+    /// let loaded = segment.load(&file)?;
+    /// assert_eq!(segment.bytes()[0].load(Ordering::Relaxed), b'g');
+    /// assert!(loaded.bytes == 12 && loaded.sizes_differ());
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -309,6 +385,13 @@ impl Segment {
     /// What is known of the segment now. Of one that has lost its name (see
     /// [`remove`](crate::remove)) too: its key is 0 then.
     ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-segment-info", 100)?;
+    /// let info = segment.info()?;
+    /// assert_eq!((info.size, info.mode, info.mappings), (100, 0o660, 1));
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// * `EACCES`: the segment is another user's, who does not let us read it.
@@ -322,14 +405,23 @@ impl Segment {
     pub(crate) fn info_within(&self, _call: &Call) -> Result<Info> {
         let status = self.status("look at")?;
         let lifetime = self.registry.lifetime(&self.entry)?;
-        let name =
-            try_to_vec(&self.name).map_err(|errno| errno.during(format_args!("look at {self}")))?;
+        let name = try_to_vec(self.name())
+            .map_err(|errno| errno.during(format_args!("look at {self}")))?;
         let lifetime = lifetime.unwrap_or(Lifetime::Used);
         Ok(Info::new(name, &self.entry, &status, lifetime))
     }
 
     /// Changes the segment's owner, group and permission bits (`IPC_SET`). Its
     /// creator may change them back.
+    ///
+    /// ```
+    /// use shm_util::{Permissions, Segment};
+    ///
+    /// let segment = Segment::create("doc-set-permissions", 100)?;
+    /// segment.set_permissions(Permissions { mode: Some(0o600), ..Permissions::default() })?;
+    /// assert_eq!(segment.info()?.mode, 0o600);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -359,6 +451,17 @@ impl Segment {
     /// Keeps the segment in memory: no page of it is written to swap space
     /// (`SHM_LOCK`). A page that was never used is not made by this.
     ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-lock", 4096)?;
+    /// match segment.lock() {
+    ///     Ok(()) => assert!(segment.info()?.locked),
+    ///     Err(error) => println!("{error}"), // the system lets this user lock less
+    /// }
+    /// segment.unlock()?;
+    /// assert!(!segment.info()?.locked);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// * `EPERM`: the segment is another user's, or `RLIMIT_MEMLOCK` is 0.
@@ -369,6 +472,13 @@ impl Segment {
     }
 
     /// Undoes [`lock`](Self::lock).
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-unlock", 4096)?;
+    /// segment.unlock()?; // also if it is not locked
+    /// assert!(!segment.info()?.locked);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -391,6 +501,17 @@ impl Segment {
     /// Has the segment outlive its last user, until its name is removed with
     /// [`remove`](crate::remove); or not any more.
     ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// Segment::create("doc-segment-keep", 100)?.keep(true)?; // and dropped
+    /// let segment = Segment::open("doc-segment-keep")?;
+    /// segment.keep(false)?;
+    /// segment.destroy()?; // the last one
+    /// assert!(Segment::open("doc-segment-keep").is_err());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// * `EPERM`: the segment is another user's.
@@ -404,7 +525,7 @@ impl Segment {
     /// The same within a call that has begun.
     pub(crate) fn keep_within(&self, _call: &Call, lifetime: Lifetime) -> Result<()> {
         let names = self.registry.lock()?;
-        if set_lifetime(&names, &self.name, &self.entry, lifetime)? {
+        if set_lifetime(&names, self.name(), &self.entry, lifetime)? {
             return Ok(());
         }
         Err(Errno(libc::EIDRM).during(format_args!("keep {self}, which has lost its name")))
@@ -429,6 +550,18 @@ impl Segment {
     /// Takes the mapping away, and deletes the segment and its name if nobody
     /// else has it mapped, and it is not kept.
     ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// let one = Segment::create("doc-destroy", 100)?;
+    /// let other = Segment::open("doc-destroy")?;
+    /// one.destroy()?;
+    /// assert_eq!(other.len(), 100);
+    /// other.destroy()?;
+    /// assert!(Segment::open("doc-destroy").is_err());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The mapping is gone whatever comes back; the segment and its name stay
@@ -450,10 +583,9 @@ impl Segment {
         // Who found the segment probably leaves others with it; if not, that
         // is noticed below, and costs another mapping.
         let fate = match self.origin {
-            // One mapping is ours only if ours is there: the program may have
-            // called shmdt(2), or kept it from a child (MADV_DONTFORK).
-            Origin::Made if mapping.is_there() => self.delete_if_last(1),
-            Origin::Made | Origin::Found => Ok(Fate::InUse),
+            Origin::Made => self
+                .delete_if_last(|status| status.mappings <= 1 && is_its_mapping(status, &mapping)),
+            Origin::Found => Ok(Fate::InUse),
         };
         // Whether that worked or the mapping was gone already: it is now.
         let detached = self.detach(mapping);
@@ -466,7 +598,8 @@ impl Segment {
             // The memory of a segment that is deleted while it is mapped is
             // freed when it is unmapped, that is, without the lock.
             let mapping = attach_again(&self.entry, self.access);
-            let fate = self.delete_if_last(u64::from(mapping.is_some()));
+            let own_mappings = u64::from(mapping.is_some());
+            let fate = self.delete_if_last(|status| status.mappings <= own_mappings);
             drop(mapping);
             if fate? != Fate::InUse {
                 break;
@@ -495,8 +628,7 @@ impl Segment {
 
     /// Marks the segment for deletion and frees its name, unless it is kept, or
     /// there are more mappings than those that this process still has.
-    fn delete_if_last(&self, own_mappings: u64) -> Result<Fate> {
-        let is_last = |status: &Status| status.mappings <= own_mappings;
+    fn delete_if_last(&self, is_last: impl Fn(&Status) -> bool) -> Result<Fate> {
         let names = self.registry.lock().inspect_err(|error| {
             // An overwritten registry names nothing any more, so nobody can
             // be about to attach the segment, and nobody would ever find it. But
@@ -512,21 +644,17 @@ impl Segment {
             }
         })?;
         match self.entry.status() {
-            Ok(Some(status))
-                if is_last(&status) && !names.ends_with_its_last_user(&self.entry)? =>
-            {
-                Ok(Fate::Kept)
-            }
+            Ok(Some(status)) if !is_last(&status) => Ok(Fate::InUse),
+            Ok(Some(_)) if !names.ends_with_its_last_user(&self.entry)? => Ok(Fate::Kept),
             // Who is about to attach it looks at the name afterwards, and
             // starts again when it finds it freed.
-            Ok(Some(status)) if is_last(&status) => match names.remove(&self.entry)? {
+            Ok(Some(status)) => match names.remove(&self.entry)? {
                 Ok(()) => Ok(Fate::Deleted),
                 Err(errno) => Err(errno.during(format_args!(
                     "delete {self}, which user {} made",
                     status.creator
                 ))),
             },
-            Ok(Some(_)) => Ok(Fate::InUse),
             Ok(None) => names.remove_stale(&self.entry).map(|()| Fate::Deleted),
             Err(errno) => Err(errno.during(format_args!("look at {self}"))),
         }
@@ -572,6 +700,15 @@ pub(crate) fn set_lifetime(
 /// it is detached again, that is, without the lock.
 pub(crate) fn attach_again(entry: &Entry, access: Access) -> Option<Mapping> {
     Mapping::attach(entry.id, Placement::Anywhere, access, entry.size).ok()
+}
+
+/// Whether a segment's only mapping is this one: the program may have called
+/// shmdt(2), or kept it from a child (`MADV_DONTFORK`).
+fn is_its_mapping(status: &Status, mapping: &Mapping) -> bool {
+    // What this process has attached, and nobody has ever detached.
+    let is_all_there_was =
+        status.detached == 0 && u32::try_from(status.last_process) == Ok(fork::process());
+    is_all_there_was || mapping.is_there()
 }
 
 /// Attaches a segment that the registry named a moment ago. `None` if it was
@@ -637,6 +774,11 @@ impl Drop for Segment {
 
 impl std::fmt::Display for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "segment {} (id {})", Quoted(&self.name), self.entry.id)
+        write!(
+            f,
+            "segment {} (id {})",
+            Quoted(self.name.bytes()),
+            self.entry.id
+        )
     }
 }

@@ -403,8 +403,8 @@ impl Mapping {
     pub(crate) fn is_there(&self) -> bool {
         // SAFETY: nothing is changed: Linux does nothing for MS_ASYNC, but says
         // ENOMEM if nothing is mapped there (msync(2)), at a fraction of the
-        // cost of mincore(2).
-        unsafe { libc::msync(self.address.as_ptr(), 1, libc::MS_ASYNC) == 0 }
+        // cost of mincore(2). The C library's function may be cancelled.
+        unsafe { libc::syscall(libc::SYS_msync, self.address.as_ptr(), 1, libc::MS_ASYNC) == 0 }
     }
 
     /// Takes the mapping away.

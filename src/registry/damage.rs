@@ -1,6 +1,7 @@
 //! A registry that a stray pointer writes to, for the fuzzers and tests.
 
 use super::*;
+use std::sync::atomic::Ordering;
 
 /// How long a lock that was overwritten is waited for.
 const SHORT: Duration = Duration::from_millis(1);

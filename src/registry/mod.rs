@@ -42,7 +42,6 @@ mod table;
 mod tests;
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -53,7 +52,7 @@ pub(crate) use listing::Listed;
 
 use crate::error::{Errno, Error, Quoted, Result};
 use crate::fork;
-use crate::process;
+use crate::process::{self, Uncancelled};
 use crate::sysv::{self, Access, Id, Key, Making, Mapping, Placement, Status};
 use layout::{Damage, Facts, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use lock::{Acquired, Held};
@@ -221,6 +220,7 @@ impl Registry {
 
     /// Finds the name space's registry under its keys, or makes it.
     fn open(namespace: &NameSpace) -> Result<Self> {
+        let _uncancelled = Uncancelled::new();
         let identity = namespace.identity()?;
         let mut made = None;
         for _ in 0..ATTEMPTS {
@@ -661,7 +661,7 @@ impl Names<'_> {
                 size: u64::try_from(size).unwrap_or(u64::MAX),
                 hash: name.hash(),
                 length: u32::try_from(name.bytes().len()).unwrap_or(u32::MAX),
-                creator: creator(),
+                creator: fork::process(),
                 created: process::seconds_since_1970(),
             };
             // From here on a death is undone by the key.
@@ -897,11 +897,14 @@ impl Entry {
     /// lost its name and key meanwhile (`IPC_RMID`). `EIDRM` if the identifier
     /// is not its own from here: this process is in another IPC name space now.
     pub(crate) fn status_of_mapped(&self) -> std::result::Result<Status, Errno> {
-        let status = sysv::status(self.id)?;
-        if status.key == self.key || status.is_removed && status.size == self.size {
+        match sysv::status(self.id) {
             Ok(status)
-        } else {
-            Err(Errno(libc::EIDRM))
+                if status.key == self.key || status.is_removed && status.size == self.size =>
+            {
+                Ok(status)
+            }
+            Ok(_) | Err(Errno(libc::EINVAL)) => Err(Errno(libc::EIDRM)),
+            Err(errno) => Err(errno),
         }
     }
 
@@ -936,23 +939,8 @@ const fn remedy(making: Making, errno: Errno) -> &'static str {
     }
 }
 
-/// The calling process, as a slot notes it: remembered until the next fork.
-fn creator() -> u32 {
-    static KNOWN: AtomicU64 = AtomicU64::new(0);
-    let epoch = u64::from(fork::epoch()) << 32;
-    let known = KNOWN.load(Ordering::Relaxed);
-    match u32::try_from(known & u64::from(u32::MAX)) {
-        Ok(id) if id != 0 && known == epoch | u64::from(id) => id,
-        _ => {
-            let id = u32::try_from(process::id()).unwrap_or(0);
-            KNOWN.store(epoch | u64::from(id), Ordering::Relaxed);
-            id
-        }
-    }
-}
-
 /// A key for a new segment: nobody else's but by a rare chance, which shmget(2)
 /// notices.
 fn random_key() -> Key {
-    SEGMENT_KEYS | process::random() & KEY_BITS
+    SEGMENT_KEYS | process::random(fork::process()) & KEY_BITS
 }

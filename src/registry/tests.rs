@@ -2,7 +2,7 @@
 //! things away. Each test has a name space of its own.
 
 use super::*;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 const ORDINARY: Making = Making::with_mode(0o660);
@@ -47,7 +47,7 @@ impl Scratch {
             size: 4096,
             hash: name.hash(),
             length: u32::try_from(name.bytes().len()).unwrap(),
-            creator: creator(),
+            creator: crate::fork::process(),
             created: process::seconds_since_1970(),
         };
         names.table.begin(slot, facts, &name).unwrap();

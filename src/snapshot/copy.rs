@@ -8,50 +8,74 @@
 use std::ffi::{CString, c_int};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
+use super::large::BLOCK;
 use crate::error::Errno;
 
-/// Writes all bytes.
+/// Writes all bytes where the descriptor is.
 pub(super) fn write(file: &File, bytes: &[AtomicU8]) -> Result<(), Errno> {
-    transfer(file, bytes, libc::POLLOUT, |fd, part| {
+    let count = transfer(file, bytes, libc::POLLOUT, |fd, part, _| {
         // SAFETY: the slice is readable memory of that length.
         unsafe { libc::write(fd, part.as_ptr().cast(), part.len()) }
-    })
-    .and_then(|count| {
-        if count == bytes.len() {
-            Ok(())
-        } else {
-            // No file should take nothing without saying why.
-            Err(Errno(libc::EIO))
-        }
-    })
+    })?;
+    all_of(bytes, count)
 }
 
-/// Reads until the file ends or the memory is full; returns how many bytes.
+/// Writes all bytes from an offset on.
+pub(super) fn write_at(file: &File, bytes: &[AtomicU8], start: usize) -> Result<(), Errno> {
+    let count = transfer(file, bytes, libc::POLLOUT, |fd, part, done| {
+        let at = file_offset(start + done);
+        // SAFETY: the slice is readable memory of that length.
+        unsafe { libc::pwrite(fd, part.as_ptr().cast(), part.len(), at) }
+    })?;
+    all_of(bytes, count)
+}
+
+/// No file should take nothing without saying why.
+fn all_of(bytes: &[AtomicU8], count: usize) -> Result<(), Errno> {
+    if count == bytes.len() {
+        Ok(())
+    } else {
+        Err(Errno(libc::EIO))
+    }
+}
+
+/// Reads from where the descriptor is until the file ends or the memory is full;
+/// returns how many bytes.
 pub(super) fn read(file: &File, bytes: &[AtomicU8]) -> Result<usize, Errno> {
-    transfer(file, bytes, libc::POLLIN, |fd, part| {
+    transfer(file, bytes, libc::POLLIN, |fd, part, _| {
         // SAFETY: the slice is writable memory of that length: the bytes are
         // atomic, so a shared borrow may be written through.
         unsafe { libc::read(fd, part.as_ptr().cast_mut().cast(), part.len()) }
     })
 }
 
+/// The same from an offset on.
+pub(super) fn read_at(file: &File, bytes: &[AtomicU8], start: usize) -> Result<usize, Errno> {
+    transfer(file, bytes, libc::POLLIN, |fd, part, done| {
+        let at = file_offset(start + done);
+        // SAFETY: as above.
+        unsafe { libc::pread(fd, part.as_ptr().cast_mut().cast(), part.len(), at) }
+    })
+}
+
 /// Goes on after short transfers and signals; waits for descriptors that
-/// don't block.
+/// don't block. The step is told how many bytes are done.
 fn transfer(
     file: &File,
     bytes: &[AtomicU8],
     readiness: libc::c_short,
-    step: impl Fn(c_int, &[AtomicU8]) -> isize,
+    step: impl Fn(c_int, &[AtomicU8], usize) -> isize,
 ) -> Result<usize, Errno> {
     let fd = file.as_raw_fd();
     let mut done = 0;
     while let Some(part) = bytes.get(done..).filter(|part| !part.is_empty()) {
-        if let Ok(count) = usize::try_from(step(fd, part)) {
+        if let Ok(count) = usize::try_from(step(fd, part, done)) {
             if count == 0 {
                 break;
             }
@@ -66,6 +90,73 @@ fn transfer(
         }
     }
     Ok(done)
+}
+
+/// Memory's sizes are offsets in a file too: no memory is larger.
+fn file_offset(offset: usize) -> libc::off_t {
+    libc::off_t::try_from(offset).unwrap_or(libc::off_t::MAX)
+}
+
+/// The first part of a file's range that is not a hole, rounded to whole blocks.
+/// It is empty, and at the range's end, if there is none; and all of the range
+/// if the file system does not tell.
+pub(super) fn data_in(file: &File, range: &Range<usize>) -> Range<usize> {
+    let seek = |from: usize, whence| {
+        // SAFETY: lseek takes numbers only. Nobody uses the descriptor's offset.
+        let found = unsafe { libc::lseek(file.as_raw_fd(), file_offset(from), whence) };
+        usize::try_from(found).map_err(|_| io::Error::last_os_error())
+    };
+    let start = match seek(range.start, libc::SEEK_DATA) {
+        Ok(start) if start >= range.start => start,
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+            return range.end..range.end;
+        }
+        // Some files in /proc take any whence, and answer what they like.
+        _ => return range.clone(),
+    };
+    let end = seek(start, libc::SEEK_HOLE)
+        .ok()
+        .filter(|end| *end > start)
+        .and_then(|end| end.checked_next_multiple_of(BLOCK))
+        .unwrap_or(range.end);
+    let start = (start - start % BLOCK).clamp(range.start, range.end);
+    start..end.clamp(start, range.end)
+}
+
+/// Gives a new file its size. Says whether it has it: not every file system
+/// can make a file longer without writing to it.
+pub(super) fn extend(file: &File, size: usize) -> Result<bool, Errno> {
+    if_possible(file.set_len(u64::try_from(size).unwrap_or(u64::MAX)))
+}
+
+/// Has the file system find a place for a range of a file. An error only if
+/// there is none.
+pub(super) fn allocate(file: &File, range: &Range<usize>) -> Result<(), Errno> {
+    let (start, length) = (file_offset(range.start), file_offset(range.len()));
+    // SAFETY: fallocate takes numbers only.
+    let result = match unsafe { libc::fallocate(file.as_raw_fd(), 0, start, length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    };
+    if_possible(result).map(drop)
+}
+
+/// Whether something was done that not every file system can do, and that
+/// writing does too. An error only if there is no place.
+fn if_possible(result: io::Result<()>) -> Result<bool, Errno> {
+    match result.map_err(Errno::from) {
+        Ok(()) => Ok(true),
+        Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => Err(errno),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Has the disk begin to write a range of a file, which nobody waits for here.
+pub(super) fn begin_write_back(file: &File, range: &Range<usize>) {
+    let (start, length) = (file_offset(range.start), file_offset(range.len()));
+    // SAFETY: sync_file_range takes numbers only. An error comes again from
+    // whoever waits.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 fn wait_for(fd: c_int, events: libc::c_short) {

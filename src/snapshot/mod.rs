@@ -1,7 +1,12 @@
 //! Saves and loads: a segment's bytes, and nothing else, in a file.
 
 mod copy;
+mod large;
+mod memory;
+mod pair;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,8 +15,18 @@ use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
 use crate::error::{Errno, Quoted, Result};
+use crate::process::Uncancelled;
 
 /// What a load did.
+///
+/// ```
+/// let file = std::env::temp_dir().join(format!("doc-loaded.{}", std::process::id()));
+/// std::fs::write(&file, "twelve bytes").unwrap();
+/// let loaded = shm_util::Segment::create("doc-loaded", 10)?.load(&file)?;
+/// assert_eq!((loaded.bytes, loaded.file, loaded.segment), (10, 12, 10));
+/// # std::fs::remove_file(file).unwrap();
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Loaded {
@@ -27,6 +42,15 @@ pub struct Loaded {
 impl Loaded {
     /// Whether file and segment have different sizes: then only as much was
     /// read as both have, and the segment's other bytes are as they were.
+    ///
+    /// ```
+    /// # let file = std::env::temp_dir().join(format!("doc-sizes.{}", std::process::id()));
+    /// let segment = shm_util::Segment::create("doc-sizes", 10)?;
+    /// segment.save(&file)?;
+    /// assert!(!segment.load(&file)?.sizes_differ());
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
     #[must_use]
     pub const fn sizes_differ(&self) -> bool {
         self.file != self.segment
@@ -35,6 +59,7 @@ impl Loaded {
 
 /// Writes all bytes to a file, all or nothing.
 pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
+    let _uncancelled = Uncancelled::new();
     target::write(bytes, path).map_err(|errno| {
         errno.during(format_args!(
             "save {} bytes to {}",
@@ -46,6 +71,7 @@ pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
 
 /// Reads as many bytes as both have from a file.
 pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
+    let _uncancelled = Uncancelled::new();
     let file = Quoted(path.as_os_str().as_bytes());
     let loaded = read(bytes, path)
         .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
@@ -56,7 +82,9 @@ pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
 }
 
 fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
-    let file = match target::inherited(path)? {
+    let inherited = target::inherited(path)?;
+    let is_inherited = inherited.is_some();
+    let file = match inherited {
         Some(file) => file,
         None => above_standard(
             OpenOptions::new()
@@ -66,9 +94,15 @@ fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
         )?,
     };
     let metadata = file.metadata()?;
-    // A directory can be opened, but says so only when it is read: before
-    // any byte is changed.
-    let count = copy::read(&file, bytes)?;
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    // An inherited descriptor is read from where it is.
+    let count = if metadata.is_file() && !is_inherited && size.min(bytes.len()) >= large::LARGE {
+        large::read(&file, size, bytes)?
+    } else {
+        // A directory can be opened, but says so only when it is read: before
+        // any byte is changed. Files in /proc have more bytes than they say.
+        copy::read(&file, bytes)?
+    };
     let segment = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     Ok(Loaded {

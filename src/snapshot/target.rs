@@ -15,6 +15,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
+use super::large::{self, Allocation};
 use super::{above_standard, copy};
 use crate::error::Errno;
 use crate::process;
@@ -214,8 +215,7 @@ fn replace(
     }
     let directory = directory_of(path);
     let second = Second::new(directory, old)?;
-    copy::write(&second.file, bytes)?;
-    durability.wait_for(&second.file)?;
+    write_new(&second.file, bytes, durability)?;
     match (old, fs::symlink_metadata(path)) {
         // Something else has come to the path: not just another save's file.
         (Some(old), Ok(found)) if !is_alike(&found, old) => return Err(Errno(libc::EEXIST)),
@@ -224,6 +224,19 @@ fn replace(
     let file = second.publish(path, old)?;
     durability.wait_for_entry(directory, &file)?;
     copy::close(file)
+}
+
+fn write_new(file: &File, bytes: &[AtomicU8], durability: Durability) -> Result<(), Errno> {
+    if bytes.len() < large::LARGE {
+        copy::write(file, bytes)?;
+    } else {
+        let allocation = match durability {
+            Durability::Disk => Allocation::Before,
+            Durability::Memory => Allocation::Delayed,
+        };
+        large::write(file, bytes, allocation)?;
+    }
+    durability.wait_for(file)
 }
 
 fn name_of(path: &Path) -> &[u8] {

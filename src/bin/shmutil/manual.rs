@@ -12,6 +12,9 @@ use crate::cli::{Cli, Completions};
 use crate::failure::{Outcome, Result};
 use crate::output;
 
+/// When the page was last changed.
+const DATE: &str = "2026-11-23";
+
 /// What comes after the parts that are generated.
 const AFTER: &str = include_str!("shmutil.1.after");
 
@@ -49,7 +52,7 @@ fn render(page: &mut Vec<u8>) -> io::Result<()> {
     let man = Man::new(command.clone())
         .title("SHMUTIL")
         .section("1")
-        .date("")
+        .date(DATE)
         .source(format!("shm_util {version}"))
         .manual("User Commands");
     man.render_title(page)?;

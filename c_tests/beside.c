@@ -1,0 +1,31 @@
+/*
+ * A program that is linked with shm_util and with libgpl: says whose functions it got, and
+ * whose another package of libgpl got. See c_tests/beside.
+ */
+
+#include <stdio.h>
+
+#include "shm_util.h"
+#include "stand_in.h"
+
+int main (void)
+{
+    SharedMemory memory;
+    int own, users;
+
+    own = shmCreate ("beside", 100, NULL, &memory);
+    if (own == 0) {
+        own = shmSizeOf (memory) == 100 ? shmDestroy (memory) : NOT_OURS;
+    }
+    users = userCreateAndDestroy ("beside too");
+
+    /* Two lines that only ours prints, by variables of which libgpl has some too. */
+    shm_util_debug = 1;
+    aperror_print = 1;
+    shmCreate ("beside", 0, NULL, &memory);
+    fflush (stdout);
+
+    printf ("program %s, libgpl %s\n", own == NOT_OURS ? "libgpl's" : own == 0 ? "ours" : "?",
+            users == NOT_OURS ? "libgpl's" : users == 0 ? "ours" : "?");
+    return 0;
+}

@@ -1,0 +1,16 @@
+/* What the two files of the program compat share. */
+
+#ifndef COMPAT_H
+#define COMPAT_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+extern void more_errors P_((void)) ;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,16 @@
+/* A second file of the program compat, with shm_util.h first: that includes pragmatics.h. */
+
+#include "shm_util.h"
+#include "aperror.h"
+
+#include "compat.h"
+
+#ifndef SHM_UTIL_COMPAT
+#error "this is another pragmatics.h than that of shm_util"
+#endif
+
+void more_errors (void)
+{
+    SET_ERRNO (ENOENT) ;
+    LGE "more: ") ;
+}

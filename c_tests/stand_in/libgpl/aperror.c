@@ -1,0 +1,3 @@
+#include "stand_in.h"
+
+int aperror_print = 0;

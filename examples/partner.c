@@ -1,0 +1,56 @@
+/*
+ * The C program at the other end: partner COMMAND... puts numbers into a segment, runs a
+ * program that adds them up, and looks at what that has put there.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "numbers.h"
+#include "shm_util.h"
+
+static int run (char *command[])
+{
+    int status = 0;
+    pid_t child = fork ();
+
+    if (child == 0) {
+        execvp (command[0], command);
+        perror (command[0]);
+        _exit (127);
+    }
+    return child == -1 || waitpid (child, &status, 0) == -1 ? -1 : status;
+}
+
+int main (int argc, char *argv[])
+{
+    SharedMemory memory;
+    struct numbers *shared;
+    void *address = NULL;
+    int i, right;
+    int32_t sum = 0;
+
+    if (argc < 2) {
+        fprintf (stderr, "usage: partner COMMAND...\n");
+        return 2;
+    }
+    if (shmCreate (SEGMENT, (long) sizeof *shared, &address, &memory) != 0) {
+        perror ("shmCreate");
+        return 1;
+    }
+    shared = address;
+    memset (shared, 0, sizeof *shared);
+    shared->count = COUNT;
+    for (i = 0; i < COUNT; i++) {
+        shared->numbers[i] = 7 * i - getpid () % 1000;
+        sum += shared->numbers[i];
+    }
+
+    right = run (argv + 1) == 0 && shared->sum == sum;
+    printf ("%.15s: %d numbers, sum %d, which is %s\n",
+            shared->who[0] != '\0' ? shared->who : "nobody", COUNT, shared->sum,
+            right ? "right" : "wrong");
+    return shmDestroy (memory) == 0 && right ? 0 : 1;
+}

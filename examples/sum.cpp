@@ -1,0 +1,66 @@
+// C++11: a segment that is unmapped when its object goes out of scope.
+//
+//     c++ sum.cpp -lshm_util
+
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "numbers.h"
+#include "shm_util.h"
+
+class Segment {
+public:
+    // Makes a segment of `size` bytes, or maps the one that there is; with 0 only that.
+    explicit Segment(const std::string &name, long size = 0)
+    {
+        const int status = shmCreate(name.c_str(), size, nullptr, &memory_);
+        if (status != 0) {
+            throw std::system_error(status, std::generic_category(), "segment " + name);
+        }
+    }
+
+    ~Segment() { shmDestroy(memory_); } // of NULL it does nothing
+
+    Segment(Segment &&other) noexcept : memory_(other.memory_) { other.memory_ = nullptr; }
+
+    Segment &operator=(Segment &&other) noexcept
+    {
+        std::swap(memory_, other.memory_);
+        return *this;
+    }
+
+    Segment(const Segment &) = delete;
+    Segment &operator=(const Segment &) = delete;
+
+    long size() const { return shmSizeOf(memory_); }
+
+    // The bytes as a T, which the segment must have room for.
+    template <typename T> T &as() const
+    {
+        if (size() < static_cast<long>(sizeof(T))) {
+            throw std::length_error("the segment is too small");
+        }
+        return *static_cast<T *>(shmAddress(memory_));
+    }
+
+private:
+    SharedMemory memory_ = nullptr;
+};
+
+int main()
+try {
+    const Segment segment(SEGMENT);
+    numbers &shared = segment.as<numbers>();
+
+    shared.sum = 0;
+    for (int i = 0; i < shared.count && i < COUNT; i++) {
+        shared.sum += shared.numbers[i];
+    }
+    std::strncpy(shared.who, "C++", sizeof shared.who);
+} catch (const std::exception &error) {
+    std::cerr << error.what() << '\n';
+    return 1;
+}

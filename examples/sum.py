@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Python: nothing to build, and the segment's bytes are a memoryview."""
+
+import ctypes
+import os
+
+LIBRARY = ctypes.CDLL("libshm_util.so.1")
+LIBRARY.shmCreate.argtypes = [
+    ctypes.c_char_p,
+    ctypes.c_long,
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_void_p),
+]
+LIBRARY.shmDestroy.argtypes = [ctypes.c_void_p]
+LIBRARY.shmSizeOf.argtypes = [ctypes.c_void_p]
+LIBRARY.shmSizeOf.restype = ctypes.c_long
+
+
+class Segment:
+    """A segment, to be used by `with`: `bytes` is what it has."""
+
+    def __init__(self, name, size=0):
+        """Makes one of `size` bytes, or maps the one there is; with 0 only that."""
+        address, memory = ctypes.c_void_p(), ctypes.c_void_p()
+        status = LIBRARY.shmCreate(name.encode(), size, address, memory)
+        if status:
+            raise OSError(status, os.strerror(status), name)
+        self._memory = memory
+        array = ctypes.c_char * LIBRARY.shmSizeOf(memory)
+        self.bytes = memoryview(array.from_address(address.value)).cast("B")
+
+    def close(self):
+        """Unmaps it: views that were made of `bytes` must not be used after this."""
+        self.bytes.release()
+        LIBRARY.shmDestroy(self._memory)
+        self._memory = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+if __name__ == "__main__":
+    with Segment("numbers") as segment:
+        count = segment.bytes[:4].cast("i")[0]
+        segment.bytes[404:408].cast("i")[0] = sum(segment.bytes[4:404].cast("i")[:count])
+        segment.bytes[408:424] = b"Python".ljust(16, b"\0")

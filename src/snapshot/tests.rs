@@ -1,0 +1,419 @@
+//! What large saves and loads do to every byte, and to pages nobody touched.
+
+use super::*;
+use crate::sysv::{self, Mapping, Placement};
+use large::{Allocation, BLOCK, LARGE};
+use memory::Residency;
+use pair::PIECE;
+use proptest::prelude::*;
+use std::fs;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A zeroed segment that is gone when the test is over, however it ends.
+fn segment(size: usize) -> Mapping {
+    let id = sysv::create_private(size);
+    let mapping = Mapping::attach(id, Placement::Anywhere, sysv::Access::ReadWrite, size).unwrap();
+    sysv::remove(id).unwrap();
+    mapping
+}
+
+fn file() -> File {
+    tempfile::tempfile().unwrap()
+}
+
+fn set(mapping: &Mapping, start: usize, bytes: &[u8]) {
+    for (to, from) in mapping.bytes()[start..].iter().zip(bytes) {
+        to.store(*from, Ordering::Relaxed);
+    }
+}
+
+fn bytes_of(mapping: &Mapping) -> Vec<u8> {
+    let bytes = mapping.bytes().iter();
+    bytes.map(|byte| byte.load(Ordering::Relaxed)).collect()
+}
+
+fn content_of(file: &File) -> Vec<u8> {
+    let mut content = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
+    file.read_exact_at(&mut content, 0).unwrap();
+    content
+}
+
+/// Not with `assert_eq`, which would print megabytes.
+fn assert_same(found: &[u8], wanted: &[u8]) {
+    assert_eq!(found.len(), wanted.len());
+    let difference = found.iter().zip(wanted).position(|(f, w)| f != w);
+    assert_eq!(difference, None, "the first byte that differs");
+}
+
+/// How many blocks have pages in memory.
+fn touched(mapping: &Mapping) -> usize {
+    let blocks = mapping.bytes().chunks(BLOCK);
+    blocks
+        .filter(|block| memory::residency(block) != Residency::None)
+        .count()
+}
+
+fn save_and_read(mapping: &Mapping, allocation: Allocation) -> Vec<u8> {
+    let file = file();
+    large::write(&file, mapping.bytes(), allocation).unwrap();
+    content_of(&file)
+}
+
+/// Bytes of which no two blocks are alike, none of them 0.
+fn dense(size: usize) -> Vec<u8> {
+    (0..size)
+        .map(|at| u8::try_from((at / 8 + at / BLOCK) % 255 + 1).unwrap())
+        .collect()
+}
+
+/// A size next to one where something changes.
+fn size() -> impl Strategy<Value = usize> {
+    let border = prop_oneof![
+        Just(LARGE),
+        (32_usize..64).prop_map(|blocks| blocks * BLOCK),
+        (2_usize..6).prop_map(|pieces| pieces * PIECE),
+    ];
+    let offset = prop_oneof![
+        Just(0_isize),
+        -9..10_isize,
+        -4100..4100_isize,
+        -70_000..70_000_isize
+    ];
+    (border, offset).prop_map(|(border, offset)| border.saturating_add_signed(offset))
+}
+
+/// What a block is made of: zeros, bytes, or zeros but for one byte.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Zero,
+    Dense,
+    Only(usize),
+}
+
+fn kinds() -> impl Strategy<Value = Vec<Kind>> {
+    let kind = prop_oneof![
+        4 => Just(Kind::Zero),
+        2 => Just(Kind::Dense),
+        1 => Just(Kind::Only(0)),
+        1 => Just(Kind::Only(BLOCK - 1)),
+        1 => (0..BLOCK).prop_map(Kind::Only),
+    ];
+    proptest::collection::vec(kind, 100)
+}
+
+fn content(size: usize, kinds: &[Kind]) -> Vec<u8> {
+    let mut content = dense(size);
+    for (block, kind) in content.chunks_mut(BLOCK).zip(kinds.iter().cycle()) {
+        let kept = match kind {
+            Kind::Dense => continue,
+            Kind::Zero => None,
+            Kind::Only(at) => Some(*at),
+        };
+        for (at, byte) in block.iter_mut().enumerate() {
+            *byte *= u8::from(kept == Some(at));
+        }
+    }
+    content
+}
+
+/// Only blocks that have bytes are written.
+fn sparse_file(content: &[u8]) -> File {
+    let file = file();
+    file.set_len(content.len().try_into().unwrap()).unwrap();
+    for (number, block) in content.chunks(BLOCK).enumerate() {
+        if block.iter().any(|byte| *byte != 0) {
+            file.write_all_at(block, (number * BLOCK).try_into().unwrap())
+                .unwrap();
+        }
+    }
+    file
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_save_has_every_byte(size in size(), kinds in kinds(), before: bool, dirty: bool) {
+        let mapping = segment(size);
+        let content = content(size, &kinds);
+        if dirty {
+            set(&mapping, 0, &vec![7; size]);
+            set(&mapping, 0, &content);
+        } else {
+            for (number, block) in content.chunks(BLOCK).enumerate() {
+                if block.iter().any(|byte| *byte != 0) {
+                    set(&mapping, number * BLOCK, block);
+                }
+            }
+        }
+        let allocation = if before { Allocation::Before } else { Allocation::Delayed };
+        assert_same(&save_and_read(&mapping, allocation), &content);
+        assert_same(&bytes_of(&mapping), &content);
+    }
+
+    #[test]
+    fn a_load_has_every_byte_of_the_file_and_changes_no_other(
+        size in size(),
+        room in size(),
+        kinds in kinds(),
+        sparse: bool,
+        dirty: bool,
+    ) {
+        let content = content(size, &kinds);
+        let file = if sparse {
+            sparse_file(&content)
+        } else {
+            let file = file();
+            file.write_all_at(&content, 0).unwrap();
+            file
+        };
+        let mapping = segment(room);
+        let mut wanted = vec![0; room];
+        if dirty {
+            wanted.fill(9);
+            set(&mapping, 0, &wanted);
+        }
+        let end = size.min(room);
+        wanted[..end].copy_from_slice(&content[..end]);
+        prop_assert_eq!(large::read(&file, size, mapping.bytes()).unwrap(), end);
+        assert_same(&bytes_of(&mapping), &wanted);
+    }
+
+    #[test]
+    fn a_file_that_has_shrunk_ends_where_it_ends(
+        size in size(),
+        kinds in kinds(),
+        shrunk_by in 1..3_000_000_usize,
+        sparse: bool,
+    ) {
+        let mut content = content(size, &kinds);
+        let file = if sparse {
+            sparse_file(&content)
+        } else {
+            let file = file();
+            file.write_all_at(&content, 0).unwrap();
+            file
+        };
+        let end = size.saturating_sub(shrunk_by);
+        file.set_len(end.try_into().unwrap()).unwrap();
+        let mapping = segment(size);
+        set(&mapping, 0, &vec![9; size]);
+        prop_assert_eq!(large::read(&file, size, mapping.bytes()).unwrap(), end);
+        content[end..].fill(9);
+        assert_same(&bytes_of(&mapping), &content);
+    }
+}
+
+#[test]
+fn a_file_that_is_empty_by_now_has_no_zeros_either() {
+    let mapping = segment(4 * LARGE);
+    let file = file();
+    assert_eq!(
+        large::read(&file, 4 * LARGE, mapping.bytes()).unwrap(),
+        0,
+        "untouched pages are not read into"
+    );
+}
+
+#[test]
+fn a_file_that_grows_is_read_as_far_as_it_was_looked_at() {
+    let content = dense(LARGE + 4 * BLOCK);
+    let file = sparse_file(&content);
+    let mapping = segment(LARGE + 4 * BLOCK);
+    let count = large::read(&file, LARGE + 5, mapping.bytes()).unwrap();
+    assert_eq!(count, LARGE + 5);
+    let bytes = bytes_of(&mapping);
+    assert_same(&bytes[..count], &content[..count]);
+    assert!(bytes[count..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn a_file_that_is_cut_and_filled_meanwhile_is_no_crash() {
+    let content = dense(4 * LARGE);
+    let file = sparse_file(&content);
+    let mapping = segment(content.len());
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                for size in [0, 5 * BLOCK + 1, LARGE, 4 * LARGE] {
+                    file.set_len(size.try_into().unwrap()).unwrap();
+                }
+                file.write_all_at(&content[..LARGE], 0).unwrap();
+            }
+        });
+        for _ in 0..100 {
+            let count = large::read(&file, content.len(), mapping.bytes()).unwrap();
+            assert!(count <= content.len());
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    for (at, byte) in bytes_of(&mapping).into_iter().enumerate() {
+        assert!(byte == 0 || byte == content[at], "byte {at} is {byte}");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_meanwhile_ends_there() {
+    let content = dense(4 * LARGE);
+    for round in 0..60 {
+        let file = sparse_file(&content);
+        let mapping = segment(content.len());
+        let count = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_micros(round * 50));
+                file.set_len(LARGE as u64).unwrap();
+            });
+            large::read(&file, content.len(), mapping.bytes()).unwrap()
+        });
+        assert!(count >= LARGE);
+        assert_same(&bytes_of(&mapping)[..count], &content[..count]);
+    }
+}
+
+#[test]
+fn zeros_take_no_place_in_the_file() {
+    let mapping = segment(8 * LARGE);
+    set(&mapping, 0, &vec![0; 8 * LARGE]);
+    set(&mapping, 3 * LARGE, &[1]);
+    let file = file();
+    large::write(&file, mapping.bytes(), Allocation::Before).unwrap();
+    let metadata = file.metadata().unwrap();
+    assert_eq!(metadata.len(), 8 * LARGE as u64);
+    let most = 2 * BLOCK as u64;
+    assert!(metadata.blocks() * 512 <= most, "{}", metadata.blocks());
+}
+
+#[test]
+fn a_save_leaves_untouched_what_it_can_know_to_be() {
+    let mapping = segment(8 * LARGE);
+    set(&mapping, 5 * BLOCK, &[1]);
+    let before = touched(&mapping);
+    let mut files = fs::read_dir("/proc/self/map_files").unwrap();
+    if File::open(files.next().unwrap().unwrap().path()).is_err() {
+        // Only privileged processes are told.
+        return;
+    }
+    let saved = save_and_read(&mapping, Allocation::Before);
+    assert_eq!(touched(&mapping), before);
+    assert_eq!(saved.iter().position(|byte| *byte != 0), Some(5 * BLOCK));
+}
+
+#[test]
+fn a_load_of_holes_leaves_untouched_what_is() {
+    let mut content = vec![0; 8 * LARGE];
+    content[LARGE + 5] = 1;
+    let mapping = segment(content.len());
+    set(&mapping, 100 * BLOCK, &[9]);
+    let count = large::read(&sparse_file(&content), content.len(), mapping.bytes()).unwrap();
+    assert_eq!(count, content.len());
+    assert_eq!(touched(&mapping), 2);
+    assert_same(&bytes_of(&mapping), &content);
+}
+
+#[test]
+fn saves_and_loads_are_large_from_the_border_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("saved");
+    for size in [LARGE - 1, LARGE, LARGE + 1] {
+        let mapping = segment(size);
+        save(mapping.bytes(), &path).unwrap();
+        let blocks = fs::metadata(&path).unwrap().blocks();
+        assert_eq!(blocks == 0, size >= LARGE, "{size} bytes");
+        let loaded = load(mapping.bytes(), &path).unwrap();
+        let size = u64::try_from(size).unwrap();
+        assert_eq!(
+            (loaded.bytes, loaded.file, loaded.segment),
+            (size, size, size)
+        );
+    }
+}
+
+fn protect(mapping: &Mapping, start: usize, length: usize, access: libc::c_int) {
+    let address = mapping.bytes()[start..].as_ptr().cast_mut().cast();
+    // SAFETY: the pages are this test's own, and it looks at none of them
+    // while it may not.
+    assert_eq!(unsafe { libc::mprotect(address, length, access) }, 0);
+}
+
+#[test]
+fn a_load_into_memory_with_a_gap_changes_nothing() {
+    let size = 2 * LARGE;
+    let mapping = segment(size);
+    let file = sparse_file(&dense(size));
+    let end = mapping.bytes()[size - BLOCK..].as_ptr().cast_mut().cast();
+    // SAFETY: the pages are this test's own, and nobody looks at them again.
+    assert_eq!(unsafe { libc::munmap(end, BLOCK) }, 0);
+    let loaded = large::read(&file, size, mapping.bytes());
+    assert_eq!(loaded.unwrap_err(), Errno(libc::EFAULT));
+    let rest = &mapping.bytes()[..size - BLOCK];
+    assert!(rest.iter().all(|byte| byte.load(Ordering::Relaxed) == 0));
+}
+
+#[test]
+fn memory_that_may_not_be_used_is_an_error() {
+    let size = 4 * LARGE;
+    let mapping = segment(size);
+    set(&mapping, 0, &vec![5; size]);
+    let fault = Errno(libc::EFAULT);
+    let all = libc::PROT_READ | libc::PROT_WRITE;
+    let whole_file = file();
+    whole_file.write_all_at(&dense(size), 0).unwrap();
+    let zeros = file();
+    zeros.set_len(size.try_into().unwrap()).unwrap();
+    for (start, length) in [(0, size), (0, BLOCK), (LARGE, BLOCK), (LARGE + 4096, 4096)] {
+        protect(&mapping, start, length, libc::PROT_NONE);
+        let saved = large::write(&file(), mapping.bytes(), Allocation::Before);
+        assert_eq!(saved.unwrap_err(), fault, "nothing may be read at {start}");
+        let loaded = large::read(&whole_file, size, mapping.bytes());
+        assert_eq!(
+            loaded.unwrap_err(),
+            fault,
+            "nothing may be written at {start}"
+        );
+        protect(&mapping, start, length, libc::PROT_READ);
+        for file in [&whole_file, &zeros] {
+            let loaded = large::read(file, size, mapping.bytes());
+            assert_eq!(loaded.unwrap_err(), fault, "only reading at {start}");
+        }
+        protect(&mapping, start, length, all);
+    }
+}
+
+/// `lseek` answers 0 to everything there.
+#[test]
+fn where_a_file_does_not_tell_all_of_it_is_data() {
+    let device = File::open("/dev/null").unwrap();
+    for range in [0..LARGE, BLOCK..LARGE] {
+        assert_eq!(copy::data_in(&device, &range), range);
+    }
+}
+
+#[test]
+fn a_hole_that_comes_meanwhile_is_gone_past() {
+    let content = dense(4 * LARGE);
+    let file = sparse_file(&content);
+    let mapping = segment(content.len());
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::os::fd::AsRawFd as _;
+            let hole = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+            let (start, size) = (BLOCK.try_into().unwrap(), (3 * LARGE).try_into().unwrap());
+            while !over.load(Ordering::Relaxed) {
+                // SAFETY: fallocate takes numbers only.
+                unsafe { libc::fallocate(file.as_raw_fd(), hole, start, size) };
+                file.write_all_at(&content[BLOCK..LARGE], BLOCK as u64)
+                    .unwrap();
+            }
+        });
+        for _ in 0..100 {
+            let count = large::read(&file, content.len(), mapping.bytes()).unwrap();
+            assert_eq!(count, content.len());
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}
