@@ -10,6 +10,10 @@
 # make bench-deps installs what it compares with and draws with (Debian)
 # make check-instructions    whether the calls take more instructions than known
 # make accept-instructions   makes known what they take now
+# make size       how large the shared library is, what it needs, what it adds to a start
+# make check-install, check-abi, check-deb   parts of make test
+# make abi-accept writes src/shm_util.abi, where the interface is meant to change
+# make deb        Debian packages, in build/deb
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, BINDIR, MANDIR
 # make uninstall  takes away what make install has put there
 # make install-compat        the headers for programs that have left libgpl, which
@@ -42,6 +46,18 @@ COMPAT = pragmatics.h aperror.h
 # What a program linked with the static library needs besides.
 STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 
+# The shared library is linked from the static one, because rustc passes the
+# linker a version script of its own, beside which there can be no other.
+EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' src/shm_util.map)
+LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=src/shm_util.map \
+  $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now \
+  -O2 -fPIC -ffunction-sections -fno-builtin src/no_unwind.c
+
+CMAKEDIR    = $(LIBDIR)/cmake/shm_util
+CMAKE_FILES = shm_util-config.cmake shm_util-config-version.cmake
+CMAKE_LIBS  = $(subst $(SPACE),;,$(STATIC_LIBS:-l%=%))
+SPACE      := $(subst ,, )
+
 # What is built is found out before anything else, so that an installation
 # after a build needs no cargo.
 INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library) \
@@ -53,20 +69,23 @@ all: library command
 
 # Cargo knows what is out of date; the links are made anew each time.
 library: need-cargo need-cc
-	$(CARGO) build --release --locked --lib --features shipped
+	$(CARGO) rustc --release --locked --lib --features shipped --crate-type staticlib -- \
+	  --print native-static-libs=$(BUILT)/native-static-libs
 	@mkdir -p build/lib
 	@# Programs may be running with the old ones: they are replaced, not changed.
-	@cp $(BUILT)/libshm_util.so build/lib/new.so
-	@mv build/lib/new.so build/lib/$(SHARED)
 	@strip -g -o build/lib/new.a $(BUILT)/libshm_util.a
+	$(CC) -shared -o build/lib/new.so $(LINK) build/lib/new.a
+	@mv build/lib/new.so build/lib/$(SHARED)
 	@mv build/lib/new.a build/lib/libshm_util.a
 	@ln -sf $(SHARED) build/lib/$(SONAME)
 	@ln -sf $(SONAME) build/lib/libshm_util.so
 
 # In a directory of its own: Cargo would build the library with what the command
-# needs, and leave it where the one above is looked for.
+# needs, and leave it where the one above is looked for. Where the crates lay is
+# nobody's business: it would be in their messages.
 command: need-cargo need-cc
-	$(CARGO) build --release --locked --bin shmutil --features command \
+	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=crates" \
+	  $(CARGO) build --release --locked --bin shmutil --features command \
 	  --target-dir target/command
 	@mkdir -p build/bin build/completions
 	@cp target/command/release/shmutil build/bin/new
@@ -75,14 +94,22 @@ command: need-cargo need-cc
 	@build/bin/shmutil completions zsh > build/completions/_shmutil
 	@build/bin/shmutil completions fish > build/completions/shmutil.fish
 
-# Made anew each time: it says where the library is installed.
-build/lib/shm_util.pc: $(INSTALLABLE)
+# Made anew each time: they say where the library is installed.
+configured: $(INSTALLABLE)
+	@mkdir -p build/config
 	@printf '%s\n' \
-	  'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' \
+	  'prefix=$(PREFIX)' 'libdir=$(LIBDIR:$(PREFIX)/%=$${prefix}/%)' \
+	  'includedir=$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%)' '' \
 	  'Name: shm_util' 'Version: $(VERSION)' \
 	  'Description: named shared memory segments whose names stay right' \
 	  'Libs: -L$${libdir} -lshm_util' 'Libs.private: $(STATIC_LIBS)' \
-	  'Cflags: -I$${includedir}' > $@
+	  'Cflags: -I$${includedir}' > build/config/shm_util.pc
+	@to_include=$$(realpath -m --relative-to='$(CMAKEDIR)' '$(INCLUDEDIR)') && \
+	for file in $(CMAKE_FILES); do \
+	  sed -e 's/@VERSION@/$(VERSION)/' -e 's/@MAJOR@/$(MAJOR)/' -e 's/@SHARED@/$(SHARED)/' \
+	    -e 's/@SONAME@/$(SONAME)/' -e 's/@STATIC_LIBS@/$(CMAKE_LIBS)/' \
+	    -e "s|@TO_INCLUDE@|$$to_include|" "cmake/$$file.in" > "build/config/$$file" || exit; \
+	done
 
 need-cargo:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
@@ -120,6 +147,33 @@ check-instructions: library
 accept-instructions: library
 	@CC="$(CC)" bench/instructions accept
 
+size: library
+	@CC="$(CC)" c_tests/size
+
+check-install: library command
+	@CC="$(CC)" c_tests/install
+
+check-abi: library
+	@CC="$(CC)" c_tests/abi
+
+abi-accept: need-cc
+	@CC="$(CC)" c_tests/abi accept
+
+# debian/rules says what is in the packages.
+deb: library command
+	@command -v dh >/dev/null 2>&1 || { \
+	  echo "make: 'dh' is not installed: see 'What it needs' in README.md" >&2; exit 1; }
+	rm -rf build/deb
+	mkdir -p build/deb
+	@# A build that ended half-way would leave things in debian.
+	debian/rules clean
+	debian/rules binary PACKAGES='$(CURDIR)/build/deb'
+	debian/rules clean
+	@ls build/deb/*.deb
+
+check-deb: library command
+	@CC="$(CC)" c_tests/deb
+
 # Each function has a page that leads to the one that describes it.
 SECTION_3 = shm_util shm_util_ext
 FUNCTIONS_IN = $(filter-out $(SECTION_3),$(shell \
@@ -141,15 +195,16 @@ uninstall-man:
 install: install-man
 uninstall: uninstall-man
 
-install: $(INSTALLABLE) build/lib/shm_util.pc
-	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)' \
+install: $(INSTALLABLE) configured
+	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(CMAKEDIR)' '$(DESTDIR)$(INCLUDEDIR)' \
 	  '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' \
 	  '$(DESTDIR)$(BASH_COMPLETIONS)' '$(DESTDIR)$(ZSH_COMPLETIONS)' '$(DESTDIR)$(FISH_COMPLETIONS)'
 	$(INSTALL) -m 755 build/lib/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
 	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libshm_util.so'
 	$(INSTALL) -m 644 build/lib/libshm_util.a '$(DESTDIR)$(LIBDIR)/libshm_util.a'
-	$(INSTALL) -m 644 build/lib/shm_util.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc'
+	$(INSTALL) -m 644 build/config/shm_util.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc'
+	$(INSTALL) -m 644 $(CMAKE_FILES:%=build/config/%) '$(DESTDIR)$(CMAKEDIR)'
 	$(INSTALL) -m 644 include/shm_util.h '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
 	$(INSTALL) -m 644 include/shm_util_ext.h '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
 	$(INSTALL) -m 755 build/bin/shmutil '$(DESTDIR)$(BINDIR)/shmutil'
@@ -165,10 +220,12 @@ uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)/$(SHARED)' '$(DESTDIR)$(LIBDIR)/$(SONAME)' \
 	  '$(DESTDIR)$(LIBDIR)/libshm_util.so' '$(DESTDIR)$(LIBDIR)/libshm_util.a' \
 	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h' \
+	  $(CMAKE_FILES:%='$(DESTDIR)$(CMAKEDIR)/%') \
 	  '$(DESTDIR)$(BINDIR)/shmutil' '$(DESTDIR)$(MANDIR)/man1/shmutil.1' \
 	  '$(DESTDIR)$(BASH_COMPLETIONS)/shmutil' '$(DESTDIR)$(ZSH_COMPLETIONS)/_shmutil' \
 	  '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish' \
 	  '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
+	@rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null || true
 
 # Not with the others: with these on the way of all, each program that includes
 # shm_util.h would get the macros.
@@ -185,6 +242,6 @@ uninstall-compat:
 clean:
 	rm -rf build target
 
-.PHONY: all library command build/lib/shm_util.pc need-cargo need-cc demo test examples torture \
-  fuzz bench bench-deps check-instructions accept-instructions install install-man \
-  install-compat uninstall uninstall-man uninstall-compat clean
+.PHONY: all library command configured need-cargo need-cc demo test examples torture fuzz bench \
+  bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
+  deb check-deb install install-man install-compat uninstall uninstall-man uninstall-compat clean

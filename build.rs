@@ -1,5 +1,4 @@
-//! Generates the headers in `include` from the C functions in `src`, and gives
-//! the shared library its SONAME.
+//! Generates the headers in `include` from the C functions in `src`.
 
 use std::path::Path;
 use std::{env, error, fs};
@@ -14,11 +13,6 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         println!("cargo::rerun-if-changed=src/{header}.tail");
         println!("cargo::rerun-if-changed=include/{header}");
     }
-    // Cargo sets none. The number is the crate's major version.
-    println!(
-        "cargo::rustc-cdylib-link-arg=-Wl,-soname,libshm_util.so.{}",
-        env::var("CARGO_PKG_VERSION_MAJOR")?
-    );
     let root = env::var("CARGO_MANIFEST_DIR")?;
     for (header, source) in HEADERS {
         write_header(Path::new(&root), header, source)?;
