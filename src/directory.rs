@@ -10,7 +10,7 @@ use crate::error::{Errno, Error, Quoted, Result, try_to_vec};
 use crate::fork::{Call, Purpose};
 use crate::info::{Info, RegistryInfo};
 use crate::process;
-use crate::registry::{Entry, Lifetime, Listed, Lookup, Name, Names, Registry};
+use crate::registry::{Entry, Lifetime, Listed, Lookup, Name, Names, Registry, Removal};
 use crate::segment::{attach_again, check_name, no_such, set_lifetime};
 use crate::sysv::{Access, Status};
 
@@ -160,10 +160,13 @@ pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
         if !names.has(&entry)? {
             continue;
         }
-        let removed = names.remove(&entry)?;
+        let removal = names.remove_if(&entry, Entry::status_of_any, |_| true)?;
         drop(names);
         drop(mapping);
-        return removed.map_err(failed);
+        return match removal {
+            Removal::Failed(errno) => Err(failed(errno)),
+            _ => Ok(()),
+        };
     }
     Err(restless(name))
 }
@@ -233,12 +236,11 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
     // does not change when the last one was taken away.
     let mapping = attach_again(&entry, Access::ReadOnly);
     let names = registry.lock()?;
-    let decided = names.lifetime(&entry)? == Some(Lifetime::Used)
-        && matches!(
-            entry.status_of_any(),
-            Ok(Some(now)) if is_abandoned(&now, u64::from(mapping.is_some()))
-        );
-    let removed = decided && names.remove(&entry)?.is_ok();
+    let own_mappings = u64::from(mapping.is_some());
+    let removed = names.lifetime(&entry)? == Some(Lifetime::Used)
+        && names.remove_if(&entry, Entry::status_of_any, |now| {
+            is_abandoned(now, own_mappings)
+        })? == Removal::Removed;
     drop(names);
     drop(mapping);
     Ok(removed.then(|| Info::new(name, &entry, &status, lifetime)))

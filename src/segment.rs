@@ -15,7 +15,7 @@ use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::options::Options;
 use crate::process;
-use crate::registry::{Entry, Lifetime, Lookup, NAME_MAX, Name, Names, Registry};
+use crate::registry::{Entry, Lifetime, Lookup, NAME_MAX, Name, Names, Registry, Removal};
 use crate::snapshot::{self, Loaded};
 use crate::sysv::{self, Access, Making, Mapping, Placement, Status, Swapping};
 
@@ -643,20 +643,19 @@ impl Segment {
                 let _ = sysv::remove(self.entry.id);
             }
         })?;
-        match self.entry.status() {
-            Ok(Some(status)) if !is_last(&status) => Ok(Fate::InUse),
-            Ok(Some(_)) if !names.ends_with_its_last_user(&self.entry)? => Ok(Fate::Kept),
-            // Who is about to attach it looks at the name afterwards, and
-            // starts again when it finds it freed.
-            Ok(Some(status)) => match names.remove(&self.entry)? {
-                Ok(()) => Ok(Fate::Deleted),
-                Err(errno) => Err(errno.during(format_args!(
+        if !names.ends_with_its_last_user(&self.entry)? {
+            return Ok(Fate::Kept);
+        }
+        match names.remove_if(&self.entry, Entry::status, &is_last)? {
+            Removal::Removed | Removal::Missing => Ok(Fate::Deleted),
+            Removal::Spared => Ok(Fate::InUse),
+            Removal::Failed(errno) => Err(match self.entry.status() {
+                Ok(Some(status)) => errno.during(format_args!(
                     "delete {self}, which user {} made",
                     status.creator
-                ))),
-            },
-            Ok(None) => names.remove_stale(&self.entry).map(|()| Fate::Deleted),
-            Err(errno) => Err(errno.during(format_args!("look at {self}"))),
+                )),
+                _ => errno.during(format_args!("delete {self}")),
+            }),
         }
     }
 }
@@ -723,32 +722,34 @@ fn attach(
     let begun = process::coarse_time();
     let placement = terms.placement;
     let attached = Mapping::attach(entry.id, placement, terms.access, entry.size);
+    // After a second this process was stopped meanwhile, perhaps for so long
+    // that the identifier is another segment's by now.
+    let is_sure = registry.still_names(&entry) && process::coarse_time() < begun + ID_IS_FRESH;
+    let attached = match attached {
+        Ok(mapping) if is_sure => return Ok(Some(mapping)),
+        attached => attached,
+    };
     let names = registry.lock()?;
     if !names.has(&entry)? {
         return Ok(None);
     }
     match attached {
-        // Nobody can delete it from here on: whoever takes the lock next sees
-        // our mapping.
-        Ok(mapping) if process::coarse_time() < begun + ID_IS_FRESH => Ok(Some(mapping)),
-        // This process was stopped meanwhile, perhaps for so long that the
-        // identifier is another segment's by now.
         Ok(mapping) => match entry.status() {
             Ok(Some(_)) => Ok(Some(mapping)),
             _ => Ok(None),
         },
         Err(errno) => {
-            match entry.status() {
-                Ok(None) => return Ok(None),
-                // Nothing is lost: nobody has seen it.
-                Ok(Some(status))
-                    if origin == Origin::Made
-                        && status.mappings == 0
-                        && !status.was_ever_attached() =>
-                {
-                    let _ = names.remove(&entry)?;
+            let is_gone = match origin {
+                // Nothing is lost with it: nobody has seen it.
+                Origin::Made => {
+                    let is_unseen =
+                        |status: &Status| status.mappings == 0 && !status.was_ever_attached();
+                    names.remove_if(&entry, Entry::status, is_unseen)? == Removal::Missing
                 }
-                _ => {}
+                Origin::Found => entry.status() == Ok(None),
+            };
+            if is_gone {
+                return Ok(None);
             }
             Err(errno.during(format_args!(
                 "attach segment {} (id {}, {} bytes){placement}",

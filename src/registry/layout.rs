@@ -26,7 +26,7 @@ pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
 /// In the first eight bytes: it was taken away, and a new one was born.
 pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The longest name, in bytes.
 pub(crate) const NAME_MAX: usize = 1000;
 
@@ -336,9 +336,11 @@ pub(crate) struct Name<'a> {
 
 impl<'a> Name<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        // A name is looked up in every call, so this is faster than `hash_of`.
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Self {
             bytes,
-            hash: hash_of(bytes.iter().copied()),
+            hash: fold(words_of(bytes).fold(length, |sum, word| mix(sum ^ word))),
         }
     }
 
@@ -348,17 +350,6 @@ impl<'a> Name<'a> {
 
     pub(super) const fn hash(&self) -> u32 {
         self.hash
-    }
-
-    /// Eight bytes at a time, the last ones filled up with zeros.
-    fn words(&self) -> impl Iterator<Item = u64> {
-        self.bytes.chunks(8).map(|chunk| {
-            let mut word = [0; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            u64::from_ne_bytes(word)
-        })
     }
 }
 
@@ -446,7 +437,7 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn set_name(&self, index: usize, name: &Name<'_>) -> Result<(), Damage> {
-        for (place, word) in self.name_cell(index)?.iter().zip(name.words()) {
+        for (place, word) in self.name_cell(index)?.iter().zip(words_of(name.bytes)) {
             place.store(word, Ordering::Relaxed);
         }
         Ok(())
@@ -463,10 +454,9 @@ impl<'a> Table<'a> {
             .ok()
             .filter(|&length| length <= NAME_MAX)
             .ok_or(Damage("the length of a name"))?;
-        let words = cell.iter().map(|word| word.load(Ordering::Relaxed));
-        let bytes = move || words.clone().flat_map(u64::to_ne_bytes).take(length);
-        if hash_of(bytes()) == facts.hash {
-            Ok(bytes())
+        let bytes = bytes_of(cell);
+        if Name::new(bytes.get(..length).unwrap_or(&bytes)).hash == facts.hash {
+            Ok(bytes.into_iter().take(length))
         } else {
             Err(Damage("a name"))
         }
@@ -483,20 +473,45 @@ impl<'a> Table<'a> {
             return Ok(false);
         }
         let cell = self.name_cell(index)?;
-        let stored = || cell.iter().map(|word| word.load(Ordering::Relaxed));
         let length = usize::try_from(facts.length).unwrap_or(usize::MAX);
-        if length == name.bytes.len() && stored().take(length.div_ceil(8)).eq(name.words()) {
+        let words = cell.iter().map(|word| word.load(Ordering::Relaxed));
+        if length == name.bytes.len() && words.take(length.div_ceil(8)).eq(words_of(name.bytes)) {
             return Ok(true);
         }
         // Another name of the same hash, or one that was overwritten? Behind
         // its end that does not matter.
-        let bytes = || stored().flat_map(u64::to_ne_bytes).take(length);
-        if hash_of(bytes()) == facts.hash {
-            Ok(bytes().eq(name.bytes.iter().copied()))
+        let bytes = bytes_of(cell);
+        let stored = Name::new(bytes.get(..length).unwrap_or(&bytes));
+        if stored.hash == facts.hash {
+            Ok(stored.bytes == name.bytes)
         } else {
             Err(Damage("a name"))
         }
     }
+}
+
+fn bytes_of(cell: &NameCell) -> [u8; size_of::<NameCell>()] {
+    let mut bytes = [0; size_of::<NameCell>()];
+    for (place, word) in bytes.chunks_exact_mut(8).zip(cell) {
+        place.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+    }
+    bytes
+}
+
+/// Eight bytes at a time, the last ones filled up with zeros.
+fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let whole = bytes.chunks_exact(8);
+    let rest = whole.remainder();
+    let last = (!rest.is_empty()).then(|| {
+        let mut word = [0; 8];
+        for (to, from) in word.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        u64::from_ne_bytes(word)
+    });
+    whole
+        .map(|chunk| chunk.try_into().map_or(0, u64::from_ne_bytes))
+        .chain(last)
 }
 
 /// FNV-1a in 64 bits, folded to 32 so that all of them matter.

@@ -42,6 +42,7 @@ mod table;
 mod tests;
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -149,6 +150,17 @@ enum Search {
     Vacant(Option<Key>),
     /// What went away meanwhile: start again.
     Gone,
+}
+
+/// What came of removing a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    Removed,
+    /// Its status said that it may not go.
+    Spared,
+    /// It was not there any more.
+    Missing,
+    Failed(Errno),
 }
 
 /// What a segment under one of a name space's keys is.
@@ -501,6 +513,16 @@ impl Registry {
         Ok(names)
     }
 
+    /// Whether the name still belongs to a segment that this process has just
+    /// attached. Then nobody deletes the segment any more: who would have done,
+    /// sees the mapping. False if in doubt; with the lock there is none.
+    pub(crate) fn still_names(&self, entry: &Entry) -> bool {
+        fence(Ordering::SeqCst);
+        self.table().is_ok_and(|table| {
+            table.header.magic() == MAGIC && matches!(table.lifetime(entry), Ok(Some(_)))
+        })
+    }
+
     fn hold<'a>(&self, header: &'a Header, patience: Duration) -> Result<Held<'a>> {
         header.lock.acquire(patience).map_err(|errno| {
             errno.during(format_args!(
@@ -737,22 +759,47 @@ impl Names<'_> {
         self.check(slot.map(|slot| slot.set_state(state)))
     }
 
-    /// Removes a segment and its name; the caller has just seen its status,
-    /// under this lock. If the segment can't be removed (`EPERM`: it is
-    /// another user's), both stay.
-    pub(crate) fn remove(&self, entry: &Entry) -> Result<std::result::Result<(), Errno>> {
-        let Some(lifetime) = self.lifetime(entry)? else {
-            // The name was lost with a registry that was taken away.
-            return Ok(sysv::remove(entry.id));
+    /// Removes a segment and its name, if its status then says that it may go.
+    /// If it can't be removed (`EPERM`: it is another user's), both stay.
+    ///
+    /// That it is about to go is said before its mappings are counted. Who
+    /// attaches it looks at its name afterwards, without the lock (see
+    /// [`Registry::still_names`]): so either is seen by the other.
+    pub(crate) fn remove_if(
+        &self,
+        entry: &Entry,
+        status: impl FnOnce(&Entry) -> std::result::Result<Option<Status>, Errno>,
+        may_go: impl FnOnce(&Status) -> bool,
+    ) -> Result<Removal> {
+        // None if it was lost with a registry that was taken away.
+        let lifetime = self.lifetime(entry)?;
+        if let Some(lifetime) = lifetime {
+            self.set_state(entry, State::Removing(entry.id, lifetime))?;
+            fence(Ordering::SeqCst);
+        }
+        let removal = match status(entry) {
+            Ok(Some(status)) if may_go(&status) => match sysv::remove(entry.id) {
+                Ok(()) => Removal::Removed,
+                Err(errno) => Removal::Failed(errno),
+            },
+            Ok(Some(_)) => Removal::Spared,
+            Ok(None) => Removal::Missing,
+            Err(errno) => Removal::Failed(errno),
         };
-        self.set_state(entry, State::Removing(entry.id, lifetime))?;
-        let result = sysv::remove(entry.id);
-        if result.is_ok() {
+        let Some(lifetime) = lifetime else {
+            return Ok(removal);
+        };
+        let is_gone = match removal {
+            Removal::Removed => true,
+            Removal::Missing => self.presence() != Presence::Elsewhere,
+            Removal::Spared | Removal::Failed(_) => false,
+        };
+        if is_gone {
             self.check(self.table.end(entry.slot))?;
         } else {
             self.set_state(entry, State::Live(entry.id, lifetime))?;
         }
-        Ok(result)
+        Ok(removal)
     }
 
     /// Frees the name of a segment that was removed behind our back, unless it
@@ -785,11 +832,8 @@ impl Names<'_> {
     }
 
     /// Undoes what was begun in one slot: makes it as if the dead process had
-    /// not begun to create, or had come to the end of removing.
-    ///
-    /// Its mappings don't matter: the kernel gives up a dead process's locks
-    /// before its mappings, and whoever else is about to attach the segment
-    /// looks at the slot afterwards.
+    /// not begun to create. What it was removing is removed, unless it is mapped:
+    /// it may have died before it saw that.
     fn undo(&self, used: Used) -> Result<()> {
         let Used { slot, state, facts } = used;
         // The segment that was begun, if there is one and it is not a
@@ -828,15 +872,22 @@ impl Names<'_> {
             // Whoever asked for a kept one died before it was told of it.
             _ => Lifetime::Used,
         };
-        let result = match begun.map(|(id, _)| (id, sysv::remove(id))) {
+        let stays = match (state, begun) {
+            (State::Removing(..), Some((id, status))) if status.mappings > 0 => Some(id),
             // Another user's, so it can't be undone: it is done instead.
-            Some((id, Err(Errno(libc::EPERM | libc::EACCES)))) => self
+            (_, Some((id, _))) => match sysv::remove(id) {
+                Err(Errno(libc::EPERM | libc::EACCES)) => Some(id),
+                _ => None,
+            },
+            (_, None) => None,
+        };
+        self.check(match stays {
+            Some(id) => self
                 .table
                 .slot(slot)
                 .map(|slot| slot.set_state(State::Live(id, lifetime))),
-            _ => self.table.vacate(slot),
-        };
-        self.check(result)
+            None => self.table.vacate(slot),
+        })
     }
 
     fn probe(&self, name: &Name<'_>) -> Result<Probe> {

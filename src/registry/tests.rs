@@ -129,6 +129,42 @@ fn who_died_before_removing_the_segment_has_removed_it() {
 }
 
 #[test]
+fn who_died_before_seeing_that_others_have_the_segment_leaves_it_to_them() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"victim");
+    let mapping = Mapping::attach(entry.id, Placement::Anywhere, Access::ReadWrite, 4096);
+    scratch.set(entry.slot, State::Removing(entry.id, Lifetime::Kept));
+    assert!(!scratch.0.still_names(&entry));
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"victim"), Some(entry));
+    assert!(scratch.0.still_names(&entry));
+    let lifetime = scratch.names().lifetime(&entry);
+    assert_eq!(lifetime.unwrap(), Some(Lifetime::Kept));
+    drop(mapping);
+}
+
+#[test]
+fn a_segment_that_is_being_removed_is_said_to_be_before_its_mappings_are_counted() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"victim");
+    let names = scratch.names();
+    let spared = names.remove_if(
+        &entry,
+        |entry| {
+            // Who attaches it now is not counted, and sees that.
+            assert!(!scratch.0.still_names(entry));
+            entry.status()
+        },
+        |_| false,
+    );
+    assert_eq!(spared.unwrap(), Removal::Spared);
+    assert!(scratch.0.still_names(&entry));
+    let removed = names.remove_if(&entry, Entry::status, |_| true);
+    assert_eq!(removed.unwrap(), Removal::Removed);
+    assert!(!scratch.0.still_names(&entry));
+}
+
+#[test]
 fn who_died_after_removing_the_segment_leaves_a_free_name() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
@@ -202,7 +238,8 @@ fn an_empty_registry_is_removed_and_one_with_names_is_not() {
     let entry = scratch.create(b"name");
     scratch.0.retire_if_empty();
     assert!(exists(scratch.0.key));
-    scratch.names().remove(&entry).unwrap().unwrap();
+    let removal = scratch.names().remove_if(&entry, Entry::status, |_| true);
+    assert_eq!(removal.unwrap(), Removal::Removed);
     scratch.0.retire_if_empty();
     assert!(!exists(scratch.0.key));
 }
