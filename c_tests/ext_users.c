@@ -108,7 +108,22 @@ static void owner (void)
            shmxCreate (NAME, SIZE, SHMX_KEEP, 0600, NULL, &memory) == 0
            && shmxSetPerm (memory, -1, -1, 0) == 0 && is_kept (NAME) == 1
            && shmxRemove (NAME) == 0 && is_kept (NAME) == -1);
-    CHECK ("by shmDestroy it is EACCES", shmDestroy (memory) == EACCES);
+    CHECK ("and its handle is good for that", shmDestroy (memory) == 0);
+    CHECK ("so a mode that is changed in error can be changed back",
+           shmxCreate (NAME, SIZE, 0, 0600, NULL, &memory) == 0
+           && shmxSetPerm (memory, -1, -1, 0) == 0 && shmxSetPerm (memory, -1, -1, 0600) == 0
+           && check_mode (shmId (memory)) == 0600);
+    CHECK ("and the last user deletes it, whatever its mode",
+           shmxSetPerm (memory, -1, -1, 0) == 0 && shmDestroy (memory) == 0
+           && is_kept (NAME) == -1);
+    if (getenv ("UNDER_VALGRIND") != NULL) {
+        check_note ("valgrind says EINVAL for what may not be read");
+    } else {
+        CHECK ("a mode that does not let its maker look at it is EACCES",
+               shmxCreate (NAME, SIZE, SHMX_KEEP, 0200, NULL, &memory) == EACCES
+               && memory == NULL);
+    }
+    CHECK ("and nothing is left", is_kept (NAME) == -1);
 }
 
 static int seen_by_list (const struct ShmxInfo *info, void *context)

@@ -13,11 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define WITH_ADDRESS_SANITIZER 1
+#else
+#define WITH_ADDRESS_SANITIZER 0
+#endif
 
 #define NAME "c_tests/save_load"
 #define SIZE 70001L /* more than a pipe holds, and no whole pages */
@@ -285,6 +293,35 @@ static void errors (void)
     CHECK ("no descriptor is left open", entries_in ("/proc/self/fd") == descriptors);
 }
 
+static void use_up_memory (void)
+{
+    struct rlimit limit = {0, RLIM_INFINITY};
+    size_t size;
+    int saved, loaded;
+
+    if (setrlimit (RLIMIT_AS, &limit) != 0) {
+        _exit (1);
+    }
+    for (size = 65536; size > 8; size /= 2) {
+        while (malloc (size) != NULL) {
+        }
+    }
+    saved = shmSave (memory, check_path ("no memory"));
+    loaded = shmLoad (memory, check_path ("some"));
+    _exit (saved == ENOMEM && loaded == ENOMEM ? 0 : 2);
+}
+
+static void without_memory (void)
+{
+    if (getenv ("UNDER_VALGRIND") != NULL || WITH_ADDRESS_SANITIZER) {
+        check_note ("memory can't be used up here");
+        return;
+    }
+    make_file (check_path ("some"), 9, 10, 0600);
+    CHECK ("without memory both are ENOMEM", check_child (use_up_memory) == 0);
+    CHECK ("and no file is made", type_of (check_path ("no memory")) == -1);
+}
+
 static void without_waiting (void)
 {
     const char *path = check_path ("not waited for");
@@ -415,6 +452,162 @@ static void links (void)
     refused_load ("a link to itself", check_path ("links/loop"), ELOOP);
     CHECK ("no other file is made beside the links", entries_in (check_path ("links")) == 8);
     CHECK ("nor beside the target", entries_in (check_path ("links/deep")) == 4);
+}
+
+/* ---- what others may put in the way ------------------------------------------------------ */
+
+static void traps (void)
+{
+    char precious[1024];
+
+    strcpy (precious, check_path ("precious"));
+    make_file (precious, 9, 10, 0600);
+    CHECK ("directories are made", mkdir (check_path ("everybody's"), 0700) == 0
+           && chmod (check_path ("everybody's"), 01777) == 0
+           && mkdir (check_path ("ours"), 0700) == 0);
+    CHECK ("links are made", symlink (precious, check_path ("everybody's/trap")) == 0
+           && symlink ("new", check_path ("everybody's/dangling trap")) == 0
+           && symlink ("own", check_path ("everybody's/link")) == 0
+           && symlink ("own", check_path ("ours/link")) == 0);
+    if (lchown (check_path ("everybody's/trap"), 1, 1) != 0
+        || lchown (check_path ("everybody's/dangling trap"), 1, 1) != 0
+        || lchown (check_path ("ours/link"), 1, 1) != 0) {
+        check_note ("links cannot be given away here: others' are not checked");
+        return;
+    }
+    fill_segment (3);
+    refused_save ("another user's link where everybody may make links",
+                  check_path ("everybody's/trap"), EACCES);
+    CHECK ("where it leads to is as it was", file_holds (precious, 9, 10));
+    refused_save ("such a link to nothing", check_path ("everybody's/dangling trap"), EACCES);
+    CHECK ("nothing is made there", type_of (check_path ("everybody's/new")) == -1);
+    CHECK ("one's own link is followed", shmSave (memory, check_path ("everybody's/link")) == 0
+           && file_holds (check_path ("everybody's/own"), 3, SIZE));
+    CHECK ("another user's elsewhere is, too", shmSave (memory, check_path ("ours/link")) == 0
+           && file_holds (check_path ("ours/own"), 3, SIZE));
+}
+
+/* A save that is killed at the wrong moment leaves a file of such a name. */
+static void leftovers (void)
+{
+    char leftover[1024], precious[1024];
+    int file;
+
+    strcpy (leftover, check_path ("left/.saved.shm_util"));
+    strcpy (precious, check_path ("left/precious"));
+    CHECK ("a directory is made", mkdir (check_path ("left"), 0700) == 0);
+    make_file (check_path ("left/saved"), 9, 10, 0640);
+    make_file (leftover, 8, 10, 0640);
+    fill_segment (4);
+    CHECK ("a save beside what one has left returns 0",
+           shmSave (memory, check_path ("left/saved")) == 0);
+    CHECK ("it has its own bytes", file_holds (check_path ("left/saved"), 4, SIZE));
+    CHECK ("nothing is left any more", entries_in (check_path ("left")) == 3);
+
+    make_file (leftover, 8, 10, 0640);
+    file = open (leftover, O_RDONLY);
+    CHECK ("one that is at work has locked its file", flock (file, LOCK_EX) == 0);
+    CHECK ("beside it a save returns 0", shmSave (memory, check_path ("left/saved")) == 0);
+    CHECK ("and leaves it alone", file_holds (leftover, 8, 10));
+    close (file);
+
+    CHECK ("a file of another mode is no save's", chmod (leftover, 0644) == 0
+           && shmSave (memory, check_path ("left/saved")) == 0 && file_holds (leftover, 8, 10));
+    unlink (leftover);
+    make_file (precious, 9, 10, 0640);
+    CHECK ("nor is a link", symlink ("precious", leftover) == 0
+           && shmSave (memory, check_path ("left/saved")) == 0
+           && type_of (leftover) == S_IFLNK && file_holds (precious, 9, 10));
+    CHECK ("the saved file is a file", type_of (check_path ("left/saved")) == S_IFREG
+           && mode_of (check_path ("left/saved")) == 0640);
+    CHECK ("and nothing else is there", entries_in (check_path ("left")) == 5);
+}
+
+/* An access control list as the kernel has it: version 2, then tag, rights, and whose. */
+#define ACL_SIZE (4 + 5 * 8)
+#define ACCESS_LIST "system.posix_acl_access"
+
+static void make_acl (unsigned char acl[ACL_SIZE])
+{
+    static const unsigned char entries[5][2] = {{1, 6}, {2, 6}, {4, 0}, {16, 6}, {32, 0}};
+    int i;
+
+    memset (acl, 0xff, ACL_SIZE);
+    memset (acl, 0, 4);
+    acl[0] = 2;
+    for (i = 0; i < 5; i++) {
+        unsigned char *entry = acl + 4 + i * 8;
+
+        entry[0] = entries[i][0];
+        entry[1] = entry[3] = 0;
+        entry[2] = entries[i][1];
+        if (entry[0] == 2) {
+            memset (entry + 4, 0, 4);
+            entry[4] = 99;
+        }
+    }
+}
+
+static void access_control_lists (void)
+{
+    const char *path = check_path ("lists/file");
+    unsigned char acl[ACL_SIZE], found[ACL_SIZE + 1];
+
+    make_acl (acl);
+    CHECK ("a directory is made", mkdir (check_path ("lists"), 0700) == 0);
+    make_file (path, 9, 10, 0600);
+    if (setxattr (path, ACCESS_LIST, acl, ACL_SIZE, 0) != 0) {
+        check_note ("there are no access control lists here: they are not checked");
+        return;
+    }
+    fill_segment (5);
+    CHECK ("a file with an access control list is saved over", shmSave (memory, path) == 0
+           && file_holds (path, 5, SIZE));
+    CHECK ("it keeps the list", getxattr (path, ACCESS_LIST, found, sizeof found) == ACL_SIZE
+           && memcmp (acl, found, ACL_SIZE) == 0);
+    CHECK ("the directory has one for new files",
+           setxattr (check_path ("lists"), "system.posix_acl_default", acl, ACL_SIZE, 0) == 0);
+    CHECK ("a file without one is saved over", removexattr (path, ACCESS_LIST) == 0
+           && chmod (path, 0640) == 0 && shmSave (memory, path) == 0);
+    CHECK ("it gets none", getxattr (path, ACCESS_LIST, found, sizeof found) == -1
+           && errno == ENODATA && mode_of (path) == 0640);
+    CHECK ("a new file gets the directory's",
+           shmSave (memory, check_path ("lists/new")) == 0
+           && getxattr (check_path ("lists/new"), ACCESS_LIST, found, sizeof found) == ACL_SIZE);
+}
+
+/* What another process, or thread, has open. */
+static void links_in_proc (void)
+{
+    const char *path = check_path ("named");
+    int ends[2];
+    int file;
+
+    make_file (path, 9, 10, 0600);
+    file = open (path, O_RDWR);
+    fill_segment (6);
+    CHECK ("a save to what a process has open returns 0",
+           shmSave (memory, check_text ("/proc/%ld/fd/%d", (long) getpid (), file)) == 0);
+    CHECK ("its file has the bytes", file_holds (path, 6, SIZE));
+    CHECK ("it is another file by then", descriptor_holds (file, 9, 10));
+    close (file);
+
+    file = open (path, O_RDWR);
+    unlink (path);
+    fill_segment (7);
+    CHECK ("a save to an open file without a name returns 0",
+           shmSave (memory, check_text ("/proc/%ld/fd/%d", (long) getpid (), file)) == 0);
+    CHECK ("that file has the bytes", descriptor_holds (file, 7, SIZE));
+    CHECK ("and gets no name", type_of (path) == -1
+           && type_of (check_text ("%s (deleted)", path)) == -1);
+    close (file);
+
+    CHECK ("a pipe is made", pipe (ends) == 0 && fcntl (ends[1], F_SETPIPE_SZ, SIZE) >= SIZE);
+    CHECK ("a save to a pipe that way returns 0",
+           shmSave (memory, check_text ("/proc/thread-self/fd/%d", ends[1])) == 0);
+    close (ends[1]);
+    CHECK ("the bytes come out", descriptor_holds (ends[0], 7, SIZE));
+    close (ends[0]);
 }
 
 /* ---- permissions --------------------------------------------------------------------- */
@@ -798,10 +991,15 @@ int main (void)
     other_sizes ();
     names_of_files ();
     errors ();
+    without_memory ();
     without_waiting ();
     modes ();
     owners ();
     links ();
+    traps ();
+    leftovers ();
+    access_control_lists ();
+    links_in_proc ();
     permissions ();
     fifos ();
     devices ();

@@ -43,7 +43,7 @@ pub fn info(name: impl AsRef<[u8]>) -> Result<Info> {
     let _call = begin(name)?;
     with_entry(name, |_, names, entry| {
         let failed = |errno: Errno| errno.during(format_args!("look at segment {}", Quoted(name)));
-        let Some(status) = entry.status_of_any().map_err(failed)? else {
+        let Some(status) = entry.status().map_err(failed)? else {
             return Ok(None);
         };
         let lifetime = names.lifetime(entry)?.unwrap_or(Lifetime::Used);
@@ -86,7 +86,7 @@ pub fn list() -> Result<Vec<Info>> {
     } in listed
     {
         let status = entry
-            .status_of_any()
+            .status()
             .map_err(|errno| errno.during(format_args!("look at segment {}", Quoted(&name))))?;
         // Removed since, or behind our back.
         let Some(status) = status else { continue };
@@ -148,19 +148,22 @@ pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
     let failed = |errno: Errno| errno.during(format_args!("remove segment {}", Quoted(name)));
     for _ in 0..ATTEMPTS {
         let (registry, entry) = with_entry(name, |registry, _, entry| {
-            if let Some(status) = entry.status_of_any().map_err(failed)? {
+            if let Some(status) = entry.status().map_err(failed)? {
                 entry.may_be_removed(&status).map_err(failed)?;
             }
             Ok(Some((Arc::clone(registry), *entry)))
         })?;
-        // If nobody else has it, its memory is freed with this mapping, that is,
-        // without the lock.
-        let mapping = attach_again(&entry, Access::ReadOnly);
         let names = registry.lock()?;
         if !names.has(&entry)? {
             continue;
         }
-        let removal = names.remove_if(&entry, Entry::status_of_any, |_| true)?;
+        // If nobody else has it, its memory is freed with this mapping, that is,
+        // without the lock.
+        let mut mapping = None;
+        let removal = names.remove_if(&entry, |_| {
+            mapping = attach_again(&entry, Access::ReadOnly);
+            true
+        })?;
         drop(names);
         drop(mapping);
         return match removal {
@@ -212,11 +215,8 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
         entry,
         lifetime,
     } = one;
-    // Whether it is one to be removed, but for so many mappings of our own.
-    let is_abandoned = |status: &Status, own_mappings| {
-        status.mappings <= own_mappings && age(&entry, status) >= minimum_age
-    };
-    let status = match entry.status_of_any() {
+    let is_abandoned = |status: &Status| status.mappings == 0 && age(&entry, status) >= minimum_age;
+    let status = match entry.status() {
         Ok(Some(status)) => status,
         Ok(None) => {
             // Removed behind our back: so is its name.
@@ -226,20 +226,23 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
         Err(_) => return Ok(None),
     };
     if lifetime == Lifetime::Kept
-        || !is_abandoned(&status, 0)
+        || !is_abandoned(&status)
         || entry.may_be_removed(&status).is_err()
     {
         return Ok(None);
     }
-    // As in `remove`. That was a look only: it is decided under the lock, and
-    // who is about to attach it then looks at its name afterwards. Our mapping
-    // does not change when the last one was taken away.
-    let mapping = attach_again(&entry, Access::ReadOnly);
+    // That was a look only: it is decided under the lock. And only then is it
+    // mapped, as in `remove`: whoever leaves it meanwhile must not take this
+    // mapping for another user's, and leave the segment to it.
     let names = registry.lock()?;
-    let own_mappings = u64::from(mapping.is_some());
+    let mut mapping = None;
     let removed = names.lifetime(&entry)? == Some(Lifetime::Used)
-        && names.remove_if(&entry, Entry::status_of_any, |now| {
-            is_abandoned(now, own_mappings)
+        && names.remove_if(&entry, |now| {
+            let goes = is_abandoned(now);
+            if goes {
+                mapping = attach_again(&entry, Access::ReadOnly);
+            }
+            goes
         })? == Removal::Removed;
     drop(names);
     drop(mapping);

@@ -76,7 +76,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, process::strerror(self.errno))
+        // Empty where there was no memory for it.
+        if !self.what.is_empty() {
+            write!(f, "{}: ", self.what)?;
+        }
+        write!(f, "{}", process::strerror(self.errno))
     }
 }
 
@@ -110,6 +114,15 @@ pub(crate) fn text(arguments: fmt::Arguments<'_>) -> String {
     cautious.0
 }
 
+/// `ENOMEM` where memory is short. For what the standard library does with
+/// paths: it takes some, and would end the program if there were none.
+pub(crate) fn require_memory() -> std::result::Result<(), Errno> {
+    let mut some = Vec::<u8>::new();
+    let result = some.try_reserve_exact(16 * libc::PATH_MAX as usize);
+    std::hint::black_box(&mut some);
+    result.map_err(|_| Errno(libc::ENOMEM))
+}
+
 /// Copies bytes without aborting the program where memory is short.
 pub(crate) fn try_to_vec(bytes: &[u8]) -> std::result::Result<Vec<u8>, Errno> {
     let mut copy = Vec::new();
@@ -119,8 +132,8 @@ pub(crate) fn try_to_vec(bytes: &[u8]) -> std::result::Result<Vec<u8>, Errno> {
     Ok(copy)
 }
 
-/// Shows a name or a file name on one line: control characters and bytes that
-/// are not UTF-8 are escaped, everything else is as it is.
+/// Shows a name or a file name on one line: what is not UTF-8, or changes how
+/// the line is shown, is escaped, everything else is as it is.
 pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
@@ -128,7 +141,7 @@ impl fmt::Display for Quoted<'_> {
         f.write_char('\'')?;
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if character.is_control() {
+                if is_control(character) {
                     write!(f, "{}", character.escape_default())?;
                 } else {
                     f.write_char(character)?;
@@ -142,9 +155,25 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Also those that only bidirectional text has: they put what follows elsewhere.
+fn is_control(character: char) -> bool {
+    let is_bidirectional = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    character.is_control() || is_bidirectional
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_change_the_line_is_escaped() {
+        let name = "a\u{202e}b\u{2066}\x1b\u{e9}";
+        let shown = Quoted(name.as_bytes()).to_string();
+        assert_eq!(shown, "'a\\u{202e}b\\u{2066}\\u{1b}\u{e9}'");
+    }
 
     #[test]
     fn an_error_says_what_failed_with_what_and_why() {

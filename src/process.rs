@@ -2,6 +2,7 @@
 //! credentials, the C library's `errno` and streams. Thin safe wrappers.
 
 use std::ffi::{CStr, c_char, c_int};
+use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -207,15 +208,26 @@ pub(crate) fn set_errno(value: c_int) {
     unsafe { *place = value };
 }
 
-/// The text of strerror(3).
-pub(crate) fn strerror(errno: i32) -> String {
-    let mut buffer: [c_char; 256] = [0; 256];
+/// The text of strerror(3), which takes no memory.
+pub(crate) fn strerror(errno: i32) -> impl fmt::Display {
+    let mut text: [c_char; 256] = [0; 256];
     // SAFETY: the buffer has the length that is told. libc binds the POSIX
     // form, which writes a string that ends with a NUL.
-    unsafe { libc::strerror_r(errno, buffer.as_mut_ptr(), buffer.len()) };
-    // SAFETY: the buffer was all NUL, and strerror_r leaves one at the end.
-    let text = unsafe { CStr::from_ptr(buffer.as_ptr()) };
-    crate::error::text(format_args!("{}", text.to_string_lossy()))
+    unsafe { libc::strerror_r(errno, text.as_mut_ptr(), text.len()) };
+    Text(text)
+}
+
+struct Text([c_char; 256]);
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: the buffer was all NUL, and strerror_r leaves one at the end.
+        let text = unsafe { CStr::from_ptr(self.0.as_ptr()) };
+        for chunk in text.to_bytes().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+        }
+        Ok(())
+    }
 }
 
 /// One of the C library's streams.

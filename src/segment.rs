@@ -646,7 +646,7 @@ impl Segment {
         if !names.ends_with_its_last_user(&self.entry)? {
             return Ok(Fate::Kept);
         }
-        match names.remove_if(&self.entry, Entry::status, &is_last)? {
+        match names.remove_if(&self.entry, &is_last)? {
             Removal::Removed | Removal::Missing => Ok(Fate::Deleted),
             Removal::Spared => Ok(Fate::InUse),
             Removal::Failed(errno) => Err(match self.entry.status() {
@@ -744,7 +744,7 @@ fn attach(
                 Origin::Made => {
                     let is_unseen =
                         |status: &Status| status.mappings == 0 && !status.was_ever_attached();
-                    names.remove_if(&entry, Entry::status, is_unseen)? == Removal::Missing
+                    names.remove_if(&entry, is_unseen)? == Removal::Missing
                 }
                 Origin::Found => entry.status() == Ok(None),
             };

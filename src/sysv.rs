@@ -130,39 +130,32 @@ const fn to_c(key: Key) -> libc::key_t {
     libc::key_t::from_ne_bytes(key.to_ne_bytes())
 }
 
+/// `IPC_STAT`, also of a segment that this process may not read: what `ipcs -m`
+/// shows to everybody. `EACCES` on a kernel older than Linux 4.17 only.
 fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
-    let mut status = MaybeUninit::<libc::shmid_ds>::uninit();
+    // Zeros for valgrind, which does not know SHM_STAT_ANY.
+    let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
     // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
-    cerr(unsafe { libc::shmctl(id, libc::IPC_STAT, status.as_mut_ptr()) })?;
-    // SAFETY: IPC_STAT succeeded, so the kernel has filled it in.
-    Ok(unsafe { status.assume_init() })
-}
-
-/// `IPC_STAT`. A segment marked for deletion shows key 0.
-pub(crate) fn status(id: Id) -> Result<Status, Errno> {
-    raw_status(id).map(Status::from)
-}
-
-/// The same of a segment that this process may not read: what `ipcs -m` shows
-/// to everybody.
-pub(crate) fn status_of_any(id: Id) -> Result<Status, Errno> {
-    match status(id) {
+    match cerr(unsafe { libc::shmctl(id, libc::IPC_STAT, raw.as_mut_ptr()) }) {
         Err(Errno(libc::EACCES)) => {}
-        result => return result,
+        // SAFETY: it is zero, or the kernel has filled it in.
+        result => return result.map(|_| unsafe { raw.assume_init() }),
     }
     for bits in INDEX_BITS {
         let index = id & ((1 << bits) - 1);
-        // Zeros for valgrind, which does not know the command.
-        let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
-        // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+        // SAFETY: as above.
         let found = unsafe { libc::shmctl(index, SHM_STAT_ANY, raw.as_mut_ptr()) };
         if found == id {
-            // SAFETY: SHM_STAT_ANY succeeded, so the kernel has filled it in.
-            return Ok(Status::from(unsafe { raw.assume_init() }));
+            // SAFETY: as above.
+            return Ok(unsafe { raw.assume_init() });
         }
     }
-    // A kernel older than Linux 4.17.
     Err(Errno(libc::EACCES))
+}
+
+/// What the kernel knows of a segment. One marked for deletion shows key 0.
+pub(crate) fn status(id: Id) -> Result<Status, Errno> {
+    raw_status(id).map(Status::from)
 }
 
 /// All segments whose status this process may know.

@@ -56,7 +56,7 @@ pub(crate) fn survive_damage(data: &[u8]) {
         }
     }
     let _ = registry.lock_within(SHORT).map(|locked| {
-        let _ = locked.remove_if(&entries[0], Entry::status, |_| true);
+        let _ = locked.remove_if(&entries[0], |_| true);
         let _ = locked.recover();
     });
 

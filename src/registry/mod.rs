@@ -768,7 +768,6 @@ impl Names<'_> {
     pub(crate) fn remove_if(
         &self,
         entry: &Entry,
-        status: impl FnOnce(&Entry) -> std::result::Result<Option<Status>, Errno>,
         may_go: impl FnOnce(&Status) -> bool,
     ) -> Result<Removal> {
         // None if it was lost with a registry that was taken away.
@@ -777,7 +776,7 @@ impl Names<'_> {
             self.set_state(entry, State::Removing(entry.id, lifetime))?;
             fence(Ordering::SeqCst);
         }
-        let removal = match status(entry) {
+        let removal = match entry.status() {
             Ok(Some(status)) if may_go(&status) => match sysv::remove(entry.id) {
                 Ok(()) => Removal::Removed,
                 Err(errno) => Removal::Failed(errno),
@@ -925,19 +924,7 @@ impl Entry {
     /// The segment's status now; `None` if it is not there any more, also if
     /// its identifier is somebody else's by now.
     pub(crate) fn status(&self) -> std::result::Result<Option<Status>, Errno> {
-        self.own(sysv::status(self.id))
-    }
-
-    /// The same, also of a segment that this process may not read.
-    pub(crate) fn status_of_any(&self) -> std::result::Result<Option<Status>, Errno> {
-        self.own(sysv::status_of_any(self.id))
-    }
-
-    fn own(
-        &self,
-        status: std::result::Result<Status, Errno>,
-    ) -> std::result::Result<Option<Status>, Errno> {
-        match status {
+        match sysv::status(self.id) {
             Ok(status) => Ok((status.key == self.key).then_some(status)),
             Err(Errno(libc::EINVAL | libc::EIDRM)) => Ok(None),
             Err(errno) => Err(errno),
@@ -967,11 +954,7 @@ impl Entry {
             return Ok(());
         }
         // Who has the capability may change it too, if only to what it is.
-        sysv::set(self.id, sysv::Change::default()).map_err(|errno| match errno {
-            // Not even read it.
-            Errno(libc::EACCES) => Errno(libc::EPERM),
-            errno => errno,
-        })
+        sysv::set(self.id, sysv::Change::default())
     }
 }
 

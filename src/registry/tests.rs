@@ -148,18 +148,12 @@ fn a_segment_that_is_being_removed_is_said_to_be_before_its_mappings_are_counted
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
     let names = scratch.names();
-    let spared = names.remove_if(
-        &entry,
-        |entry| {
-            // Who attaches it now is not counted, and sees that.
-            assert!(!scratch.0.still_names(entry));
-            entry.status()
-        },
-        |_| false,
-    );
+    // Who attaches it before its mappings are counted is counted, and who does
+    // so afterwards sees that it is to go.
+    let spared = names.remove_if(&entry, |_| scratch.0.still_names(&entry));
     assert_eq!(spared.unwrap(), Removal::Spared);
     assert!(scratch.0.still_names(&entry));
-    let removed = names.remove_if(&entry, Entry::status, |_| true);
+    let removed = names.remove_if(&entry, |_| true);
     assert_eq!(removed.unwrap(), Removal::Removed);
     assert!(!scratch.0.still_names(&entry));
 }
@@ -238,7 +232,7 @@ fn an_empty_registry_is_removed_and_one_with_names_is_not() {
     let entry = scratch.create(b"name");
     scratch.0.retire_if_empty();
     assert!(exists(scratch.0.key));
-    let removal = scratch.names().remove_if(&entry, Entry::status, |_| true);
+    let removal = scratch.names().remove_if(&entry, |_| true);
     assert_eq!(removal.unwrap(), Removal::Removed);
     scratch.0.retire_if_empty();
     assert!(!exists(scratch.0.key));

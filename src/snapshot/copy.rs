@@ -5,13 +5,15 @@
 //! segment meanwhile; and if the program has unmapped it behind our back,
 //! that is `EFAULT`, not a crash.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CString, OsStr, c_int};
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::atomic::AtomicU8;
 
 use super::large::BLOCK;
@@ -220,6 +222,73 @@ pub(super) fn link(file: &File, path: &Path) -> Result<(), Errno> {
         Ok(())
     } else {
         Err(Errno::from(io::Error::last_os_error()))
+    }
+}
+
+/// Where a symbolic link leads that was opened itself (`O_PATH`).
+pub(super) fn target_of(link: &File) -> Result<PathBuf, Errno> {
+    let mut buffer = [0_u8; libc::PATH_MAX as usize];
+    // SAFETY: the name is a string, and there is room for as many bytes as are
+    // told.
+    let length = unsafe {
+        libc::readlinkat(
+            link.as_raw_fd(),
+            c"".as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+        )
+    };
+    let target = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
+    let target = buffer.get(..target).unwrap_or(&buffer);
+    Ok(PathBuf::from(OsStr::from_bytes(target)))
+}
+
+/// Whether a file is one of /proc's, where a link may lead to what has no name.
+pub(super) fn is_in_proc(file: &File) -> bool {
+    let mut status = MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
+    let result = unsafe { libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) };
+    // SAFETY: it is zero, or the kernel has filled it in.
+    result == 0 && unsafe { status.assume_init() }.f_type == libc::PROC_SUPER_MAGIC
+}
+
+/// Locks a file (flock(2)) until it is closed, at the latest by the death of the
+/// process. False if somebody else has it locked, or it can't be.
+pub(super) fn try_to_lock(file: &File) -> bool {
+    // SAFETY: the descriptor is open.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+}
+
+/// Gives a file the access control list of another (see acl(5)), which is more
+/// than its mode says; or none, where it got one from its directory.
+pub(super) fn access_control_list(from: &File, to: &File) -> Result<(), Errno> {
+    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+    let name = c"system.posix_acl_access".as_ptr();
+    // SAFETY: the name is a string; no bytes are asked for, only their number.
+    let size = unsafe { libc::fgetxattr(from, name, ptr::null_mut(), 0) };
+    let Ok(size @ 1..) = usize::try_from(size) else {
+        // There is none, or the file system has no such lists. The new file may
+        // have none to remove either.
+        // SAFETY: the name is a string.
+        unsafe { libc::fremovexattr(to, name) };
+        return Ok(());
+    };
+    let mut list = Vec::<u8>::new();
+    list.try_reserve_exact(size)
+        .map_err(|_| Errno(libc::ENOMEM))?;
+    list.resize(size, 0);
+    // SAFETY: there is room for as many bytes as are told.
+    let size = unsafe { libc::fgetxattr(from, name, list.as_mut_ptr().cast(), list.len()) };
+    let copied = usize::try_from(size).is_ok_and(|size| {
+        // SAFETY: as many bytes were written as are told, or fewer.
+        size <= list.len()
+            && unsafe { libc::fsetxattr(to, name, list.as_ptr().cast(), size, 0) == 0 }
+    });
+    // Without it the file would be other people's than it was.
+    if copied {
+        Ok(())
+    } else {
+        Err(Errno(libc::EPERM))
     }
 }
 

@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
-use crate::error::{Errno, Quoted, Result};
+use crate::error::{Errno, Quoted, Result, require_memory};
 use crate::process::Uncancelled;
 
 /// What a load did.
@@ -60,7 +60,8 @@ impl Loaded {
 /// Writes all bytes to a file, all or nothing.
 pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
     let _uncancelled = Uncancelled::new();
-    target::write(bytes, path).map_err(|errno| {
+    let saved = require_memory().and_then(|()| target::write(bytes, path));
+    saved.map_err(|errno| {
         errno.during(format_args!(
             "save {} bytes to {}",
             bytes.len(),
@@ -73,7 +74,8 @@ pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
 pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
     let _uncancelled = Uncancelled::new();
     let file = Quoted(path.as_os_str().as_bytes());
-    let loaded = read(bytes, path)
+    let loaded = require_memory()
+        .and_then(|()| read(bytes, path))
         .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
     if loaded.bytes == 0 {
         return Err(Errno(libc::EINVAL).during(format_args!("load {file}, which is empty")));

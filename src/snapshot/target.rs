@@ -11,7 +11,9 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
@@ -22,6 +24,10 @@ use crate::process;
 
 /// As many symbolic links as the kernel follows.
 const MAXIMUM_LINKS: usize = 40;
+
+/// The bits of a directory in which everybody may make files, and remove only
+/// their own.
+const STICKY_FOR_ALL: u32 = 0o1002;
 
 /// How often a file that comes and goes is looked at again.
 const ATTEMPTS: usize = 100;
@@ -81,9 +87,9 @@ pub(super) fn write(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
 }
 
 fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(), Errno> {
-    let path = match resolve(path)? {
+    let (path, name) = match resolve(path)? {
         Resolved::Descriptor(file) => return straight(bytes, file, durability),
-        Resolved::Path(path) => path,
+        Resolved::Named { path, name } => (path, name),
     };
     let opened = OpenOptions::new()
         .write(true)
@@ -93,23 +99,59 @@ fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(
         Ok(file) => {
             let file = above_standard(file)?;
             let metadata = file.metadata()?;
+            may_write(&path, &metadata)?;
             if !metadata.is_file() {
                 return straight(bytes, file, durability);
             }
-            match fs::symlink_metadata(&path) {
+            match fs::symlink_metadata(&name) {
                 Ok(found) if is_same_file(&found, &metadata) => {}
-                // Another one has come to the path.
-                Ok(_) => return Err(Errno(libc::EEXIST)),
                 // A link in /proc to a file that has no path.
-                Err(_) => return in_place(bytes, file, durability),
+                _ if path != name => return in_place(bytes, file, durability),
+                // Another one has come to the path.
+                _ => return Err(Errno(libc::EEXIST)),
             }
-            match replace(bytes, &path, Some(&metadata), durability) {
-                Err(errno) if is_about_the_directory(errno) => in_place(bytes, file, durability),
-                result => result,
+            let old = Old {
+                file: &file,
+                metadata: &metadata,
+            };
+            match replace(bytes, &name, Some(old), durability)? {
+                Replaced::Done => Ok(()),
+                Replaced::NotAllowed => in_place(bytes, file, durability),
             }
         }
-        Err(Errno(libc::ENOENT)) => replace(bytes, &path, None, durability),
+        Err(Errno(libc::ENOENT)) => match replace(bytes, &name, None, durability)? {
+            Replaced::Done => Ok(()),
+            Replaced::NotAllowed => Err(Errno(libc::EACCES)),
+        },
         Err(errno) => Err(errno),
+    }
+}
+
+/// The file that is to be replaced.
+#[derive(Clone, Copy)]
+struct Old<'a> {
+    file: &'a File,
+    metadata: &'a Metadata,
+}
+
+/// Whether the kernel lets those write to a file of another user's who ask for
+/// it to be made if need be, as fopen(3) does: where everybody may make files,
+/// it may be a trap (`fs.protected_regular` and `fs.protected_fifos`, see
+/// proc(5)).
+fn may_write(path: &Path, found: &Metadata) -> Result<(), Errno> {
+    let kind = found.file_type();
+    if !(kind.is_file() || kind.is_fifo()) || found.uid() == process::effective_user() {
+        return Ok(());
+    }
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(path);
+    match opened.map_err(Errno::from) {
+        Err(errno @ Errno(libc::EACCES)) => Err(errno),
+        _ => Ok(()),
     }
 }
 
@@ -128,8 +170,10 @@ fn is_alike(one: &Metadata, other: &Metadata) -> bool {
 enum Resolved {
     /// What the process has open already.
     Descriptor(File),
-    /// A file, or one that is to be made.
-    Path(PathBuf),
+    /// A file, or one that is to be made: where it is opened, and which name it
+    /// has. They differ where a link in /proc leads to what is open elsewhere,
+    /// which need not have that name, or any.
+    Named { path: PathBuf, name: PathBuf },
 }
 
 fn resolve(path: &Path) -> Result<Resolved, Errno> {
@@ -138,12 +182,53 @@ fn resolve(path: &Path) -> Result<Resolved, Errno> {
         if let Some(file) = inherited(&path)? {
             return Ok(Resolved::Descriptor(file));
         }
-        match fs::read_link(&path) {
-            Ok(target) => path = directory_of(&path).join(target),
-            Err(_) => return Ok(Resolved::Path(path)),
+        if fs::read_link(&path).is_err() {
+            let name = path.clone();
+            return Ok(Resolved::Named { path, name });
         }
+        let Some(link) = Link::open(&path)? else {
+            return Err(Errno(libc::EEXIST));
+        };
+        let name = directory_of(&path).join(link.target);
+        if link.is_in_proc {
+            return Ok(Resolved::Named { path, name });
+        }
+        path = name;
     }
     Err(Errno(libc::ELOOP))
+}
+
+/// A symbolic link that may be followed.
+struct Link {
+    target: PathBuf,
+    is_in_proc: bool,
+}
+
+impl Link {
+    /// `None` if it is none any more. `EACCES` if everybody may make links here
+    /// and this is another user's: it may be a trap. What the kernel does where
+    /// `fs.protected_symlinks` is set (see proc(5)), but nobody can put another
+    /// link there between this look and the kernel's.
+    fn open(path: &Path) -> Result<Option<Self>, Errno> {
+        let link = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
+            .open(path)?;
+        let metadata = link.metadata()?;
+        if !metadata.is_symlink() {
+            return Ok(None);
+        }
+        let directory = directory_of(path).metadata()?;
+        let is_everybodys = directory.mode() & STICKY_FOR_ALL == STICKY_FOR_ALL;
+        let trusted = [process::effective_user(), directory.uid()];
+        if is_everybodys && !trusted.contains(&metadata.uid()) {
+            return Err(Errno(libc::EACCES));
+        }
+        Ok(Some(Self {
+            target: copy::target_of(&link)?,
+            is_in_proc: copy::is_in_proc(&link),
+        }))
+    }
 }
 
 /// A descriptor that the process has already, if that is what the path says:
@@ -201,29 +286,45 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Puts a new file in the place of the one that `path` names, which has the
-/// metadata `old` if it exists. After an error the old one is whole.
+/// What came of replacing a file.
+enum Replaced {
+    Done,
+    /// Nothing was done: the directory does not allow it.
+    NotAllowed,
+}
+
+/// Puts a new file in the place of the one that `path` names, `old` if it
+/// exists. After an error the old one is whole.
 fn replace(
     bytes: &[AtomicU8],
     path: &Path,
-    old: Option<&Metadata>,
+    old: Option<Old<'_>>,
     durability: Durability,
-) -> Result<(), Errno> {
+) -> Result<Replaced, Errno> {
     // A name that the kernel takes for a directory would lose its last part.
     if path.file_name().is_none() || !path.as_os_str().as_bytes().ends_with(name_of(path)) {
         return Err(Errno(libc::ENOENT));
     }
     let directory = directory_of(path);
-    let second = Second::new(directory, old)?;
+    let second = match Second::new(directory, old) {
+        Err(errno) if is_about_the_directory(errno) => return Ok(Replaced::NotAllowed),
+        second => second?,
+    };
     write_new(&second.file, bytes, durability)?;
     match (old, fs::symlink_metadata(path)) {
         // Something else has come to the path: not just another save's file.
-        (Some(old), Ok(found)) if !is_alike(&found, old) => return Err(Errno(libc::EEXIST)),
+        (Some(old), Ok(found)) if !is_alike(&found, old.metadata) => {
+            return Err(Errno(libc::EEXIST));
+        }
         _ => {}
     }
-    let file = second.publish(path, old)?;
+    let file = match second.publish(path, old.is_some()) {
+        Err(errno) if is_about_the_directory(errno) => return Ok(Replaced::NotAllowed),
+        file => file?,
+    };
     durability.wait_for_entry(directory, &file)?;
-    copy::close(file)
+    copy::close(file)?;
+    Ok(Replaced::Done)
 }
 
 fn write_new(file: &File, bytes: &[AtomicU8], durability: Durability) -> Result<(), Errno> {
@@ -294,17 +395,19 @@ impl Drop for TemporaryName {
 }
 
 impl Second {
-    /// A new file with the old one's owner, group and mode, or with those that
-    /// a new one gets.
-    fn new(directory: &Path, old: Option<&Metadata>) -> Result<Self, Errno> {
+    /// A new file with the old one's owner, group, mode and access control list,
+    /// or with those that a new one gets.
+    fn new(directory: &Path, old: Option<Old<'_>>) -> Result<Self, Errno> {
         let second = Self::open(directory, old.is_some())?;
-        if let Some(old) = old {
-            let file = &second.file;
-            let new = file.metadata()?;
-            if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-                std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
+        if let Some(Old { file, metadata }) = old {
+            let new = second.file.metadata()?;
+            if (new.uid(), new.gid()) != (metadata.uid(), metadata.gid()) {
+                let (user, group) = (Some(metadata.uid()), Some(metadata.gid()));
+                std::os::unix::fs::fchown(&second.file, user, group)?;
             }
-            file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+            let mode = Permissions::from_mode(metadata.mode() & 0o7777);
+            second.file.set_permissions(mode)?;
+            copy::access_control_list(file, &second.file)?;
         }
         Ok(second)
     }
@@ -339,53 +442,61 @@ impl Second {
 
     /// Gives the file its name: in the place of the old one, or, if there was
     /// none, of nothing else (`EEXIST`): what is there now may be a device.
-    fn publish(self, path: &Path, old: Option<&Metadata>) -> Result<File, Errno> {
+    fn publish(self, path: &Path, replaces: bool) -> Result<File, Errno> {
         let Self { file, name } = self;
-        match (old, name) {
-            (None, None) => copy::link(&file, path)?,
-            (Some(_), None) => link_over(&file, path)?,
-            (None, Some(_)) if exists(path) => return Err(Errno(libc::EEXIST)),
+        match (replaces, name) {
+            (false, None) => copy::link(&file, path)?,
+            (true, None) => link_over(&file, path)?,
+            (false, Some(_)) if path.symlink_metadata().is_ok() => {
+                return Err(Errno(libc::EEXIST));
+            }
             (_, Some(name)) => name.rename(path)?,
         }
         Ok(file)
     }
 }
 
-fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
-}
-
 /// Puts a complete file that has no name in the place of the one at `path`.
 ///
 /// That takes two steps, link and rename. The name between them depends on
-/// the path alone, so a process that is killed there leaves one file at the
-/// most, and the next save to the path takes the second step for it. The same
-/// helps two that save to one path at a time: each finds its own file renamed
-/// by itself or by the other.
+/// the path alone, so that the next save to the path finds what a process
+/// leaves that is killed there. It is locked as long as its maker lives.
 fn link_over(file: &File, path: &Path) -> Result<(), Errno> {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".shm_util");
     let name = directory_of(path).join(name);
-    let file_is_there = || match (fs::symlink_metadata(&name), file.metadata()) {
-        (Ok(found), Ok(file)) => is_same_file(&found, &file),
-        _ => false,
-    };
-    let rename = || match fs::rename(&name, path).map_err(Errno::from) {
-        // Somebody else has renamed it.
-        Err(Errno(libc::ENOENT)) if !file_is_there() && exists(path) => Ok(()),
-        result => result,
-    };
-    for _ in 0..ATTEMPTS {
-        match copy::link(file, &name) {
-            Ok(()) => {
-                return rename().inspect_err(|_| drop(TemporaryName(Some(name.clone()))));
+    if copy::try_to_lock(file) {
+        for _ in 0..2 {
+            match copy::link(file, &name) {
+                Ok(()) => return TemporaryName(Some(name)).rename(path),
+                Err(Errno(libc::EEXIST)) if remove_leftover(&name, file) => {}
+                Err(_) => break,
             }
-            Err(Errno(libc::EEXIST)) if rename().is_ok() => {}
-            Err(_) => break,
         }
     }
-    // The name is too long, or somebody else's, or very much in demand.
+    // The name is too long, or somebody else's, or in use.
     let ((), name) = TemporaryName::new(directory_of(path), |name| copy::link(file, name))?;
     name.rename(path)
+}
+
+/// Removes what a save to the same path has left that was killed: a file as
+/// `file` is, that nobody has locked. Says whether it is gone.
+fn remove_leftover(name: &Path, file: &File) -> bool {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(name);
+    let Ok(leftover) = opened else {
+        return false;
+    };
+    let is_ours = match (leftover.metadata(), file.metadata()) {
+        (Ok(found), Ok(ours)) => found.is_file() && found.nlink() == 1 && is_alike(&found, &ours),
+        _ => false,
+    };
+    let is_there_still = || match (fs::symlink_metadata(name), leftover.metadata()) {
+        (Ok(named), Ok(opened)) => is_same_file(&named, &opened),
+        _ => false,
+    };
+    is_ours && copy::try_to_lock(&leftover) && is_there_still() && fs::remove_file(name).is_ok()
 }
