@@ -4,7 +4,7 @@
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
 # make examples   programs in other languages share a segment with one in C
-# make torture    kills, faults, damage and storms in their full form, 20 minutes
+# make torture    kills, faults, damage and storms in their full form, some 20 minutes
 # make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
 # make bench      measures, and writes docs/performance.md anew: 5 minutes
 # make bench-deps installs what it compares with and draws with (Debian)
