@@ -4,7 +4,7 @@
 # make demo       a story of two programs, one of which is killed
 # make test       everything that can be tested; the last line counts
 # make examples   programs in other languages share a segment with one in C
-# make torture    kills, faults, damage and storms in their full form, 20 minutes
+# make torture    kills, faults, damage and storms in their full form, some 20 minutes
 # make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
 # make bench      measures, and writes docs/performance.md anew: 5 minutes
 # make bench-deps installs what it compares with and draws with (Debian)
@@ -35,6 +35,7 @@ CFLAGS     = -O2
 INSTALL    = install
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+RUST    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 SHARED   = libshm_util.so.$(VERSION)
 SONAME   = libshm_util.so.$(MAJOR)
@@ -51,7 +52,7 @@ STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' src/shm_util.map)
 LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=src/shm_util.map \
   $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now \
-  -O2 -fPIC -ffunction-sections -fno-builtin src/no_unwind.c
+  $(CFLAGS) -fPIC -ffunction-sections -fno-builtin src/no_unwind.c
 
 CMAKEDIR    = $(LIBDIR)/cmake/shm_util
 CMAKE_FILES = shm_util-config.cmake shm_util-config-version.cmake
@@ -67,10 +68,13 @@ all: library command
 	@echo "The library is in build/lib, its header in include, the command in build/bin."
 	@echo "See also: make demo"
 
-# Cargo knows what is out of date; the links are made anew each time.
+# Cargo knows what is out of date; the links are made anew each time. Where it puts what it
+# has built is said each time, for there are settings (CARGO_TARGET_DIR); and should another
+# one (a target) take that elsewhere, no older library is there to be taken for it.
 library: need-cargo need-cc
-	$(CARGO) rustc --release --locked --lib --features shipped --crate-type staticlib -- \
-	  --print native-static-libs=$(BUILT)/native-static-libs
+	@rm -f $(BUILT)/libshm_util.a
+	$(CARGO) rustc --release --locked --lib --features shipped --crate-type staticlib \
+	  --target-dir target -- --print native-static-libs=$(BUILT)/native-static-libs
 	@mkdir -p build/lib
 	@# Programs may be running with the old ones: they are replaced, not changed.
 	@strip -g -o build/lib/new.a $(BUILT)/libshm_util.a
@@ -81,10 +85,10 @@ library: need-cargo need-cc
 	@ln -sf $(SONAME) build/lib/libshm_util.so
 
 # In a directory of its own: Cargo would build the library with what the command
-# needs, and leave it where the one above is looked for. Where the crates lay is
-# nobody's business: it would be in their messages.
+# needs, and leave it where the one above is looked for.
 command: need-cargo need-cc
-	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=crates" \
+	@rm -f target/command/release/shmutil
+	INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" RUSTC_WRAPPER='$(CURDIR)/src/rustc-without-paths' \
 	  $(CARGO) build --release --locked --bin shmutil --features command \
 	  --target-dir target/command
 	@mkdir -p build/bin build/completions
@@ -114,6 +118,10 @@ configured: $(INSTALLABLE)
 need-cargo:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
 	  echo "make: '$(CARGO)' is not installed: see 'What it needs' in README.md" >&2; exit 1; }
+	@version=$$($(CARGO) --version | sed 's/^cargo \([0-9.]*\).*/\1/') && \
+	printf '%s\n' $(RUST) "$$version" | sort -C -V || { \
+	  echo "make: '$(CARGO)' is version $$version, and $(RUST) or newer is needed:" \
+	    "see 'What it needs' in README.md" >&2; exit 1; }
 
 need-cc:
 	@command -v $(CC) >/dev/null 2>&1 || { \

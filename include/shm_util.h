@@ -6,10 +6,10 @@
  * Link with -lshm_util. A C89 compiler is enough; so is C++98.
  *
  * In the environment, NOB_DATABASE selects the name space (without it each user
- * has one), APERROR_PRINT=1 has errors explained on stderr, and SHM_UTIL_SYNC=0
- * lets saves return before the data are on the disk. A segment has mode 0660.
- * It keeps its data and name when processes die; see README.md for what happens
- * then, and for threads, fork and signals.
+ * has one), APERROR_PRINT, if it is a number other than 0, has errors explained on
+ * stderr, and SHM_UTIL_SYNC=0 lets saves return before the data are on the disk.
+ * A segment has mode 0660. It keeps its data and name when processes die; see
+ * shm_util(3) for what happens then, and for threads, fork and signals.
  */
 #ifndef SHM_UTIL_H
 #define SHM_UTIL_H
@@ -68,11 +68,13 @@ extern int shm_util_debug;
  * not NULL, is where the segment is. Otherwise returns, and leaves in errno:
  *
  * - EINVAL: `name` or `memory` is NULL; the segment exists with fewer bytes;
- *   there is something at `*address`, or no program can have it.
+ *   a new one would have more than the limit SHMMAX; there is something at
+ *   `*address`, or no program can have it.
  * - ENOENT: `size` <= 0, and there is no such segment.
  * - ENAMETOOLONG: the name has more than 1000 bytes.
- * - ENOSPC, ENOMEM, EMFILE, EAGAIN: there is no room, see shmget(2) and
- *   shmat(2).
+ * - ENOSPC, ENOMEM, ENFILE: there is no room, see shmget(2) and shmat(2).
+ * - EAGAIN: memory is locked (mlockall), and RLIMIT_MEMLOCK allows no more;
+ *   or others make and delete the segment all the time.
  * - EACCES: the name space, or the segment, is another user's.
  * - ETIMEDOUT: a stopped process has kept the names locked for 10 s. A
  *   segment that was just made then stays, as if the process had died.
@@ -140,7 +142,8 @@ long shmSizeOf(SharedMemory memory);
  * - EINVAL: `memory` is no handle, `fileName` is NULL, or the file is empty.
  * - ELOOP, ENAMETOOLONG: the file name can't be translated.
  * - EDEADLK: called by a signal handler that interrupted another call.
- * - What open(2) and read(2) say, such as ENOENT, EACCES or EISDIR.
+ * - What open(2) and read(2) say, such as ENOENT, EACCES or EISDIR; EACCES
+ *   also if the mapping is for reading only (see shm_util_ext.h).
  *
  * # Safety
  *

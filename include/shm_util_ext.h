@@ -10,8 +10,9 @@
  * which is in errno then, too; shmxErrorText explains it. On success errno is as
  * it was. Sizes are in bytes, times in seconds since 1970.
  *
- * In the environment, SHM_UTIL_KEEP=1 makes every segment that the process
- * creates a kept one, see shmxKeep; so unchanged programs get them too.
+ * With SHM_UTIL_KEEP, a number other than 0, in the environment, every segment that
+ * the process creates is a kept one, see shmxKeep; so unchanged programs get them
+ * too.
  */
 #ifndef SHM_UTIL_EXT_H
 #define SHM_UTIL_EXT_H
@@ -53,8 +54,8 @@ extern "C" {
 
 /**
  * A flag of shmxCreate: no swap space, and no huge pages, are reserved for a
- * new segment (SHM_NORESERVE of shmget(2)). When a page is used for which there
- * is no memory, the process is killed.
+ * new segment (SHM_NORESERVE of shmget(2)). If there is no memory for a page when
+ * it is first used, that is SIGBUS, or the kernel kills a process to have some.
  */
 #define SHMX_NORESERVE 16
 
@@ -205,6 +206,7 @@ int shmxCreate(const char *name,
  *   size of the struct.
  * - EACCES: the user id was changed, and may not look at the segment.
  * - EIDRM: this process is in another IPC name space now.
+ * - ENOMEM: there is no memory for the name.
  * - EDEADLK, EUCLEAN: see shmCreate.
  *
  * # Safety
@@ -222,8 +224,8 @@ int shmxStat(SharedMemory memory, struct ShmxInfo *info);
  * - ENOENT: there is no such segment.
  * - EINVAL: `name` or `info` is NULL, or `info->size` is not a size of the
  *   struct.
- * - ENAMETOOLONG, EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see
- *   shmCreate.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
+ *   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
  *
  * # Safety
  *
@@ -244,7 +246,8 @@ int shmxStatName(const char *name, struct ShmxInfo *info);
  *
  * - EINVAL: `callback` is NULL.
  * - ENOMEM: there is no memory for so many.
- * - EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see shmCreate.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOTSUP,
+ *   ETIMEDOUT, EUCLEAN: see shmCreate. But that there is no segment is no error.
  *
  * # Safety
  *
@@ -264,7 +267,7 @@ int shmxList(ShmxCallback callback,
  * - EPERM: the segment is another user's.
  * - EACCES: it may not be looked at.
  * - EIDRM: this process is in another IPC name space now.
- * - ETIMEDOUT, EUCLEAN, EDEADLK: see shmCreate.
+ * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
  */
 int shmxSetPerm(SharedMemory memory,
                 unsigned int uid,
@@ -279,13 +282,19 @@ int shmxSetPerm(SharedMemory memory,
  *
  * - EINVAL: `memory` is no handle.
  * - EPERM: the segment is another user's, or RLIMIT_MEMLOCK is 0.
- * - ENOMEM: it is larger than RLIMIT_MEMLOCK lets us lock.
- * - EACCES, EIDRM, EDEADLK: see shmxSetPerm.
+ * - ENOMEM: with it the user would have locked more than RLIMIT_MEMLOCK.
+ * - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
  */
 int shmxLock(SharedMemory memory);
 
 /**
- * Undoes shmxLock, whose errors it has, but for ENOMEM.
+ * Undoes shmxLock.
+ *
+ * Returns 0. Otherwise returns, and leaves in errno:
+ *
+ * - EINVAL: `memory` is no handle.
+ * - EPERM: the segment is another user's.
+ * - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
  */
 int shmxUnlock(SharedMemory memory);
 
@@ -300,7 +309,7 @@ int shmxUnlock(SharedMemory memory);
  * - EPERM: the segment is another user's.
  * - EACCES: it may not be looked at.
  * - EIDRM: it has lost its name: it, or the registry of names, was removed.
- * - ETIMEDOUT, EUCLEAN, EDEADLK: see shmCreate.
+ * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
  */
 int shmxKeep(SharedMemory memory,
              int on);
@@ -316,8 +325,8 @@ int shmxKeep(SharedMemory memory,
  * - ENOENT: there is no such segment.
  * - EINVAL: `name` is NULL.
  * - EPERM: the segment is another user's.
- * - ENAMETOOLONG, EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see
- *   shmCreate.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
+ *   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
  *
  * # Safety
  *
@@ -328,15 +337,17 @@ int shmxRemove(const char *name);
 /**
  * Removes the segments that nobody has mapped, that are not kept, and that
  * were last unmapped at least `minimumAge` seconds ago; of those that were never
- * mapped, those that were made so long ago. Segments that we may not remove,
- * because they are another user's, are left alone.
+ * mapped, those that were made so long ago. To map a segment and unmap it, as
+ * `shmutil save` and `shmutil dump` do too, begins its age anew. Segments that we
+ * may not remove, because they are another user's, are left alone.
  *
  * Returns 0; then `*count`, if `count` is not NULL, is how many were removed.
  * Otherwise returns, and leaves in errno; `*count` is as it was:
  *
  * - EINVAL: `minimumAge` is negative.
- * - ENOMEM, EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see shmxList.
- *   What was removed until then is removed.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: see shmxList. What was removed until then is
+ *   removed.
  *
  * # Safety
  *

@@ -71,11 +71,13 @@ pub static mut shm_util_debug: c_int = 0;
 /// not NULL, is where the segment is. Otherwise returns, and leaves in errno:
 ///
 /// - EINVAL: `name` or `memory` is NULL; the segment exists with fewer bytes;
-///   there is something at `*address`, or no program can have it.
+///   a new one would have more than the limit SHMMAX; there is something at
+///   `*address`, or no program can have it.
 /// - ENOENT: `size` <= 0, and there is no such segment.
 /// - ENAMETOOLONG: the name has more than 1000 bytes.
-/// - ENOSPC, ENOMEM, EMFILE, EAGAIN: there is no room, see shmget(2) and
-///   shmat(2).
+/// - ENOSPC, ENOMEM, ENFILE: there is no room, see shmget(2) and shmat(2).
+/// - EAGAIN: memory is locked (mlockall), and RLIMIT_MEMLOCK allows no more;
+///   or others make and delete the segment all the time.
 /// - EACCES: the name space, or the segment, is another user's.
 /// - ETIMEDOUT: a stopped process has kept the names locked for 10 s. A
 ///   segment that was just made then stays, as if the process had died.
@@ -225,7 +227,8 @@ pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
 /// - EINVAL: `memory` is no handle, `fileName` is NULL, or the file is empty.
 /// - ELOOP, ENAMETOOLONG: the file name can't be translated.
 /// - EDEADLK: called by a signal handler that interrupted another call.
-/// - What open(2) and read(2) say, such as ENOENT, EACCES or EISDIR.
+/// - What open(2) and read(2) say, such as ENOENT, EACCES or EISDIR; EACCES
+///   also if the mapping is for reading only (see shm_util_ext.h).
 ///
 /// # Safety
 ///

@@ -69,8 +69,8 @@ pub const SHMX_RDONLY: c_int = 4;
 /// shmget(2)), which the sysctl vm.nr_hugepages sets aside.
 pub const SHMX_HUGETLB: c_int = 8;
 /// A flag of shmxCreate: no swap space, and no huge pages, are reserved for a
-/// new segment (SHM_NORESERVE of shmget(2)). When a page is used for which there
-/// is no memory, the process is killed.
+/// new segment (SHM_NORESERVE of shmget(2)). If there is no memory for a page when
+/// it is first used, that is SIGBUS, or the kernel kills a process to have some.
 pub const SHMX_NORESERVE: c_int = 16;
 /// A flag of shmxCreate: a new segment is a kept one, see shmxKeep.
 pub const SHMX_KEEP: c_int = 32;
@@ -250,6 +250,7 @@ fn map(
 ///   size of the struct.
 /// - EACCES: the user id was changed, and may not look at the segment.
 /// - EIDRM: this process is in another IPC name space now.
+/// - ENOMEM: there is no memory for the name.
 /// - EDEADLK, EUCLEAN: see shmCreate.
 ///
 /// # Safety
@@ -274,8 +275,8 @@ pub unsafe extern "C" fn shmxStat(memory: SharedMemory, info: *mut ShmxInfo) -> 
 /// - ENOENT: there is no such segment.
 /// - EINVAL: `name` or `info` is NULL, or `info->size` is not a size of the
 ///   struct.
-/// - ENAMETOOLONG, EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see
-///   shmCreate.
+/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
+///   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
 ///
 /// # Safety
 ///
@@ -304,7 +305,8 @@ pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) 
 ///
 /// - EINVAL: `callback` is NULL.
 /// - ENOMEM: there is no memory for so many.
-/// - EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see shmCreate.
+/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOTSUP,
+///   ETIMEDOUT, EUCLEAN: see shmCreate. But that there is no segment is no error.
 ///
 /// # Safety
 ///
@@ -342,7 +344,7 @@ pub unsafe extern "C" fn shmxList(callback: ShmxCallback, context: *mut c_void) 
 /// - EPERM: the segment is another user's.
 /// - EACCES: it may not be looked at.
 /// - EIDRM: this process is in another IPC name space now.
-/// - ETIMEDOUT, EUCLEAN, EDEADLK: see shmCreate.
+/// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxSetPerm(
     memory: SharedMemory,
@@ -368,8 +370,8 @@ pub extern "C" fn shmxSetPerm(
 ///
 /// - EINVAL: `memory` is no handle.
 /// - EPERM: the segment is another user's, or RLIMIT_MEMLOCK is 0.
-/// - ENOMEM: it is larger than RLIMIT_MEMLOCK lets us lock.
-/// - EACCES, EIDRM, EDEADLK: see shmxSetPerm.
+/// - ENOMEM: with it the user would have locked more than RLIMIT_MEMLOCK.
+/// - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxLock(memory: SharedMemory) -> c_int {
     manage("shmxLock", memory, |segment, call| {
@@ -377,7 +379,13 @@ pub extern "C" fn shmxLock(memory: SharedMemory) -> c_int {
     })
 }
 
-/// Undoes shmxLock, whose errors it has, but for ENOMEM.
+/// Undoes shmxLock.
+///
+/// Returns 0. Otherwise returns, and leaves in errno:
+///
+/// - EINVAL: `memory` is no handle.
+/// - EPERM: the segment is another user's.
+/// - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxUnlock(memory: SharedMemory) -> c_int {
     manage("shmxUnlock", memory, |segment, call| {
@@ -395,7 +403,7 @@ pub extern "C" fn shmxUnlock(memory: SharedMemory) -> c_int {
 /// - EPERM: the segment is another user's.
 /// - EACCES: it may not be looked at.
 /// - EIDRM: it has lost its name: it, or the registry of names, was removed.
-/// - ETIMEDOUT, EUCLEAN, EDEADLK: see shmCreate.
+/// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxKeep(memory: SharedMemory, on: c_int) -> c_int {
     manage("shmxKeep", memory, |segment, call| {
@@ -413,8 +421,8 @@ pub extern "C" fn shmxKeep(memory: SharedMemory, on: c_int) -> c_int {
 /// - ENOENT: there is no such segment.
 /// - EINVAL: `name` is NULL.
 /// - EPERM: the segment is another user's.
-/// - ENAMETOOLONG, EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see
-///   shmCreate.
+/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
+///   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
 ///
 /// # Safety
 ///
@@ -428,15 +436,17 @@ pub unsafe extern "C" fn shmxRemove(name: *const c_char) -> c_int {
 
 /// Removes the segments that nobody has mapped, that are not kept, and that
 /// were last unmapped at least `minimumAge` seconds ago; of those that were never
-/// mapped, those that were made so long ago. Segments that we may not remove,
-/// because they are another user's, are left alone.
+/// mapped, those that were made so long ago. To map a segment and unmap it, as
+/// `shmutil save` and `shmutil dump` do too, begins its age anew. Segments that we
+/// may not remove, because they are another user's, are left alone.
 ///
 /// Returns 0; then `*count`, if `count` is not NULL, is how many were removed.
 /// Otherwise returns, and leaves in errno; `*count` is as it was:
 ///
 /// - EINVAL: `minimumAge` is negative.
-/// - ENOMEM, EACCES, ETIMEDOUT, EUCLEAN, ENOTSUP, ELOOP, EDEADLK: see shmxList.
-///   What was removed until then is removed.
+/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+///   ENOTSUP, ETIMEDOUT, EUCLEAN: see shmxList. What was removed until then is
+///   removed.
 ///
 /// # Safety
 ///

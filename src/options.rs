@@ -87,8 +87,8 @@ impl Options {
     }
 
     /// No swap space is reserved for a new segment (`SHM_NORESERVE`), nor huge
-    /// pages: the use of a page for which there is no memory is `SIGBUS` then,
-    /// or ends the process.
+    /// pages. If there is no memory for a page when it is first used, that is
+    /// `SIGBUS`, or the kernel kills a process to have some.
     ///
     /// ```
     /// use shm_util::Options;
@@ -117,7 +117,8 @@ impl Options {
     }
 
     /// A new segment outlives its last user, until its name is removed. The
-    /// environment variable `SHM_UTIL_KEEP=1` asks for that too.
+    /// environment variable `SHM_UTIL_KEEP` asks for that too, if it is a number
+    /// other than 0.
     ///
     /// ```
     /// use shm_util::{Options, Segment};
