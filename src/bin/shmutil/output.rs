@@ -6,15 +6,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 
 use anstream::AutoStream;
 
 use crate::failure::{Failure, Result};
+use crate::standard;
 
 /// Standard output.
 pub(crate) struct Output {
-    stream: BufWriter<AutoStream<StdoutLock<'static>>>,
+    stream: BufWriter<AutoStream<File>>,
 }
 
 /// Whether anybody still reads it.
@@ -27,10 +29,11 @@ pub(crate) enum Reader {
 impl Output {
     /// Escape sequences of colours pass through where it is a terminal, and
     /// `NO_COLOR` and the like don't say otherwise.
-    pub(crate) fn new() -> Self {
-        Self {
-            stream: BufWriter::with_capacity(1 << 16, AutoStream::auto(io::stdout().lock())),
-        }
+    pub(crate) fn new() -> Result<Self> {
+        let stream = standard::output().map_err(|error| wrong(&error))?;
+        Ok(Self {
+            stream: BufWriter::with_capacity(1 << 16, AutoStream::auto(stream)),
+        })
     }
 
     /// Runs what writes, and then sees to it that all is written.
@@ -42,14 +45,18 @@ impl Output {
         match result {
             Ok(()) => Ok(Reader::There),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
-            Err(error) => Err(Failure::io("write to standard output", &error)),
+            Err(error) => Err(wrong(&error)),
         }
     }
 }
 
 /// Prints all that there is to print.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Reader> {
-    Output::new().print(write)
+    Output::new()?.print(write)
+}
+
+fn wrong(error: &io::Error) -> Failure {
+    Failure::io("write to standard output", error)
 }
 
 /// Prints one piece of JSON.
