@@ -9,14 +9,17 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice, StripStream};
 
 use crate::failure::{Failure, Result};
 use crate::standard;
 
+/// How much is written at once.
+const SIZE: usize = 1 << 16;
+
 /// Standard output.
 pub(crate) struct Output {
-    stream: BufWriter<AutoStream<File>>,
+    stream: BufWriter<Box<dyn Write>>,
 }
 
 /// Whether anybody still reads it.
@@ -30,9 +33,14 @@ impl Output {
     /// Escape sequences of colours pass through where it is a terminal, and
     /// `NO_COLOR` and the like don't say otherwise.
     pub(crate) fn new() -> Result<Self> {
-        let stream = standard::output().map_err(|error| wrong(&error))?;
+        let file = standard::output().map_err(|error| wrong(&error))?;
+        let stream: Box<dyn Write> = match AutoStream::choice(&file) {
+            // What takes the colours out writes in small pieces.
+            ColorChoice::Never => Box::new(StripStream::new(buffered(file))),
+            _ => Box::new(file),
+        };
         Ok(Self {
-            stream: BufWriter::with_capacity(1 << 16, AutoStream::auto(stream)),
+            stream: BufWriter::with_capacity(SIZE, stream),
         })
     }
 
@@ -53,6 +61,10 @@ impl Output {
 /// Prints all that there is to print.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Reader> {
     Output::new()?.print(write)
+}
+
+fn buffered(file: File) -> Box<dyn Write> {
+    Box::new(BufWriter::with_capacity(SIZE, file))
 }
 
 fn wrong(error: &io::Error) -> Failure {
