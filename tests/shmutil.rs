@@ -1124,8 +1124,12 @@ fn another_user_is_told_what_is_not_allowed() {
     as_other(&["load", "x", "/etc/passwd"])
         .code(3)
         .stderr(one_line(advice));
-    as_other(&["remove", "x"]).code(3).stderr(one_line(advice));
-    as_other(&["keep", "x"]).code(3).stderr(one_line(advice));
+    // The group that may read it may not do these.
+    for change in ["remove", "keep"] {
+        as_other(&[change, "x"])
+            .code(3)
+            .stderr(is_match("; do it as the segment's owner or as root\n$").unwrap());
+    }
     as_other(&["dump", "closed"])
         .code(3)
         .stderr(one_line(advice));
@@ -1504,6 +1508,31 @@ fn prune_says_what_stays_because_it_is_another_users() {
     assert_eq!(changed(), before);
     world.ok(&["prune", "--older-than", "0s"]);
     assert!(world.names().is_empty());
+}
+
+#[test]
+fn what_to_do_about_a_damaged_registry_is_said_once() {
+    let world = World::new();
+    world.ok(&["create", "x", "1"]);
+    let segment = world.json(&["stat", "x", "--json"])["id"].to_string();
+    let text = String::from_utf8(world.run(&["doctor"]).get_output().stdout.clone()).unwrap();
+    let registry = text.split("names (id ").nth(1).unwrap();
+    let registry = registry.split(',').next().unwrap();
+    // SAFETY: the segment is mapped where there is room.
+    let address = unsafe { libc::shmat(registry.parse().unwrap(), std::ptr::null(), 0) };
+    // SAFETY: it is mapped, and has that many bytes; nobody here uses it.
+    unsafe { address.cast::<u8>().write_bytes(0x55, 64) };
+    for arguments in [&["list"][..], &["stat", "x"], &["doctor"]] {
+        let output = world.command(arguments).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.contains("was overwritten"), "{text}");
+        assert_eq!(text.matches("ipcrm").count(), 1, "{text}");
+        assert!(!text.contains("'shmutil doctor'"), "{text}");
+    }
+    for id in [registry, &segment] {
+        let status = Command::new("ipcrm").args(["-m", id]).status();
+        assert!(status.unwrap().success());
+    }
 }
 
 #[test]

@@ -10,20 +10,23 @@ use jiff::{RoundMode, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::Time
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
+const SIZES: &str = "write a size like 4096, 64K or 1G";
+const AGES: &str = "write an age like 90s, 10m or 7d";
+
 /// Reads a size in bytes: `4096`, `64K`, `1.5GiB`, `0x1000`. K, M, G and T are
 /// powers of 1024.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     if text.starts_with('-') {
-        return Err("it can't be negative; write a size like 4096, 64K or 1G".to_owned());
+        return Err(format!("it can't be negative; {SIZES}"));
     }
     if let Some(digits) = text.strip_prefix("0x") {
-        return u64::from_str_radix(digits, 16).map_err(|error| error.to_string());
+        return u64::from_str_radix(digits, 16).map_err(|_| SIZES.to_owned());
     }
     let parse = |text: &str| {
         parse_size::Config::new()
             .with_binary()
             .parse_size(text)
-            .map_err(|error| format!("{error}; write a size like 4096, 64K or 1G"))
+            .map_err(|_| SIZES.to_owned())
     };
     let size = parse(text)?;
     // A fraction would be rounded.
@@ -63,8 +66,8 @@ pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
     let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     match duration.map(Duration::try_from) {
         Ok(Ok(duration)) => Ok(duration),
-        Ok(Err(_)) => Err("it can't be negative; write an age like 90s, 10m or 7d".to_owned()),
-        Err(_) => Err("write an age like 90s, 10m or 7d".to_owned()),
+        Ok(Err(_)) => Err(format!("it can't be negative; {AGES}")),
+        Err(_) => Err(AGES.to_owned()),
     }
 }
 
@@ -147,10 +150,30 @@ mod tests {
         assert_eq!(parse_size("64KiB"), Ok(65536));
         assert_eq!(parse_size("1G"), Ok(1 << 30));
         assert_eq!(parse_size("0x10"), Ok(16));
-        assert!(parse_size("much").is_err());
+        assert_eq!(parse_size("much"), Err(SIZES.to_owned()));
+        assert_eq!(
+            parse_size("-0x1"),
+            Err(format!("it can't be negative; {SIZES}"))
+        );
         assert!(parse_nonzero_size("0").is_err());
         assert_eq!(size(65536), "64 KiB");
         assert_eq!(size(100), "100 B");
+    }
+
+    #[test]
+    fn a_fraction_of_a_unit_is_whole_bytes_or_refused() {
+        assert_eq!(parse_size("1.5K"), Ok(1536));
+        assert_eq!(parse_size("0.50KiB"), Ok(512));
+        assert_eq!(parse_size("1.0"), Ok(1));
+        assert_eq!(parse_size("1.5e3"), Ok(1500));
+        for wrong in [
+            "1.5",
+            "0.3K",
+            "1.50B",
+            "1.00000000000000000000000000000000000000001K",
+        ] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
