@@ -56,8 +56,8 @@ pub(crate) enum Command {
     ///
     /// If the sizes differ, as many bytes are read as both have, which is said,
     /// and the exit status is 1. A load that fails deletes a segment that it has
-    /// made. One that is killed with SIGKILL can't: it leaves an orphan under this
-    /// name, filled in part, which remove takes away.
+    /// made. One that a signal ends, such as that of Ctrl-C, can't: it leaves an
+    /// orphan under this name, filled in part, which remove takes away.
     Load(Load),
     /// Show a segment's bytes, hexadecimal and as text
     ///
