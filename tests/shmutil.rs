@@ -16,6 +16,7 @@ use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::{contains, is_match};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::SpliceFlags;
 use serde_json::Value;
 use shm_util::Segment;
 use tempfile::TempDir;
@@ -438,7 +439,11 @@ fn what_cannot_be_written_is_an_error() {
 #[test]
 fn a_wrong_command_line_is_told_in_one_line() {
     let world = World::new();
-    world.fails(&[], 2, "");
+    world.fails(
+        &[],
+        2,
+        "say what to do: list, stat, create, .*, man; see 'shmutil --help'",
+    );
     world.fails(&["nonsense"], 2, "unrecognized subcommand");
     world.fails(&["stat"], 2, "required arguments were not provided: <NAME>");
     world.fails(&["create", "x", "0"], 2, "at least one byte");
@@ -449,6 +454,24 @@ fn a_wrong_command_line_is_told_in_one_line() {
     world.fails(&["prune"], 2, "--older-than <AGE>");
     world.fails(&["prune", "--older-than", "soon"], 2, "write an age like");
     world.fails(&["load", "x", "-", "--size", "1"], 2, "--create");
+    for arguments in [
+        &["create", "x", "-5"][..],
+        &["dump", "x", "--offset", "-1"],
+        &["dump", "x", "--length", "-1K"],
+        &["load", "x", "-", "--create", "--size", "-1"],
+        &["prune", "--older-than", "-1s"],
+    ] {
+        world.fails(
+            arguments,
+            2,
+            "'-[1-5][sK]?' for '.*': it can't be negative; write an? ",
+        );
+    }
+    for age in ["10", "1mo", "soon", ""] {
+        let error = format!("'{age}' for '--older-than <AGE>': write an age like 90s, 10m or 7d; ");
+        world.fails(&["prune", "--older-than", age], 2, &error);
+    }
+    world.fails(&["create", "x", "1.5"], 2, "no whole number of bytes");
     assert!(world.names().is_empty());
 }
 
@@ -706,12 +729,12 @@ fn a_load_of_another_size_is_said() {
     world
         .run(&["load", "x", &world.write("short", b"abc")])
         .code(1)
-        .stderr(one_line("only 3 of the 8 bytes of x"));
+        .stderr(one_line("short' has only 3 of the 8 bytes of 'x'"));
     world.ok(&["save", "x", "-"]).stdout("abcDEFGH");
     world
         .run(&["load", "x", &world.write("long", b"0123456789")])
         .code(1)
-        .stderr(one_line("more than the 8 bytes of x"));
+        .stderr(one_line("long' has more than the 8 bytes of 'x'"));
     world.ok(&["save", "x", "-"]).stdout("01234567");
 }
 
@@ -1101,8 +1124,12 @@ fn another_user_is_told_what_is_not_allowed() {
     as_other(&["load", "x", "/etc/passwd"])
         .code(3)
         .stderr(one_line(advice));
-    as_other(&["remove", "x"]).code(3).stderr(one_line(advice));
-    as_other(&["keep", "x"]).code(3).stderr(one_line(advice));
+    // The group that may read it may not do these.
+    for change in ["remove", "keep"] {
+        as_other(&[change, "x"])
+            .code(3)
+            .stderr(is_match("; do it as the segment's owner or as root\n$").unwrap());
+    }
     as_other(&["dump", "closed"])
         .code(3)
         .stderr(one_line(advice));
@@ -1156,4 +1183,409 @@ fn help_and_version_go_to_standard_output() {
     world.ok(&["--version"]).stdout(version);
     world.ok(&["--help"]).stdout(contains("list"));
     world.ok(&["dump", "--help"]).stdout(contains("--diff"));
+}
+
+/// With one of its standard descriptors closed, or open for the wrong thing.
+fn redirected(world: &World, arguments: &[&str], redirection: &str) -> (Option<i32>, String) {
+    let mut shell = Command::new("sh");
+    world.prepare(&mut shell);
+    let script = format!("exec {SHMUTIL} \"$@\" {redirection}");
+    let output = shell
+        .args(["-c", &script, "sh"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), error)
+}
+
+#[test]
+fn a_closed_or_read_only_output_is_an_error() {
+    let world = World::new();
+    world.ok(&["create", "x", "100K"]);
+    for arguments in [
+        &["dump", "x"][..],
+        &["list"],
+        &["list", "--json"],
+        &["stat", "x"],
+        &["doctor"],
+        &["prune", "--older-than", "0s", "--dry-run"],
+        &["--help"],
+        &["--version"],
+        &["man"],
+        &["completions", "fish"],
+        &["save", "x", "-"],
+    ] {
+        for redirection in [">&-", "1</dev/null"] {
+            let (code, error) = redirected(&world, arguments, redirection);
+            assert!(
+                one_line("Bad file descriptor; it is closed, or").eval(&error),
+                "{arguments:?} {redirection} {error}"
+            );
+            assert_eq!(code, Some(3), "{arguments:?} {redirection}");
+        }
+    }
+    let (code, error) = redirected(&world, &["save", "x", "/dev/stdout"], ">&-");
+    assert_eq!(code, Some(3), "{error}");
+    // Who has nothing to say needs no output, and who fails says so.
+    let nothing = ["prune", "--older-than", "1h"];
+    assert_eq!(redirected(&world, &nothing, ">&- 2>&-").0, Some(0));
+    assert_eq!(redirected(&world, &["stat", "none"], ">&- 2>&-").0, Some(4));
+}
+
+#[test]
+fn a_closed_or_write_only_input_is_an_error() {
+    let world = World::new();
+    world.ok(&["create", "x", "8"]);
+    for arguments in [
+        &["load", "x", "-"][..],
+        &["load", "x", "/dev/stdin"],
+        &["load", "y", "-", "--create"],
+        &["load", "y", "-", "--create", "--size", "8"],
+        &["dump", "x", "--diff", "-"],
+    ] {
+        for redirection in ["<&-", "0>/dev/null"] {
+            let (code, error) = redirected(&world, arguments, redirection);
+            assert!(
+                one_line("Bad file descriptor; it is closed, or").eval(&error),
+                "{arguments:?} {redirection} {error}"
+            );
+            assert_eq!(code, Some(3), "{arguments:?} {redirection}");
+        }
+    }
+    assert_eq!(world.names(), ["x"]);
+}
+
+#[test]
+fn a_load_that_fails_leaves_no_kept_segment() {
+    let world = World::new();
+    let empty = world.write("empty", b"");
+    let file = world.write("file", b"12345678");
+    let load = |arguments: &[&str], keep: &str, input: &str| {
+        let mut command = Run::from_std(world.command(&["load", "new"]));
+        command
+            .args(arguments)
+            .env("SHM_UTIL_KEEP", keep)
+            .write_stdin(input.to_owned());
+        command.assert()
+    };
+    for (option, variable) in [(Some("--keep"), "0"), (None, "1")] {
+        let mut arguments = vec!["-", "--create", "--size", "100"];
+        arguments.extend(option);
+        load(&arguments, variable, "")
+            .code(3)
+            .stderr(one_line("empty; nothing was changed"));
+        assert!(world.names().is_empty(), "{option:?} {variable}");
+        arguments[0] = &empty;
+        load(&arguments, variable, "").code(3);
+        assert!(world.names().is_empty(), "{option:?} {variable}");
+        // What succeeds is kept.
+        let mut arguments = vec![file.as_str(), "--create"];
+        arguments.extend(option);
+        load(&arguments, variable, "").success();
+        assert_eq!(world.json(&["stat", "new", "--json"])["state"], "kept");
+        world.ok(&["remove", "new"]);
+    }
+}
+
+#[test]
+fn a_load_while_it_fills_its_segment_does_not_keep_it() {
+    let world = World::new();
+    let mut load = world
+        .command(&["load", "new", "-", "--create", "--size", "10M", "--keep"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = load.stdin.take().unwrap();
+    input.write_all(b"the beginning").unwrap();
+    while world.names().is_empty() {
+        std::thread::yield_now();
+    }
+    // It has been told to end where it can't tidy up.
+    load.kill().unwrap();
+    load.wait().unwrap();
+    drop(input);
+    let stat = world.json(&["stat", "new", "--json"]);
+    assert_eq!(
+        (&stat["kept"], &stat["state"]),
+        (&false.into(), &"orphaned".into())
+    );
+}
+
+#[test]
+fn what_was_read_of_an_input_before_is_not_loaded() {
+    let world = World::new();
+    let bytes = noise(1000);
+    let path = world.write("in", &bytes);
+    for file in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        let mut input = File::open(&path).unwrap();
+        input.read_exact(&mut [0; 100]).unwrap();
+        let mut command = world.command(&["load", "x", file, "--create"]);
+        let output = command.stdin(input).output().unwrap();
+        assert!(output.status.success(), "{file} {output:?}");
+        let saved = world.ok(&["save", "x", "-"]);
+        assert!(saved.get_output().stdout == bytes[100..], "{file}");
+        world.ok(&["remove", "x"]);
+    }
+}
+
+#[test]
+fn a_load_with_a_size_takes_no_segment_of_another_size() {
+    let world = World::new();
+    let file = world.write("file", b"12345678");
+    world.ok(&["create", "x", "8"]);
+    world.fails(
+        &["load", "x", &file, "--create", "--size", "5"],
+        3,
+        "'x', which is there already, with 8 bytes and not 5; remove it first",
+    );
+    world.ok(&["save", "x", "-"]).stdout(vec![0; 8]);
+    world.ok(&["load", "x", &file, "--create", "--size", "8"]);
+}
+
+#[test]
+fn a_save_to_a_device_gets_no_advice_for_files() {
+    let world = World::new();
+    world.ok(&["create", "x", "8"]);
+    let error = "'/dev/full': No space left on device";
+    world
+        .run(&["save", "x", "/dev/full"])
+        .code(3)
+        .stderr(is_match(format!("{error}\n$")).unwrap());
+}
+
+#[test]
+fn bytes_are_not_saved_to_a_terminal() {
+    let world = World::new();
+    world.ok(&["create", "x", "8"]);
+    if Command::new("script").arg("--version").output().is_err() {
+        return;
+    }
+    let mut script = Command::new("script");
+    world.prepare(&mut script);
+    let output = script
+        .args(["-qec", &format!("{SHMUTIL} save x -"), "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+    assert!(
+        one_line("not for a terminal: redirect").eval(&text),
+        "{text}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_save_into_a_pipe_is_a_copy() {
+    let world = World::new();
+    let bytes = noise(4 << 20);
+    world.ok(&["load", "x", &world.write("in", &bytes), "--create"]);
+    let mut save = world
+        .command(&["save", "x", "-"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who takes from the pipe does not copy, but keeps what is in it.
+    let output = save.stdout.take().unwrap();
+    let mut kept = Vec::new();
+    loop {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let flags = SpliceFlags::empty();
+        match rustix::pipe::splice(&output, None, &writer, None, 1 << 16, flags) {
+            Ok(0) => break,
+            moved => assert!(moved.is_ok(), "{moved:?}"),
+        }
+        kept.push(reader);
+    }
+    assert!(save.wait().unwrap().success());
+    // It has ended, so what is written now was not in it.
+    world.ok(&["load", "x", &world.write("zeros", &vec![0; 4 << 20])]);
+    let mut read = Vec::new();
+    for reader in kept {
+        File::from(reader).read_to_end(&mut read).unwrap();
+    }
+    assert!(read == bytes);
+}
+
+#[test]
+fn dump_of_a_page_without_memory_is_an_error() {
+    let world = World::new();
+    // It takes a privilege, and a system that has no huge page left.
+    let script = format!(
+        "{} --exact huge_program --quiet; {SHMUTIL} dump huge; echo $?; \
+         {SHMUTIL} save huge - | wc -c; {SHMUTIL} remove huge",
+        env::current_exe().unwrap().display()
+    );
+    let mut unshare = Command::new("unshare");
+    world.prepare(&mut unshare);
+    let output = unshare
+        .args(["--ipc", "sh", "-c", &script])
+        .env("SHMUTIL_TEST_HUGE", "huge")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let is_free = fs::read_to_string("/proc/meminfo")
+        .unwrap()
+        .lines()
+        .any(|line| line.starts_with("HugePages_Total:") && !line.ends_with(" 0"));
+    if is_free || !output.status.success() || error.contains("No such file or directory") {
+        return;
+    }
+    assert!(text.contains("\n3\n"), "{text} {error}");
+    assert!(
+        is_match("(?m)^shmutil: read 'huge': .*; the system may have no memory")
+            .unwrap()
+            .eval(&error),
+        "{error}"
+    );
+}
+
+/// Not a test but a program: it leaves a segment in huge pages that the system
+/// does not have.
+#[test]
+fn huge_program() {
+    let Ok(name) = env::var("SHMUTIL_TEST_HUGE") else {
+        return;
+    };
+    let options = shm_util::Options::new().huge_pages(true).no_reserve(true);
+    if let Ok(segment) = options.create(name, 2 << 20) {
+        std::mem::forget(segment);
+    }
+}
+
+#[test]
+fn a_file_that_ends_before_the_offset_is_said_to_end_where_it_does() {
+    let world = World::new();
+    world.ok(&["create", "x", "1000"]);
+    let file = world.write("file", &[0; 500]);
+    world
+        .run(&["dump", "x", "--diff", &file, "--offset", "600"])
+        .code(1)
+        .stderr("")
+        .stdout("the file ends after 500 of the segment's 1000 bytes\n");
+}
+
+#[test]
+fn prune_says_what_stays_because_it_is_another_users() {
+    if !is_root() {
+        return;
+    }
+    let world = World::new();
+    // The name space is shared by group 0.
+    world.ok(&["create", "roots", "1K"]);
+    let command = copy_for_others(&world);
+    let as_other = |arguments: &[&str]| {
+        let mut setpriv = Command::new("setpriv");
+        world.prepare(&mut setpriv);
+        setpriv
+            .args(["--reuid", "65534", "--regid", "0", "--clear-groups"])
+            .arg(&command)
+            .args(arguments);
+        Run::from_std(setpriv).assert()
+    };
+    as_other(&["create", "others", "1K"]).success();
+    let changed = || world.json(&["stat", "roots", "--json"])["changed"].clone();
+    let before = changed();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let stays = "1 old orphan of other users stays, such as 'roots', which is user 0's: remove";
+    as_other(&["prune", "--older-than", "0s", "--dry-run"])
+        .success()
+        .stdout(is_match(r"^would remove others \(id \d+, 1 KiB\)\n$").unwrap())
+        .stderr(one_line(stays));
+    as_other(&["prune", "--older-than", "0s"])
+        .success()
+        .stdout(is_match(r"^removed others \(id \d+, 1 KiB\)\n$").unwrap())
+        .stderr(one_line(stays));
+    as_other(&["prune", "--older-than", "1h"])
+        .success()
+        .stderr("");
+    // To root it is all the same whose they are, and asking changes nothing.
+    world
+        .ok(&["prune", "--older-than", "0s", "--dry-run"])
+        .stdout(contains("would remove roots"));
+    assert_eq!(changed(), before);
+    world.ok(&["prune", "--older-than", "0s"]);
+    assert!(world.names().is_empty());
+}
+
+#[test]
+fn what_to_do_about_a_damaged_registry_is_said_once() {
+    let world = World::new();
+    world.ok(&["create", "x", "1"]);
+    let segment = world.json(&["stat", "x", "--json"])["id"].to_string();
+    let text = String::from_utf8(world.run(&["doctor"]).get_output().stdout.clone()).unwrap();
+    let registry = text.split("names (id ").nth(1).unwrap();
+    let registry = registry.split(',').next().unwrap();
+    // SAFETY: the segment is mapped where there is room.
+    let address = unsafe { libc::shmat(registry.parse().unwrap(), std::ptr::null(), 0) };
+    // SAFETY: it is mapped, and has that many bytes; nobody here uses it.
+    unsafe { address.cast::<u8>().write_bytes(0x55, 64) };
+    for arguments in [&["list"][..], &["stat", "x"], &["doctor"]] {
+        let output = world.command(arguments).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.contains("was overwritten"), "{text}");
+        assert_eq!(text.matches("ipcrm").count(), 1, "{text}");
+        assert!(!text.contains("'shmutil doctor'"), "{text}");
+    }
+    for id in [registry, &segment] {
+        let status = Command::new("ipcrm").args(["-m", id]).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+#[test]
+fn doctor_counts_in_words_that_fit() {
+    let world = World::new();
+    let doctor = || {
+        let output = world.run(&["doctor"]);
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    assert!(doctor().contains("permissions: there are no segments\n"));
+    let _program = world.program("x");
+    let text = doctor();
+    assert!(
+        text.contains("you may read and write the segment, and"),
+        "{text}"
+    );
+    for wrong in ["1 mappings", " 1 segments", "of any size", " 0 segments,"] {
+        assert!(!text.contains(wrong), "{wrong}: {text}");
+    }
+}
+
+#[test]
+fn doctor_sees_that_a_registry_in_use_was_removed() {
+    let world = World::new();
+    let program = world.program("x,y");
+    let ids: Vec<u64> = ["x", "y"]
+        .map(|name| {
+            world.json(&["stat", name, "--json"])["id"]
+                .as_u64()
+                .unwrap()
+        })
+        .to_vec();
+    let doctor = || {
+        let output = world.run(&["doctor"]);
+        String::from_utf8(output.get_output().stdout.clone()).unwrap()
+    };
+    let text = doctor();
+    assert!(!text.contains("lost names"), "{text}");
+    let registry = text.split("names (id ").nth(1).unwrap();
+    let registry = registry.split(',').next().unwrap();
+    let status = Command::new("ipcrm").args(["-m", registry]).status();
+    assert!(status.unwrap().success());
+    let text = doctor();
+    let lost = format!(
+        "a registry was removed while in use; 2 segments in use may have lost their names: id \
+         {}, {}\n",
+        ids.iter().min().unwrap(),
+        ids.iter().max().unwrap()
+    );
+    assert!(text.contains(&lost), "{text}");
+    drop(program);
+    for id in ids {
+        // As doctor says.
+        let _ = Command::new("ipcrm").args(["-m", &id.to_string()]).status();
+    }
 }

@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use shm_util::{Info, Options};
 
 use crate::cli::{Create, Keep, Prune, Remove};
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Failure, Outcome, Result, say};
 use crate::names::{self, Name};
-use crate::{output, units};
+use crate::{output, raw, units};
 
 /// `shmutil create`
 pub(crate) fn create(arguments: &Create) -> Result<Outcome> {
@@ -55,15 +55,22 @@ pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
 /// `shmutil prune`
 pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     let library = |error| Failure::library(&error, None);
-    let (removed, verb) = if arguments.dry_run {
+    let is_old = |since: SystemTime| units::since(since) >= arguments.older_than;
+    let old_orphans = || {
         let mut listed = shm_util::list().map_err(library)?;
-        listed.retain(|info| {
-            idle_since(info).is_some_and(|since| units::since(since) >= arguments.older_than)
-        });
-        (listed, "would remove")
+        listed.retain(|info| idle_since(info).is_some_and(is_old));
+        Ok(listed)
+    };
+    let (removed, left, verb) = if arguments.dry_run {
+        let (ours, others) = old_orphans()?
+            .into_iter()
+            .partition(|info| raw::may_be_removed(info.id));
+        (ours, others, "would remove")
     } else {
         let removed = shm_util::prune(arguments.older_than).map_err(library)?;
-        (removed, "removed")
+        let mut left: Vec<Info> = old_orphans()?;
+        left.retain(|info| !raw::may_be_removed(info.id));
+        (removed, left, "removed")
     };
     output::print(|out| {
         for info in &removed {
@@ -77,6 +84,17 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
         }
         Ok(())
     })?;
+    if let Some(info) = left.first() {
+        say(&format!(
+            "{} old {} of other users {}, such as {}, which is user {}'s: remove them as their \
+             owner or as root",
+            left.len(),
+            units::plural(left.len(), "orphan"),
+            if left.len() == 1 { "stays" } else { "stay" },
+            names::quote(&info.name),
+            info.uid
+        ));
+    }
     Ok(Outcome::Fine)
 }
 

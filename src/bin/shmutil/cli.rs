@@ -16,8 +16,9 @@ use crate::units;
 ///
 /// shmutil works on the segments that programs make with shmCreate of
 /// libshm_util: System V shared memory that is found by name. It never deletes a
-/// segment but by remove and prune: what only reads maps a segment at most, and
-/// leaves it as it was.
+/// segment but by remove and prune: what only reads a segment leaves its bytes,
+/// name and mode as they were. But save and dump have to map it, which makes
+/// them its last user: see prune.
 #[derive(Debug, Parser)]
 #[command(name = "shmutil", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -48,14 +49,19 @@ pub(crate) enum Command {
     /// Write a segment's bytes, and nothing else, to a file
     ///
     /// The file is replaced as a whole: whoever opens it, and after a crash too,
-    /// finds all old or all new bytes.
+    /// finds all old or all new bytes. The segment is mapped meanwhile, so an
+    /// orphan's age begins anew: see prune.
     Save(Save),
     /// Read a segment's bytes from a file
     ///
     /// If the sizes differ, as many bytes are read as both have, which is said,
-    /// and the exit status is 1.
+    /// and the exit status is 1. A load that fails deletes a segment that it has
+    /// made. One that a signal ends, such as that of Ctrl-C, can't: it leaves an
+    /// orphan under this name, filled in part, which remove takes away.
     Load(Load),
     /// Show a segment's bytes, hexadecimal and as text
+    ///
+    /// The segment is mapped meanwhile, so an orphan's age begins anew: see prune.
     Dump(Dump),
     /// Let a segment outlive its last user, until it is removed
     Keep(Keep),
@@ -65,7 +71,9 @@ pub(crate) enum Command {
     ///
     /// Those are segments that nobody has mapped, that are not kept, and whose
     /// last user left longer ago than the given age; those that nobody has ever
-    /// mapped count from when they were made.
+    /// mapped count from when they were made. A save and a dump are users too:
+    /// where they come more often than the age, prune removes nothing. Orphans
+    /// that are another user's stay, which is said on standard error.
     Prune(Prune),
     /// Check limits, the registry, permissions, orphans and the system's settings
     ///
@@ -106,7 +114,7 @@ pub(crate) struct Create {
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
     /// The size in bytes, or as 64K, 10M, 1G (powers of 1024)
-    #[arg(value_parser = units::parse_nonzero_size)]
+    #[arg(value_parser = units::parse_nonzero_size, allow_negative_numbers = true)]
     pub(crate) size: u64,
     #[command(flatten)]
     pub(crate) new: New,
@@ -128,7 +136,7 @@ pub(crate) struct Save {
     /// The segment's name, escaped as list shows it
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
-    /// The file, or - for standard output
+    /// The file, or - for standard output, if that is no terminal
     pub(crate) file: PathBuf,
 }
 
@@ -144,8 +152,10 @@ pub(crate) struct Load {
     #[arg(long)]
     pub(crate) create: bool,
     /// The size of a new segment: of what comes from a pipe it is not known
-    /// beforehand, so all is read before the segment is made
-    #[arg(long, requires = "create", value_parser = units::parse_nonzero_size)]
+    /// beforehand, so all is read before the segment is made. A segment that is
+    /// there already must have this size
+    #[arg(long, requires = "create", value_parser = units::parse_nonzero_size,
+          allow_hyphen_values = true)]
     pub(crate) size: Option<u64>,
     /// The permission bits of a new segment, octal, whatever the umask is
     #[arg(long, requires = "create", default_value = "660", value_parser = units::parse_mode)]
@@ -161,10 +171,11 @@ pub(crate) struct Dump {
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
     /// Where to begin, in bytes, or as 64K or 0x1000
-    #[arg(long, default_value = "0", value_parser = units::parse_size)]
+    #[arg(long, default_value = "0", value_parser = units::parse_size,
+          allow_hyphen_values = true)]
     pub(crate) offset: u64,
     /// How many bytes to show; without it all to the end
-    #[arg(long, value_parser = units::parse_size)]
+    #[arg(long, value_parser = units::parse_size, allow_hyphen_values = true)]
     pub(crate) length: Option<u64>,
     /// Show only lines in which this saved file differs, or - for standard input:
     /// the file's with '-', the segment's with '+'. The exit status is 1 if there
@@ -196,9 +207,10 @@ pub(crate) struct Remove {
 #[derive(Debug, Args)]
 pub(crate) struct Prune {
     /// How long nobody must have used them: 90s, 10m, '1h 30m', 7d
-    #[arg(long, value_name = "AGE", value_parser = units::parse_age)]
+    #[arg(long, value_name = "AGE", value_parser = units::parse_age,
+          allow_hyphen_values = true)]
     pub(crate) older_than: Duration,
-    /// Only say what would be removed
+    /// Only say what would be removed, and what would not
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

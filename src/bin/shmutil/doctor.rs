@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod logind;
+mod lost;
 
 use std::fs;
 use std::path::Path;
@@ -58,6 +59,7 @@ pub(crate) fn doctor() -> Result<Outcome> {
     findings.push(check_registry(&registry));
     match &segments {
         Ok(segments) => {
+            findings.extend(lost::check(segments));
             findings.push(check_permissions(segments));
             findings.push(check_orphans(segments));
         }
@@ -138,20 +140,24 @@ fn limits() -> Vec<Finding> {
         )];
     };
     let usage = Usage::parse(&table, page);
+    let size_of = |pages: u64| units::size(pages.saturating_mul(page));
     vec![
         share(
             "shmmni",
-            format!("{} of {most} segments", usage.segments),
+            format!(
+                "{} of {most} {}",
+                usage.segments,
+                units::plural(usize::try_from(most).unwrap_or(usize::MAX), "segment")
+            ),
             (usage.segments, most),
             most.saturating_mul(2),
         ),
         share(
             "shmall",
-            format!(
-                "{} of {}",
-                units::size(usage.pages.saturating_mul(page)),
-                bytes_or_no_limit(all.saturating_mul(page))
-            ),
+            match size_of_limit(all.saturating_mul(page)) {
+                Some(limit) => format!("{} of {limit}", size_of(usage.pages)),
+                None => format!("{}, and there is no limit", size_of(usage.pages)),
+            },
             (usage.pages, all),
             all.saturating_mul(2),
         ),
@@ -160,7 +166,7 @@ fn limits() -> Vec<Finding> {
             format!(
                 "the largest segment has {}, and may have {}",
                 units::size(usage.largest),
-                bytes_or_no_limit(largest)
+                size_of_limit(largest).unwrap_or_else(|| "any size".to_owned())
             ),
             (usage.largest, largest),
             largest.saturating_mul(2),
@@ -168,13 +174,10 @@ fn limits() -> Vec<Finding> {
     ]
 }
 
-fn bytes_or_no_limit(bytes: u64) -> String {
+/// `None` if it is none.
+fn size_of_limit(bytes: u64) -> Option<String> {
     // The kernel's own value for none is a little less than all 64 bits say.
-    if bytes >= 1 << 62 {
-        "any size".to_owned()
-    } else {
-        units::size(bytes)
-    }
+    (bytes < 1 << 62).then(|| units::size(bytes))
 }
 
 /// How near a limit is.
@@ -197,8 +200,16 @@ fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding 
         Ok(None) => Finding::fine(subject, "there is none, so there are no names".to_owned()),
         Ok(Some(info)) => {
             let text = format!(
-                "{} of {} names (id {}, mode {:04o}, {} mappings)",
-                info.names, info.capacity, info.id, info.mode, info.mappings
+                "{} of {} names (id {}, mode {:04o}, {} {})",
+                info.names,
+                info.capacity,
+                info.id,
+                info.mode,
+                info.mappings,
+                units::plural(
+                    usize::try_from(info.mappings).unwrap_or(usize::MAX),
+                    "mapping"
+                )
             );
             let near = u64::try_from(info.capacity).unwrap_or(u64::MAX) / 100 * NEAR;
             if u64::try_from(info.names).unwrap_or(u64::MAX) >= near.max(1) {
@@ -216,14 +227,11 @@ fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding 
             subject,
             error.to_string(),
             match error.errno() {
-                libc::EUCLEAN => {
-                    "end the programs that use it, and remove it with ipcrm -m ID; its segments \
-                     stay, 'ipcs -m' shows them"
-                }
+                libc::EUCLEAN => "do as it says; its segments stay, 'ipcs -m' shows them",
                 libc::EACCES => {
                     "use it as its owner, or in the group that shares it, or choose another with --namespace"
                 }
-                libc::ETIMEDOUT => "continue or kill the process that is stopped in a call",
+                libc::ETIMEDOUT => "do as it says",
                 _ => "see the error's cause in shm_util_ext(3)",
             },
         ),
@@ -257,9 +265,10 @@ fn check_permissions(segments: &[Info]) -> Finding {
         return Finding::attention(
             subject,
             format!(
-                "every user of the system may write to {} of {} segments, such as {}",
+                "every user of the system may write to {} of {} {}, such as {}",
                 count,
                 segments.len(),
+                units::plural(segments.len(), "segment"),
                 names::show_in_shell(&info.name)
             ),
             "let the programs that make them ask for less, such as mode 0660",
@@ -270,22 +279,22 @@ fn check_permissions(segments: &[Info]) -> Finding {
         return Finding::attention(
             subject,
             format!(
-                "you may not read and write {} of {} segments, such as {}, which is user {}'s",
+                "you may not read and write {} of {} {}, such as {}, which is user {}'s",
                 count,
                 segments.len(),
+                units::plural(segments.len(), "segment"),
                 names::show_in_shell(&info.name),
                 info.uid
             ),
             "work as their owner or in their group, or let the owner change their mode",
         );
     }
-    Finding::fine(
-        subject,
-        format!(
-            "you may read and write all {} segments, and not everybody may",
-            segments.len()
-        ),
-    )
+    let text = match segments.len() {
+        0 => "there are no segments".to_owned(),
+        1 => "you may read and write the segment, and not everybody may".to_owned(),
+        count => format!("you may read and write all {count} segments, and not everybody may"),
+    };
+    Finding::fine(subject, text)
 }
 
 fn check_orphans(segments: &[Info]) -> Finding {

@@ -1,10 +1,15 @@
 //! `dump`: a segment's bytes for people, and what differs from a saved file.
+//!
+//! The bytes are read through the kernel: of pages for which the system has no
+//! memory, as of a segment in huge pages that were not reserved, that gives an
+//! error, where to look at them would end this process.
 
 #![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -12,9 +17,11 @@ use shm_util::ReadOnlySegment;
 
 use crate::borrowed;
 use crate::cli::Dump;
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{self, Failure, Outcome, Result};
+use crate::holders;
 use crate::names;
 use crate::output;
+use crate::standard;
 
 /// How many bytes a line shows.
 const WIDTH: usize = 16;
@@ -38,14 +45,14 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
     if begin > size {
         return Err(Failure::misuse(format!(
             "the offset {begin} is beyond the {size} bytes of {}",
-            names::show_in_shell(&name.0)
+            names::quote(&name.0)
         )));
     }
     let length = arguments.length.map_or(usize::MAX, |length| {
         usize::try_from(length).unwrap_or(usize::MAX)
     });
     let part = Part {
-        segment: &segment,
+        bytes: Bytes::of(&segment),
         begin,
         end: begin.saturating_add(length).min(size),
         is_cut: begin.saturating_add(length) < size,
@@ -56,9 +63,46 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
     }
 }
 
+/// A segment's bytes.
+struct Bytes<'a> {
+    segment: &'a ReadOnlySegment,
+    /// This process's memory as a file (see proc_pid_mem(5)), and where in it the
+    /// segment begins. `None` where there is no /proc.
+    memory: Option<(File, u64)>,
+}
+
+impl<'a> Bytes<'a> {
+    fn of(segment: &'a ReadOnlySegment) -> Self {
+        let memory = File::open("/proc/self/mem").ok();
+        Self {
+            segment,
+            memory: memory.zip(holders::own_address(segment.id())),
+        }
+    }
+
+    /// So many bytes, which it has, from an offset on.
+    fn read(&self, offset: usize, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let Some((memory, start)) = &self.memory else {
+            self.segment.read(offset, &mut bytes);
+            return Ok(bytes);
+        };
+        let position = start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
+        match memory.read_exact_at(&mut bytes, position) {
+            Ok(()) => Ok(bytes),
+            Err(error) => Err(Failure::new(format!(
+                "read {}: {}; the system may have no memory for all its pages, such as free huge \
+                 pages",
+                names::quote(self.segment.name()),
+                failure::reason(&error)
+            ))),
+        }
+    }
+}
+
 /// What is shown of a segment.
 struct Part<'a> {
-    segment: &'a ReadOnlySegment,
+    bytes: Bytes<'a>,
     begin: usize,
     end: usize,
     /// Whether it ends before the segment does.
@@ -67,20 +111,26 @@ struct Part<'a> {
 
 impl Part<'_> {
     /// The bytes in steps, with their offsets.
-    fn steps(&self) -> impl Iterator<Item = (usize, Vec<u8>)> {
+    fn steps(&self) -> impl Iterator<Item = Result<(usize, Vec<u8>)>> {
         (self.begin..self.end).step_by(STEP).map(|offset| {
-            let mut bytes = vec![0; STEP.min(self.end - offset)];
-            let count = self.segment.read(offset, &mut bytes);
-            bytes.truncate(count);
-            (offset, bytes)
+            let bytes = self.bytes.read(offset, STEP.min(self.end - offset))?;
+            Ok((offset, bytes))
         })
     }
 
     fn dump(&self, all: bool) -> Result<Outcome> {
+        let mut problem = None;
         output::print(|out| {
             let mut before: Option<Vec<u8>> = None;
             let mut is_repeated = false;
-            for (offset, bytes) in self.steps() {
+            for step in self.steps() {
+                let (offset, bytes) = match step {
+                    Ok(step) => step,
+                    Err(failure) => {
+                        problem = Some(failure);
+                        return Ok(());
+                    }
+                };
                 for (number, line) in bytes.chunks(WIDTH).enumerate() {
                     if !all && before.as_deref() == Some(line) {
                         if !is_repeated {
@@ -99,80 +149,99 @@ impl Part<'_> {
             // As hexdump -C does, so that the end is seen.
             writeln!(out, "{OFFSET}{:08x}{OFFSET:#}", self.end)
         })?;
-        Ok(Outcome::Fine)
+        problem.map_or(Ok(Outcome::Fine), Err)
     }
 
     fn diff(&self, path: &Path) -> Result<Outcome> {
-        let mut file = self.open(path)?;
-        let mut outcome = Outcome::Fine;
-        let mut problem = None;
+        let mut file = open(path)?;
+        // Where the output can't be written to, there was something to write.
+        let mut outcome = Ok(Outcome::Attention);
         output::print(|out| {
-            for (offset, ours) in self.steps() {
-                let mut theirs = Vec::new();
-                if let Err(error) = (&mut file)
-                    .take(u64::try_from(ours.len()).unwrap_or(u64::MAX))
-                    .read_to_end(&mut theirs)
-                {
-                    problem = Some(error);
-                    return Ok(());
-                }
-                if ours == theirs {
-                    continue;
-                }
-                outcome = Outcome::Attention;
-                let common = ours.get(..theirs.len()).unwrap_or(&ours);
-                write_differences(out, offset, common, &theirs)?;
-                if theirs.len() < ours.len() {
-                    return writeln!(
-                        out,
-                        "the file ends after {} of the segment's {} bytes",
-                        offset + theirs.len(),
-                        self.segment.len()
-                    );
-                }
-            }
-            if self.is_cut {
-                return Ok(());
-            }
-            match is_at_end(&mut file) {
-                Ok(true) => Ok(()),
-                Ok(false) => {
-                    outcome = Outcome::Attention;
-                    writeln!(
-                        out,
-                        "the file has more bytes than the segment's {}",
-                        self.end
-                    )
-                }
-                Err(error) => {
-                    problem = Some(error);
-                    Ok(())
-                }
-            }
+            outcome = self.write_diff(&mut *file, path, out)?;
+            Ok(())
         })?;
-        match problem {
-            Some(error) => Err(Failure::io(format!("read {}", shown(path)), &error)),
-            None => Ok(outcome),
-        }
+        outcome
     }
 
-    /// Opens the saved file, where the part begins.
-    fn open(&self, path: &Path) -> Result<Box<dyn Read>> {
-        let wrong = |error: &io::Error| Failure::io(format!("open {}", shown(path)), error);
-        let mut file: Box<dyn Read> = if path.as_os_str() == "-" {
-            Box::new(io::stdin().lock())
-        } else {
-            let file = File::open(path).map_err(|error| wrong(&error))?;
-            Box::new(BufReader::new(file))
+    /// The outer error is that of the output.
+    fn write_diff(
+        &self,
+        file: &mut dyn Read,
+        path: &Path,
+        out: &mut dyn Write,
+    ) -> io::Result<Result<Outcome>> {
+        let wrong = |error: &io::Error| Failure::io(format!("read {}", shown(path)), error);
+        let begin = to_u64(self.begin);
+        let skipped = match io::copy(&mut (&mut *file).take(begin), &mut io::sink()) {
+            Ok(skipped) => skipped,
+            Err(error) => return Ok(Err(wrong(&error))),
         };
-        let begin = u64::try_from(self.begin).unwrap_or(u64::MAX);
-        io::copy(&mut (&mut file).take(begin), &mut io::sink()).map_err(|error| wrong(&error))?;
-        Ok(file)
+        let ends_after = |out: &mut dyn Write, count: u64| {
+            writeln!(
+                out,
+                "the file ends after {count} of the segment's {} bytes",
+                self.bytes.segment.len()
+            )
+        };
+        if skipped < begin {
+            ends_after(out, skipped)?;
+            return Ok(Ok(Outcome::Attention));
+        }
+        let mut outcome = Outcome::Fine;
+        for step in self.steps() {
+            let (offset, ours) = match step {
+                Ok(step) => step,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let mut theirs = Vec::new();
+            let mut part = (&mut *file).take(to_u64(ours.len()));
+            if let Err(error) = part.read_to_end(&mut theirs) {
+                return Ok(Err(wrong(&error)));
+            }
+            if ours == theirs {
+                continue;
+            }
+            outcome = Outcome::Attention;
+            let common = ours.get(..theirs.len()).unwrap_or(&ours);
+            write_differences(out, offset, common, &theirs)?;
+            if theirs.len() < ours.len() {
+                ends_after(out, to_u64(offset + theirs.len()))?;
+                return Ok(Ok(outcome));
+            }
+        }
+        if self.is_cut {
+            return Ok(Ok(outcome));
+        }
+        match is_at_end(file) {
+            Ok(true) => Ok(Ok(outcome)),
+            Ok(false) => {
+                writeln!(
+                    out,
+                    "the file has more bytes than the segment's {}",
+                    self.end
+                )?;
+                Ok(Ok(Outcome::Attention))
+            }
+            Err(error) => Ok(Err(wrong(&error))),
+        }
     }
 }
 
+/// Opens the saved file.
+fn open(path: &Path) -> Result<Box<dyn Read>> {
+    let inherited = standard::inherited(path);
+    match inherited.unwrap_or_else(|| File::open(path)) {
+        Ok(file) => Ok(Box::new(BufReader::new(file))),
+        Err(error) => Err(Failure::io(format!("open {}", shown(path)), &error)),
+    }
+}
+
+fn to_u64(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
+}
+
 fn shown(path: &Path) -> String {
-    names::show_in_shell(path.as_os_str().as_bytes())
+    names::quote(path.as_os_str().as_bytes())
 }
 
 fn is_at_end(file: &mut dyn Read) -> io::Result<bool> {

@@ -7,6 +7,10 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+
+use crate::cli::Cli;
 use crate::names;
 
 /// What the functions of the command return.
@@ -48,6 +52,14 @@ pub(crate) struct Failure {
 impl Failure {
     /// What clap says in several lines.
     pub(crate) fn usage(error: &clap::Error) -> Self {
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            let command = Cli::command();
+            let names: Vec<&str> = command
+                .get_subcommands()
+                .map(clap::Command::get_name)
+                .collect();
+            return Self::misuse(format!("say what to do: {}", names.join(", ")));
+        }
         let rendered = error.render().to_string();
         let paragraphs: Vec<String> = rendered
             .split("\n\n")
@@ -84,6 +96,9 @@ impl Failure {
     /// A system call that failed, with what was being done.
     pub(crate) fn io(doing: impl Display, error: &io::Error) -> Self {
         let advice = match error.kind() {
+            _ if error.raw_os_error() == Some(libc::EBADF) => {
+                "; it is closed, or was not opened for that"
+            }
             io::ErrorKind::BrokenPipe => "; its reader must read to the end",
             io::ErrorKind::StorageFull => "; free some space there",
             io::ErrorKind::NotFound => "; check the file's name",
@@ -106,20 +121,22 @@ impl Failure {
                 Kind::Failed,
                 format!("; choose another name, or remove it: shmutil remove {name}"),
             ),
-            libc::EACCES | libc::EPERM => (
+            // What may be read, or written to, but is the owner's to change.
+            libc::EPERM => (
+                Kind::Failed,
+                "; do it as the segment's owner or as root".to_owned(),
+            ),
+            libc::EACCES => (
                 Kind::Failed,
                 "; do it as the segment's owner, as root, or in the group that shares the name \
-                 space"
+                 space, if the segment's mode lets it"
                     .to_owned(),
             ),
-            libc::ENOSPC | libc::ENOMEM | libc::EUCLEAN => (
+            libc::ENOSPC | libc::ENOMEM => (
                 Kind::Failed,
                 "; 'shmutil doctor' says what to do".to_owned(),
             ),
-            libc::ETIMEDOUT => (
-                Kind::Failed,
-                "; continue or kill the process that is stopped in a call".to_owned(),
-            ),
+            // Of a damaged or locked registry the library itself says it.
             _ => (Kind::Failed, String::new()),
         };
         Self {

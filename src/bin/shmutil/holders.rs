@@ -113,12 +113,29 @@ fn look_at(processes: &[u32], wanted: &Counts) -> Vec<(u32, Counts)> {
         .collect()
 }
 
+/// Whether a process has the identifiers that this one has. Of one that may not
+/// be looked at that is not known.
+pub(crate) fn is_in_our_namespace(pid: u32) -> bool {
+    let ours = fs::read_link("/proc/self/ns/ipc");
+    fs::read_link(path(pid, "ns/ipc")).is_ok_and(|theirs| ours.is_ok_and(|ours| ours == theirs))
+}
+
 /// The identifiers and keys of the segments that a process has mapped.
 pub(crate) fn mapped_by(pid: u32) -> Vec<Segment> {
     let maps = fs::read(path(pid, "maps")).unwrap_or_default();
     maps.split(|&byte| byte == b'\n')
         .filter_map(segment)
         .collect()
+}
+
+/// Where this process has a segment mapped.
+pub(crate) fn own_address(id: i32) -> Option<u64> {
+    let maps = fs::read("/proc/self/maps").ok()?;
+    let line = maps
+        .split(|&byte| byte == b'\n')
+        .find(|line| segment(line).is_some_and(|(found, _)| found == id))?;
+    let start = line.split(|&byte| byte == b'-').next()?;
+    u64::from_str_radix(std::str::from_utf8(start).ok()?, 16).ok()
 }
 
 /// A file that the kernel shows of a process.

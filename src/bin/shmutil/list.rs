@@ -127,7 +127,7 @@ pub(crate) fn list(arguments: &List) -> Result<Outcome> {
 /// Until it is ended, or nobody reads it any more.
 fn watch(json: bool, interval: Duration) -> Result<Outcome> {
     let is_terminal = io::stdout().is_terminal();
-    let mut output = Output::new();
+    let mut output = Output::new()?;
     let mut first = true;
     loop {
         let mut list = Listing::now()?;

@@ -7,7 +7,7 @@
 //! | `list`     | `list` and `stat` |
 //! | `change`   | `create`, `keep`, `remove`, `prune` |
 //! | `transfer` | `save` and `load` |
-//! | `sender`   | the size of what a `save` sends through a pipe |
+//! | `peer`     | this command at the other end of a pipe |
 //! | `dump`     | `dump` |
 //! | `doctor`   | `doctor` |
 //! | `borrowed` | a segment that is looked at, and never destroyed |
@@ -15,6 +15,7 @@
 //! | `names`    | names, escaped and back |
 //! | `units`    | sizes, ages and times, for people |
 //! | `output`   | standard output, none of which is lost |
+//! | `standard` | the standard descriptors, also where they are closed |
 //! | `failure`  | errors, in one line |
 //! | `raw`      | the few system calls on memory that others change |
 //!
@@ -33,8 +34,9 @@ mod list;
 mod manual;
 mod names;
 mod output;
+mod peer;
 mod raw;
-mod sender;
+mod standard;
 mod transfer;
 mod units;
 

@@ -58,6 +58,11 @@ fn show_bytes(bytes: &[u8], shown: &mut String) {
     }
 }
 
+/// Shows a name, or a file's, as the library's messages do.
+pub(crate) fn quote(name: &[u8]) -> String {
+    format!("'{}'", show(name))
+}
+
 /// Shows a name as one word for a shell.
 pub(crate) fn show_in_shell(name: &[u8]) -> String {
     let shown = show(name);

@@ -6,15 +6,20 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 
-use anstream::AutoStream;
+use anstream::{AutoStream, ColorChoice, StripStream};
 
 use crate::failure::{Failure, Result};
+use crate::standard;
+
+/// How much is written at once.
+const SIZE: usize = 1 << 16;
 
 /// Standard output.
 pub(crate) struct Output {
-    stream: BufWriter<AutoStream<StdoutLock<'static>>>,
+    stream: BufWriter<Box<dyn Write>>,
 }
 
 /// Whether anybody still reads it.
@@ -27,10 +32,16 @@ pub(crate) enum Reader {
 impl Output {
     /// Escape sequences of colours pass through where it is a terminal, and
     /// `NO_COLOR` and the like don't say otherwise.
-    pub(crate) fn new() -> Self {
-        Self {
-            stream: BufWriter::with_capacity(1 << 16, AutoStream::auto(io::stdout().lock())),
-        }
+    pub(crate) fn new() -> Result<Self> {
+        let file = standard::output().map_err(|error| wrong(&error))?;
+        let stream: Box<dyn Write> = match AutoStream::choice(&file) {
+            // What takes the colours out writes in small pieces.
+            ColorChoice::Never => Box::new(StripStream::new(buffered(file))),
+            _ => Box::new(file),
+        };
+        Ok(Self {
+            stream: BufWriter::with_capacity(SIZE, stream),
+        })
     }
 
     /// Runs what writes, and then sees to it that all is written.
@@ -42,14 +53,22 @@ impl Output {
         match result {
             Ok(()) => Ok(Reader::There),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
-            Err(error) => Err(Failure::io("write to standard output", &error)),
+            Err(error) => Err(wrong(&error)),
         }
     }
 }
 
 /// Prints all that there is to print.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Reader> {
-    Output::new().print(write)
+    Output::new()?.print(write)
+}
+
+fn buffered(file: File) -> Box<dyn Write> {
+    Box::new(BufWriter::with_capacity(SIZE, file))
+}
+
+fn wrong(error: &io::Error) -> Failure {
+    Failure::io("write to standard output", error)
 }
 
 /// Prints one piece of JSON.

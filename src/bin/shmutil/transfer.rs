@@ -1,10 +1,11 @@
 //! `save` and `load`: bytes between segments and files.
 //!
 //! What goes to a file or comes from one, the library transfers. What goes
-//! through pipes is done, and tuned, here, because most of the time there goes into the kernel's work for
-//! each page:
+//! through pipes is done, and tuned, here, because most of the time there goes
+//! into the kernel's work for each page:
 //!
-//! * A save into a pipe lends the segment's pages to it, without copying them.
+//! * A save into a pipe that a load reads lends the segment's pages to it,
+//!   without copying them. Others get copies, which stay as they are.
 //! * A new segment is written to as the file that it is for the kernel, which
 //!   needs neither page faults nor zeroed pages, where we may open that
 //!   (`/proc/self/map_files`, see proc(5)).
@@ -18,7 +19,6 @@ use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Read as _, Seek as _, Write as _};
 use std::mem;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ use crate::change;
 use crate::cli::{Load, Save};
 use crate::failure::{Failure, Outcome, Result, say};
 use crate::names::{self, Name};
-use crate::{raw, sender};
+use crate::{peer, raw, standard};
 
 /// What a pipe holds, if the system lets it: as much as an unprivileged
 /// process may have (/proc/sys/fs/pipe-max-size).
@@ -64,8 +64,64 @@ pub(crate) fn save(arguments: &Save) -> Result<Outcome> {
     watched(to_u64(segment.len()), "wchar", || {
         segment.save(&arguments.file)
     })
-    .map_err(|error| of_file(&error))?;
+    .map_err(|error| of_file(&error, &arguments.file))?;
     Ok(Outcome::Fine)
+}
+
+fn save_to_standard_output(name: &Name) -> Result<()> {
+    if io::stdout().is_terminal() {
+        return Err(Failure::misuse(
+            "a segment's bytes are not for a terminal: redirect standard output, or use dump",
+        ));
+    }
+    if let Some(pipe) = standard::output().ok().filter(is_pipe) {
+        // Whoever may only read the segment has no memory to lend.
+        if let Ok(segment) = borrowed::writable(name) {
+            return save_to_pipe(&segment, &pipe);
+        }
+        widen(&pipe);
+    }
+    let segment = borrowed::read_only(name)?;
+    let file = Path::new("/dev/stdout");
+    watched(to_u64(segment.len()), "wchar", || segment.save(file))
+        .map_err(|error| of_file(&error, file))
+}
+
+fn save_to_pipe(segment: &Segment, pipe: &File) -> Result<()> {
+    let capacity = widen(pipe);
+    let bytes = segment.bytes();
+    let progress = progress(to_u64(bytes.len()), true);
+    // When more is written than the pipe holds, its reader has begun to read.
+    let (first, rest) = bytes.split_at(bytes.len().min(2 * capacity));
+    // What is in the pipe when this process ends shall be a copy, as after any
+    // other save.
+    let (middle, last) = rest.split_at(rest.len().saturating_sub(capacity));
+    let copy = |part: &[AtomicU8]| raw::write(pipe, part);
+    let save = || {
+        all(first, move_all(first, copy, &progress)?)?;
+        let moved = if !middle.is_empty() && peer::is_load(pipe) {
+            move_all(middle, |part| raw::lend(pipe, part), &progress)?
+        } else {
+            move_all(middle, copy, &progress)?
+        };
+        all(middle, moved)?;
+        all(last, move_all(last, copy, &progress)?)
+    };
+    save().map_err(|error| {
+        let name = names::quote(segment.name());
+        Failure::io(format!("save {name} to standard output"), &error)
+    })?;
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// A pipe that takes nothing should say why.
+fn all(bytes: &[AtomicU8], moved: usize) -> io::Result<()> {
+    if moved == bytes.len() {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::WriteZero.into())
+    }
 }
 
 /// Lets the library do a transfer, whose progress is seen from what the kernel
@@ -101,54 +157,21 @@ fn watched<T>(size: u64, counter: &str, transfer: impl FnOnce() -> T) -> T {
 }
 
 /// An error of the library that is about a file.
-fn of_file(error: &shm_util::Error) -> Failure {
+fn of_file(error: &shm_util::Error, path: &Path) -> Failure {
+    // What is no file, and there, has neither room nor old bytes.
+    let is_file = fs::metadata(path).map_or(true, |metadata| metadata.is_file());
     let advice = match error.errno() {
         libc::ENOENT => "; make its directory first",
         libc::EACCES | libc::EPERM | libc::EROFS => "; choose a place that you may write to",
-        libc::ENOSPC | libc::EDQUOT => "; free some space there: the old file is as it was",
+        libc::ENOSPC | libc::EDQUOT if is_file => {
+            "; free some space there: the old file is as it was"
+        }
         libc::EISDIR => "; name a file in it",
+        libc::EBADF => "; it is closed, or was not opened for that",
+        libc::EPIPE => "; its reader must read to the end",
         _ => "",
     };
     Failure::new(format!("{error}{advice}"))
-}
-
-fn save_to_standard_output(name: &Name) -> Result<()> {
-    let wrong = |error: &io::Error| {
-        Failure::io(
-            format!("save {} to standard output", names::show_in_shell(&name.0)),
-            error,
-        )
-    };
-    let Ok(segment) = borrowed::writable(name) else {
-        // Whoever may only read it has no memory to lend.
-        return borrowed::read_only(name)?
-            .save("/dev/stdout")
-            .map_err(|error| Failure::library(&error, Some(&name.0)));
-    };
-    let output = own(io::stdout()).map_err(|error| wrong(&error))?;
-    let bytes = segment.bytes();
-    let progress = progress(to_u64(bytes.len()), !io::stdout().is_terminal());
-    let lent = if is_pipe(&output) {
-        // What is in the pipe when this process ends shall be a copy, as
-        // after any other save: so the last that the pipe can hold is copied.
-        let capacity = widen(&output);
-        bytes.len().saturating_sub(capacity)
-    } else {
-        0
-    };
-    let (lent, copied) = bytes.split_at(lent.min(bytes.len()));
-    move_all(lent, |part| raw::lend(&output, part), &progress)
-        .and_then(|_| move_all(copied, |part| raw::write(&output, part), &progress))
-        .and_then(|moved| {
-            if moved == copied.len() {
-                Ok(())
-            } else {
-                Err(io::ErrorKind::WriteZero.into())
-            }
-        })
-        .map_err(|error| wrong(&error))?;
-    progress.finish_and_clear();
-    Ok(())
 }
 
 /// Moves bytes step by step, until all are moved or a step moves none. Says
@@ -185,10 +208,14 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
     };
     let loaded = if exists {
         let segment = borrowed::writable(name)?;
+        check_size(&segment, arguments.size)?;
         source.load_existing(&segment)?
     } else {
-        let options = Options::new().mode(arguments.mode).keep(arguments.keep);
-        source.load_new(name, options, arguments.size)?
+        let terms = Terms {
+            mode: arguments.mode,
+            keep: arguments.keep,
+        };
+        source.load_new(name, terms, arguments.size)?
     };
     match loaded {
         Loaded::All => Ok(Outcome::Fine),
@@ -196,7 +223,7 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
             say(&format!(
                 "{} has only {file} of the {segment} bytes of {}: the others are as they were",
                 source.shown,
-                names::show_in_shell(&name.0)
+                names::quote(&name.0)
             ));
             Ok(Outcome::Attention)
         }
@@ -205,11 +232,31 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
                 "{} has more than the {segment} bytes of {}: what is beyond them was not loaded; \
                  remove the segment first and load with --create to have all",
                 source.shown,
-                names::show_in_shell(&name.0)
+                names::quote(&name.0)
             ));
             Ok(Outcome::Attention)
         }
     }
+}
+
+/// Whether a segment that is there already has the size that was asked for.
+fn check_size(segment: &Segment, wanted: Option<u64>) -> Result<()> {
+    let size = to_u64(segment.len());
+    match wanted {
+        Some(wanted) if wanted != size => Err(Failure::new(format!(
+            "load into {}, which is there already, with {size} bytes and not {wanted}; remove it \
+             first, or load without --size",
+            names::quote(segment.name())
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What a new segment is to be, once all is in it.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    mode: u32,
+    keep: bool,
 }
 
 /// How a load ended.
@@ -233,19 +280,21 @@ struct Source {
 
 impl Source {
     fn open(path: &Path) -> Result<Self> {
-        let (file, shown) = if path.as_os_str() == "-" {
-            (own(io::stdin()), "standard input".to_owned())
+        let shown = if path.as_os_str() == "-" {
+            "standard input".to_owned()
         } else {
-            let shown = names::show_in_shell(path.as_os_str().as_bytes());
-            (File::open(path), shown)
+            names::quote(path.as_os_str().as_bytes())
         };
+        let inherited = standard::inherited(path);
+        let is_named = inherited.is_none();
+        let file = inherited.unwrap_or_else(|| File::open(path));
         let size = |file: &mut File| {
             let metadata = file.metadata()?;
             if metadata.is_dir() {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
             if metadata.is_file() && metadata.len() > 0 {
-                // Standard input may have been read in part.
+                // What was inherited may have been read in part.
                 let position = file.stream_position()?;
                 Ok(Some(metadata.len().saturating_sub(position)))
             } else {
@@ -258,12 +307,12 @@ impl Source {
                 if is_pipe(&file) {
                     widen(&file);
                 }
-                let is_named = size.is_some() && path.as_os_str() != "-";
+                let is_loadable = is_named && size.is_some();
                 Ok(Self {
                     file,
                     shown,
                     size,
-                    path: is_named.then(|| path.to_path_buf()),
+                    path: is_loadable.then(|| path.to_path_buf()),
                 })
             }
             Err(error) => Err(Failure::io(format!("open {shown}"), &error)),
@@ -304,7 +353,7 @@ impl Source {
 
     fn load_file(segment: &Segment, path: &Path) -> Result<Loaded> {
         let loaded = watched(to_u64(segment.len()), "rchar", || segment.load(path))
-            .map_err(|error| of_file(&error))?;
+            .map_err(|error| of_file(&error, path))?;
         Ok(match loaded.file.cmp(&loaded.segment) {
             Ordering::Equal => Loaded::All,
             Ordering::Less => Loaded::FileIsShorter {
@@ -337,31 +386,32 @@ impl Source {
         }
     }
 
-    fn load_new(&self, name: &Name, options: Options, size: Option<u64>) -> Result<Loaded> {
+    fn load_new(&self, name: &Name, terms: Terms, size: Option<u64>) -> Result<Loaded> {
         let Some(size) = size.or(self.size) else {
-            return match sender::size(&self.file) {
-                Some(size) => self.load_sent(name, options, size),
-                None => self.collect(Vec::new())?.load_new(name, options),
+            let sent = is_pipe(&self.file).then(|| peer::size(&self.file));
+            return match sent.flatten() {
+                Some(size) => self.load_sent(name, terms, size),
+                None => self.collect(Vec::new())?.load_new(name, terms),
             };
         };
         if size == 0 {
             return Err(self.empty());
         }
-        let new = New::create(name, options, size)?;
+        let new = New::create(name, terms, size)?;
         let loaded = match &self.path {
-            Some(path) => Self::load_file(&new.0, path)?,
+            Some(path) => Self::load_file(&new.segment, path)?,
             None => match self.fill(&new)? {
                 0 => return Err(self.empty()),
                 moved => self.compare(moved, new.bytes().len())?,
             },
         };
-        new.stay();
+        new.stay()?;
         Ok(loaded)
     }
 
     /// Loads what a save sends, whose size is known.
-    fn load_sent(&self, name: &Name, options: Options, size: u64) -> Result<Loaded> {
-        let new = New::create(name, options, size)?;
+    fn load_sent(&self, name: &Name, terms: Terms, size: u64) -> Result<Loaded> {
+        let new = New::create(name, terms, size)?;
         let moved = to_u64(self.fill(&new)?);
         if moved < size {
             return Err(Failure::new(format!(
@@ -372,7 +422,7 @@ impl Source {
         let mut more = Vec::new();
         self.collect_piece(&mut more)?;
         if more.is_empty() {
-            new.stay();
+            new.stay()?;
             return Ok(Loaded::All);
         }
         // Somebody else writes into the same pipe.
@@ -380,7 +430,7 @@ impl Source {
         let sent = new.bytes().iter().map(relaxed).collect();
         drop(new);
         let collected = self.collect(vec![sent, more])?;
-        collected.load_new(name, options)
+        collected.load_new(name, terms)
     }
 
     /// Fills a new segment, and says how many bytes there were.
@@ -464,9 +514,9 @@ struct Collected {
 }
 
 impl Collected {
-    fn load_new(self, name: &Name, options: Options) -> Result<Loaded> {
+    fn load_new(self, name: &Name, terms: Terms) -> Result<Loaded> {
         let size = self.pieces.iter().map(Vec::len).sum();
-        let new = New::create(name, options, to_u64(size))?;
+        let new = New::create(name, terms, to_u64(size))?;
         let mut rest = new.bytes();
         let mut target = new.as_file();
         // Each piece is freed as soon as it is copied.
@@ -483,45 +533,58 @@ impl Collected {
                 raw::copy(&piece, part);
             }
         }
-        new.stay();
+        new.stay()?;
         Ok(Loaded::All)
     }
 }
 
 /// A segment that this command has made. It is deleted again, unless it is
-/// told to stay.
-struct New(Segment);
+/// told to stay; so it is not kept before all is in it.
+struct New {
+    segment: Segment,
+    keep: bool,
+}
 
 impl New {
-    fn create(name: &Name, options: Options, size: u64) -> Result<Self> {
-        change::create_with(options, name, size).map(Self)
+    fn create(name: &Name, terms: Terms, size: u64) -> Result<Self> {
+        let wrong = |error| Failure::library(&error, Some(&name.0));
+        let options = Options::new().mode(terms.mode);
+        let segment = change::create_with(options, name, size)?;
+        // The environment variable SHM_UTIL_KEEP may have asked for it.
+        let is_kept = segment.info().map_err(wrong)?.kept;
+        if is_kept {
+            segment.keep(false).map_err(wrong)?;
+        }
+        Ok(Self {
+            segment,
+            keep: terms.keep || is_kept,
+        })
     }
 
     fn bytes(&self) -> &[AtomicU8] {
-        self.0.bytes()
+        self.segment.bytes()
     }
 
     /// The segment as the file that it is for the kernel. `None` if we may
     /// not, which takes a privilege.
     fn as_file(&self) -> Option<File> {
         let page = rustix::param::page_size();
-        let start = self.0.bytes().as_ptr().addr();
-        let end = start.checked_add(self.0.len().next_multiple_of(page))?;
+        let start = self.bytes().as_ptr().addr();
+        let end = start.checked_add(self.segment.len().next_multiple_of(page))?;
         OpenOptions::new()
             .write(true)
             .open(format!("/proc/self/map_files/{start:x}-{end:x}"))
             .ok()
     }
 
-    fn stay(self) {
-        mem::forget(self.0);
+    fn stay(self) -> Result<()> {
+        if self.keep {
+            let wrong = |error| Failure::library(&error, Some(self.segment.name()));
+            self.segment.keep(true).map_err(wrong)?;
+        }
+        mem::forget(self.segment);
+        Ok(())
     }
-}
-
-/// A descriptor of ours for a standard one, without the buffer that Rust has
-/// before it.
-fn own(standard: impl AsFd) -> io::Result<File> {
-    standard.as_fd().try_clone_to_owned().map(File::from)
 }
 
 fn is_pipe(file: &File) -> bool {
@@ -529,7 +592,7 @@ fn is_pipe(file: &File) -> bool {
         .is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
-/// Gives a pipe room, and says how much it has then.
+/// Gives a pipe room, where the system lets us, and says how much it has then.
 fn widen(pipe: &File) -> usize {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_SIZE);
     rustix::pipe::fcntl_getpipe_size(pipe).unwrap_or(PIPE_SIZE)

@@ -10,16 +10,46 @@ use jiff::{RoundMode, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::Time
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
+const SIZES: &str = "write a size like 4096, 64K or 1G";
+const AGES: &str = "write an age like 90s, 10m or 7d";
+
 /// Reads a size in bytes: `4096`, `64K`, `1.5GiB`, `0x1000`. K, M, G and T are
 /// powers of 1024.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    if let Some(digits) = text.strip_prefix("0x") {
-        return u64::from_str_radix(digits, 16).map_err(|error| error.to_string());
+    if text.starts_with('-') {
+        return Err(format!("it can't be negative; {SIZES}"));
     }
-    parse_size::Config::new()
-        .with_binary()
-        .parse_size(text)
-        .map_err(|error| format!("{error}; write a size like 4096, 64K or 1G"))
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).map_err(|_| SIZES.to_owned());
+    }
+    let parse = |text: &str| {
+        parse_size::Config::new()
+            .with_binary()
+            .parse_size(text)
+            .map_err(|_| SIZES.to_owned())
+    };
+    let size = parse(text)?;
+    // A fraction would be rounded.
+    if let Some((_, fraction)) = text.split_once('.') {
+        let end = fraction.find(|character: char| !character.is_ascii_digit());
+        let (digits, unit) = fraction.split_at(end.unwrap_or(fraction.len()));
+        let digits = digits.trim_end_matches('0');
+        let unit = u128::from(parse(&format!("1{unit}"))?);
+        let is_whole = match (digits, u32::try_from(digits.len())) {
+            ("", _) => true,
+            (_, Ok(length)) => digits
+                .parse::<u128>()
+                .ok()
+                .zip(10_u128.checked_pow(length))
+                .and_then(|(digits, scale)| Some(digits.checked_mul(unit)? % scale == 0))
+                .unwrap_or(false),
+            _ => false,
+        };
+        if !is_whole {
+            return Err("that is no whole number of bytes".to_owned());
+        }
+    }
+    Ok(size)
 }
 
 /// The same for sizes that may not be 0.
@@ -32,12 +62,13 @@ pub(crate) fn parse_nonzero_size(text: &str) -> Result<u64, String> {
 
 /// Reads a duration: `90s`, `10m`, `1h 30m`, `7d`.
 pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
-    let wrong = |error: jiff::Error| format!("{error}; write an age like 90s, 10m or 7d");
-    let span: Span = text.parse().map_err(wrong)?;
-    let duration = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(wrong)?;
-    Duration::try_from(duration).map_err(|_| "an age is not negative".to_owned())
+    let span = text.parse::<Span>();
+    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    match duration.map(Duration::try_from) {
+        Ok(Ok(duration)) => Ok(duration),
+        Ok(Err(_)) => Err(format!("it can't be negative; {AGES}")),
+        Err(_) => Err(AGES.to_owned()),
+    }
 }
 
 /// Reads permission bits in octal: `640`, `0660`.
@@ -45,6 +76,15 @@ pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("permission bits are an octal number up to 777, as 660".to_owned()),
+    }
+}
+
+/// A noun as it follows a number.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
+    if count == 1 {
+        noun.to_owned()
+    } else {
+        format!("{noun}s")
     }
 }
 
@@ -110,10 +150,30 @@ mod tests {
         assert_eq!(parse_size("64KiB"), Ok(65536));
         assert_eq!(parse_size("1G"), Ok(1 << 30));
         assert_eq!(parse_size("0x10"), Ok(16));
-        assert!(parse_size("much").is_err());
+        assert_eq!(parse_size("much"), Err(SIZES.to_owned()));
+        assert_eq!(
+            parse_size("-0x1"),
+            Err(format!("it can't be negative; {SIZES}"))
+        );
         assert!(parse_nonzero_size("0").is_err());
         assert_eq!(size(65536), "64 KiB");
         assert_eq!(size(100), "100 B");
+    }
+
+    #[test]
+    fn a_fraction_of_a_unit_is_whole_bytes_or_refused() {
+        assert_eq!(parse_size("1.5K"), Ok(1536));
+        assert_eq!(parse_size("0.50KiB"), Ok(512));
+        assert_eq!(parse_size("1.0"), Ok(1));
+        assert_eq!(parse_size("1.5e3"), Ok(1500));
+        for wrong in [
+            "1.5",
+            "0.3K",
+            "1.50B",
+            "1.00000000000000000000000000000000000000001K",
+        ] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

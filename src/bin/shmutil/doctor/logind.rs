@@ -25,8 +25,10 @@ const LAST_SYSTEM_USER: u32 = 999;
 /// `root` is / but in tests.
 pub(super) fn check(root: &Path, user: u32) -> Finding {
     let subject = "RemoveIPC";
-    // logind makes this directory when it starts.
-    if !root.join("run/systemd/seats").is_dir() {
+    // systemd makes the first one when it starts, see sd_booted(3), logind the
+    // second. One alone may come from a package, or an image of another system.
+    let run = root.join("run/systemd");
+    if !run.join("system").is_dir() || !run.join("seats").is_dir() {
         return Finding::fine(subject, "systemd-logind does not run".to_owned());
     }
     if user <= last_system_user(root) {
@@ -126,6 +128,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         assert!(!needs_attention(root.path()));
         fs::create_dir_all(root.path().join("run/systemd/seats")).unwrap();
+        assert!(!needs_attention(root.path()), "systemd does not run");
+        fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
         assert!(needs_attention(root.path()));
         assert!(check(root.path(), 999).remedy.is_none());
         write(root.path(), "etc/login.defs", "# x\nSYS_UID_MAX\t\t2000\n");
@@ -137,6 +141,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         fs::create_dir_all(root.join("run/systemd/seats")).unwrap();
+        fs::create_dir_all(root.join("run/systemd/system")).unwrap();
         write(
             root,
             "etc/systemd/logind.conf",

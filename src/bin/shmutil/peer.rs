@@ -1,5 +1,9 @@
-//! The size of what comes from a pipe, if a `shmutil save` of this system sends
-//! it: a pipe does not tell, and a segment's size can't be changed afterwards.
+//! What is at the other end of a pipe, if it is this command, on this system.
+//!
+//! * A load wants to know how much a save sends: a pipe does not tell, and a
+//!   segment's size can't be changed afterwards.
+//! * A save may lend its pages to a load, which copies what it reads at once.
+//!   Others might keep them, and find there what is written later.
 
 #![forbid(unsafe_code)]
 
@@ -19,17 +23,9 @@ const NAMED: u32 = 0b11;
 pub(crate) fn size(pipe: &File) -> Option<u64> {
     // Once it has begun to send, it has its segment mapped.
     poll(&mut [PollFd::new(pipe, PollFlags::IN)], None).ok()?;
-    let target = |path: &str| fs::read_link(path).ok();
-    let this_pipe = target(&format!("/proc/self/fd/{}", pipe.as_raw_fd()))?;
-    let this_command = target("/proc/self/exe")?;
-    let sends = |pid: u32| {
-        let is = |file, expected| fs::read_link(holders::path(pid, file)).ok() == Some(expected);
-        is("fd/1", this_pipe.clone())
-            && is("exe", this_command.clone())
-            && fs::read(holders::path(pid, "cmdline"))
-                .is_ok_and(|line| line.split(|&byte| byte == 0).any(|word| word == b"save"))
-    };
-    let sender = holders::processes().into_iter().find(|&pid| sends(pid))?;
+    let sender = at_descriptor(pipe, 1)
+        .into_iter()
+        .find(|&pid| is_command(pid, b"save"))?;
     let mut segments = holders::mapped_by(sender);
     segments.retain(|(_, key)| u32::from_ne_bytes(key.to_ne_bytes()) >> 30 == NAMED);
     // It is in our IPC name space, or the kernel's table does not have it.
@@ -37,6 +33,38 @@ pub(crate) fn size(pipe: &File) -> Option<u64> {
         &[(id, key)] => find(&fs::read_to_string("/proc/sysvipc/shm").ok()?, id, key),
         _ => None,
     }
+}
+
+/// Whether a `shmutil load` reads a pipe, as its standard input, and nobody else
+/// does that we may look at. It must have begun to read: before, a shell may
+/// still have to become it.
+pub(crate) fn is_load(pipe: &File) -> bool {
+    let readers = at_descriptor(pipe, 0);
+    !readers.is_empty() && readers.iter().all(|&pid| is_command(pid, b"load"))
+}
+
+/// The processes that have a pipe as this descriptor.
+fn at_descriptor(pipe: &File, descriptor: i32) -> Vec<u32> {
+    let this_pipe = fs::read_link(format!("/proc/self/fd/{}", pipe.as_raw_fd()));
+    let Ok(this_pipe) = this_pipe else {
+        return Vec::new();
+    };
+    let file = format!("fd/{descriptor}");
+    let mut processes = holders::processes();
+    processes.retain(|&pid| {
+        fs::read_link(holders::path(pid, &file)).is_ok_and(|target| target == this_pipe)
+    });
+    processes
+}
+
+/// Whether a process is this same command, doing that.
+fn is_command(pid: u32, word: &[u8]) -> bool {
+    let executable = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let ours = executable("self");
+    ours.is_some()
+        && executable(&pid.to_string()) == ours
+        && fs::read(holders::path(pid, "cmdline"))
+            .is_ok_and(|line| line.split(|&byte| byte == 0).any(|found| found == word))
 }
 
 /// The size of a segment in the text of /proc/sysvipc/shm, see
