@@ -204,7 +204,8 @@ int shmxCreate(const char *name,
  *
  * - EINVAL: `memory` is no handle, `info` is NULL, or `info->size` is not a
  *   size of the struct.
- * - EACCES: the user id was changed, and may not look at the segment.
+ * - EACCES: the user id was changed, and may not look at the segment (before
+ *   Linux 4.17).
  * - EIDRM: this process is in another IPC name space now.
  * - ENOMEM: there is no memory for the name.
  * - EDEADLK, EUCLEAN: see shmCreate.
@@ -265,7 +266,7 @@ int shmxList(ShmxCallback callback,
  * - EINVAL: `memory` is no handle, `mode` has bits beyond 0777, or there can be
  *   no such user or group.
  * - EPERM: the segment is another user's.
- * - EACCES: it may not be looked at.
+ * - EACCES: it may not be looked at (before Linux 4.17).
  * - EIDRM: this process is in another IPC name space now.
  * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
  */
@@ -307,7 +308,7 @@ int shmxUnlock(SharedMemory memory);
  *
  * - EINVAL: `memory` is no handle.
  * - EPERM: the segment is another user's.
- * - EACCES: it may not be looked at.
+ * - EACCES: it may not be looked at (before Linux 4.17).
  * - EIDRM: it has lost its name: it, or the registry of names, was removed.
  * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
  */

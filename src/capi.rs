@@ -175,7 +175,8 @@ pub(crate) fn create(
 /// - EDEADLK: called by a signal handler that interrupted another call; the
 ///   handle is still good.
 /// - EPERM: this was the last process, but the segment is another user's.
-/// - EACCES: the user id was changed, and may not look at the segment.
+/// - EACCES: the user id was changed, and may not look at the segment (before
+///   Linux 4.17).
 /// - ETIMEDOUT, EUCLEAN, ENOTSUP: see shmCreate.
 ///
 /// The handle and the mapping are gone all the same, except after EDEADLK; but

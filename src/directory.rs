@@ -112,7 +112,7 @@ pub fn list() -> Result<Vec<Info>> {
 /// # Errors
 ///
 /// * `EPERM`: the segment is another user's.
-/// * `EACCES`: it may not be looked at.
+/// * `EACCES`: it may not be looked at (before Linux 4.17).
 /// * else as [`info`].
 pub fn keep(name: impl AsRef<[u8]>, yes: bool) -> Result<()> {
     let name = name.as_ref();

@@ -114,11 +114,13 @@ pub(crate) fn text(arguments: fmt::Arguments<'_>) -> String {
     cautious.0
 }
 
-/// `ENOMEM` where memory is short. For what the standard library does with
-/// paths: it takes some, and would end the program if there were none.
-pub(crate) fn require_memory() -> std::result::Result<(), Errno> {
+/// `ENOMEM` where memory is short. For what is done with a path of so many bytes
+/// in the standard library: it would end the program.
+pub(crate) fn require_memory_for(path: usize) -> std::result::Result<(), Errno> {
+    // More than it takes at any time: a dozen copies, and a few small things.
+    let enough = path.saturating_add(256).saturating_mul(16);
     let mut some = Vec::<u8>::new();
-    let result = some.try_reserve_exact(16 * libc::PATH_MAX as usize);
+    let result = some.try_reserve_exact(enough);
     std::hint::black_box(&mut some);
     result.map_err(|_| Errno(libc::ENOMEM))
 }

@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::error::{Error, Quoted, Result, require_memory};
+use crate::error::{Error, Quoted, Result, require_memory_for};
 use crate::process;
 
 /// The longest result in bytes: `PATH_MAX` counts the NUL.
@@ -20,7 +20,8 @@ const MOST_REPLACEMENTS: usize = 1000;
 /// `ELOOP` if a variable's value names the variable itself, `ENAMETOOLONG` if
 /// the result has `PATH_MAX` bytes or more, `ENOMEM` if memory is short.
 pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
-    require_memory().map_err(|errno| errno.during(format_args!("translate {}", Quoted(name))))?;
+    require_memory_for(name.len())
+        .map_err(|errno| errno.during(format_args!("translate {}", Quoted(name))))?;
     translate_with(name, |variable| {
         // A name with a NUL in it can't be set.
         let Ok(variable) = CString::new(variable) else {

@@ -394,7 +394,8 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// * `EACCES`: the segment is another user's, who does not let us read it.
+    /// * `EACCES`: the segment is another user's, who does not let us read it
+    ///   (before Linux 4.17).
     /// * `EIDRM`: this process is in another IPC name space now.
     /// * `EDEADLK`, `EUCLEAN`: see [`create`](Self::create).
     pub fn info(&self) -> Result<Info> {
@@ -516,7 +517,7 @@ impl Segment {
     ///
     /// * `EPERM`: the segment is another user's.
     /// * `EIDRM`: it has lost its name: it, or the registry, was removed.
-    /// * `EACCES`: it may not be looked at.
+    /// * `EACCES`: it may not be looked at (before Linux 4.17).
     /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
     pub fn keep(&self, yes: bool) -> Result<()> {
         self.keep_within(&Call::begin(Purpose::Change)?, Lifetime::kept_if(yes))

@@ -243,6 +243,22 @@ pub(crate) fn set(id: Id, change: Change) -> Result<(), Errno> {
     cerr(unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut raw) }).map(drop)
 }
 
+/// Whether this process may change or remove a segment: `EPERM` if not. Nothing is
+/// changed, nor the time of the last change.
+pub(crate) fn may_change(id: Id) -> Result<(), Errno> {
+    const NOBODY: u32 = u32::MAX;
+    let nobody = Change {
+        owner: Some(NOBODY),
+        group: Some(NOBODY),
+        mode: None,
+    };
+    match set(id, nobody) {
+        // Only who may change it is told that there is no such user.
+        Err(Errno(libc::EINVAL)) => Ok(()),
+        result => result,
+    }
+}
+
 /// Whether a segment may be swapped out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Swapping {

@@ -953,8 +953,8 @@ impl Entry {
         if user == status.owner || user == status.creator {
             return Ok(());
         }
-        // Who has the capability may change it too, if only to what it is.
-        sysv::set(self.id, sysv::Change::default())
+        // Who has the capability may, too.
+        sysv::may_change(self.id)
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! The kernel copies, so it does not matter what other processes write to the
 //! segment meanwhile; and if the program has unmapped it behind our back,
-//! that is `EFAULT`, not a crash.
+//! that is `EFAULT`, not a crash. (Unless another thread does so just while a
+//! large save looks for zeros: that is a fault, as any look at it would be.)
 
 use std::ffi::{CString, OsStr, c_int};
 use std::fs::File;
@@ -123,6 +124,13 @@ pub(super) fn data_in(file: &File, range: &Range<usize>) -> Range<usize> {
         .unwrap_or(range.end);
     let start = (start - start % BLOCK).clamp(range.start, range.end);
     start..end.clamp(start, range.end)
+}
+
+/// Where a descriptor is in its file; 0 if it has no place there.
+pub(super) fn position(file: &File) -> u64 {
+    // SAFETY: lseek takes numbers only.
+    let offset = unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_CUR) };
+    u64::try_from(offset).unwrap_or(0)
 }
 
 /// Gives a new file its size. Says whether it has it: not every file system
@@ -264,15 +272,19 @@ pub(super) fn try_to_lock(file: &File) -> bool {
 pub(super) fn access_control_list(from: &File, to: &File) -> Result<(), Errno> {
     let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
     let name = c"system.posix_acl_access".as_ptr();
-    // SAFETY: the name is a string; no bytes are asked for, only their number.
-    let size = unsafe { libc::fgetxattr(from, name, ptr::null_mut(), 0) };
-    let Ok(size @ 1..) = usize::try_from(size) else {
-        // There is none, or the file system has no such lists. The new file may
-        // have none to remove either.
-        // SAFETY: the name is a string.
-        unsafe { libc::fremovexattr(to, name) };
-        return Ok(());
+    let size_in = |fd| {
+        // SAFETY: the name is a string; no bytes are asked for, only their number.
+        let size = unsafe { libc::fgetxattr(fd, name, ptr::null_mut(), 0) };
+        usize::try_from(size).unwrap_or(0)
     };
+    let size = size_in(from);
+    if size == 0 {
+        if size_in(to) > 0 {
+            // SAFETY: the name is a string.
+            unsafe { libc::fremovexattr(to, name) };
+        }
+        return Ok(());
+    }
     let mut list = Vec::<u8>::new();
     list.try_reserve_exact(size)
         .map_err(|_| Errno(libc::ENOMEM))?;

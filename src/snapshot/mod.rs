@@ -14,7 +14,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
-use crate::error::{Errno, Quoted, Result, require_memory};
+use crate::error::{Errno, Quoted, Result, require_memory_for};
 use crate::process::Uncancelled;
 
 /// What a load did.
@@ -33,7 +33,7 @@ pub struct Loaded {
     /// How many bytes were read into the segment.
     pub bytes: u64,
     /// The size of the file in bytes, or what was read of a file that has no
-    /// size, such as a pipe.
+    /// size, such as a pipe. Of `/dev/stdin` and the like, what was left.
     pub file: u64,
     /// The size of the segment in bytes.
     pub segment: u64,
@@ -60,7 +60,8 @@ impl Loaded {
 /// Writes all bytes to a file, all or nothing.
 pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
     let _uncancelled = Uncancelled::new();
-    let saved = require_memory().and_then(|()| target::write(bytes, path));
+    let saved =
+        require_memory_for(path.as_os_str().len()).and_then(|()| target::write(bytes, path));
     saved.map_err(|errno| {
         errno.during(format_args!(
             "save {} bytes to {}",
@@ -74,7 +75,7 @@ pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
 pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
     let _uncancelled = Uncancelled::new();
     let file = Quoted(path.as_os_str().as_bytes());
-    let loaded = require_memory()
+    let loaded = require_memory_for(path.as_os_str().len())
         .and_then(|()| read(bytes, path))
         .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
     if loaded.bytes == 0 {
@@ -98,6 +99,11 @@ fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
     let metadata = file.metadata()?;
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     // An inherited descriptor is read from where it is.
+    let start = if is_inherited {
+        copy::position(&file)
+    } else {
+        0
+    };
     let count = if metadata.is_file() && !is_inherited && size.min(bytes.len()) >= large::LARGE {
         large::read(&file, size, bytes)?
     } else {
@@ -112,7 +118,7 @@ fn read(bytes: &[AtomicU8], path: &Path) -> std::result::Result<Loaded, Errno> {
         // A full segment may have left more in the file; only a file with a
         // size can be asked.
         file: if metadata.is_file() && count == segment {
-            metadata.len().max(count)
+            metadata.len().saturating_sub(start).max(count)
         } else {
             count
         },

@@ -417,3 +417,20 @@ fn a_hole_that_comes_meanwhile_is_gone_past() {
         over.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn of_a_file_that_was_read_in_part_there_is_the_rest() {
+    use std::io::Read as _;
+    use std::os::fd::AsRawFd as _;
+    let mut file = file();
+    file.write_all_at(&dense(100), 0).unwrap();
+    file.read_exact(&mut [0; 30]).unwrap();
+    let path = format!("/dev/fd/{}", file.as_raw_fd());
+    for (size, bytes) in [(70, 70), (20, 20)] {
+        let mapping = segment(size);
+        let loaded = load(mapping.bytes(), path.as_ref()).unwrap();
+        assert_eq!((loaded.bytes, loaded.file), (bytes, 70), "{size} bytes");
+        assert_eq!(bytes_of(&mapping), dense(100)[30..30 + size]);
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(30)).unwrap();
+    }
+}
