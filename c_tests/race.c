@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
 #define NAME "c_tests/race"
@@ -24,6 +26,7 @@ struct race {
     long different;   /* rounds with more than one segment */
     long dirty;       /* segments that were not zero-filled */
     long separate;    /* segments in which another's mark was missing */
+    long removed;     /* segments that were removed while somebody had them */
     long left;        /* rounds after which the segment or its name was still there */
 };
 
@@ -101,6 +104,23 @@ static void run_apart (int me)
     }
 }
 
+/* They come and go at once, so the last one leaves while the next one comes. */
+static void run_briefly (int me)
+{
+    SharedMemory memory = NULL;
+    struct shmid_ds status;
+    int round;
+
+    (void) me;
+    pthread_barrier_wait (&race->line);
+    for (round = 0; round < 30 * rounds; round++) {
+        count (&race->errors, shmCreate (NAME, SIZE, NULL, &memory) != 0);
+        count (&race->removed, shmctl (shmId (memory), IPC_STAT, &status) != 0
+               || (status.shm_perm.mode & SHM_DEST) != 0);
+        count (&race->errors, shmDestroy (memory) != 0);
+    }
+}
+
 static int start (void (*run) (int me))
 {
     pid_t racers[RACERS];
@@ -149,6 +169,12 @@ int main (void)
     CHECK ("never an error", race->errors == 0);
     CHECK ("always one segment", race->different == 0);
     CHECK ("always zero-filled", race->dirty == 0);
+    CHECK ("the name is gone in the end", !check_exists (NAME));
+
+    CHECK (check_text ("8 processes come and go, %d times", 30 * rounds),
+           start (run_briefly) == 0);
+    CHECK ("never an error", race->errors == 0);
+    CHECK ("what somebody has is never removed", race->removed == 0);
     CHECK ("the name is gone in the end", !check_exists (NAME));
     return check_done ();
 }
