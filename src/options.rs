@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::error::{Errno, Quoted, Result};
 use crate::info::Info;
 use crate::registry::Lifetime;
-use crate::segment::{Segment, Terms, Wanted};
+use crate::segment::{Segment, Terms, Wanted, check_name};
 use crate::sysv::{Access, MODE_BITS, Making, Placement};
 
 /// How a segment is made or mapped: set what is not as usual, then
@@ -236,9 +236,10 @@ impl Options {
         placement: Placement,
         access: Access,
     ) -> Result<Segment> {
+        check_name(name)?;
         if self.making.mode & !MODE_BITS != 0 {
             return Err(Errno(libc::EINVAL).during(format_args!(
-                "make segment {} with mode {:#o}, which is more than permission bits",
+                "make segment {} with mode 0{:o}, which is more than permission bits",
                 Quoted(name),
                 self.making.mode
             )));

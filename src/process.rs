@@ -5,7 +5,6 @@ use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::error::{Errno, try_to_vec};
 
@@ -170,26 +169,22 @@ pub(crate) fn id() -> libc::pid_t {
 pub(crate) fn seconds_since_1970() -> u64 {
     // The kernel's own times are of this clock: one that was taken before it
     // made a segment is never later.
-    clock(libc::CLOCK_REALTIME_COARSE).as_secs()
+    seconds_of(libc::CLOCK_REALTIME_COARSE)
 }
 
-/// The time since some moment in the past, to a few milliseconds, at hardly
-/// any cost.
-pub(crate) fn coarse_time() -> Duration {
-    clock(libc::CLOCK_MONOTONIC_COARSE)
+/// Seconds since some moment in the past, at hardly any cost.
+pub(crate) fn coarse_seconds() -> u64 {
+    seconds_of(libc::CLOCK_MONOTONIC_COARSE)
 }
 
-fn clock(clock: libc::clockid_t) -> Duration {
+fn seconds_of(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: there is room for a time; if there is no such clock, it stays 0.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
+    u64::try_from(time.tv_sec).unwrap_or(0)
 }
 
 /// The calling thread's `errno`.

@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
-use std::time::Duration;
 
 use crate::error::{Errno, Error, Quoted, Result, try_to_vec};
 use crate::fork::{self, Call, Purpose};
@@ -24,8 +23,8 @@ use crate::sysv::{self, Access, Making, Mapping, Placement, Status, Swapping};
 const ATTEMPTS: usize = 10_000;
 
 /// Identifiers are used again after some four million creations, which take
-/// longer than this.
-const ID_IS_FRESH: Duration = Duration::from_secs(1);
+/// longer than so many seconds, or one more.
+const ID_IS_FRESH: u64 = 1;
 
 /// A named shared memory segment, mapped into this process.
 ///
@@ -132,16 +131,20 @@ enum Fate {
 
 /// Checks what a program gave for a name.
 pub(crate) fn check_name(name: &[u8]) -> Result<()> {
-    if name.len() > NAME_MAX {
-        return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
-            "use a name of {} bytes, which may have {NAME_MAX}",
-            name.len()
-        )));
-    }
     if name.contains(&0) {
         return Err(Errno(libc::EINVAL).during(format_args!(
             "use the name {}, which has a zero byte in it",
             Quoted(name)
+        )));
+    }
+    check_length(name)
+}
+
+fn check_length(name: &[u8]) -> Result<()> {
+    if name.len() > NAME_MAX {
+        return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
+            "use a name of {} bytes, which may have {NAME_MAX}",
+            name.len()
         )));
     }
     Ok(())
@@ -198,10 +201,10 @@ impl Segment {
         Options::new().open(name)
     }
 
-    /// What both do, and `shmCreate`.
+    /// What both do, and `shmCreate`, whose names have no zero byte.
     pub(crate) fn map(name: &[u8], terms: Terms) -> Result<Self> {
         let wanted = terms.wanted;
-        check_name(name)?;
+        check_length(name)?;
         let _call = Call::begin(Purpose::Change)?;
         // The program's own string may change at any time.
         let owned = OwnedName::new(name)
@@ -441,7 +444,12 @@ impl Segment {
         permissions: Permissions,
     ) -> Result<()> {
         let failed = |errno: Errno| errno.during(format_args!("set the permissions of {self}"));
-        let change = permissions.to_change().map_err(failed)?;
+        let change = permissions.to_change().map_err(|errno| {
+            errno.during(format_args!(
+                "set the permissions of {self} to mode 0{:o}, which is more than permission bits",
+                permissions.mode.unwrap_or(0)
+            ))
+        })?;
         // The kernel takes all of them at once: so that nobody else's change is
         // undone who changes another one at this moment.
         let _names = self.registry.lock()?;
@@ -720,12 +728,13 @@ fn attach(
     origin: Origin,
     terms: &Terms,
 ) -> Result<Option<Mapping>> {
-    let begun = process::coarse_time();
+    let begun = process::coarse_seconds();
     let placement = terms.placement;
     let attached = Mapping::attach(entry.id, placement, terms.access, entry.size);
-    // After a second this process was stopped meanwhile, perhaps for so long
-    // that the identifier is another segment's by now.
-    let is_sure = registry.still_names(&entry) && process::coarse_time() < begun + ID_IS_FRESH;
+    // If not, this process was stopped meanwhile, perhaps for so long that the
+    // identifier is another segment's by now.
+    let is_fresh = process::coarse_seconds() <= begun + ID_IS_FRESH;
+    let is_sure = registry.still_names(&entry) && is_fresh;
     let attached = match attached {
         Ok(mapping) if is_sure => return Ok(Some(mapping)),
         attached => attached,
