@@ -67,6 +67,15 @@ static void sentences (void)
     memset (name, 1, 1000);
     shmxRemove (name);
     CHECK ("what is too long is cut off", strlen (shmxErrorText ()) == 2047 && says ("find segment"));
+    shmxCreate (NAME, SIZE, 0, 01666, NULL, &none);
+    CHECK ("modes are told as C writes them", says ("mode 01666,"));
+    CHECK ("also of a change", shmxSetPerm (memory, -1, -1, 07777) == EINVAL
+           && says ("mode 07777,"));
+    setenv ("EXT_ERROR", "$EXT_ERROR", 1);
+    setenv ("NOB_DATABASE", "$EXT_ERROR/x", 1);
+    CHECK ("where a name space is from", shmxRemove (NAME) == ELOOP && says ("NOB_DATABASE")
+           && says ("EXT_ERROR"));
+    unsetenv ("NOB_DATABASE");
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 

@@ -62,6 +62,12 @@ impl Error {
         }
     }
 
+    /// Says first what gave the thing that failed.
+    #[cold]
+    pub(crate) fn in_what(self, source: &str) -> Self {
+        Self::new(self.errno, format_args!("{source}: {}", self.what))
+    }
+
     /// The `errno` value, as in errno(3): what the C functions return.
     ///
     /// ```

@@ -35,9 +35,10 @@ impl NameSpace {
         let value = process::variable(c"NOB_DATABASE")
             .map_err(|errno| errno.during(format_args!("read NOB_DATABASE")))?;
         match value {
-            Some(value) if !value.is_empty() => Ok(Self::Path(filename::absolute(
-                &filename::translate(&value)?,
-            )?)),
+            Some(value) if !value.is_empty() => filename::translate(&value)
+                .and_then(|path| filename::absolute(&path))
+                .map(Self::Path)
+                .map_err(|error| error.in_what("NOB_DATABASE")),
             _ => Ok(Self::User(process::effective_user())),
         }
     }
