@@ -153,17 +153,14 @@ pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
             }
             Ok(Some((Arc::clone(registry), *entry)))
         })?;
+        // If nobody else has it, its memory is freed with this mapping, that is,
+        // without the lock.
+        let mapping = attach_again(&entry, Access::ReadOnly);
         let names = registry.lock()?;
         if !names.has(&entry)? {
             continue;
         }
-        // If nobody else has it, its memory is freed with this mapping, that is,
-        // without the lock.
-        let mut mapping = None;
-        let removal = names.remove_if(&entry, |_| {
-            mapping = attach_again(&entry, Access::ReadOnly);
-            true
-        })?;
+        let removal = names.remove_if(&entry, |_| true)?;
         drop(names);
         drop(mapping);
         return match removal {
@@ -232,8 +229,8 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
         return Ok(None);
     }
     // That was a look only: it is decided under the lock. And only then is it
-    // mapped, as in `remove`: whoever leaves it meanwhile must not take this
-    // mapping for another user's, and leave the segment to it.
+    // mapped, for the sake of which see `remove`: whoever leaves it meanwhile must
+    // not take this mapping for another user's, and leave the segment to it.
     let names = registry.lock()?;
     let mut mapping = None;
     let removed = names.lifetime(&entry)? == Some(Lifetime::Used)

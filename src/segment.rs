@@ -212,6 +212,7 @@ impl Segment {
         let name = Name::new(owned.bytes());
         for _ in 0..ATTEMPTS {
             let registry = Registry::current()?;
+            let begun = process::coarse_seconds();
             let names = registry.lock()?;
             let (entry, origin) = match (names.look_up(&name)?, wanted) {
                 (Lookup::Found(entry), Wanted::New(_)) => {
@@ -246,7 +247,7 @@ impl Segment {
             // Mapping may take seconds (mlockall), so others may come in now,
             // and may even delete the segment before it is mapped.
             drop(names);
-            if let Some(mapping) = attach(&registry, &name, entry, origin, &terms)? {
+            if let Some(mapping) = attach(&registry, &name, entry, begun, &terms)? {
                 return Ok(Self {
                     name: owned,
                     entry,
@@ -598,19 +599,20 @@ impl Segment {
         };
         // Whether that worked or the mapping was gone already: it is now.
         let detached = self.detach(mapping);
-        if fate? != Fate::InUse {
+        if fate? == Fate::Deleted {
             return detached;
         }
         // Only now does this process not count any more: of two that leave at
-        // once, each has seen the other until now.
-        while self.is_abandoned()? {
+        // once, each has seen the other until now. That nobody keeps it is
+        // looked at then, too, and without another mapping.
+        while self.is_abandoned()? && !self.registry.keeps(&self.entry)? {
             // The memory of a segment that is deleted while it is mapped is
             // freed when it is unmapped, that is, without the lock.
             let mapping = attach_again(&self.entry, self.access);
             let own_mappings = u64::from(mapping.is_some());
             let fate = self.delete_if_last(|status| status.mappings <= own_mappings);
             drop(mapping);
-            if fate? != Fate::InUse {
+            if fate? == Fate::Deleted {
                 break;
             }
         }
@@ -643,6 +645,7 @@ impl Segment {
             // be about to attach the segment, and nobody would ever find it. But
             // a kept one may be worth a search by hand.
             if error.errno() == libc::EUCLEAN
+                && !self.registry.still_names(&self.entry)
                 && !matches!(
                     self.registry.lifetime(&self.entry),
                     Ok(Some(Lifetime::Kept))
@@ -652,7 +655,7 @@ impl Segment {
                 let _ = sysv::remove(self.entry.id);
             }
         })?;
-        if !names.ends_with_its_last_user(&self.entry)? {
+        if self.registry.keeps(&self.entry)? {
             return Ok(Fate::Kept);
         }
         match names.remove_if(&self.entry, &is_last)? {
@@ -719,16 +722,16 @@ fn is_its_mapping(status: &Status, mapping: &Mapping) -> bool {
     is_all_there_was || mapping.is_there()
 }
 
-/// Attaches a segment that the registry named a moment ago. `None` if it was
-/// deleted since. A new one that can't be attached is deleted.
+/// Attaches a segment that the registry named a moment ago, not before second
+/// `begun`. `None` if it was deleted since. A new one that can't be attached is
+/// deleted.
 fn attach(
     registry: &Registry,
     name: &Name<'_>,
     entry: Entry,
-    origin: Origin,
+    begun: u64,
     terms: &Terms,
 ) -> Result<Option<Mapping>> {
-    let begun = process::coarse_seconds();
     let placement = terms.placement;
     let attached = Mapping::attach(entry.id, placement, terms.access, entry.size);
     // If not, this process was stopped meanwhile, perhaps for so long that the
@@ -749,16 +752,12 @@ fn attach(
             _ => Ok(None),
         },
         Err(errno) => {
-            let is_gone = match origin {
-                // Nothing is lost with it: nobody has seen it.
-                Origin::Made => {
-                    let is_unseen =
-                        |status: &Status| status.mappings == 0 && !status.was_ever_attached();
-                    names.remove_if(&entry, is_unseen)? == Removal::Missing
-                }
-                Origin::Found => entry.status() == Ok(None),
-            };
-            if is_gone {
+            // Nothing is lost with what nobody has seen. It may be another's who
+            // is about to map it, and then makes a new one: while this attempt
+            // lasted, the kernel counted it as a mapping, so that nobody else
+            // can be relied on to remove it.
+            let is_unseen = |status: &Status| status.mappings == 0 && !status.was_ever_attached();
+            if names.remove_if(&entry, is_unseen)? == Removal::Missing {
                 return Ok(None);
             }
             Err(errno.during(format_args!(

@@ -150,7 +150,11 @@ fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
             return Ok(unsafe { raw.assume_init() });
         }
     }
-    Err(Errno(libc::EACCES))
+    // Or it was removed meanwhile.
+    // SAFETY: as above.
+    cerr(unsafe { libc::shmctl(id, libc::IPC_STAT, raw.as_mut_ptr()) })?;
+    // SAFETY: as above.
+    Ok(unsafe { raw.assume_init() })
 }
 
 /// What the kernel knows of a segment. One marked for deletion shows key 0.

@@ -41,7 +41,7 @@ impl Registry {
     /// more. Without the lock, which a single word needs not.
     pub(crate) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
         self.table()?
-            .lifetime(entry)
+            .lifetime_so_far(entry)
             .map_err(|damage| self.damaged(damage))
     }
 

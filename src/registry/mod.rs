@@ -501,7 +501,7 @@ impl Registry {
         };
         if owner_died {
             // From another IPC name space, nothing of what was begun is seen.
-            let recovered = match names.presence() {
+            let recovered = match names.registry.presence() {
                 Presence::Elsewhere => Ok(false),
                 Presence::Current | Presence::Removed => names.recover().map(|()| true),
             };
@@ -521,6 +521,24 @@ impl Registry {
         self.table().is_ok_and(|table| {
             table.header.magic() == MAGIC && matches!(table.lifetime(entry), Ok(Some(_)))
         })
+    }
+
+    /// Whether a segment outlives its last user. It does if it is a kept one,
+    /// unless its name was lost with a registry that was taken away: nobody
+    /// would find it.
+    pub(crate) fn keeps(&self, entry: &Entry) -> Result<bool> {
+        Ok(self.lifetime(entry)? == Some(Lifetime::Kept) && self.presence() != Presence::Removed)
+    }
+
+    /// An identifier alone says nothing: in a new IPC name space it may be
+    /// somebody else's, even under the same key.
+    fn presence(&self) -> Presence {
+        match sysv::status(self.id) {
+            Ok(status) if status.creator_process != self.creator_process => Presence::Elsewhere,
+            Ok(status) if status.key == self.key => Presence::Current,
+            Ok(status) if status.is_removed => Presence::Removed,
+            _ => Presence::Elsewhere,
+        }
     }
 
     fn hold<'a>(&self, header: &'a Header, patience: Duration) -> Result<Held<'a>> {
@@ -593,19 +611,7 @@ pub(crate) fn retire_all() {
 impl Names<'_> {
     /// Whether the registry is still the one that its key leads to.
     fn is_current(&self) -> bool {
-        self.presence() == Presence::Current
-    }
-
-    /// An identifier alone says nothing: in a new IPC name space it may be
-    /// somebody else's, even under the same key.
-    fn presence(&self) -> Presence {
-        let registry = self.registry;
-        match sysv::status(registry.id) {
-            Ok(status) if status.creator_process != registry.creator_process => Presence::Elsewhere,
-            Ok(status) if status.key == registry.key => Presence::Current,
-            Ok(status) if status.is_removed => Presence::Removed,
-            _ => Presence::Elsewhere,
-        }
+        self.registry.presence() == Presence::Current
     }
 
     /// The segment of a name. A name whose segment was removed behind our back
@@ -726,7 +732,7 @@ impl Names<'_> {
     }
 
     /// Whether the name still belongs to this segment. While the lock is held,
-    /// nobody can remove it.
+    /// nobody who uses this library can remove it.
     pub(crate) fn has(&self, entry: &Entry) -> Result<bool> {
         self.check(self.table.lifetime(entry).map(|found| found.is_some()))
     }
@@ -735,13 +741,6 @@ impl Names<'_> {
     /// more.
     pub(crate) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
         self.check(self.table.lifetime(entry))
-    }
-
-    /// Whether the last user's leaving deletes the segment. It does not if it
-    /// is a kept one, unless its name was lost with a registry that was taken
-    /// away: nobody would find it.
-    pub(crate) fn ends_with_its_last_user(&self, entry: &Entry) -> Result<bool> {
-        Ok(self.lifetime(entry)? != Some(Lifetime::Kept) || self.presence() == Presence::Removed)
     }
 
     /// Changes how long a segment lives. False if it has lost its name.
@@ -790,7 +789,7 @@ impl Names<'_> {
         };
         let is_gone = match removal {
             Removal::Removed => true,
-            Removal::Missing => self.presence() != Presence::Elsewhere,
+            Removal::Missing => self.registry.presence() != Presence::Elsewhere,
             Removal::Spared | Removal::Failed(_) => false,
         };
         if is_gone {
@@ -804,7 +803,7 @@ impl Names<'_> {
     /// Frees the name of a segment that was removed behind our back, unless it
     /// can't be seen because this process has left the IPC name space of both.
     pub(crate) fn remove_stale(&self, entry: &Entry) -> Result<()> {
-        if self.presence() != Presence::Elsewhere && self.has(entry)? {
+        if self.registry.presence() != Presence::Elsewhere && self.has(entry)? {
             self.check(self.table.end(entry.slot))?;
         }
         Ok(())
@@ -831,60 +830,28 @@ impl Names<'_> {
     }
 
     /// Undoes what was begun in one slot: makes it as if the dead process had
-    /// not begun to create. What it was removing is removed, unless it is mapped:
-    /// it may have died before it saw that.
+    /// not begun to create. What it was about to remove, and has not, stays: it
+    /// may have died before it saw that others have it.
     fn undo(&self, used: Used) -> Result<()> {
         let Used { slot, state, facts } = used;
-        // The segment that was begun, if there is one and it is not a
-        // stranger's. Other errors say nothing of that.
-        let status_of = |id| match sysv::status(id) {
-            Ok(status) if status.key == facts.key => Ok(Some((id, status))),
-            Ok(_) | Err(Errno(libc::EINVAL | libc::EIDRM | libc::EACCES)) => Ok(None),
-            Err(errno) => Err(errno),
-        };
-        let begun = match state {
-            State::Creating => match sysv::find(facts.key, 0) {
-                // A stranger's key may have made the creation fail.
-                Ok(id) => status_of(id).map(|begun| {
-                    begun.filter(|(_, status)| {
-                        !status.was_ever_attached()
-                            && u64::try_from(status.size) == Ok(facts.size)
-                            // 0 is a process that can't be seen from here.
-                            && [0, i64::from(facts.creator)]
-                                .contains(&i64::from(status.creator_process))
-                    })
-                }),
-                Err(Errno(libc::ENOENT | libc::EACCES)) => Ok(None),
-                Err(errno) => Err(errno),
-            },
-            State::Removing(id, _) => status_of(id),
-            State::Live(..) | State::Empty | State::Freed => return Ok(()),
-        };
-        let begun = begun.map_err(|errno| {
+        let failed = |errno: Errno| {
             errno.during(format_args!(
                 "undo what a process that died has begun in {}",
                 self.registry.namespace
             ))
-        })?;
-        let lifetime = match state {
-            State::Removing(_, lifetime) => lifetime,
-            // Whoever asked for a kept one died before it was told of it.
-            _ => Lifetime::Used,
         };
-        let stays = match (state, begun) {
-            (State::Removing(..), Some((id, status))) if status.mappings > 0 => Some(id),
-            // Another user's, so it can't be undone: it is done instead.
-            (_, Some((id, _))) => match sysv::remove(id) {
-                Err(Errno(libc::EPERM | libc::EACCES)) => Some(id),
-                _ => None,
+        let stays = match state {
+            State::Creating => undo_creation(facts).map_err(failed)?,
+            State::Removing(id, lifetime) => match sysv::status(id) {
+                Ok(status) if status.key != facts.key => None,
+                Err(Errno(libc::EINVAL | libc::EIDRM)) => None,
+                Ok(_) | Err(Errno(libc::EACCES)) => Some(State::Live(id, lifetime)),
+                Err(errno) => return Err(failed(errno)),
             },
-            (_, None) => None,
+            State::Live(..) | State::Empty | State::Freed => return Ok(()),
         };
         self.check(match stays {
-            Some(id) => self
-                .table
-                .slot(slot)
-                .map(|slot| slot.set_state(State::Live(id, lifetime))),
+            Some(state) => self.table.slot(slot).map(|slot| slot.set_state(state)),
             None => self.table.vacate(slot),
         })
     }
@@ -895,6 +862,36 @@ impl Names<'_> {
 
     fn check<T>(&self, result: std::result::Result<T, Damage>) -> Result<T> {
         result.map_err(|damage| self.registry.damaged(damage))
+    }
+}
+
+/// Removes the segment that was begun, if there is one and it is not a
+/// stranger's. What is left of it otherwise.
+///
+/// Its mappings don't matter: the kernel gives up a dead process's locks
+/// before its mappings, and nobody else has seen it.
+fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
+    // A stranger's key may have made the creation fail.
+    let id = match sysv::find(facts.key, 0) {
+        Ok(id) => id,
+        Err(Errno(libc::ENOENT | libc::EACCES)) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    let status = match sysv::status(id) {
+        Ok(status) => status,
+        Err(Errno(libc::EINVAL | libc::EIDRM | libc::EACCES)) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    let is_ours = status.key == facts.key
+        && !status.was_ever_attached()
+        && u64::try_from(status.size) == Ok(facts.size)
+        // 0 is a process that can't be seen from here.
+        && [0, i64::from(facts.creator)].contains(&i64::from(status.creator_process));
+    match is_ours.then(|| sysv::remove(id)) {
+        // Another user's, so it can't be undone: it is done instead. Whoever
+        // asked for a kept one died before it was told of it.
+        Some(Err(Errno(libc::EPERM | libc::EACCES))) => Ok(Some(State::Live(id, Lifetime::Used))),
+        _ => Ok(None),
     }
 }
 

@@ -74,6 +74,19 @@ impl Table<'_> {
         })
     }
 
+    /// The same, also of a segment that is about to be removed: it may stay.
+    pub(super) fn lifetime_so_far(&self, entry: &Entry) -> Result<Option<Lifetime>, Damage> {
+        let slot = self.slot(entry.slot)?;
+        Ok(match slot.state()? {
+            State::Live(id, lifetime) | State::Removing(id, lifetime)
+                if id == entry.id && slot.key() == entry.key =>
+            {
+                Some(lifetime)
+            }
+            _ => None,
+        })
+    }
+
     /// Begins a name in a vacant slot.
     pub(super) fn begin(&self, index: usize, facts: Facts, name: &Name<'_>) -> Result<(), Damage> {
         let slot = self.slot(index)?;

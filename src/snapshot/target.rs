@@ -83,7 +83,7 @@ pub(super) fn write(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
             result => return result,
         }
     }
-    Err(Errno(libc::EEXIST))
+    Err(Errno(libc::EAGAIN))
 }
 
 fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(), Errno> {
@@ -91,22 +91,27 @@ fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(
         Resolved::Descriptor(file) => return straight(bytes, file, durability),
         Resolved::Named { path, name } => (path, name),
     };
+    let is_in_proc = path != name;
+    // Where a link could come that was not there before, it is not followed.
+    let no_follow = if is_in_proc { 0 } else { libc::O_NOFOLLOW };
+    if let Ok(found) = fs::symlink_metadata(&name) {
+        may_write(&name, &found)?;
+    }
     let opened = OpenOptions::new()
         .write(true)
-        .custom_flags(libc::O_NOCTTY)
+        .custom_flags(libc::O_NOCTTY | no_follow)
         .open(&path);
     match opened.map_err(Errno::from) {
         Ok(file) => {
             let file = above_standard(file)?;
             let metadata = file.metadata()?;
-            may_write(&path, &metadata)?;
             if !metadata.is_file() {
                 return straight(bytes, file, durability);
             }
             match fs::symlink_metadata(&name) {
                 Ok(found) if is_same_file(&found, &metadata) => {}
                 // A link in /proc to a file that has no path.
-                _ if path != name => return in_place(bytes, file, durability),
+                _ if is_in_proc => return in_place(bytes, file, durability),
                 // Another one has come to the path.
                 _ => return Err(Errno(libc::EEXIST)),
             }
@@ -116,13 +121,15 @@ fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(
             };
             match replace(bytes, &name, Some(old), durability)? {
                 Replaced::Done => Ok(()),
-                Replaced::NotAllowed => in_place(bytes, file, durability),
+                Replaced::NotAllowed(_) => in_place(bytes, file, durability),
             }
         }
         Err(Errno(libc::ENOENT)) => match replace(bytes, &name, None, durability)? {
             Replaced::Done => Ok(()),
-            Replaced::NotAllowed => Err(Errno(libc::EACCES)),
+            Replaced::NotAllowed(errno) => Err(errno),
         },
+        // A link has come to the path.
+        Err(Errno(libc::ELOOP)) if fs::read_link(&path).is_ok() => Err(Errno(libc::EEXIST)),
         Err(errno) => Err(errno),
     }
 }
@@ -147,7 +154,7 @@ fn may_write(path: &Path, found: &Metadata) -> Result<(), Errno> {
         .write(true)
         .create(true)
         .truncate(false)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_NOFOLLOW)
         .open(path);
     match opened.map_err(Errno::from) {
         Err(errno @ Errno(libc::EACCES)) => Err(errno),
@@ -178,7 +185,7 @@ enum Resolved {
 
 fn resolve(path: &Path) -> Result<Resolved, Errno> {
     let mut path = path.to_path_buf();
-    for _ in 0..MAXIMUM_LINKS {
+    for _ in 0..=MAXIMUM_LINKS {
         if let Some(file) = inherited(&path)? {
             return Ok(Resolved::Descriptor(file));
         }
@@ -213,7 +220,11 @@ impl Link {
         let link = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
-            .open(path)?;
+            .open(path);
+        let link = match link.map_err(Errno::from) {
+            Err(Errno(libc::ENOENT)) => return Ok(None),
+            link => link?,
+        };
         let metadata = link.metadata()?;
         if !metadata.is_symlink() {
             return Ok(None);
@@ -290,7 +301,7 @@ fn directory_of(path: &Path) -> &Path {
 enum Replaced {
     Done,
     /// Nothing was done: the directory does not allow it.
-    NotAllowed,
+    NotAllowed(Errno),
 }
 
 /// Puts a new file in the place of the one that `path` names, `old` if it
@@ -307,7 +318,9 @@ fn replace(
     }
     let directory = directory_of(path);
     let second = match Second::new(directory, old) {
-        Err(errno) if is_about_the_directory(errno) => return Ok(Replaced::NotAllowed),
+        Err(errno) if is_about_the_directory(errno) => {
+            return Ok(Replaced::NotAllowed(errno));
+        }
         second => second?,
     };
     write_new(&second.file, bytes, durability)?;
@@ -319,7 +332,9 @@ fn replace(
         _ => {}
     }
     let file = match second.publish(path, old.is_some()) {
-        Err(errno) if is_about_the_directory(errno) => return Ok(Replaced::NotAllowed),
+        Err(errno) if is_about_the_directory(errno) => {
+            return Ok(Replaced::NotAllowed(errno));
+        }
         file => file?,
     };
     durability.wait_for_entry(directory, &file)?;
@@ -483,11 +498,13 @@ fn link_over(file: &File, path: &Path) -> Result<(), Errno> {
 /// Removes what a save to the same path has left that was killed: a file as
 /// `file` is, that nobody has locked. Says whether it is gone.
 fn remove_leftover(name: &Path, file: &File) -> bool {
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(name);
-    let Ok(leftover) = opened else {
+    let open = |options: &mut OpenOptions| {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        options.custom_flags(flags).open(name)
+    };
+    // Whichever of the two its mode allows.
+    let opened = open(OpenOptions::new().read(true));
+    let Ok(leftover) = opened.or_else(|_| open(OpenOptions::new().write(true))) else {
         return false;
     };
     let is_ours = match (leftover.metadata(), file.metadata()) {
