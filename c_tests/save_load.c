@@ -302,7 +302,7 @@ static void use_up_memory (void)
     if (setrlimit (RLIMIT_AS, &limit) != 0) {
         _exit (1);
     }
-    for (size = 65536; size > 8; size /= 2) {
+    for (size = 8192; size > 8; size -= 8) {
         while (malloc (size) != NULL) {
         }
     }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use crate::process;
@@ -40,7 +41,7 @@ impl From<std::io::Error> for Errno {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     errno: i32,
-    what: String,
+    what: Cow<'static, str>,
 }
 
 /// What every function of this crate that can fail returns.
@@ -56,10 +57,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     #[cold]
     pub(crate) fn new(errno: i32, what: fmt::Arguments<'_>) -> Self {
-        Self {
-            errno,
-            what: text(what),
-        }
+        // What says always the same takes no memory: it is said to signal handlers
+        // too, which may have interrupted malloc(3).
+        let what = match what.as_str() {
+            Some(what) => Cow::Borrowed(what),
+            None => Cow::Owned(text(what)),
+        };
+        Self { errno, what }
     }
 
     /// Says first what gave the thing that failed.
@@ -175,6 +179,12 @@ fn is_control(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_signal_handlers_are_told_takes_no_memory() {
+        let error = Errno(libc::EDEADLK).during(format_args!("call the library"));
+        assert!(matches!(error.what, Cow::Borrowed("call the library")));
+    }
 
     #[test]
     fn what_would_change_the_line_is_escaped() {

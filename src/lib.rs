@@ -100,7 +100,7 @@ pub use snapshot::Loaded;
 static AT_EXIT: extern "C" fn() = {
     extern "C" fn at_exit() {
         // exit(3) may have been called by a signal handler that interrupted a
-        // call; what that holds, the kernel gives up.
+        // call, and malloc(3) in it; what that holds, the kernel gives up.
         if let Ok(_call) = fork::Call::begin(fork::Purpose::Change) {
             registry::retire_all();
         }
