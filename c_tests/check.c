@@ -2,6 +2,7 @@
 
 #include "check.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -92,6 +93,21 @@ void *check_shared (size_t size)
 }
 
 /* ---- segments -------------------------------------------------------------- */
+
+int check_entries (const char *path)
+{
+    DIR *listing = opendir (path);
+    int entries = 0;
+
+    if (listing == NULL) {
+        return -1;
+    }
+    while (readdir (listing) != NULL) {
+        entries++;
+    }
+    closedir (listing);
+    return entries;
+}
 
 long check_segments (void)
 {

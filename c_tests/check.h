@@ -53,6 +53,9 @@ void *check_shared (size_t size);
 const char *check_text (const char *format, ...);
 const char *check_path (const char *file);
 
+/* How many entries a directory has, those for itself and its parent too; -1 for none. */
+int check_entries (const char *path);
+
 /* The System V segments and semaphore sets of this IPC name space. */
 long check_segments (void);
 long check_semaphores (void);

@@ -5,7 +5,6 @@
 
 #include "check.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -80,21 +79,6 @@ static int segment_holds (void)
     return memcmp (bytes, content, SIZE) == 0;
 }
 
-static int entries_in (const char *path)
-{
-    DIR *directory = opendir (path);
-    int entries = 0;
-
-    if (directory == NULL) {
-        return -1;
-    }
-    while (readdir (directory) != NULL) {
-        entries++;
-    }
-    closedir (directory);
-    return entries;
-}
-
 static void make_small_file (const char *path)
 {
     int file = open (path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -151,8 +135,8 @@ static void round_trip (const char *what, enum kind kind, unsigned seed)
 static void plain_files (void)
 {
     const char *path = check_path ("plain");
-    int descriptors = entries_in ("/proc/self/fd");
-    int threads = entries_in ("/proc/self/task");
+    int descriptors = check_entries ("/proc/self/fd");
+    int threads = check_entries ("/proc/self/task");
     struct stat status;
 
     round_trip ("dense", DENSE, 1);
@@ -164,9 +148,9 @@ static void plain_files (void)
     unsetenv ("SHM_UTIL_SYNC");
     CHECK ("zeros take no place on the disk",
            stat (path, &status) == 0 && status.st_blocks * 512L < SIZE / 2);
-    CHECK ("no descriptor is left open", entries_in ("/proc/self/fd") == descriptors);
-    CHECK ("no thread is left", entries_in ("/proc/self/task") == threads);
-    CHECK ("no other file is left", entries_in (check_path ("")) == 3);
+    CHECK ("no descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
+    CHECK ("no thread is left", check_entries ("/proc/self/task") == threads);
+    CHECK ("no other file is left", check_entries (check_path ("")) == 3);
 }
 
 static void shorter_file (void)
@@ -404,12 +388,12 @@ static void full_disk (void)
     fill_segment (DENSE, 41);
     CHECK ("on a full disk a save is ENOSPC", shmSave (memory, path) == ENOSPC);
     CHECK ("the old file is whole", is_small_file (path));
-    CHECK ("no other file is left", entries_in (mounted) == 3);
+    CHECK ("no other file is left", check_entries (mounted) == 3);
     CHECK ("nor a new file", shmSave (memory, check_path ("mounted/new")) == ENOSPC
-           && entries_in (mounted) == 3);
+           && check_entries (mounted) == 3);
     setenv ("SHM_UTIL_SYNC", "0", 1);
     CHECK ("without waiting it is ENOSPC too", shmSave (memory, path) == ENOSPC);
-    CHECK ("and the old file whole", is_small_file (path) && entries_in (mounted) == 3);
+    CHECK ("and the old file whole", is_small_file (path) && check_entries (mounted) == 3);
     fill_segment (MOSTLY_ZERO, 42);
     CHECK ("there is a place for what is mostly zero", shmSave (memory, path) == 0);
     CHECK ("with every byte", file_holds (path));
@@ -419,7 +403,7 @@ static void other_file_system (const char *type, const char *options)
 {
     if (mount_here (type, options)) {
         both_work (type, check_path ("mounted/file"));
-        CHECK ("no other file is left", entries_in (mounted) == 3);
+        CHECK ("no other file is left", check_entries (mounted) == 3);
     } else {
         check_note (check_text ("%s: can't be mounted here", type));
     }

@@ -4,7 +4,6 @@
 
 #include "check.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -139,21 +138,6 @@ static long inode_of (const char *path)
     return stat (path, &status) == 0 ? (long) status.st_ino : -1;
 }
 
-static int entries_in (const char *path)
-{
-    DIR *directory = opendir (path);
-    int entries = 0;
-
-    if (directory == NULL) {
-        return -1;
-    }
-    while (readdir (directory) != NULL) {
-        entries++;
-    }
-    closedir (directory);
-    return entries;
-}
-
 /* As an ordinary user, for whom permissions count. Root without its capabilities is
  * one, and keeps its files. */
 static int become_ordinary (void)
@@ -196,7 +180,7 @@ static void refused_load (const char *what, const char *path, int error)
 static void save_and_load (void)
 {
     const char *path = check_path ("plain");
-    int descriptors = entries_in ("/proc/self/fd");
+    int descriptors = check_entries ("/proc/self/fd");
     int status;
 
     fill_segment (1);
@@ -223,7 +207,7 @@ static void save_and_load (void)
     CHECK ("on success errno is left as it was", errno == UNTOUCHED);
     CHECK ("the segment has the file's bytes", segment_is (4));
     CHECK ("the file is as it was", file_holds (path, 4, SIZE));
-    CHECK ("no descriptor is left open", entries_in ("/proc/self/fd") == descriptors);
+    CHECK ("no descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
 }
 
 static void other_sizes (void)
@@ -269,7 +253,7 @@ static void names_of_files (void)
 static void errors (void)
 {
     const char *path = check_path ("no file");
-    int descriptors = entries_in ("/proc/self/fd");
+    int descriptors = check_entries ("/proc/self/fd");
 
     make_file (check_path ("file"), 1, 10, 0600);
     make_file (check_path ("empty"), 1, 0, 0600);
@@ -290,7 +274,7 @@ static void errors (void)
     refused_save ("NULL", NULL, EINVAL);
     CHECK ("shmSave of a NULL handle is EINVAL", shmSave (NULL, path) == EINVAL);
     CHECK ("and makes no file", type_of (path) == -1);
-    CHECK ("no descriptor is left open", entries_in ("/proc/self/fd") == descriptors);
+    CHECK ("no descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
 }
 
 static void use_up_memory (void)
@@ -450,8 +434,8 @@ static void links (void)
     refused_save ("a link into a missing directory", check_path ("links/nowhere"), ENOENT);
     refused_save ("a link to itself", check_path ("links/loop"), ELOOP);
     refused_load ("a link to itself", check_path ("links/loop"), ELOOP);
-    CHECK ("no other file is made beside the links", entries_in (check_path ("links")) == 8);
-    CHECK ("nor beside the target", entries_in (check_path ("links/deep")) == 4);
+    CHECK ("no other file is made beside the links", check_entries (check_path ("links")) == 8);
+    CHECK ("nor beside the target", check_entries (check_path ("links/deep")) == 4);
 }
 
 /* ---- what others may put in the way ------------------------------------------------------ */
@@ -502,7 +486,7 @@ static void leftovers (void)
     CHECK ("a save beside what one has left returns 0",
            shmSave (memory, check_path ("left/saved")) == 0);
     CHECK ("it has its own bytes", file_holds (check_path ("left/saved"), 4, SIZE));
-    CHECK ("nothing is left any more", entries_in (check_path ("left")) == 3);
+    CHECK ("nothing is left any more", check_entries (check_path ("left")) == 3);
 
     make_file (leftover, 8, 10, 0640);
     file = open (leftover, O_RDONLY);
@@ -520,7 +504,7 @@ static void leftovers (void)
            && type_of (leftover) == S_IFLNK && file_holds (precious, 9, 10));
     CHECK ("the saved file is a file", type_of (check_path ("left/saved")) == S_IFREG
            && mode_of (check_path ("left/saved")) == 0640);
-    CHECK ("and nothing else is there", entries_in (check_path ("left")) == 5);
+    CHECK ("and nothing else is there", check_entries (check_path ("left")) == 5);
 }
 
 /* An access control list as the kernel has it: version 2, then tag, rights, and whose. */
@@ -647,7 +631,7 @@ static void permissions (void)
     CHECK ("the writable file there was written",
            file_holds (check_path ("closed/writable"), 1, SIZE));
     CHECK ("in place", inode_of (check_path ("closed/writable")) == inode);
-    CHECK ("nothing else is there", entries_in (check_path ("closed")) == 4);
+    CHECK ("nothing else is there", check_entries (check_path ("closed")) == 4);
     chmod (check_path ("closed"), 0700);
 }
 
@@ -858,7 +842,7 @@ static void failures_half_way (void)
     CHECK ("a process with a limit ends well", check_child (fail_half_way) == 0);
     CHECK ("the old file is whole", file_holds (check_path ("half/old"), 8, SIZE));
     CHECK ("the new one was not made", type_of (check_path ("half/new")) == -1);
-    CHECK ("no other file is left", entries_in (check_path ("half")) == 3);
+    CHECK ("no other file is left", check_entries (check_path ("half")) == 3);
     CHECK ("a process that dies of its limit", check_child (die_half_way) == 128 + SIGXFSZ);
     CHECK ("leaves the old file whole", file_holds (check_path ("half/old"), 8, SIZE));
 }

@@ -402,24 +402,27 @@ fn a_closed_pipe_is_the_end_and_no_error() {
     }
 }
 
+/// What writes to standard output, where there is a segment 'x'.
+const WRITERS: [&[&str]; 12] = [
+    &["dump", "x"],
+    &["list"],
+    &["list", "--json"],
+    &["stat", "x"],
+    &["doctor"],
+    &["prune", "--older-than", "0s", "--dry-run"],
+    &["--help"],
+    &["--version"],
+    &["man"],
+    &["completions", "fish"],
+    &["completions", "zsh"],
+    &["save", "x", "-"],
+];
+
 #[test]
 fn what_cannot_be_written_is_an_error() {
     let world = World::new();
     world.ok(&["create", "x", "100K"]);
-    let text = [
-        &["dump", "x"][..],
-        &["list"],
-        &["list", "--json"],
-        &["stat", "x"],
-        &["doctor"],
-        &["prune", "--older-than", "0s", "--dry-run"],
-        &["--help"],
-        &["--version"],
-        &["man"],
-        &["completions", "zsh"],
-        &["save", "x", "-"],
-    ];
-    for arguments in text {
+    for arguments in WRITERS {
         let mut command = world.command(arguments);
         let full = File::options().write(true).open("/dev/full").unwrap();
         let output = command
@@ -1203,19 +1206,7 @@ fn redirected(world: &World, arguments: &[&str], redirection: &str) -> (Option<i
 fn a_closed_or_read_only_output_is_an_error() {
     let world = World::new();
     world.ok(&["create", "x", "100K"]);
-    for arguments in [
-        &["dump", "x"][..],
-        &["list"],
-        &["list", "--json"],
-        &["stat", "x"],
-        &["doctor"],
-        &["prune", "--older-than", "0s", "--dry-run"],
-        &["--help"],
-        &["--version"],
-        &["man"],
-        &["completions", "fish"],
-        &["save", "x", "-"],
-    ] {
+    for arguments in WRITERS {
         for redirection in [">&-", "1</dev/null"] {
             let (code, error) = redirected(&world, arguments, redirection);
             assert!(

@@ -734,7 +734,7 @@ impl Names<'_> {
     /// Whether the name still belongs to this segment. While the lock is held,
     /// nobody who uses this library can remove it.
     pub(crate) fn has(&self, entry: &Entry) -> Result<bool> {
-        self.check(self.table.lifetime(entry).map(|found| found.is_some()))
+        Ok(self.lifetime(entry)?.is_some())
     }
 
     /// How long the segment lives; `None` if the name does not belong to it any

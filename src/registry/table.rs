@@ -65,23 +65,28 @@ impl Table<'_> {
     /// How long a segment lives that had this entry; `None` if the entry's slot
     /// is another name's by now, or nobody's.
     pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>, Damage> {
-        let slot = self.slot(entry.slot)?;
-        Ok(match slot.state()? {
-            State::Live(id, lifetime) if id == entry.id && slot.key() == entry.key => {
-                Some(lifetime)
-            }
+        Ok(match self.state_of(entry)? {
+            Some(State::Live(_, lifetime)) => Some(lifetime),
             _ => None,
         })
     }
 
     /// The same, also of a segment that is about to be removed: it may stay.
     pub(super) fn lifetime_so_far(&self, entry: &Entry) -> Result<Option<Lifetime>, Damage> {
+        Ok(match self.state_of(entry)? {
+            Some(State::Live(_, lifetime) | State::Removing(_, lifetime)) => Some(lifetime),
+            _ => None,
+        })
+    }
+
+    /// The state of an entry's slot, if that still names the entry's segment.
+    fn state_of(&self, entry: &Entry) -> Result<Option<State>, Damage> {
         let slot = self.slot(entry.slot)?;
         Ok(match slot.state()? {
-            State::Live(id, lifetime) | State::Removing(id, lifetime)
+            state @ (State::Live(id, _) | State::Removing(id, _))
                 if id == entry.id && slot.key() == entry.key =>
             {
-                Some(lifetime)
+                Some(state)
             }
             _ => None,
         })

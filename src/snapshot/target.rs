@@ -94,8 +94,9 @@ fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(
     let is_in_proc = path != name;
     // Where a link could come that was not there before, it is not followed.
     let no_follow = if is_in_proc { 0 } else { libc::O_NOFOLLOW };
-    if let Ok(found) = fs::symlink_metadata(&name) {
-        may_write(&name, &found)?;
+    let found = fs::symlink_metadata(&name).ok();
+    if let Some(found) = &found {
+        may_write(&name, found)?;
     }
     let opened = OpenOptions::new()
         .write(true)
@@ -108,8 +109,8 @@ fn write_to(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(
             if !metadata.is_file() {
                 return straight(bytes, file, durability);
             }
-            match fs::symlink_metadata(&name) {
-                Ok(found) if is_same_file(&found, &metadata) => {}
+            match found {
+                Some(found) if is_same_file(&found, &metadata) => {}
                 // A link in /proc to a file that has no path.
                 _ if is_in_proc => return in_place(bytes, file, durability),
                 // Another one has come to the path.

@@ -230,26 +230,42 @@ fn a_file_that_grows_is_read_as_far_as_it_was_looked_at() {
     assert!(bytes[count..].iter().all(|byte| *byte == 0));
 }
 
-#[test]
-fn a_file_that_is_cut_and_filled_meanwhile_is_no_crash() {
-    let content = dense(4 * LARGE);
-    let file = sparse_file(&content);
+/// Reads a file of this content a hundred times, while somebody changes it
+/// all the time, and has a look at how many bytes there were each time.
+fn read_while(
+    change: impl Fn() + Sync,
+    file: &File,
+    content: &[u8],
+    look: impl Fn(usize),
+) -> Mapping {
     let mapping = segment(content.len());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                for size in [0, 5 * BLOCK + 1, LARGE, 4 * LARGE] {
-                    file.set_len(size.try_into().unwrap()).unwrap();
-                }
-                file.write_all_at(&content[..LARGE], 0).unwrap();
+                change();
             }
         });
         for _ in 0..100 {
-            let count = large::read(&file, content.len(), mapping.bytes()).unwrap();
-            assert!(count <= content.len());
+            look(large::read(file, content.len(), mapping.bytes()).unwrap());
         }
         over.store(true, Ordering::Relaxed);
+    });
+    mapping
+}
+
+#[test]
+fn a_file_that_is_cut_and_filled_meanwhile_is_no_crash() {
+    let content = dense(4 * LARGE);
+    let file = sparse_file(&content);
+    let change = || {
+        for size in [0, 5 * BLOCK + 1, LARGE, 4 * LARGE] {
+            file.set_len(size.try_into().unwrap()).unwrap();
+        }
+        file.write_all_at(&content[..LARGE], 0).unwrap();
+    };
+    let mapping = read_while(change, &file, &content, |count| {
+        assert!(count <= content.len());
     });
     for (at, byte) in bytes_of(&mapping).into_iter().enumerate() {
         assert!(byte == 0 || byte == content[at], "byte {at} is {byte}");
@@ -394,27 +410,19 @@ fn where_a_file_does_not_tell_all_of_it_is_data() {
 
 #[test]
 fn a_hole_that_comes_meanwhile_is_gone_past() {
+    use std::os::fd::AsRawFd as _;
     let content = dense(4 * LARGE);
     let file = sparse_file(&content);
-    let mapping = segment(content.len());
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            use std::os::fd::AsRawFd as _;
-            let hole = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-            let (start, size) = (BLOCK.try_into().unwrap(), (3 * LARGE).try_into().unwrap());
-            while !over.load(Ordering::Relaxed) {
-                // SAFETY: fallocate takes numbers only.
-                unsafe { libc::fallocate(file.as_raw_fd(), hole, start, size) };
-                file.write_all_at(&content[BLOCK..LARGE], BLOCK as u64)
-                    .unwrap();
-            }
-        });
-        for _ in 0..100 {
-            let count = large::read(&file, content.len(), mapping.bytes()).unwrap();
-            assert_eq!(count, content.len());
-        }
-        over.store(true, Ordering::Relaxed);
+    let hole = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    let (start, size) = (BLOCK.try_into().unwrap(), (3 * LARGE).try_into().unwrap());
+    let change = || {
+        // SAFETY: fallocate takes numbers only.
+        unsafe { libc::fallocate(file.as_raw_fd(), hole, start, size) };
+        file.write_all_at(&content[BLOCK..LARGE], BLOCK as u64)
+            .unwrap();
+    };
+    read_while(change, &file, &content, |count| {
+        assert_eq!(count, content.len());
     });
 }
 

@@ -15,6 +15,7 @@ use shm_util::{Info, RegistryInfo};
 
 use crate::change::idle_since;
 use crate::failure::{Outcome, Result};
+use crate::sysvipc::{self, Row};
 use crate::{names, output, units};
 
 const FINE: Style = AnsiColor::Green.on_default();
@@ -114,13 +115,9 @@ struct Usage {
 }
 
 impl Usage {
-    /// From the text of /proc/sysvipc/shm, whose fourth column is the size.
+    /// From the text of the kernel's table.
     fn parse(table: &str, page: u64) -> Self {
-        let sizes = table
-            .lines()
-            .skip(1)
-            .filter_map(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-        sizes.fold(Self::default(), |usage, size| Self {
+        sysvipc::rows(table).fold(Self::default(), |usage, Row { size, .. }| Self {
             segments: usage.segments + 1,
             pages: usage.pages.saturating_add(size.div_ceil(page)),
             largest: usage.largest.max(size),
@@ -130,7 +127,7 @@ impl Usage {
 
 fn limits() -> Vec<Finding> {
     let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let table = fs::read_to_string("/proc/sysvipc/shm");
+    let table = sysvipc::read();
     let numbers = ["shmmni", "shmall", "shmmax"].map(kernel_number);
     let (Ok(table), [Some(most), Some(all), Some(largest)]) = (table, numbers) else {
         return vec![Finding::attention(

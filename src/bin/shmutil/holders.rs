@@ -91,16 +91,14 @@ pub(crate) fn processes() -> Vec<u32> {
 }
 
 fn look_at(processes: &[u32], wanted: &Counts) -> Vec<(u32, Counts)> {
-    let Ok(ours) = fs::read_link("/proc/self/ns/ipc") else {
+    let Some(namespace) = IpcNamespace::ours() else {
         return Vec::new();
     };
     let mut maps = Vec::new();
     processes
         .iter()
         .filter_map(|&pid| {
-            // Whoever is gone, or not to be looked at, fails here.
-            let theirs = fs::read_link(path(pid, "ns/ipc")).ok()?;
-            if theirs != ours {
+            if !namespace.has(pid) {
                 return None;
             }
             maps.clear();
@@ -113,11 +111,20 @@ fn look_at(processes: &[u32], wanted: &Counts) -> Vec<(u32, Counts)> {
         .collect()
 }
 
-/// Whether a process has the identifiers that this one has. Of one that may not
-/// be looked at that is not known.
-pub(crate) fn is_in_our_namespace(pid: u32) -> bool {
-    let ours = fs::read_link("/proc/self/ns/ipc");
-    fs::read_link(path(pid, "ns/ipc")).is_ok_and(|theirs| ours.is_ok_and(|ours| ours == theirs))
+/// Within which identifiers mean the same, as /proc names it.
+pub(crate) struct IpcNamespace(PathBuf);
+
+impl IpcNamespace {
+    /// That of this process; `None` without /proc.
+    pub(crate) fn ours() -> Option<Self> {
+        fs::read_link("/proc/self/ns/ipc").ok().map(Self)
+    }
+
+    /// Whether a process is in it. Of one that is gone, or may not be looked at,
+    /// that is not known.
+    pub(crate) fn has(&self, pid: u32) -> bool {
+        fs::read_link(path(pid, "ns/ipc")).is_ok_and(|theirs| theirs == self.0)
+    }
 }
 
 /// The identifiers and keys of the segments that a process has mapped.

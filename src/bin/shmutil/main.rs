@@ -37,6 +37,7 @@ mod output;
 mod peer;
 mod raw;
 mod standard;
+mod sysvipc;
 mod transfer;
 mod units;
 

@@ -13,10 +13,7 @@ use std::os::fd::AsRawFd as _;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::holders;
-
-/// The keys of segments that have names begin with two bits set, those of
-/// registries with one (see the library's `registry::namespace`).
-const NAMED: u32 = 0b11;
+use crate::sysvipc::{self, Kind};
 
 /// How many bytes the `shmutil save` at the other end of a pipe sends. `None`
 /// if there is none, it has ended already, or we may not look at it.
@@ -27,10 +24,10 @@ pub(crate) fn size(pipe: &File) -> Option<u64> {
         .into_iter()
         .find(|&pid| is_command(pid, b"save"))?;
     let mut segments = holders::mapped_by(sender);
-    segments.retain(|(_, key)| u32::from_ne_bytes(key.to_ne_bytes()) >> 30 == NAMED);
+    segments.retain(|&(_, key)| Kind::of(key) == Kind::Named);
     // It is in our IPC name space, or the kernel's table does not have it.
     match segments.as_slice() {
-        &[(id, key)] => find(&fs::read_to_string("/proc/sysvipc/shm").ok()?, id, key),
+        &[(id, key)] => find(&sysvipc::read().ok()?, id, key),
         _ => None,
     }
 }
@@ -67,16 +64,11 @@ fn is_command(pid: u32, word: &[u8]) -> bool {
             .is_ok_and(|line| line.split(|&byte| byte == 0).any(|found| found == word))
 }
 
-/// The size of a segment in the text of /proc/sysvipc/shm, see
-/// proc_sysvipc(5): key, identifier, permissions, size.
+/// The size of a segment in the text of the kernel's table.
 fn find(table: &str, id: i32, key: i32) -> Option<u64> {
-    table.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_whitespace();
-        let found = (fields.next()?.parse(), fields.next()?.parse());
-        (found == (Ok(key), Ok(id)))
-            .then(|| fields.nth(1)?.parse().ok())
-            .flatten()
-    })
+    sysvipc::rows(table)
+        .find(|row| (row.id, row.key) == (id, key))
+        .map(|row| row.size)
 }
 
 #[cfg(test)]

@@ -9,48 +9,29 @@
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs;
 
 use shm_util::Info;
 
 use super::Finding;
-use crate::holders::{self, Segment};
+use crate::holders::{self, IpcNamespace, Segment};
+use crate::sysvipc::{self, Kind};
 use crate::units;
 
 /// `SHM_DEST` in the permissions that the kernel's table shows, in octal: it
 /// goes with its last mapping.
 const REMOVED: u32 = 0o1000;
 
-/// What the two first bits of a key say, see the library's
-/// `registry::namespace`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    Registry,
-    Named,
-    Other,
-}
-
-impl Key {
-    fn of((_, key): Segment) -> Self {
-        match u32::from_ne_bytes(key.to_ne_bytes()) >> 30 {
-            0b10 => Self::Registry,
-            0b11 => Self::Named,
-            _ => Self::Other,
-        }
-    }
-}
-
 /// `listed` are the segments that have names.
 pub(super) fn check(listed: &[Info]) -> Option<Finding> {
-    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    let table = Table::parse(&table);
+    let table = Table::parse(&sysvipc::read().unwrap_or_default());
     if table.removed.is_empty() {
         return None;
     }
     let listed: HashSet<i32> = listed.iter().map(|info| info.id).collect();
+    let namespace = IpcNamespace::ours()?;
     let mappings = holders::processes()
         .into_iter()
-        .filter(|&pid| holders::is_in_our_namespace(pid))
+        .filter(|&pid| namespace.has(pid))
         .map(holders::mapped_by);
     let lost = table.lost(mappings, &listed);
     if lost.is_empty() {
@@ -75,7 +56,7 @@ pub(super) fn check(listed: &[Info]) -> Option<Finding> {
     ))
 }
 
-/// The identifiers in the text of /proc/sysvipc/shm, see proc_sysvipc(5).
+/// The identifiers in the kernel's table.
 #[derive(Debug, Default)]
 struct Table {
     /// Those that have been removed, but are mapped.
@@ -86,18 +67,11 @@ struct Table {
 impl Table {
     fn parse(text: &str) -> Self {
         let mut table = Self::default();
-        for line in text.lines().skip(1) {
-            let mut fields = line.split_whitespace().skip(1);
-            let (Some(id), Some(mode)) = (fields.next(), fields.next()) else {
-                continue;
-            };
-            let (Ok(id), Ok(mode)) = (id.parse(), u32::from_str_radix(mode, 8)) else {
-                continue;
-            };
-            if mode & REMOVED == 0 {
-                table.others.insert(id);
+        for row in sysvipc::rows(text) {
+            if row.mode & REMOVED == 0 {
+                table.others.insert(row.id);
             } else {
-                table.removed.insert(id);
+                table.removed.insert(row.id);
             }
         }
         table
@@ -114,14 +88,14 @@ impl Table {
         for mapped in processes {
             let mut registries = mapped
                 .iter()
-                .filter(|&&segment| Key::of(segment) == Key::Registry)
+                .filter(|&&(_, key)| Kind::of(key) == Kind::Registry)
                 .peekable();
             if registries.peek().is_none() || !registries.all(|(id, _)| self.removed.contains(id)) {
                 continue;
             }
             let named = mapped
                 .iter()
-                .filter(|&&segment| Key::of(segment) == Key::Named)
+                .filter(|&&(_, key)| Kind::of(key) == Kind::Named)
                 .map(|&(id, _)| id);
             lost.extend(named.filter(|id| self.others.contains(id) && !listed.contains(id)));
         }
