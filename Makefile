@@ -12,12 +12,13 @@
 # make accept-instructions   makes known what they take now
 # make size       how large the shared library is, what it needs, what it adds to a start
 # make check-install, check-abi, check-deb   parts of make test
-# make abi-accept writes src/shm_util.abi, where the interface is meant to change
+# make abi-accept writes abi/shm_util.abi, where the interface is meant to change
 # make deb        Debian packages, in build/deb
 # make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, BINDIR, MANDIR
 # make uninstall  takes away what make install has put there
 # make install-compat        the headers for programs that have left libgpl, which
 #                 make install leaves out; make uninstall-compat takes them away
+# make headers    writes the headers in include anew, where the comments in src have changed
 # make clean      takes away what make has built
 
 PREFIX     = /usr/local
@@ -49,10 +50,10 @@ STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 
 # The shared library is linked from the static one, because rustc passes the
 # linker a version script of its own, beside which there can be no other.
-EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' src/shm_util.map)
-LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=src/shm_util.map \
+EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' abi/shm_util.map)
+LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=abi/shm_util.map \
   $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now \
-  $(CFLAGS) -fPIC -ffunction-sections -fno-builtin src/no_unwind.c
+  $(CFLAGS) -fPIC -ffunction-sections -fno-builtin abi/no_unwind.c
 
 CMAKEDIR    = $(LIBDIR)/cmake/shm_util
 CMAKE_FILES = shm_util-config.cmake shm_util-config-version.cmake
@@ -88,8 +89,8 @@ library: need-cargo need-cc
 # needs, and leave it where the one above is looked for.
 command: need-cargo need-cc
 	@rm -f target/command/release/shmutil
-	INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" RUSTC_WRAPPER='$(CURDIR)/src/rustc-without-paths' \
-	  $(CARGO) build --release --locked --bin shmutil --features command \
+	INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" RUSTC_WRAPPER='$(CURDIR)/scripts/rustc-without-paths' \
+	  $(CARGO) build --release --locked --package shmutil \
 	  --target-dir target/command
 	@mkdir -p build/bin build/completions
 	@cp target/command/release/shmutil build/bin/new
@@ -114,6 +115,9 @@ configured: $(INSTALLABLE)
 	    -e 's/@SONAME@/$(SONAME)/' -e 's/@STATIC_LIBS@/$(CMAKE_LIBS)/' \
 	    -e "s|@TO_INCLUDE@|$$to_include|" "cmake/$$file.in" > "build/config/$$file" || exit; \
 	done
+
+headers: need-cargo
+	$(CARGO) check --quiet --locked --lib --features headers --target-dir target/headers
 
 need-cargo:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
@@ -250,6 +254,6 @@ uninstall-compat:
 clean:
 	rm -rf build target
 
-.PHONY: all library command configured need-cargo need-cc demo test examples torture fuzz bench \
+.PHONY: all library command headers configured need-cargo need-cc demo test examples torture fuzz bench \
   bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
   deb check-deb install install-man install-compat uninstall uninstall-man uninstall-compat clean

@@ -1156,7 +1156,7 @@ fn there_are_completions_for_each_shell() {
 fn the_manual_page_is_fresh_and_well_formed() {
     let world = World::new();
     let page = world.output(&["man"]);
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/man/shmutil.1");
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man/shmutil.1");
     assert!(
         page == fs::read_to_string(committed).unwrap(),
         "make docs/man/shmutil.1 anew with 'shmutil man'"
