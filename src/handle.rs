@@ -125,7 +125,7 @@ fn in_this_process(state: u64) -> u64 {
 }
 
 fn current_epoch() -> u64 {
-    u64::from(fork::epoch()) << EPOCH_SHIFT & EPOCH
+    (u64::from(fork::epoch()) << EPOCH_SHIFT) & EPOCH
 }
 
 #[cold]
@@ -162,11 +162,11 @@ impl Handle {
         // SAFETY: the entry is neither live nor free, so it is this thread's.
         unsafe { *entry.segment.get() = Some(segment) };
         entry.state.store(
-            generation << GENERATION_SHIFT | LIVE | current_epoch(),
+            (generation << GENERATION_SHIFT) | LIVE | current_epoch(),
             Ordering::Release,
         );
         let generation = usize::try_from(generation).unwrap_or(0) & GENERATION_MASK;
-        Ok(Self(TAG | generation << NUMBER_BITS | number))
+        Ok(Self(TAG | (generation << NUMBER_BITS) | number))
     }
 
     /// The entry that the handle may belong to, and its generation.
@@ -175,7 +175,7 @@ impl Handle {
             return None;
         }
         let entry = entry(self.0 & NUMBER_MASK)?;
-        let generation = self.0 >> NUMBER_BITS & GENERATION_MASK;
+        let generation = (self.0 >> NUMBER_BITS) & GENERATION_MASK;
         Some((entry, u64::try_from(generation).ok()?))
     }
 
@@ -400,7 +400,7 @@ fn push_free(number: usize) {
 }
 
 fn next_head(head: u64, first: u32) -> u64 {
-    ((head >> 32).wrapping_add(1)) << 32 | u64::from(first)
+    (((head >> 32).wrapping_add(1)) << 32) | u64::from(first)
 }
 
 #[cfg(test)]

@@ -150,11 +150,11 @@ pub(crate) fn random(process: u32) -> u32 {
         unsafe { seed.read_unaligned() }
     };
     // A child of fork has its parent's seed and counter, but another id.
-    let unique = COUNTER.fetch_add(1, Ordering::Relaxed) ^ u64::from(process) << 32;
+    let unique = COUNTER.fetch_add(1, Ordering::Relaxed) ^ (u64::from(process) << 32);
     // The generator SplitMix64, at this place of its sequence.
     let mut bits = seed.wrapping_add(unique.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let [.., a, b, c, d] = bits.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
 }

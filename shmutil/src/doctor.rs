@@ -248,9 +248,9 @@ fn check_permissions(segments: &[Info]) -> Finding {
         if user == 0 {
             0o6
         } else if user == info.uid || user == info.creator_uid {
-            info.mode >> 6 & 0o7
+            (info.mode >> 6) & 0o7
         } else if groups.contains(&info.gid) || groups.contains(&info.creator_gid) {
-            info.mode >> 3 & 0o7
+            (info.mode >> 3) & 0o7
         } else {
             info.mode & 0o7
         }

@@ -639,7 +639,7 @@ fn save_and_load_copy_all_bytes_through_pipes() {
             assert!(save.wait().unwrap().success());
             assert!(load.status.success(), "{load:?}");
             let saved = world.ok(&["save", "to", "-"]);
-            assert!(saved.get_output().stdout == bytes);
+            assert_eq!(saved.get_output().stdout, bytes);
             world.ok(&["remove", "to"]);
         }
         world.ok(&["remove", "from"]);
@@ -658,7 +658,7 @@ fn a_load_of_several_saves_has_the_bytes_of_all() {
         format!("({SHMUTIL} save one -; {SHMUTIL} save two -) | {SHMUTIL} load all - --create");
     assert!(shell.args(["-ec", &script]).status().unwrap().success());
     let saved = world.ok(&["save", "all", "-"]);
-    assert!(saved.get_output().stdout == [one, two].concat());
+    assert_eq!(saved.get_output().stdout, [one, two].concat());
 }
 
 #[test]
@@ -711,7 +711,7 @@ fn what_a_finished_save_left_in_a_pipe_does_not_change_any_more() {
     world.ok(&["load", "x", &world.write("in", &vec![0; 60_000])]);
     let mut read = Vec::new();
     File::from(reader).read_to_end(&mut read).unwrap();
-    assert!(read == bytes);
+    assert_eq!(read, bytes);
 }
 
 #[test]
@@ -1396,7 +1396,7 @@ fn a_save_into_a_pipe_is_a_copy() {
     for reader in kept {
         File::from(reader).read_to_end(&mut read).unwrap();
     }
-    assert!(read == bytes);
+    assert_eq!(read, bytes);
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl State {
             Self::Removing(id, Lifetime::Kept) => (6, id),
         };
         let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
-        sealed(u64::from(kind) << 32 | low)
+        sealed((u64::from(kind) << 32) | low)
     }
 
     fn from_word(word: u64) -> Result<Self, Damage> {
@@ -174,7 +174,7 @@ const SEAL_SHIFT: u32 = 40;
 
 /// A state's lower bits with their check above them; 0 stays 0.
 const fn sealed(low: u64) -> u64 {
-    mix(low) << SEAL_SHIFT | low
+    (mix(low) << SEAL_SHIFT) | low
 }
 
 /// What a slot says besides its state.
@@ -191,8 +191,8 @@ pub(super) struct Facts {
 impl Facts {
     fn check(self) -> u32 {
         let words = [
-            u64::from(self.key) << 32 | u64::from(self.hash),
-            u64::from(self.length) << 32 | u64::from(self.creator),
+            (u64::from(self.key) << 32) | u64::from(self.hash),
+            (u64::from(self.length) << 32) | u64::from(self.creator),
             self.size,
             self.created,
         ];
@@ -324,7 +324,7 @@ impl Header {
 }
 
 fn names_word(count: u32) -> u64 {
-    u64::from(!count) << 32 | u64::from(count)
+    (u64::from(!count) << 32) | u64::from(count)
 }
 
 /// A name as the registry knows it: at most [`NAME_MAX`] bytes, none of them 0.
@@ -524,9 +524,9 @@ pub(super) fn hash_of(bytes: impl Iterator<Item = u8>) -> u32 {
 /// Lets every bit change about half of all bits, and loses none (the finalizer
 /// of SplitMix64).
 const fn mix(word: u64) -> u64 {
-    let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ word >> 31
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 fn fold(word: u64) -> u32 {

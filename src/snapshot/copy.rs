@@ -292,9 +292,9 @@ pub(super) fn access_control_list(from: &File, to: &File) -> Result<(), Errno> {
     // SAFETY: there is room for as many bytes as are told.
     let size = unsafe { libc::fgetxattr(from, name, list.as_mut_ptr().cast(), list.len()) };
     let copied = usize::try_from(size).is_ok_and(|size| {
-        // SAFETY: as many bytes were written as are told, or fewer.
-        size <= list.len()
-            && unsafe { libc::fsetxattr(to, name, list.as_ptr().cast(), size, 0) == 0 }
+        list.truncate(size);
+        // SAFETY: `list` holds the bytes that are passed.
+        unsafe { libc::fsetxattr(to, name, list.as_ptr().cast(), list.len(), 0) == 0 }
     });
     // Without it the file would be other people's than it was.
     if copied {
