@@ -435,10 +435,10 @@ mod tests {
     #[test]
     fn a_state_of_an_earlier_epoch_has_no_users_in_this_process() {
         let other_epoch = current_epoch() ^ (1 << EPOCH_SHIFT);
-        let state = 7 << GENERATION_SHIFT | LIVE | CLOSING | other_epoch | 3;
+        let state = (7 << GENERATION_SHIFT) | LIVE | CLOSING | other_epoch | 3;
         assert!(is_open(in_this_process(state), 7));
         assert_eq!(in_this_process(state) & USERS, 0);
-        let state = 7 << GENERATION_SHIFT | LIVE | CLOSING | current_epoch() | 3;
+        let state = (7 << GENERATION_SHIFT) | LIVE | CLOSING | current_epoch() | 3;
         assert!(!is_open(in_this_process(state), 7));
         assert_eq!(in_this_process(state), state);
     }

@@ -563,7 +563,7 @@ mod tests {
             State::Removing(42, Lifetime::Kept),
         ] {
             for bit in 0..64 {
-                assert!(State::from_word(state.to_word() ^ 1 << bit).is_err());
+                assert!(State::from_word(state.to_word() ^ (1 << bit)).is_err());
             }
         }
         for bit in 0..64 {
