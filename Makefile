@@ -1,25 +1,36 @@
-# make            the library, shared and static, in build/lib, and the command in build/bin
-# make library    the library alone
-# make command    the command alone
-# make demo       a story of two programs, one of which is killed
-# make test       everything that can be tested; the last line counts
-# make examples   programs in other languages share a segment with one in C
-# make torture    kills, faults, damage and storms in their full form, some 20 minutes
-# make fuzz       the fuzzers, ten minutes each, where cargo-fuzz is installed
-# make bench      measures, and writes docs/performance.md anew: 5 minutes
-# make bench-deps installs what it compares with and draws with (Debian)
-# make check-instructions    whether the calls take more instructions than known
-# make accept-instructions   makes known what they take now
-# make size       how large the shared library is, what it needs, what it adds to a start
-# make check-install, check-abi, check-deb   parts of make test
-# make abi-accept writes abi/shm_util.abi, where the interface is meant to change
-# make deb        Debian packages, in build/deb
-# make install    to $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR, BINDIR, MANDIR
-# make uninstall  takes away what make install has put there
-# make install-compat        the headers for programs that have left libgpl, which
-#                 make install leaves out; make uninstall-compat takes them away
-# make headers    writes the headers in include anew, where the comments in src have changed
-# make clean      takes away what make has built
+# make               build the library (build/lib) and the command (build/bin)
+# make library       build only the library
+# make command       build only the command
+# make demo          two programs share a segment; one is killed, the data survive
+# make test          run every test; the last line gives the totals
+# make test-deps     install the tools that the tests use (Debian)
+# make examples      share a segment between C and programs in other languages
+# make torture       run the kill, fault, damage and load tests in full: about 20 minutes
+# make fuzz          run each fuzzer for ten minutes; needs cargo-fuzz
+# make bench         run the benchmarks and rewrite docs/performance.md: 5 minutes
+# make bench-deps    install what the benchmarks compare with and draw with (Debian)
+#
+# make check-instructions    fail if a call takes more instructions than recorded
+# make accept-instructions   record the present numbers of instructions
+# make check-install         install into a temporary directory and use the result
+# make check-abi             compare symbols and types with abi/shm_util.abi
+# make abi-accept            rewrite abi/shm_util.abi after an intended change
+# make check-deb             build, inspect and try the Debian packages
+# make size                  measure the shared library
+#
+# make deb               build Debian packages in build/deb
+# make install           install under $(DESTDIR)$(PREFIX); see also LIBDIR, INCLUDEDIR,
+#                        BINDIR and MANDIR
+# make uninstall         remove what make install has installed
+# make install-compat    install the headers for programs that have left libgpl
+# make uninstall-compat  remove them
+#
+# make headers       regenerate include/ from the comments in src/
+# make clean         remove build/ and target/
+# make help          print this list
+#
+# V=1 prints the commands. CC, CFLAGS, LDFLAGS and CARGO choose the tools, TARGET the
+# system to build for (a Rust target triple).
 
 PREFIX     = /usr/local
 LIBDIR     = $(PREFIX)/lib
@@ -34,79 +45,101 @@ CARGO      = cargo
 CC         = cc
 CFLAGS     = -O2
 INSTALL    = install
+# Cargo's setting is respected, and passed on explicitly, because it decides where
+# Cargo puts what it builds.
+TARGET     = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV | sed -n 's/^host: //p'))
+
+# Each step prints one short line, as the kernel's build does; V=1 prints the commands.
+ifeq ($(V),1)
+  step = @:
+else
+  Q = @
+  step = @printf '  %-7s %s\n'
+  CARGO_FLAGS = --quiet
+  MAKEFLAGS += --no-print-directory
+  # rustc notes each time where it has written the list that --print asks for.
+  SHUSH = 2>build/cargo.log; status=$$?; \
+    sed '/^note: native artifacts/,/^$$/d' build/cargo.log >&2; exit $$status
+endif
+ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+  step = @:
+endif
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 RUST    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 MAJOR   := $(firstword $(subst ., ,$(VERSION)))
 SHARED   = libshm_util.so.$(VERSION)
 SONAME   = libshm_util.so.$(MAJOR)
-BUILT    = target/release
 
-# For programs that have left libgpl.
+# The headers of libgpl that shm_util's own headers do not replace.
 COMPAT = pragmatics.h aperror.h
 
-# What a program linked with the static library needs besides.
+# The libraries that a program linked with the static library needs besides it.
 STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 
-# The shared library is linked from the static one, because rustc passes the
-# linker a version script of its own, beside which there can be no other.
+# rustc passes the linker a version script of its own, and the linker accepts only one.
+# So the shared library is linked here, from the static one.
 EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' abi/shm_util.map)
-LINK     = $(LDFLAGS) -Wl,-soname,$(SONAME) -Wl,--version-script=abi/shm_util.map \
-  $(EXPORTED:%=-Wl,-u,%) -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now \
-  $(CFLAGS) -fPIC -ffunction-sections -fno-builtin abi/no_unwind.c
+LINK     = $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(SONAME) \
+  -Wl,--version-script=abi/shm_util.map $(EXPORTED:%=-Wl,-u,%) \
+  -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now
 
 CMAKEDIR    = $(LIBDIR)/cmake/shm_util
 CMAKE_FILES = shm_util-config.cmake shm_util-config-version.cmake
 CMAKE_LIBS  = $(subst $(SPACE),;,$(STATIC_LIBS:-l%=%))
 SPACE      := $(subst ,, )
 
-# What is built is found out before anything else, so that an installation
-# after a build needs no cargo.
+# Found out before anything is built, so that `make install` after `make` needs no cargo.
 INSTALLABLE = $(if $(wildcard build/lib/libshm_util.a),,library) \
   $(if $(wildcard build/completions/shmutil.fish),,command)
 
 all: library command
-	@echo "The library is in build/lib, its header in include, the command in build/bin."
-	@echo "See also: make demo"
+	@echo "Built the library in build/lib and the command in build/bin; its headers are in include."
+	@echo "See it at work: make demo"
 
-# Cargo knows what is out of date; the links are made anew each time. Where it puts what it
-# has built is said each time, for there are settings (CARGO_TARGET_DIR); and should another
-# one (a target) take that elsewhere, no older library is there to be taken for it.
+# Cargo knows what is out of date, so these run every time. The files are replaced by
+# renaming, never overwritten: programs may be running with the old ones.
 library: need-cargo need-cc
-	@rm -f $(BUILT)/libshm_util.a
-	$(CARGO) rustc --release --locked --lib --features shipped --crate-type staticlib \
-	  --target-dir target -- --print native-static-libs=$(BUILT)/native-static-libs
+	$(step) CARGO build/lib/libshm_util.a
 	@mkdir -p build/lib
-	@# Programs may be running with the old ones: they are replaced, not changed.
-	@strip -g -o build/lib/new.a $(BUILT)/libshm_util.a
-	$(CC) -shared -o build/lib/new.so $(LINK) build/lib/new.a
+	$(Q)$(CARGO) rustc $(CARGO_FLAGS) --release --locked --lib --features shipped \
+	  --crate-type staticlib --target-dir target --target $(TARGET) \
+	  -- --print native-static-libs=target/$(TARGET)/release/native-static-libs $(SHUSH)
+	@cp target/$(TARGET)/release/native-static-libs build
+	$(Q)strip -g -o build/lib/new.a target/$(TARGET)/release/libshm_util.a
+	$(step) CC abi/no_unwind.c
+	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fno-builtin -c -o build/no_unwind.o \
+	  abi/no_unwind.c
+	$(step) LINK build/lib/$(SHARED)
+	$(Q)$(CC) -shared -o build/lib/new.so $(LINK) build/no_unwind.o build/lib/new.a
 	@mv build/lib/new.so build/lib/$(SHARED)
 	@mv build/lib/new.a build/lib/libshm_util.a
 	@ln -sf $(SHARED) build/lib/$(SONAME)
 	@ln -sf $(SONAME) build/lib/libshm_util.so
 
-# In a directory of its own: Cargo would build the library with what the command
-# needs, and leave it where the one above is looked for.
+# In a target directory of its own, because the library is built here with other settings
+# than above.
 command: need-cargo need-cc
-	@rm -f target/command/release/shmutil
-	INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" RUSTC_WRAPPER='$(CURDIR)/scripts/rustc-without-paths' \
-	  $(CARGO) build --release --locked --package shmutil \
-	  --target-dir target/command
+	$(step) CARGO build/bin/shmutil
+	$(Q)INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" \
+	  RUSTC_WRAPPER='$(CURDIR)/scripts/rustc-without-paths' \
+	  $(CARGO) build $(CARGO_FLAGS) --release --locked --package shmutil \
+	  --target-dir target/command --target $(TARGET)
 	@mkdir -p build/bin build/completions
-	@cp target/command/release/shmutil build/bin/new
+	@cp target/command/$(TARGET)/release/shmutil build/bin/new
 	@mv build/bin/new build/bin/shmutil
 	@build/bin/shmutil completions bash > build/completions/shmutil
 	@build/bin/shmutil completions zsh > build/completions/_shmutil
 	@build/bin/shmutil completions fish > build/completions/shmutil.fish
 
-# Made anew each time: they say where the library is installed.
+# Written every time, because they contain the directories of this installation.
 configured: $(INSTALLABLE)
 	@mkdir -p build/config
 	@printf '%s\n' \
 	  'prefix=$(PREFIX)' 'libdir=$(LIBDIR:$(PREFIX)/%=$${prefix}/%)' \
 	  'includedir=$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%)' '' \
 	  'Name: shm_util' 'Version: $(VERSION)' \
-	  'Description: named shared memory segments whose names stay right' \
+	  'Description: named shared memory segments whose names survive crashes' \
 	  'Libs: -L$${libdir} -lshm_util' 'Libs.private: $(STATIC_LIBS)' \
 	  'Cflags: -I$${includedir}' > build/config/shm_util.pc
 	@to_include=$$(realpath -m --relative-to='$(CMAKEDIR)' '$(INCLUDEDIR)') && \
@@ -117,25 +150,29 @@ configured: $(INSTALLABLE)
 	done
 
 headers: need-cargo
-	$(CARGO) check --quiet --locked --lib --features headers --target-dir target/headers
+	$(step) CARGO include/
+	$(Q)$(CARGO) check --quiet --locked --lib --features headers --target-dir target/headers
 
 need-cargo:
 	@command -v $(CARGO) >/dev/null 2>&1 || { \
-	  echo "make: '$(CARGO)' is not installed: see 'What it needs' in README.md" >&2; exit 1; }
+	  echo "make: '$(CARGO)' is not installed; see 'What it needs' in README.md" >&2; exit 1; }
 	@version=$$($(CARGO) --version | sed 's/^cargo \([0-9.]*\).*/\1/') && \
 	printf '%s\n' $(RUST) "$$version" | sort -C -V || { \
-	  echo "make: '$(CARGO)' is version $$version, and $(RUST) or newer is needed:" \
+	  echo "make: '$(CARGO)' is version $$version, but $(RUST) or newer is needed;" \
 	    "see 'What it needs' in README.md" >&2; exit 1; }
 
 need-cc:
 	@command -v $(CC) >/dev/null 2>&1 || { \
-	  echo "make: no C compiler '$(CC)': install gcc, or say make CC=..." >&2; exit 1; }
+	  echo "make: no C compiler '$(CC)'; install gcc, or set CC" >&2; exit 1; }
 
 demo: library
 	@CC="$(CC)" c_tests/demo/run
 
 test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
+
+test-deps:
+	@scripts/test-deps
 
 examples: library
 	@CC="$(CC)" CXX="$(CXX)" CARGO="$(CARGO)" examples/run
@@ -171,89 +208,100 @@ check-abi: library
 abi-accept: need-cc
 	@CC="$(CC)" c_tests/abi accept
 
-# debian/rules says what is in the packages.
+# debian/rules decides what goes into the packages. dpkg-buildpackage would set
+# DEB_RULES_REQUIRES_ROOT, without which debhelper wants to be root.
 deb: library command
 	@command -v dh >/dev/null 2>&1 || { \
-	  echo "make: 'dh' is not installed: see 'What it needs' in README.md" >&2; exit 1; }
-	rm -rf build/deb
-	mkdir -p build/deb
-	@# A build that ended half-way would leave things in debian.
-	debian/rules clean
-	debian/rules binary PACKAGES='$(CURDIR)/build/deb'
-	debian/rules clean
+	  echo "make: 'dh' is not installed; see 'What it needs' in README.md" >&2; exit 1; }
+	$(step) DEB build/deb
+	@rm -rf build/deb
+	@mkdir -p build/deb
+	@# The first clean removes what an interrupted build has left in debian/.
+	$(Q)for goal in clean binary clean; do \
+	  DEB_RULES_REQUIRES_ROOT=no debian/rules $$goal PACKAGES='$(CURDIR)/build/deb' || exit; \
+	done $(if $(Q),>build/deb/log 2>&1 || { cat build/deb/log >&2; exit 1; })
+	@rm -f build/deb/log
 	@ls build/deb/*.deb
 
 check-deb: library command
 	@CC="$(CC)" c_tests/deb
 
-# Each function has a page that leads to the one that describes it.
-SECTION_3 = shm_util shm_util_ext
-FUNCTIONS_IN = $(filter-out $(SECTION_3),$(shell \
+# $(call installed_files,ACTION) calls ACTION with the mode, the source and the
+# destination of each file; a link has its target as the source, and no mode.
+define installed_files
+$(call $(1),755,build/lib/$(SHARED),$(LIBDIR)/$(SHARED))
+$(call $(1),,$(SHARED),$(LIBDIR)/$(SONAME))
+$(call $(1),,$(SONAME),$(LIBDIR)/libshm_util.so)
+$(call $(1),644,build/lib/libshm_util.a,$(LIBDIR)/libshm_util.a)
+$(call $(1),644,build/config/shm_util.pc,$(LIBDIR)/pkgconfig/shm_util.pc)
+$(foreach file,$(CMAKE_FILES),$(call $(1),644,build/config/$(file),$(CMAKEDIR)/$(file)))
+$(call $(1),644,include/shm_util.h,$(INCLUDEDIR)/shm_util.h)
+$(call $(1),644,include/shm_util_ext.h,$(INCLUDEDIR)/shm_util_ext.h)
+$(call $(1),755,build/bin/shmutil,$(BINDIR)/shmutil)
+$(call $(1),644,build/completions/shmutil,$(BASH_COMPLETIONS)/shmutil)
+$(call $(1),644,build/completions/_shmutil,$(ZSH_COMPLETIONS)/_shmutil)
+$(call $(1),644,build/completions/shmutil.fish,$(FISH_COMPLETIONS)/shmutil.fish)
+$(call $(1),644,docs/man/shmutil.1,$(MANDIR)/man1/shmutil.1)
+$(foreach page,$(PAGES),$(call $(1),644,docs/man/$(page).3,$(MANDIR)/man3/$(page).3))
+$(foreach name,$(FUNCTIONS),$(call $(1),644,build/man/$(name).3,$(MANDIR)/man3/$(name).3))
+endef
+
+define compat_files
+$(foreach file,$(COMPAT),$(call $(1),644,include/shm_util/compat/$(file),$(COMPATDIR)/$(file)))
+endef
+
+define put
+$(step) INSTALL '$(DESTDIR)$(3)'
+$(Q)$(INSTALL) -d "$$(dirname '$(DESTDIR)$(3)')"
+$(Q)$(if $(1),$(INSTALL) -m $(1) $(2),ln -sf $(2)) '$(DESTDIR)$(3)'
+
+endef
+
+define take_away
+$(step) RM '$(DESTDIR)$(3)'
+$(Q)rm -f '$(DESTDIR)$(3)'
+
+endef
+
+COMPATDIR = $(INCLUDEDIR)/shm_util/compat
+
+# Each function has a manual page of its own, which refers to the page that describes it.
+PAGES        = shm_util shm_util_ext
+FUNCTIONS_IN = $(filter-out $(PAGES),$(shell \
   sed -n '/^\.SH NAME/,/ \\-/{/^\.SH/d;s/ \\-.*//;s/,/ /g;p;}' docs/man/$(1).3))
+FUNCTIONS    = $(foreach page,$(PAGES),$(call FUNCTIONS_IN,$(page)))
 
-install-man:
-	$(INSTALL) -d '$(DESTDIR)$(MANDIR)/man3'
-	$(INSTALL) -m 644 $(SECTION_3:%=docs/man/%.3) '$(DESTDIR)$(MANDIR)/man3'
+function-pages:
 	@mkdir -p build/man
-	@$(foreach page,$(SECTION_3),for name in $(call FUNCTIONS_IN,$(page)); do \
+	@$(foreach page,$(PAGES),for name in $(call FUNCTIONS_IN,$(page)); do \
 	  echo '.so man3/$(page).3' > "build/man/$$name.3" || exit; done;)
-	$(INSTALL) -m 644 $(foreach page,$(SECTION_3),\
-	  $(patsubst %,build/man/%.3,$(call FUNCTIONS_IN,$(page)))) '$(DESTDIR)$(MANDIR)/man3'
 
-uninstall-man:
-	rm -f $(foreach page,$(SECTION_3),\
-	  $(patsubst %,'$(DESTDIR)$(MANDIR)/man3/%.3',$(page) $(call FUNCTIONS_IN,$(page))))
-
-install: install-man
-uninstall: uninstall-man
-
-install: $(INSTALLABLE) configured
-	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(CMAKEDIR)' '$(DESTDIR)$(INCLUDEDIR)' \
-	  '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' \
-	  '$(DESTDIR)$(BASH_COMPLETIONS)' '$(DESTDIR)$(ZSH_COMPLETIONS)' '$(DESTDIR)$(FISH_COMPLETIONS)'
-	$(INSTALL) -m 755 build/lib/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
-	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
-	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libshm_util.so'
-	$(INSTALL) -m 644 build/lib/libshm_util.a '$(DESTDIR)$(LIBDIR)/libshm_util.a'
-	$(INSTALL) -m 644 build/config/shm_util.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc'
-	$(INSTALL) -m 644 $(CMAKE_FILES:%=build/config/%) '$(DESTDIR)$(CMAKEDIR)'
-	$(INSTALL) -m 644 include/shm_util.h '$(DESTDIR)$(INCLUDEDIR)/shm_util.h'
-	$(INSTALL) -m 644 include/shm_util_ext.h '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
-	$(INSTALL) -m 755 build/bin/shmutil '$(DESTDIR)$(BINDIR)/shmutil'
-	$(INSTALL) -m 644 docs/man/shmutil.1 '$(DESTDIR)$(MANDIR)/man1/shmutil.1'
-	$(INSTALL) -m 644 build/completions/shmutil '$(DESTDIR)$(BASH_COMPLETIONS)/shmutil'
-	$(INSTALL) -m 644 build/completions/_shmutil '$(DESTDIR)$(ZSH_COMPLETIONS)/_shmutil'
-	$(INSTALL) -m 644 build/completions/shmutil.fish '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish'
-	@# So that programs find it at once, where we may say so.
+install: $(INSTALLABLE) configured function-pages
+	$(call installed_files,put)
+	@# Programs find the library at once where ldconfig may be run.
 	@test -n '$(DESTDIR)' || ldconfig 2>/dev/null || \
 	  echo "make: run ldconfig as root, so that programs find $(SONAME)"
 
 uninstall:
-	rm -f '$(DESTDIR)$(LIBDIR)/$(SHARED)' '$(DESTDIR)$(LIBDIR)/$(SONAME)' \
-	  '$(DESTDIR)$(LIBDIR)/libshm_util.so' '$(DESTDIR)$(LIBDIR)/libshm_util.a' \
-	  '$(DESTDIR)$(LIBDIR)/pkgconfig/shm_util.pc' '$(DESTDIR)$(INCLUDEDIR)/shm_util.h' \
-	  $(CMAKE_FILES:%='$(DESTDIR)$(CMAKEDIR)/%') \
-	  '$(DESTDIR)$(BINDIR)/shmutil' '$(DESTDIR)$(MANDIR)/man1/shmutil.1' \
-	  '$(DESTDIR)$(BASH_COMPLETIONS)/shmutil' '$(DESTDIR)$(ZSH_COMPLETIONS)/_shmutil' \
-	  '$(DESTDIR)$(FISH_COMPLETIONS)/shmutil.fish' \
-	  '$(DESTDIR)$(INCLUDEDIR)/shm_util_ext.h'
+	$(call installed_files,take_away)
 	@rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null || true
 
-# Not with the others: with these on the way of all, each program that includes
-# shm_util.h would get the macros.
+# In a directory of their own: every program that includes shm_util.h would otherwise
+# get libgpl's macros.
 install-compat:
-	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
-	$(INSTALL) -m 644 $(COMPAT:%=include/shm_util/compat/%) \
-	  '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat'
+	$(call compat_files,put)
 
 uninstall-compat:
-	rm -f $(COMPAT:%='$(DESTDIR)$(INCLUDEDIR)/shm_util/compat/%')
-	@rmdir '$(DESTDIR)$(INCLUDEDIR)/shm_util/compat' '$(DESTDIR)$(INCLUDEDIR)/shm_util' \
-	  2>/dev/null || true
+	$(call compat_files,take_away)
+	@rmdir '$(DESTDIR)$(COMPATDIR)' '$(DESTDIR)$(INCLUDEDIR)/shm_util' 2>/dev/null || true
 
 clean:
 	rm -rf build target
 
-.PHONY: all library command headers configured need-cargo need-cc demo test examples torture fuzz bench \
-  bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
-  deb check-deb install install-man install-compat uninstall uninstall-man uninstall-compat clean
+help:
+	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
+
+.PHONY: all library command headers configured need-cargo need-cc demo test test-deps examples \
+  torture fuzz bench bench-deps check-instructions accept-instructions size check-install \
+  check-abi abi-accept deb check-deb function-pages install install-compat uninstall \
+  uninstall-compat clean help
