@@ -59,7 +59,7 @@ else
   MAKEFLAGS += --no-print-directory
   # rustc notes each time where it has written the list that --print asks for.
   SHUSH = 2>build/cargo.log; status=$$?; \
-    sed '/^note: native artifacts/,/^$$/d' build/cargo.log >&2; exit $$status
+    sed '/^note: [nN]ative artifacts/,/^$$/d' build/cargo.log >&2; exit $$status
 endif
 ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
   step = @:

@@ -1,16 +1,15 @@
 /*
- * Looks at the segment that the producer writes.
+ * Reads the segment that the producer writes.
  *
- *     consumer                prints the readings' number and the last one
+ *     consumer                prints how many readings there are, and the last one
  *     consumer save FILE      copies the segment to a file
  *     consumer load FILE      copies the file into the segment
- *     consumer clear          forgets all readings
+ *     consumer clear          discards all readings
+ *     consumer hold           stays attached until stdin ends, and prints the
+ *                             readings again for each line
  *
- *     consumer hold           keeps it mapped until its stdin ends, and looks
- *                             again for each line
- *
- * In the end it destroys its mapping, and the segment with it if nobody else
- * has it mapped.
+ * Before it exits it calls shmDestroy, which deletes the segment if no other
+ * process is attached.
  */
 
 #include <stdio.h>
@@ -31,7 +30,7 @@ static void show (const struct readings *readings)
     if (readings->count == 0)
         printf ("consumer: no readings\n");
     else
-        printf ("consumer: %d readings, the last one is %d\n", readings->count,
+        printf ("consumer: %d readings, the last is %d\n", readings->count,
                 readings->value[(readings->count - 1) % READINGS_KEPT]);
     fflush (stdout);
 }
@@ -45,7 +44,7 @@ int main (int argc, char *argv[])
     const char *what = argc > 1 ? argv[1] : "show";
     const char *file = argc > 2 ? argv[2] : "";
 
-    /* Size 0: only if it exists. */
+    /* Size 0: attach an existing segment, create none. */
     if (report ("shmCreate", shmCreate (READINGS, 0, &address, &memory)) != 0)
         return 1;
     readings = address;

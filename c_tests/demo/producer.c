@@ -1,6 +1,6 @@
 /*
- * Writes readings into the segment "demo readings", one every 50 ms, until it
- * is killed. A producer that is started again goes on where the last one was.
+ * Writes a reading into the segment "demo readings" every 50 ms until it is
+ * killed. A producer that is started again continues where the last one stopped.
  *
  *     cc producer.c -lshm_util -o producer
  */
