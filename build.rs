@@ -1,12 +1,16 @@
 //! With the feature `headers`, writes the headers in `include` from the C
-//! functions in `src` and the frames in `abi`. Otherwise the committed ones are
-//! used as they are.
+//! functions in `src/capi` and the frames in `abi`. Without it, the committed
+//! headers are used.
 
+#[cfg(not(feature = "headers"))]
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+}
+
+#[cfg(feature = "headers")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    #[cfg(feature = "headers")]
-    headers::write()?;
-    Ok(())
+    headers::write()
 }
 
 #[cfg(feature = "headers")]
@@ -16,8 +20,10 @@ mod headers {
     use std::{env, fs};
 
     /// Each header, and the file that declares its functions.
-    const HEADERS: [(&str, &str); 2] =
-        [("shm_util.h", "capi.rs"), ("shm_util_ext.h", "capi_ext.rs")];
+    const HEADERS: [(&str, &str); 2] = [
+        ("shm_util.h", "capi/base.rs"),
+        ("shm_util_ext.h", "capi/ext.rs"),
+    ];
 
     pub(super) fn write() -> Result<(), Box<dyn Error>> {
         let root = env::var("CARGO_MANIFEST_DIR")?;

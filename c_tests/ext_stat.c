@@ -38,7 +38,7 @@ static struct ShmxInfo info_of_name (const char *name)
     return info;
 }
 
-/* The numbers that src/capi_ext.rs proves of the library's own. */
+/* The numbers that src/capi/ext.rs proves of the library's own. */
 static void layout (void)
 {
     CHECK ("the struct's layout is the library's",

@@ -1,7 +1,7 @@
 /*
  * shm_util.h - named shared memory segments, as in libgpl's shm_util.
  *
- * Generated from src/capi.rs: changes made here are lost.
+ * Generated from src/capi/base.rs: changes made here are lost.
  *
  * Link with -lshm_util. A C89 compiler is enough; so is C++98.
  *

@@ -1,7 +1,7 @@
 /*
  * shm_util_ext.h - see, steer and clean up the segments of shm_util.h.
  *
- * Generated from src/capi_ext.rs: changes made here are lost.
+ * Generated from src/capi/ext.rs: changes made here are lost.
  *
  * Beyond libgpl. A handle is a handle: those of shmxCreate go with the functions
  * of shm_util.h, those of shmCreate with the functions here.

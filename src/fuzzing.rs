@@ -11,9 +11,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use crate::capi::Handle;
 use crate::filename;
 use crate::fork::Call;
-use crate::handle::Handle;
 use crate::registry::survive_damage;
 use crate::segment::{Segment, Terms, Wanted};
 use crate::sysv::Placement;

@@ -25,15 +25,13 @@
 //! Data flow one way, and a module knows only those to its right:
 //!
 //! ```text
-//! capi, capi_ext -> handle -> segment -> registry -> sysv
-//!            \-> directory -----^
+//! capi -> segment -> registry -> sysv
+//!    \-> directory -----^
 //! ```
 //!
 //! | module       | job |
 //! | ------------ | --- |
-//! | `capi`       | the functions of `shm_util.h`: conversion only |
-//! | `capi_ext`   | the same of `shm_util_ext.h`, which libgpl has not |
-//! | `handle`     | handles: checked numbers, never dereferenced |
+//! | `capi`       | the C functions: conversion only |
 //! | `segment`    | create, attach, detach a named segment: the life cycle |
 //! | `options`    | how a segment is made or mapped, if not in the usual way |
 //! | `directory`  | what is done by name: look, list, keep, remove, clean up |
@@ -43,11 +41,9 @@
 //! | `snapshot`   | save and load |
 //! | `filename`   | libgpl's file name translation |
 //! | `name`       | a segment's name, as a program remembers it |
-//! | `message`    | what is printed, where, when |
 //! | `fork`       | calls in progress, and what fork makes of them |
 //! | `process`    | environment, credentials, `errno`, C streams as safe wrappers |
 //! | `error`      | one error type, and its `errno` value |
-//! | `error_text` | each thread's last error, for C programs |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
@@ -59,10 +55,8 @@ compile_error!("shm_util was built and tested with glibc on 64-bit machines only
 compile_error!("the library for C programs is built with panic = \"abort\": use make");
 
 pub mod capi;
-pub mod capi_ext;
 mod directory;
 mod error;
-mod error_text;
 mod filename;
 mod fork;
 #[cfg(any(test, fuzzing))]
@@ -73,9 +67,7 @@ mod fork;
     clippy::missing_panics_doc
 )]
 pub mod fuzzing;
-mod handle;
 mod info;
-mod message;
 mod name;
 mod options;
 mod process;

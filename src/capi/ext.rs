@@ -1,43 +1,5 @@
-//! The functions of `shm_util_ext.h`: conversion only.
-//!
-//! The comments here become the header's, so they speak to C programmers. From
-//! Rust use [`Segment`] and [`Options`]; what a C program does with these is
-//!
-//! ```
-//! use shm_util::capi::{SharedMemory, shmDestroy};
-//! use shm_util::capi_ext::*;
-//! use std::ffi::{CStr, c_int, c_long, c_void};
-//! use std::ptr::null_mut;
-//!
-//! unsafe extern "C" fn count(_: *const ShmxInfo, counter: *mut c_void) -> c_int {
-//!     // SAFETY: it is the counter below.
-//!     unsafe { *counter.cast::<c_long>() += 1 };
-//!     0
-//! }
-//!
-//! let name = c"doc-capi-ext".as_ptr();
-//! let (mut memory, mut names, mut pruned): (SharedMemory, c_long, c_long) = (null_mut(), 0, 0);
-//! // SAFETY: a string, and places for what is asked for. All of ShmxInfo may be 0.
-//! unsafe {
-//!     let mut info: ShmxInfo = std::mem::zeroed();
-//!     info.size = size_of::<ShmxInfo>() as _;
-//!     let flags = SHMX_EXCL | SHMX_KEEP;
-//!     assert_eq!(shmxCreate(name, 100, flags, 0o600, null_mut(), &raw mut memory), 0);
-//!     assert_eq!(shmxSetPerm(memory, u32::MAX, u32::MAX, 0o640), 0); // SHMX_SAME
-//!     assert_eq!(shmxStat(memory, &raw mut info), 0);
-//!     assert_eq!((info.bytes, info.mode, info.kept), (100, 0o640, 1));
-//!     let _ = (shmxLock(memory), shmxUnlock(memory)); // the system may let us lock less
-//!     assert_eq!(shmxKeep(memory, 0), 0);
-//!     assert_eq!(shmxList(Some(count), (&raw mut names).cast()), 0);
-//!     assert!(names >= 1);
-//!     assert_eq!(shmxPrune(24 * 3600, &raw mut pruned), 0);
-//!     assert_eq!(shmxRemove(name), 0);
-//!     assert_eq!(shmDestroy(memory), 0);
-//!
-//!     assert_eq!(shmxStatName(name, &raw mut info), libc::ENOENT);
-//!     println!("{:?}", CStr::from_ptr(shmxErrorText()));
-//! }
-//! ```
+//! The functions of `shm_util_ext.h`. Their comments are the header's text, so they
+//! speak to C programmers.
 
 // The names are those of C, in libgpl's manner.
 #![allow(non_snake_case)]
@@ -46,11 +8,14 @@ use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::mem::offset_of;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::capi::{SharedMemory, bytes_of, call, create, null, size_of as positive};
+use super::argument::{bytes_of, null, positive};
+use super::base::SharedMemory;
+use super::call::call;
+use super::create::create;
+use super::error_text;
+use super::handle::Handle;
 use crate::directory;
 use crate::error::{Errno, Quoted, Result};
-use crate::error_text;
-use crate::handle::Handle;
 use crate::info::{Info, Permissions};
 use crate::options::Options;
 use crate::registry::{Lifetime, NAME_MAX};

@@ -1,44 +1,23 @@
-//! The functions of `shm_util.h`: conversion only.
-//!
-//! The comments here become the header's, so they speak to C programmers. From
-//! Rust use [`Segment`]; what a C program does with these is
-//!
-//! ```
-//! use shm_util::capi::*;
-//! use std::ptr::null_mut;
-//!
-//! let (mut address, mut memory) = (null_mut(), null_mut());
-//! // SAFETY: two strings, and places for a pointer and a handle. The bytes are
-//! // the segment's, and nobody else uses it.
-//! unsafe {
-//!     shm_util_debug = 1; // shmCreate prints a line
-//!     assert_eq!(shmCreate(c"doc-capi".as_ptr(), 100, &raw mut address, &raw mut memory), 0);
-//!     shm_util_debug = 0;
-//!     *address.cast::<u8>() = 42;
-//!     assert_eq!(shmSave(memory, c"/dev/null".as_ptr()), 0);
-//!     assert_eq!(shmLoad(memory, c"/dev/null".as_ptr()), libc::EINVAL); // it is empty
-//! }
-//! assert_eq!((shmAddress(memory), shmSizeOf(memory)), (address, 100));
-//! assert!(shmId(memory) >= 0);
-//! assert_eq!(shmDestroy(memory), 0);
-//! assert_eq!(shmDestroy(memory), libc::EINVAL);
-//! ```
+//! The functions of `shm_util.h`. Their comments are the header's text, so they
+//! speak to C programmers.
 
 // The names are libgpl's.
 #![allow(non_snake_case, non_upper_case_globals)]
 
-use std::ffi::{CStr, OsStr, c_char, c_int, c_long, c_void};
-use std::num::NonZeroUsize;
+use std::ffi::{OsStr, c_char, c_int, c_long, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::argument::{bytes_of, null, positive};
+use super::call::call;
+use super::create::create;
+use super::handle::Handle;
+use super::{error_text, message};
 use crate::error::{Errno, Error, Quoted, Result};
-use crate::handle::Handle;
 use crate::segment::{Segment, Terms, Wanted};
-use crate::sysv::Placement;
-use crate::{error_text, filename, message, process};
+use crate::{filename, process};
 
 /// What a `SharedMemory` points to, if it pointed to anything.
 ///
@@ -106,11 +85,11 @@ pub unsafe extern "C" fn shmCreate(
     // SAFETY: the caller says that it is NULL or a pointer to a handle.
     let memory = unsafe { memory.as_mut() };
     let wanted_at = address.as_deref().map_or(0, |at| at.addr());
-    call(
+    traced_call(
         "shmCreate",
         || {
             create(name, address, memory, |name, placement| {
-                let wanted = size_of(size).map_or(Wanted::Existing, Wanted::OfSize);
+                let wanted = positive(size).map_or(Wanted::Existing, Wanted::OfSize);
                 Segment::map(name, Terms::usual(wanted, placement))
             })
         },
@@ -121,7 +100,7 @@ pub unsafe extern "C" fn shmCreate(
                     "shmCreate",
                     format_args!(
                         "segment {name} at {:p}, {} bytes, id {}",
-                        pointer_of(*handle),
+                        handle.address_or_null(),
                         size_of_segment(*handle),
                         id_of(*handle)
                     ),
@@ -136,34 +115,6 @@ pub unsafe extern "C" fn shmCreate(
             }
         },
     )
-}
-
-/// A size that is not positive says none.
-pub(crate) fn size_of(size: c_long) -> Option<NonZeroUsize> {
-    usize::try_from(size).ok().and_then(NonZeroUsize::new)
-}
-
-/// What is the same however a segment is mapped. Only success changes
-/// `*address`.
-pub(crate) fn create(
-    name: Option<&[u8]>,
-    address: Option<&mut *mut c_void>,
-    memory: Option<&mut SharedMemory>,
-    map: impl FnOnce(&[u8], Placement) -> Result<Segment>,
-) -> Result<Handle> {
-    let memory = memory.ok_or_else(|| null("a segment", "memory"))?;
-    *memory = ptr::null_mut();
-    let name = name.ok_or_else(|| null("a segment", "name"))?;
-    let placement = match address.as_deref().map_or(0, |at| at.addr()) {
-        0 => Placement::Anywhere,
-        at => Placement::At(at),
-    };
-    let handle = Handle::new(map(name, placement)?)?;
-    *memory = handle.to_pointer();
-    if let Some(address) = address {
-        *address = pointer_of(handle);
-    }
-    Ok(handle)
 }
 
 /// Takes a mapping away. When no process is attached to the segment any more,
@@ -185,7 +136,7 @@ pub(crate) fn create(
 pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
     let handle = Handle::from_pointer(memory);
     let what = is_debugging().then(|| handle.describe());
-    call(
+    traced_call(
         "shmDestroy",
         || {
             if memory.is_null() {
@@ -239,7 +190,7 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
     let handle = Handle::from_pointer(memory);
     // SAFETY: the caller says that it is NULL or a string.
     let file = unsafe { bytes_of(fileName) };
-    call(
+    traced_call(
         "shmLoad",
         || {
             let path = path_of(file)?;
@@ -277,7 +228,7 @@ pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) 
     let handle = Handle::from_pointer(memory);
     // SAFETY: the caller says that it is NULL or a string.
     let file = unsafe { bytes_of(fileName) };
-    call(
+    traced_call(
         "shmSave",
         || {
             let path = path_of(file)?;
@@ -288,28 +239,17 @@ pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) 
     )
 }
 
-/// Does what a function does, prints what is to be printed, and turns the
-/// result into a status: 0, with `errno` as it was, or an `errno` value.
-pub(crate) fn call<T>(
+/// [`call`] that also prints the line that `shm_util_debug` asks for.
+fn traced_call<T>(
     function: &str,
     work: impl FnOnce() -> Result<T>,
-    debug: impl FnOnce(&Result<T>),
+    trace: impl FnOnce(&Result<T>),
 ) -> c_int {
-    let errno = process::errno();
-    let result = work();
-    if is_debugging() {
-        debug(&result);
-    }
-    let status = match &result {
-        Ok(_) => 0,
-        Err(error) => {
-            message::error(function, error);
-            error_text::set(error);
-            error.errno()
+    call(function, work, |result| {
+        if is_debugging() {
+            trace(result);
         }
-    };
-    process::set_errno(if status == 0 { errno } else { status });
-    status
+    })
 }
 
 fn is_debugging() -> bool {
@@ -357,12 +297,6 @@ fn different_sizes(path: &Path, handle: Handle, loaded: &crate::Loaded) -> Error
     ))
 }
 
-fn pointer_of(handle: Handle) -> *mut c_void {
-    handle
-        .address()
-        .map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
-}
-
 fn size_of_segment(handle: Handle) -> usize {
     handle.size().unwrap_or(0)
 }
@@ -391,19 +325,4 @@ fn refuse(handle: Handle) {
 
 fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {
     filename::translate(file.ok_or_else(|| null("a file", "fileName"))?)
-}
-
-pub(crate) fn null(what: &str, argument: &str) -> Error {
-    Errno(libc::EINVAL).during(format_args!("use {what}, but {argument} is NULL"))
-}
-
-/// # Safety
-///
-/// `string` is NULL or a string, which stays as it is as long as the result.
-pub(crate) unsafe fn bytes_of<'a>(string: *const c_char) -> Option<&'a [u8]> {
-    if string.is_null() {
-        return None;
-    }
-    // SAFETY: it is not NULL, so the caller says that it is a string.
-    Some(unsafe { CStr::from_ptr(string) }.to_bytes())
 }

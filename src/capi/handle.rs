@@ -199,6 +199,12 @@ impl Handle {
             .and_then(NonNull::new)
     }
 
+    /// The same for C: NULL for a handle that is not valid.
+    #[inline]
+    pub(crate) fn address_or_null(self) -> *mut c_void {
+        self.address().map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
     /// The segment's identifier.
     #[inline]
     pub(crate) fn id(self) -> Option<i32> {

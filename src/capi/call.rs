@@ -1,0 +1,29 @@
+//! What surrounds the work of each function: `errno`, and the report of errors.
+
+use std::ffi::c_int;
+
+use super::{error_text, message};
+use crate::error::Result;
+use crate::process;
+
+/// Does the work of a function, reports the result, and turns it into a status:
+/// 0, which leaves `errno` unchanged, or an `errno` value.
+pub(crate) fn call<T>(
+    function: &str,
+    work: impl FnOnce() -> Result<T>,
+    report: impl FnOnce(&Result<T>),
+) -> c_int {
+    let errno = process::errno();
+    let result = work();
+    report(&result);
+    let status = match &result {
+        Ok(_) => 0,
+        Err(error) => {
+            message::error(function, error);
+            error_text::set(error);
+            error.errno()
+        }
+    };
+    process::set_errno(if status == 0 { errno } else { status });
+    status
+}

@@ -1,0 +1,33 @@
+//! What shmCreate and shmxCreate share.
+
+use std::ffi::c_void;
+use std::ptr;
+
+use super::argument::null;
+use super::handle::Handle;
+use crate::error::Result;
+use crate::segment::Segment;
+use crate::sysv::Placement;
+
+/// Attaches a segment with `attach`, and stores its handle and its address. Only
+/// success changes `*address`.
+pub(crate) fn create<T>(
+    name: Option<&[u8]>,
+    address: Option<&mut *mut c_void>,
+    memory: Option<&mut *mut T>,
+    attach: impl FnOnce(&[u8], Placement) -> Result<Segment>,
+) -> Result<Handle> {
+    let memory = memory.ok_or_else(|| null("a segment", "memory"))?;
+    *memory = ptr::null_mut();
+    let name = name.ok_or_else(|| null("a segment", "name"))?;
+    let placement = match address.as_deref().map_or(0, |at| at.addr()) {
+        0 => Placement::Anywhere,
+        at => Placement::At(at),
+    };
+    let handle = Handle::new(attach(name, placement)?)?;
+    *memory = handle.to_pointer();
+    if let Some(address) = address {
+        *address = handle.address_or_null();
+    }
+    Ok(handle)
+}

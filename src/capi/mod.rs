@@ -1,0 +1,87 @@
+//! The C functions: conversion only. Rust programs use
+//! [`Segment`](crate::Segment) instead.
+//!
+//! | module       | job |
+//! | ------------ | --- |
+//! | `base`       | the functions of `shm_util.h` |
+//! | `ext`        | the functions of `shm_util_ext.h`, which libgpl does not have |
+//! | `create`     | what shmCreate and shmxCreate share |
+//! | `call`       | what surrounds each function's work: `errno`, errors |
+//! | `argument`   | C's arguments as Rust values |
+//! | `handle`     | handles: checked numbers, never dereferenced |
+//! | `message`    | what is printed, where and when |
+//! | `error_text` | each thread's last error |
+//!
+//! A C program uses `shm_util.h` in this way:
+//!
+//! ```
+//! use shm_util::capi::*;
+//! use std::ptr::null_mut;
+//!
+//! let (mut address, mut memory) = (null_mut(), null_mut());
+//! // SAFETY: two strings, and places for a pointer and a handle. The bytes are
+//! // the segment's, and nobody else uses it.
+//! unsafe {
+//!     shm_util_debug = 1; // shmCreate prints a line
+//!     assert_eq!(shmCreate(c"doc-capi".as_ptr(), 100, &raw mut address, &raw mut memory), 0);
+//!     shm_util_debug = 0;
+//!     *address.cast::<u8>() = 42;
+//!     assert_eq!(shmSave(memory, c"/dev/null".as_ptr()), 0);
+//!     assert_eq!(shmLoad(memory, c"/dev/null".as_ptr()), libc::EINVAL); // it is empty
+//! }
+//! assert_eq!((shmAddress(memory), shmSizeOf(memory)), (address, 100));
+//! assert!(shmId(memory) >= 0);
+//! assert_eq!(shmDestroy(memory), 0);
+//! assert_eq!(shmDestroy(memory), libc::EINVAL);
+//! ```
+//!
+//! and `shm_util_ext.h` in this way:
+//!
+//! ```
+//! use shm_util::capi::*;
+//! use std::ffi::{CStr, c_int, c_long, c_void};
+//! use std::ptr::null_mut;
+//!
+//! unsafe extern "C" fn count(_: *const ShmxInfo, counter: *mut c_void) -> c_int {
+//!     // SAFETY: it is the counter below.
+//!     unsafe { *counter.cast::<c_long>() += 1 };
+//!     0
+//! }
+//!
+//! let name = c"doc-capi-ext".as_ptr();
+//! let (mut memory, mut names, mut pruned): (SharedMemory, c_long, c_long) = (null_mut(), 0, 0);
+//! // SAFETY: a string, and places for what is asked for. All of ShmxInfo may be 0.
+//! unsafe {
+//!     let mut info: ShmxInfo = std::mem::zeroed();
+//!     info.size = size_of::<ShmxInfo>() as _;
+//!     let flags = SHMX_EXCL | SHMX_KEEP;
+//!     assert_eq!(shmxCreate(name, 100, flags, 0o600, null_mut(), &raw mut memory), 0);
+//!     assert_eq!(shmxSetPerm(memory, u32::MAX, u32::MAX, 0o640), 0); // SHMX_SAME
+//!     assert_eq!(shmxStat(memory, &raw mut info), 0);
+//!     assert_eq!((info.bytes, info.mode, info.kept), (100, 0o640, 1));
+//!     let _ = (shmxLock(memory), shmxUnlock(memory)); // the system may let us lock less
+//!     assert_eq!(shmxKeep(memory, 0), 0);
+//!     assert_eq!(shmxList(Some(count), (&raw mut names).cast()), 0);
+//!     assert!(names >= 1);
+//!     assert_eq!(shmxPrune(24 * 3600, &raw mut pruned), 0);
+//!     assert_eq!(shmxRemove(name), 0);
+//!     assert_eq!(shmDestroy(memory), 0);
+//!
+//!     assert_eq!(shmxStatName(name, &raw mut info), libc::ENOENT);
+//!     println!("{:?}", CStr::from_ptr(shmxErrorText()));
+//! }
+//! ```
+
+mod argument;
+mod base;
+mod call;
+mod create;
+mod error_text;
+mod ext;
+mod handle;
+mod message;
+
+pub use base::*;
+pub use ext::*;
+#[cfg(any(test, fuzzing))]
+pub(crate) use handle::Handle;
