@@ -30,7 +30,8 @@ static void own_world (void)
     else {
         char name[64];
 
-        snprintf (name, sizeof name, "/torture/fork_threads/%d/%.9f", (int) getpid (), now ());
+        snprintf (name, sizeof name, "/torture/%d-%llu", (int) getpid (),
+                  (unsigned long long) seed);
         setenv ("NOB_DATABASE", name, 1);
     }
 }

@@ -1,4 +1,4 @@
-//! A segment that is looked at, and left as it was.
+//! Segments that this command attaches but must not delete.
 
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,8 @@ use shm_util::{Options, ReadOnlySegment, Segment};
 use crate::failure::{Failure, Result};
 use crate::names::Name;
 
-/// A segment that stays mapped until this process ends, which counts as nothing.
-/// Dropping it would destroy it where nobody else has it mapped.
+/// A segment that stays attached until this process ends. Dropping it earlier
+/// would destroy it, and delete it if no other process has it attached.
 #[derive(Debug)]
 pub(crate) struct Borrowed<T>(ManuallyDrop<T>);
 
@@ -29,7 +29,7 @@ impl<T> Deref for Borrowed<T> {
     }
 }
 
-/// Maps a segment for reading.
+/// Attaches a segment for reading.
 pub(crate) fn read_only(name: &Name) -> Result<Borrowed<ReadOnlySegment>> {
     Options::new()
         .open_read_only(&name.0)
@@ -37,7 +37,7 @@ pub(crate) fn read_only(name: &Name) -> Result<Borrowed<ReadOnlySegment>> {
         .map_err(|error| Failure::library(&error, Some(&name.0)))
 }
 
-/// Maps a segment for reading and writing.
+/// Attaches a segment for reading and writing.
 pub(crate) fn writable(name: &Name) -> Result<Borrowed<Segment>> {
     Options::new()
         .open(&name.0)

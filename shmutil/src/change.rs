@@ -1,4 +1,4 @@
-//! `create`, `keep`, `remove` and `prune`: what changes names.
+//! `create`, `keep`, `remove` and `prune`.
 
 #![forbid(unsafe_code)]
 
@@ -15,20 +15,18 @@ use crate::{output, raw, units};
 
 /// `shmutil create`
 pub(crate) fn create(arguments: &Create) -> Result<Outcome> {
-    let options = Options::new()
-        .mode(arguments.new.mode)
-        .keep(arguments.new.keep);
+    let options = Options::new().mode(arguments.mode).keep(arguments.keep);
     create_with(options, &arguments.name, arguments.size).map(mem::forget)?;
     Ok(Outcome::Fine)
 }
 
-/// Makes a new segment. The caller does not destroy it: it outlives this
+/// Creates a segment. The caller must not destroy it: it is to outlive this
 /// process.
 pub(crate) fn create_with(options: Options, name: &Name, size: u64) -> Result<shm_util::Segment> {
     if fs::read_to_string("/proc/sys/kernel/shm_rmid_forced").is_ok_and(|text| text.trim() == "1") {
         return Err(Failure::new(
-            "the system would delete a segment that nobody has mapped when this command ends; \
-             do sysctl -w kernel.shm_rmid_forced=0",
+            "kernel.shm_rmid_forced is 1: the kernel would delete the segment when this command \
+             ends; run sysctl -w kernel.shm_rmid_forced=0",
         ));
     }
     let size = usize::try_from(size).map_err(|error| Failure::misuse(format!("size: {error}")))?;
@@ -65,12 +63,12 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
         let (ours, others) = old_orphans()?
             .into_iter()
             .partition(|info| raw::may_be_removed(info.id));
-        (ours, others, "would remove")
+        (ours, others, "would delete")
     } else {
         let removed = shm_util::prune(arguments.older_than).map_err(library)?;
         let mut left: Vec<Info> = old_orphans()?;
         left.retain(|info| !raw::may_be_removed(info.id));
-        (removed, left, "removed")
+        (removed, left, "deleted")
     };
     output::print(|out| {
         for info in &removed {
@@ -86,11 +84,10 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     })?;
     if let Some(info) = left.first() {
         say(&format!(
-            "{} old {} of other users {}, such as {}, which is user {}'s: remove them as their \
-             owner or as root",
+            "skipped {} old {} of other users, such as {} of user {}; run this as their owner or \
+             as root",
             left.len(),
             units::plural(left.len(), "orphan"),
-            if left.len() == 1 { "stays" } else { "stay" },
             names::quote(&info.name),
             info.uid
         ));
@@ -98,7 +95,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// Since when an orphan has been one; `None` if the segment is none.
+/// Since when a segment has been an orphan; `None` if it is not one.
 pub(crate) fn idle_since(info: &Info) -> Option<SystemTime> {
     let is_orphan = info.mappings == 0 && !info.kept;
     is_orphan.then(|| info.detached.unwrap_or(info.created))

@@ -1,8 +1,8 @@
-//! `dump`: a segment's bytes for people, and what differs from a saved file.
+//! `dump`: shows a segment's bytes, or how they differ from a saved file.
 //!
-//! The bytes are read through the kernel: of pages for which the system has no
-//! memory, as of a segment in huge pages that were not reserved, that gives an
-//! error, where to look at them would end this process.
+//! The bytes are read with a system call. If the system has no memory for a page,
+//! as may happen to a segment in unreserved huge pages, the call returns an error,
+//! whereas an ordinary access would kill this process (SIGBUS).
 
 #![forbid(unsafe_code)]
 
@@ -23,9 +23,9 @@ use crate::names;
 use crate::output;
 use crate::standard;
 
-/// How many bytes a line shows.
+/// The number of bytes in a line.
 const WIDTH: usize = 16;
-/// How many bytes are looked at at once: whole lines.
+/// The number of bytes read at a time, in whole lines.
 const STEP: usize = WIDTH << 16;
 
 const OFFSET: Style = Style::new().dimmed();
@@ -44,7 +44,7 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
     let begin = usize::try_from(arguments.offset).unwrap_or(usize::MAX);
     if begin > size {
         return Err(Failure::misuse(format!(
-            "the offset {begin} is beyond the {size} bytes of {}",
+            "offset {begin} is beyond the end of {}, which has {size} bytes",
             names::quote(&name.0)
         )));
     }
@@ -66,8 +66,8 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
 /// A segment's bytes.
 struct Bytes<'a> {
     segment: &'a ReadOnlySegment,
-    /// This process's memory as a file (see proc_pid_mem(5)), and where in it the
-    /// segment begins. `None` where there is no /proc.
+    /// This process's memory as a file (see proc_pid_mem(5)), and where the
+    /// segment starts in it. `None` without /proc.
     memory: Option<(File, u64)>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    /// So many bytes, which it has, from an offset on.
+    /// Reads bytes that lie within the segment.
     fn read(&self, offset: usize, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         let Some((memory, start)) = &self.memory else {
@@ -91,8 +91,8 @@ impl<'a> Bytes<'a> {
         match memory.read_exact_at(&mut bytes, position) {
             Ok(()) => Ok(bytes),
             Err(error) => Err(Failure::new(format!(
-                "read {}: {}; the system may have no memory for all its pages, such as free huge \
-                 pages",
+                "read {}: {}; the system may lack memory for some of its pages: check \
+                 HugePages_Free in /proc/meminfo",
                 names::quote(self.segment.name()),
                 failure::reason(&error)
             ))),
@@ -100,17 +100,17 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// What is shown of a segment.
+/// The part of a segment to show.
 struct Part<'a> {
     bytes: Bytes<'a>,
     begin: usize,
     end: usize,
-    /// Whether it ends before the segment does.
+    /// Whether --length ends it before the end of the segment.
     is_cut: bool,
 }
 
 impl Part<'_> {
-    /// The bytes in steps, with their offsets.
+    /// The bytes in blocks of up to STEP bytes, with their offsets.
     fn steps(&self) -> impl Iterator<Item = Result<(usize, Vec<u8>)>> {
         (self.begin..self.end).step_by(STEP).map(|offset| {
             let bytes = self.bytes.read(offset, STEP.min(self.end - offset))?;
@@ -146,7 +146,7 @@ impl Part<'_> {
                     before.extend_from_slice(line);
                 }
             }
-            // As hexdump -C does, so that the end is seen.
+            // hexdump -C also ends with the offset of the end.
             writeln!(out, "{OFFSET}{:08x}{OFFSET:#}", self.end)
         })?;
         problem.map_or(Ok(Outcome::Fine), Err)
@@ -154,7 +154,7 @@ impl Part<'_> {
 
     fn diff(&self, path: &Path) -> Result<Outcome> {
         let mut file = open(path)?;
-        // Where the output can't be written to, there was something to write.
+        // If writing the output fails, there was a difference to write.
         let mut outcome = Ok(Outcome::Attention);
         output::print(|out| {
             outcome = self.write_diff(&mut *file, path, out)?;
@@ -163,7 +163,7 @@ impl Part<'_> {
         outcome
     }
 
-    /// The outer error is that of the output.
+    /// The outer error is one of the output.
     fn write_diff(
         &self,
         file: &mut dyn Read,
@@ -179,7 +179,7 @@ impl Part<'_> {
         let ends_after = |out: &mut dyn Write, count: u64| {
             writeln!(
                 out,
-                "the file ends after {count} of the segment's {} bytes",
+                "the file has only {count} of the segment's {} bytes",
                 self.bytes.segment.len()
             )
         };
@@ -217,7 +217,7 @@ impl Part<'_> {
             Ok(false) => {
                 writeln!(
                     out,
-                    "the file has more bytes than the segment's {}",
+                    "the file is longer than the segment's {} bytes",
                     self.end
                 )?;
                 Ok(Ok(Outcome::Attention))
@@ -254,8 +254,8 @@ fn is_at_end(file: &mut dyn Read) -> io::Result<bool> {
     }
 }
 
-/// The lines in which the file's bytes, `theirs`, are not the segment's, `ours`.
-/// Both are of one length.
+/// Writes the lines in which the file's bytes, `theirs`, differ from the
+/// segment's, `ours`. Both have the same length.
 fn write_differences(
     out: &mut dyn Write,
     offset: usize,
@@ -274,7 +274,7 @@ fn write_differences(
     Ok(())
 }
 
-/// One line. With a sign, the bytes that differ from `other` are coloured.
+/// Writes one line. If there is a sign, bytes that differ from `other` are coloured.
 fn write_line(
     out: &mut dyn Write,
     sign: &str,
@@ -315,7 +315,7 @@ fn write_line(
     out.write_all(b"|\n")
 }
 
-/// Escape sequences are only written where the style changes.
+/// Writes escape sequences only if the style changes.
 fn change_style(out: &mut dyn Write, current: &mut Style, style: Style) -> io::Result<()> {
     if *current != style {
         write!(out, "{current:#}{style}")?;

@@ -1,5 +1,5 @@
-//! How a command ends: its exit status, and errors in one line that says what
-//! to do.
+//! How a command ends: its exit status, and the one-line message of an error,
+//! which ends with advice.
 
 #![forbid(unsafe_code)]
 
@@ -13,15 +13,19 @@ use clap::error::ErrorKind;
 use crate::cli::Cli;
 use crate::names;
 
-/// What the functions of the command return.
+/// Why no command works where the functions of System V do not exist.
+pub(crate) const NO_SYSTEM_V: &str = "System V shared memory is missing from this kernel \
+                                      (CONFIG_SYSVIPC) or blocked by a sandbox";
+
+/// The result type of the command's functions.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// How a command that did its work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Nothing is to be said.
+    /// There is nothing to report.
     Fine,
-    /// It found differences, or what needs attention.
+    /// It found differences or problems.
     Attention,
 }
 
@@ -34,7 +38,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// Why a command did not do its work. The values are the exit statuses.
+/// The kinds of failure. The values are the exit statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Usage = 2,
@@ -50,7 +54,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// What clap says in several lines.
+    /// An error in the command line: clap's message, on one line.
     pub(crate) fn usage(error: &clap::Error) -> Self {
         if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
             let command = Cli::command();
@@ -58,7 +62,7 @@ impl Failure {
                 .get_subcommands()
                 .map(clap::Command::get_name)
                 .collect();
-            return Self::misuse(format!("say what to do: {}", names.join(", ")));
+            return Self::misuse(format!("no command given; use one of {}", names.join(", ")));
         }
         let rendered = error.render().to_string();
         let paragraphs: Vec<String> = rendered
@@ -77,7 +81,7 @@ impl Failure {
         }
     }
 
-    /// Arguments that make no sense together.
+    /// Arguments that are wrong for a reason that clap cannot know.
     pub(crate) fn misuse(text: impl Display) -> Self {
         Self {
             kind: Kind::Usage,
@@ -85,7 +89,7 @@ impl Failure {
         }
     }
 
-    /// Anything else that went wrong, and what to do.
+    /// Any other failure. The text should say what to do.
     pub(crate) fn new(text: impl Display) -> Self {
         Self {
             kind: Kind::Failed,
@@ -93,50 +97,50 @@ impl Failure {
         }
     }
 
-    /// A system call that failed, with what was being done.
+    /// A failed system call; `doing` is what was attempted on what.
     pub(crate) fn io(doing: impl Display, error: &io::Error) -> Self {
         let advice = match error.kind() {
             _ if error.raw_os_error() == Some(libc::EBADF) => {
-                "; it is closed, or was not opened for that"
+                "; it is closed, or open in the wrong direction"
             }
-            io::ErrorKind::BrokenPipe => "; its reader must read to the end",
+            io::ErrorKind::BrokenPipe => "; its reader must read all of it",
             io::ErrorKind::StorageFull => "; free some space there",
             io::ErrorKind::NotFound => "; check the file's name",
-            io::ErrorKind::PermissionDenied => "; check its permissions, see ls -ld",
+            io::ErrorKind::PermissionDenied => "; check its permissions with ls -ld",
             _ => "",
         };
         Self::new(format!("{doing}: {}{advice}", reason(error)))
     }
 
-    /// An error of the library, which says what was being done to what. `name`
-    /// is the one that the command was called with.
+    /// An error of the library, whose text names what was attempted on what, with
+    /// advice. `name` is the segment's name on the command line, if there was one.
     pub(crate) fn library(error: &shm_util::Error, name: Option<&[u8]>) -> Self {
         let name = name.map_or_else(|| "NAME".to_owned(), names::show_in_shell);
         let (kind, advice) = match error.errno() {
             libc::ENOENT => (
                 Kind::NoSuchName,
-                "; see 'shmutil list' for the names there are".to_owned(),
+                "; run 'shmutil list' to see the names that exist".to_owned(),
             ),
             libc::EEXIST => (
                 Kind::Failed,
-                format!("; choose another name, or remove it: shmutil remove {name}"),
+                format!("; choose another name, or remove this one with: shmutil remove {name}"),
             ),
-            // What may be read, or written to, but is the owner's to change.
+            // The segment may be accessed, but only its owner may change it.
             libc::EPERM => (
                 Kind::Failed,
-                "; do it as the segment's owner or as root".to_owned(),
+                "; run this as the segment's owner or as root".to_owned(),
             ),
             libc::EACCES => (
                 Kind::Failed,
-                "; do it as the segment's owner, as root, or in the group that shares the name \
-                 space, if the segment's mode lets it"
+                "; run this as the segment's owner, as root, or as a member of the group that \
+                 shares the namespace, if the segment's mode allows that"
                     .to_owned(),
             ),
-            libc::ENOSPC | libc::ENOMEM => (
-                Kind::Failed,
-                "; 'shmutil doctor' says what to do".to_owned(),
-            ),
-            // Of a damaged or locked registry the library itself says it.
+            libc::ENOSPC | libc::ENOMEM => {
+                (Kind::Failed, "; run 'shmutil doctor' for advice".to_owned())
+            }
+            libc::ENOSYS => (Kind::Failed, format!("; {NO_SYSTEM_V}")),
+            // The library's own text has the advice for a damaged or locked registry.
             _ => (Kind::Failed, String::new()),
         };
         Self {
@@ -145,12 +149,12 @@ impl Failure {
         }
     }
 
-    /// Says it on standard error.
+    /// Prints the message on standard error.
     pub(crate) fn print(&self) {
         say(&self.text);
     }
 
-    /// The status to end with.
+    /// The exit status.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
             Kind::Usage => 2,
@@ -160,13 +164,14 @@ impl Failure {
     }
 }
 
-/// A line on standard error. Where that is closed or full, nobody is to be told.
+/// Prints one line on standard error. If that fails, there is nowhere left to
+/// report it.
 pub(crate) fn say(text: &str) {
     let line = format!("shmutil: {}\n", text.replace('\n', " "));
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// The text of strerror(3), without the number that Rust adds.
+/// The text of strerror(3), without the number that Rust appends.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {

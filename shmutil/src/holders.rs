@@ -1,13 +1,13 @@
-//! Which processes have which segments mapped: what `/proc/PID/maps` shows.
+//! Which processes have which segments attached, according to `/proc/PID/maps`.
 //!
-//! A System V mapping is a line such as
+//! An attached segment appears there as a line such as
 //!
 //! ```text
 //! 7f0a3c000000-7f0a3c001000 rw-s 00000000 00:01 32769    /SYSVc0ffee00 (deleted)
 //! ```
 //!
-//! whose inode is the segment's identifier, and whose name is its key. Both mean
-//! something in the process's own IPC name space only.
+//! whose inode is the segment's identifier, and whose name contains its key. Both
+//! are valid in the process's own IPC namespace only.
 
 #![forbid(unsafe_code)]
 
@@ -19,25 +19,25 @@ use std::thread;
 
 use shm_util::Info;
 
-/// A process that has a segment mapped.
+/// A process that has a segment attached.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Holder {
-    /// Its id.
+    /// The process id.
     pub(crate) pid: u32,
-    /// The first 15 bytes of its command's name, escaped as names are.
+    /// The first 15 bytes of its command's name, escaped like segment names.
     pub(crate) command: String,
-    /// How many mappings of the segment it has.
+    /// How many times it has the segment attached.
     pub(crate) mappings: u64,
 }
 
-/// Identifier and key of a segment.
+/// The identifier and the key of a segment.
 pub(crate) type Segment = (i32, i32);
 
-/// How many mappings a process has of each segment.
+/// How many times a process has each segment attached.
 type Counts = HashMap<Segment, u64>;
 
-/// For each of the segments its holders, in order of their ids, as far as this
-/// process may know them.
+/// The holders of each segment, sorted by process id, as far as this process may
+/// inspect them. The map's keys are the segments' identifiers.
 pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Info>) -> HashMap<i32, Vec<Holder>> {
     let wanted: Counts = segments
         .filter(|info| info.mappings > 0)
@@ -78,7 +78,7 @@ pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Info>) -> HashMap<i32, V
     holders
 }
 
-/// All processes but this one.
+/// All processes except this one.
 pub(crate) fn processes() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -111,23 +111,23 @@ fn look_at(processes: &[u32], wanted: &Counts) -> Vec<(u32, Counts)> {
         .collect()
 }
 
-/// Within which identifiers mean the same, as /proc names it.
+/// An IPC namespace, by the name that /proc has for it.
 pub(crate) struct IpcNamespace(PathBuf);
 
 impl IpcNamespace {
-    /// That of this process; `None` without /proc.
+    /// The namespace of this process; `None` without /proc.
     pub(crate) fn ours() -> Option<Self> {
         fs::read_link("/proc/self/ns/ipc").ok().map(Self)
     }
 
-    /// Whether a process is in it. Of one that is gone, or may not be looked at,
-    /// that is not known.
+    /// Whether a process is in this namespace. False if the process has ended or
+    /// may not be inspected.
     pub(crate) fn has(&self, pid: u32) -> bool {
         fs::read_link(path(pid, "ns/ipc")).is_ok_and(|theirs| theirs == self.0)
     }
 }
 
-/// The identifiers and keys of the segments that a process has mapped.
+/// The segments that a process has attached.
 pub(crate) fn mapped_by(pid: u32) -> Vec<Segment> {
     let maps = fs::read(path(pid, "maps")).unwrap_or_default();
     maps.split(|&byte| byte == b'\n')
@@ -135,7 +135,7 @@ pub(crate) fn mapped_by(pid: u32) -> Vec<Segment> {
         .collect()
 }
 
-/// Where this process has a segment mapped.
+/// Where this process has a segment attached.
 pub(crate) fn own_address(id: i32) -> Option<u64> {
     let maps = fs::read("/proc/self/maps").ok()?;
     let line = maps
@@ -145,12 +145,12 @@ pub(crate) fn own_address(id: i32) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(start).ok()?, 16).ok()
 }
 
-/// A file that the kernel shows of a process.
+/// The path of a file in /proc about a process.
 pub(crate) fn path(pid: u32, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{file}"))
 }
 
-/// The mappings of wanted segments in the text of a maps file.
+/// Counts the wanted segments in the text of a maps file.
 fn count(maps: &[u8], wanted: &Counts) -> Counts {
     let mut counts = Counts::new();
     for segment in maps.split(|&byte| byte == b'\n').filter_map(segment) {
@@ -161,15 +161,15 @@ fn count(maps: &[u8], wanted: &Counts) -> Counts {
     counts
 }
 
-/// Which segment a line of a maps file is a mapping of.
+/// The segment that a line of a maps file is about, if any.
 fn segment(line: &[u8]) -> Option<Segment> {
-    // Most lines end otherwise, so the end is looked at first.
+    // Most lines end differently, so this test comes first.
     let line = line.strip_suffix(b" (deleted)")?;
     let (rest, key) = line.split_last_chunk::<8>()?;
     let rest = rest.strip_suffix(b"/SYSV")?.trim_ascii_end();
     let mut fields = rest.rsplit(|&byte| byte == b' ');
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    // Not on a disk, where anybody might make a file of such a name.
+    // Any user could create a file of this name on a disk.
     if !fields.next()?.starts_with(b"00:") {
         return None;
     }
@@ -187,14 +187,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mapping_is_told_by_identifier_and_key() {
+    fn a_segment_is_recognized_by_identifier_and_key() {
         let line = b"7f0a3c000000-7f0a3c001000 rw-s 00000000 00:01 32769                      /SYSVc0ffee00 (deleted)";
         let key = i32::from_ne_bytes(0xc0ff_ee00_u32.to_ne_bytes());
         assert_eq!(segment(line), Some((32769, key)));
     }
 
     #[test]
-    fn other_mappings_are_none() {
+    fn other_mappings_are_ignored() {
         for line in [
             "",
             "55d0-55d1 r-xp 00000000 fe:00 123   /usr/bin/cat",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mapping_of_a_wanted_segment_counts() {
+    fn every_attachment_of_a_wanted_segment_counts() {
         let line = "7f0-7f1 rw-s 00000000 00:01 7   /SYSV00000001 (deleted)\n";
         let other = "7f0-7f1 rw-s 00000000 00:01 8   /SYSV00000001 (deleted)\n";
         let counts = count(

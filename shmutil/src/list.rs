@@ -1,15 +1,14 @@
-//! `list` and `stat`: what there is.
+//! `list` and `stat`.
 
 #![forbid(unsafe_code)]
 
+mod table;
+mod watch;
+
 use std::collections::HashMap;
-use std::io::{self, IsTerminal as _, Write};
-use std::iter;
-use std::thread;
+use std::io::{self, Write};
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use shm_util::Info;
 
@@ -18,21 +17,13 @@ use crate::cli::{List, Stat};
 use crate::failure::{Failure, Outcome, Result};
 use crate::holders::{self, Holder};
 use crate::names;
-use crate::output::{self, Output, Reader};
+use crate::output;
+use crate::screen;
 use crate::units;
 
-/// How many holders of a segment the table names.
-const NAMED_HOLDERS: usize = 3;
+const LABEL: anstyle::Style = anstyle::Style::new().bold();
 
-const HEAD: Style = Style::new().bold();
-const ORPHANED: Style = AnsiColor::Yellow.on_default();
-
-/// Puts the cursor into the upper left corner of a terminal.
-const HOME: &[u8] = b"\x1b[H";
-/// Clears a terminal from the cursor on.
-const CLEAR: &[u8] = b"\x1b[J";
-
-/// What a segment is to its users.
+/// The state of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
@@ -53,7 +44,7 @@ impl State {
     }
 }
 
-/// A segment in JSON. The names of the fields are documented, and stay.
+/// A segment in JSON. The names of the fields are documented: do not change them.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     name: String,
@@ -111,49 +102,36 @@ impl<'a> Row<'a> {
 
 /// `shmutil list`
 pub(crate) fn list(arguments: &List) -> Result<Outcome> {
-    let Some(seconds) = arguments.watch else {
-        let mut list = Listing::now()?;
-        if arguments.json {
-            output::print_json(&list.rows())?;
-        } else {
-            list.sort();
-            output::print(|out| list.write(out))?;
-        }
-        return Ok(Outcome::Fine);
-    };
-    watch(arguments.json, Duration::from_secs(seconds.into()))
-}
-
-/// Until it is ended, or nobody reads it any more.
-fn watch(json: bool, interval: Duration) -> Result<Outcome> {
-    let is_terminal = io::stdout().is_terminal();
-    let mut output = Output::new()?;
-    let mut first = true;
-    loop {
-        let mut list = Listing::now()?;
-        list.sort();
-        let reader = output.print(|out| {
-            if json {
-                serde_json::to_writer(&mut *out, &list.rows())?;
-                return out.write_all(b"\n");
-            }
-            if is_terminal {
-                out.write_all(HOME)?;
-                out.write_all(CLEAR)?;
-            } else if !first {
-                out.write_all(b"\n")?;
-            }
-            list.write(out)
-        })?;
-        if reader == Reader::Gone {
-            return Ok(Outcome::Fine);
-        }
-        first = false;
-        thread::sleep(interval);
+    if let Some(seconds) = arguments.watch {
+        return watch::watch(arguments.json, Duration::from_secs(seconds.into()));
     }
+    if arguments.names {
+        let segments = sorted_segments()?;
+        output::print(|out| {
+            let mut names = segments.iter().map(|info| names::show(&info.name));
+            names.try_for_each(|name| writeln!(out, "{name}"))
+        })?;
+        return Ok(Outcome::Fine);
+    }
+    let listing = Listing::now()?;
+    if arguments.json {
+        output::print_json(&listing.rows())?;
+    } else {
+        let width = screen::size().map(|size| size.columns);
+        output::print(|out| {
+            table::lines(&listing, width).try_for_each(|line| writeln!(out, "{line}"))
+        })?;
+    }
+    Ok(Outcome::Fine)
 }
 
-/// All segments, and who holds them.
+fn sorted_segments() -> Result<Vec<Info>> {
+    let mut segments = shm_util::list().map_err(|error| Failure::library(&error, None))?;
+    segments.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(segments)
+}
+
+/// All segments, sorted by name, and their holders.
 struct Listing {
     segments: Vec<Info>,
     holders: HashMap<i32, Vec<Holder>>,
@@ -161,14 +139,9 @@ struct Listing {
 
 impl Listing {
     fn now() -> Result<Self> {
-        let segments = shm_util::list().map_err(|error| Failure::library(&error, None))?;
+        let segments = sorted_segments()?;
         let holders = holders::of(segments.iter());
         Ok(Self { segments, holders })
-    }
-
-    fn sort(&mut self) {
-        self.segments
-            .sort_by(|one, other| one.name.cmp(&other.name));
     }
 
     fn holders(&self, info: &Info) -> &[Holder] {
@@ -180,41 +153,6 @@ impl Listing {
             .iter()
             .map(|info| Row::new(info, self.holders(info)))
             .collect()
-    }
-
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = Table::new();
-        table
-            .load_preset(presets::NOTHING)
-            .set_header(["NAME", "ID", "SIZE", "MAPPINGS", "HELD BY", "AGE", "STATE"]);
-        for info in &self.segments {
-            table.add_row([
-                names::show(&info.name),
-                info.id.to_string(),
-                size(info),
-                info.mappings.to_string(),
-                held_by(info, self.holders(info), NAMED_HOLDERS),
-                units::age(units::since(info.created)),
-                state(info),
-            ]);
-        }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        for numbers in 1..=3 {
-            if let Some(column) = table.column_mut(numbers) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        // Nothing that is shown has a line feed in it: one line is one row.
-        let styles = self.segments.iter().map(|info| match State::of(info) {
-            State::Orphaned => ORPHANED,
-            State::InUse | State::Kept => Style::new(),
-        });
-        for (line, style) in table.lines().zip(iter::once(HEAD).chain(styles)) {
-            writeln!(out, "{style}{}{style:#}", line.trim_end())?;
-        }
-        Ok(())
     }
 }
 
@@ -256,17 +194,17 @@ fn write_one(info: &Info, holders: &[Holder], out: &mut dyn Write) -> io::Result
         ("attached", info.attached.map_or_else(never, time)),
         ("detached", info.detached.map_or_else(never, time)),
         ("changed", time(info.changed)),
-        ("creator", format!("pid {}", info.creator_pid)),
-        ("last user", format!("pid {}", info.last_pid)),
+        ("created by", format!("pid {}", info.creator_pid)),
+        ("last used", format!("pid {}", info.last_pid)),
         ("owner", format!("uid {}, gid {}", info.uid, info.gid)),
         (
-            "made by",
+            "creator",
             format!("uid {}, gid {}", info.creator_uid, info.creator_gid),
         ),
         ("mode", mode(info)),
     ];
     for (label, value) in lines {
-        writeln!(out, "{HEAD}{label:<10}{HEAD:#} {value}")?;
+        writeln!(out, "{LABEL}{label:<10}{LABEL:#} {value}")?;
     }
     Ok(())
 }
@@ -299,8 +237,8 @@ fn state(info: &Info) -> String {
     }
 }
 
-/// The kernel counts mappings; those that were not found are of processes that
-/// we may not look at, or don't see.
+/// Whether these are all holders. The kernel only counts; holders that were not
+/// found are processes that this one may not inspect.
 fn are_all(holders: &[Holder], info: &Info) -> bool {
     let found: u64 = holders.iter().map(|holder| holder.mappings).sum();
     found >= info.mappings

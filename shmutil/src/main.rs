@@ -1,41 +1,49 @@
-//! `shmutil`: see, steer and clean up named shared memory segments.
+//! `shmutil`: inspects, manages and cleans up named shared memory segments.
 //!
-//! | module     | job |
-//! | ---------- | --- |
-//! | `cli`      | the command line, from which completions and manual page are made |
-//! | `manual`   | completions and manual page |
-//! | `list`     | `list` and `stat` |
-//! | `change`   | `create`, `keep`, `remove`, `prune` |
-//! | `transfer` | `save` and `load` |
-//! | `peer`     | this command at the other end of a pipe |
-//! | `dump`     | `dump` |
-//! | `doctor`   | `doctor` |
-//! | `borrowed` | a segment that is looked at, and never destroyed |
-//! | `holders`  | which processes have which segment mapped |
-//! | `names`    | names, escaped and back |
-//! | `units`    | sizes, ages and times, for people |
-//! | `output`   | standard output, none of which is lost |
-//! | `standard` | the standard descriptors, also where they are closed |
-//! | `failure`  | errors, in one line |
-//! | `raw`      | the few system calls on memory that others change |
+//! | module        | job |
+//! | ------------- | --- |
+//! | `cli`         | the command line |
+//! | `list`        | `list` and `stat`; the table, and its refresh with `--watch` |
+//! | `change`      | `create`, `keep`, `remove`, `prune` |
+//! | `save`        | `save` |
+//! | `load`        | `load` |
+//! | `transfer`    | what `save` and `load` share: pipes, progress bars |
+//! | `peer`        | detects this command at the other end of a pipe |
+//! | `dump`        | `dump` |
+//! | `doctor`      | `doctor` |
+//! | `completions` | `completions`: scripts that also complete names |
+//! | `manual`      | `man` and `--help` |
+//! | `borrowed`    | segments that are attached but never destroyed |
+//! | `holders`     | which processes have which segments attached |
+//! | `names`       | names with and without escapes |
+//! | `units`       | sizes, ages and times |
+//! | `output`      | buffered standard output |
+//! | `screen`      | the terminal: its size, its alternate screen |
+//! | `standard`    | the standard descriptors |
+//! | `failure`     | error messages and exit statuses |
+//! | `raw`         | system calls on memory that other processes may change |
 //!
-//! A segment is deleted by the last process that destroys it. This command is
-//! never that process: what it maps, it leaves mapped until it ends, which
-//! counts as nothing.
+//! The process that destroys a segment last deletes it. This command is never
+//! that process, because it leaves what it attaches attached until it ends, and
+//! the kernel's detach at the end of a process deletes nothing.
 
 mod borrowed;
 mod change;
 mod cli;
+mod completions;
 mod doctor;
 mod dump;
 mod failure;
 mod holders;
 mod list;
+mod load;
 mod manual;
 mod names;
 mod output;
 mod peer;
 mod raw;
+mod save;
+mod screen;
 mod standard;
 mod sysvipc;
 mod transfer;
@@ -52,7 +60,7 @@ fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
             if let Some(namespace) = &cli.namespace {
-                // SAFETY: no other thread has been started yet.
+                // SAFETY: this process has only one thread yet.
                 unsafe { std::env::set_var("NOB_DATABASE", namespace) };
             }
             finish(run(cli.command))
@@ -67,19 +75,19 @@ fn run(command: Command) -> Result<Outcome> {
         Command::List(arguments) => list::list(&arguments),
         Command::Stat(arguments) => list::stat(&arguments),
         Command::Create(arguments) => change::create(&arguments),
-        Command::Save(arguments) => transfer::save(&arguments),
-        Command::Load(arguments) => transfer::load(&arguments),
+        Command::Save(arguments) => save::save(&arguments),
+        Command::Load(arguments) => load::load(&arguments),
         Command::Dump(arguments) => dump::dump(&arguments),
         Command::Keep(arguments) => change::keep(&arguments),
         Command::Remove(arguments) => change::remove(&arguments),
         Command::Prune(arguments) => change::prune(&arguments),
         Command::Doctor => doctor::doctor(),
-        Command::Completions(arguments) => manual::completions(&arguments),
-        Command::Man => manual::page(),
+        Command::Completions(arguments) => completions::print(&arguments),
+        Command::Man => manual::show(),
     }
 }
 
-/// The exit status, after the one line that an error is told in.
+/// Prints the error, if there is one, and returns the exit status.
 fn finish(result: Result<Outcome>) -> ExitCode {
     match result {
         Ok(outcome) => outcome.into(),

@@ -1,50 +1,69 @@
-//! Help, completions and the manual page, all from the command line's
-//! definition; what that does not say of the manual page is written here.
+//! Help and the manual page, generated from the definition of the command line.
+//! The sections of the page that it does not cover are in `shmutil.1.after`.
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Seek as _, Write};
+use std::os::unix::process::CommandExt as _;
+use std::process;
 
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
+use rustix::fs::{MemfdFlags, memfd_create};
 
-use crate::cli::{Cli, Completions};
-use crate::failure::{Outcome, Result};
+use crate::cli::Cli;
+use crate::failure::{Failure, Outcome, Result};
 use crate::output;
 
-/// When the page was last changed.
-const DATE: &str = "2026-11-23";
+/// The date of the page's last change.
+const DATE: &str = "2026-11-26";
 
-/// What comes after the parts that are generated.
+/// The sections after the generated ones.
 const AFTER: &str = include_str!("shmutil.1.after");
 
-/// Prints what clap wants to tell on standard output.
+/// Shows the page that is on standard input. man(1) finds the pager itself.
+/// Without it, a formatter and a pager do the same; without these, the page is
+/// printed as it is.
+const PAGER: &str = "
+    command -v man >/dev/null && exec man -l /dev/stdin
+    if command -v groff >/dev/null; then format='groff -man -Tutf8'
+    elif command -v mandoc >/dev/null; then format='mandoc'
+    else exec cat
+    fi
+    pager=${MANPAGER:-${PAGER:-$(command -v less || command -v more || echo cat)}}
+    $format | LESS=${LESS:--R} $pager
+";
+
+/// Prints help or version.
 pub(crate) fn print_help(help: &clap::Error) -> Result<Outcome> {
     output::print(|out| write!(out, "{}", help.render().ansi()))?;
     Ok(Outcome::Fine)
 }
 
-/// `shmutil completions SHELL`
-pub(crate) fn completions(arguments: &Completions) -> Result<Outcome> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "shmutil", &mut script);
-    output::print(|out| out.write_all(&script))?;
-    Ok(Outcome::Fine)
-}
-
 /// `shmutil man`
-pub(crate) fn page() -> Result<Outcome> {
+pub(crate) fn show() -> Result<Outcome> {
     let mut page = Vec::new();
-    let result = render(&mut page);
-    output::print(|out| {
-        result?;
-        out.write_all(&page)
-    })?;
+    render(&mut page).map_err(|error| Failure::io("format the manual page", &error))?;
+    if io::stdout().is_terminal() {
+        // This returns only if it fails: then the page's source has to do.
+        let _ = show_in_pager(&page);
+    }
+    output::print(|out| out.write_all(&page))?;
     Ok(Outcome::Fine)
 }
 
-/// One page with all commands: title, options, a section of the commands with
-/// their options, and what is written by hand.
+/// Replaces this process with a program that formats and pages the page.
+fn show_in_pager(page: &[u8]) -> io::Result<Infallible> {
+    let mut file = File::from(memfd_create(c"shmutil.1", MemfdFlags::CLOEXEC)?);
+    file.write_all(page)?;
+    file.rewind()?;
+    let mut shell = process::Command::new("sh");
+    Err(shell.args(["-c", PAGER]).stdin(file).exec())
+}
+
+/// Writes the page.
 fn render(page: &mut Vec<u8>) -> io::Result<()> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -71,7 +90,7 @@ fn render(page: &mut Vec<u8>) -> io::Result<()> {
     page.write_all(AFTER.as_bytes())
 }
 
-/// How a command is called.
+/// The usage line of a command.
 fn synopsis(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     usage.trim_start_matches("Usage: ").to_owned()
@@ -121,7 +140,7 @@ fn render_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Text as roff takes it for text.
+/// Escapes text for roff.
 fn escape(text: &str) -> String {
     let text = text
         .replace('\\', "\\e")

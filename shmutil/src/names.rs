@@ -1,13 +1,13 @@
-//! Names, which are any bytes but zero, as people read and type them.
+//! Names, which may have any bytes but zero, as people read and type them.
 //!
-//! | shown   | means |
+//! | shown   | meaning |
 //! | ------- | --- |
 //! | `\\`    | a backslash |
 //! | `\n`, `\t`, `\r` | line feed, tab, carriage return |
-//! | `\xNN`  | the byte with this hexadecimal number: control characters, what a terminal would not show, what is not UTF-8, spaces at either end |
-//! | `\&`    | nothing: so that the empty name is seen |
+//! | `\xNN`  | the byte with this hexadecimal value: control and other invisible characters, bytes that are not UTF-8, spaces at either end |
+//! | `\&`    | nothing: this makes the empty name visible |
 //!
-//! Everything else stands for itself. No two names are shown alike.
+//! Everything else stands for itself. Different names never look the same.
 
 #![forbid(unsafe_code)]
 
@@ -15,11 +15,11 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
-/// A name as it was meant: any bytes.
+/// A name without escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name(pub(crate) Vec<u8>);
 
-/// Shows a name.
+/// Escapes a name.
 pub(crate) fn show(name: &[u8]) -> String {
     if name.is_empty() {
         return "\\&".to_owned();
@@ -53,17 +53,17 @@ pub(crate) fn show(name: &[u8]) -> String {
 
 fn show_bytes(bytes: &[u8], shown: &mut String) {
     for byte in bytes {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(shown, "\\x{byte:02x}");
     }
 }
 
-/// Shows a name, or a file's, as the library's messages do.
+/// Quotes the name of a segment or file, as in the library's messages.
 pub(crate) fn quote(name: &[u8]) -> String {
     format!("'{}'", show(name))
 }
 
-/// Shows a name as one word for a shell.
+/// Quotes a name as one word for a shell.
 pub(crate) fn show_in_shell(name: &[u8]) -> String {
     let shown = show(name);
     let plain = |character: char| character.is_alphanumeric() || "-_./:,@%+=".contains(character);
@@ -74,7 +74,7 @@ pub(crate) fn show_in_shell(name: &[u8]) -> String {
     }
 }
 
-/// Reads a name as it is shown.
+/// Parses an escaped name.
 pub(crate) fn parse(shown: &OsStr) -> Result<Name, String> {
     let mut name = Vec::new();
     let mut rest = shown.as_bytes();
@@ -104,8 +104,7 @@ pub(crate) fn parse(shown: &OsStr) -> Result<Name, String> {
             }
             [b'\\', ..] => {
                 return Err(
-                    "a backslash begins \\n, \\t, \\r, \\xNN or \\&; one that is meant is written \
-                     \\\\"
+                    "a backslash must start \\n, \\t, \\r, \\xNN or \\&; write \\\\ for a backslash"
                         .to_owned(),
                 );
             }
@@ -120,13 +119,13 @@ pub(crate) fn parse(shown: &OsStr) -> Result<Name, String> {
 fn hexadecimal(high: u8, low: u8) -> Result<u8, String> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     match (digit(high), digit(low)) {
-        (Some(0), Some(0)) => Err("a name can't have a zero byte in it".to_owned()),
+        (Some(0), Some(0)) => Err("a name cannot contain a zero byte".to_owned()),
         (Some(high), Some(low)) => u8::try_from(high * 16 + low).map_err(|error| error.to_string()),
-        _ => Err("\\x is followed by two hexadecimal digits".to_owned()),
+        _ => Err("\\x must be followed by two hexadecimal digits".to_owned()),
     }
 }
 
-/// Names as clap reads them: the escapes are resolved, and errors told, here.
+/// Parses names for clap.
 #[derive(Clone)]
 pub(crate) struct NameParser;
 
@@ -145,7 +144,9 @@ impl clap::builder::TypedValueParser for NameParser {
                 clap::error::ErrorKind::ValueValidation,
                 format!(
                     "invalid value '{}' for '{argument}': {text}\n\n",
-                    value.to_string_lossy().escape_debug()
+                    value
+                        .to_string_lossy()
+                        .replace(char::is_control, "\u{fffd}")
                 ),
             )
             .with_cmd(command)
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_shown_and_read_back() {
+    fn an_escaped_name_parses_to_the_same_name() {
         round(b"sensors", "sensors");
         round(b"", "\\&");
         round(b"a b", "a b");
@@ -178,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn what_no_name_is_shown_as_is_refused() {
+    fn invalid_escapes_are_refused() {
         for shown in ["\\", "a\\q", "\\x", "\\x1", "\\xg0", "\\x00", "\\0"] {
             assert!(parse(OsStr::new(shown)).is_err(), "{shown}");
         }
     }
 
     #[test]
-    fn a_name_is_one_word_in_a_shell() {
+    fn a_name_is_quoted_as_one_shell_word() {
         assert_eq!(show_in_shell(b"a/b-1"), "a/b-1");
         assert_eq!(show_in_shell(b"it's"), "'it'\\''s'");
         assert_eq!(show_in_shell(b""), "'\\&'");
@@ -193,7 +194,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_name_is_read_back(name in proptest::collection::vec(1..=255_u8, 0..40)) {
+        fn every_name_survives_escaping(name in proptest::collection::vec(1..=255_u8, 0..40)) {
             let shown = show(&name);
             assert!(shown.chars().all(|character| !character.is_control()));
             assert_eq!(parse(OsStr::new(&shown)).unwrap().0, name);

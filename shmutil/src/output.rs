@@ -1,8 +1,9 @@
-//! Standard output: buffered, in colours on a terminal, and nothing of it lost.
+//! Standard output: buffered, coloured on a terminal, with every error reported.
 //!
-//! Rust programs ignore SIGPIPE, and this one leaves it so: a save into a pipe
-//! whose reader is gone is an error to be told, not a silent death. For what
-//! people read, a reader that has seen enough is none.
+//! Rust programs ignore SIGPIPE, and this one keeps it that way: a save into a
+//! pipe whose reader is gone must report an error instead of dying silently.
+//! But if a command prints text for people, a reader that has seen enough is
+//! not an error.
 
 #![forbid(unsafe_code)]
 
@@ -14,7 +15,7 @@ use anstream::{AutoStream, ColorChoice, StripStream};
 use crate::failure::{Failure, Result};
 use crate::standard;
 
-/// How much is written at once.
+/// The size of the output buffer in bytes.
 const SIZE: usize = 1 << 16;
 
 /// Standard output.
@@ -22,7 +23,7 @@ pub(crate) struct Output {
     stream: BufWriter<Box<dyn Write>>,
 }
 
-/// Whether anybody still reads it.
+/// Whether there is still a process that reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
     There,
@@ -30,12 +31,12 @@ pub(crate) enum Reader {
 }
 
 impl Output {
-    /// Escape sequences of colours pass through where it is a terminal, and
-    /// `NO_COLOR` and the like don't say otherwise.
+    /// Colours are kept if standard output is a terminal, unless `NO_COLOR` or a
+    /// similar variable turns them off.
     pub(crate) fn new() -> Result<Self> {
         let file = standard::output().map_err(|error| wrong(&error))?;
         let stream: Box<dyn Write> = match AutoStream::choice(&file) {
-            // What takes the colours out writes in small pieces.
+            // Stripping the colours produces many small writes.
             ColorChoice::Never => Box::new(StripStream::new(buffered(file))),
             _ => Box::new(file),
         };
@@ -44,7 +45,7 @@ impl Output {
         })
     }
 
-    /// Runs what writes, and then sees to it that all is written.
+    /// Calls `write`, then flushes.
     pub(crate) fn print(
         &mut self,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -58,7 +59,7 @@ impl Output {
     }
 }
 
-/// Prints all that there is to print.
+/// Prints the whole output of a command.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Reader> {
     Output::new()?.print(write)
 }
@@ -71,7 +72,7 @@ fn wrong(error: &io::Error) -> Failure {
     Failure::io("write to standard output", error)
 }
 
-/// Prints one piece of JSON.
+/// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<Reader> {
     print(|out| {
         serde_json::to_writer_pretty(&mut *out, value)?;

@@ -1,9 +1,9 @@
-//! What is at the other end of a pipe, if it is this command, on this system.
+//! Detects this command at the other end of a pipe.
 //!
-//! * A load wants to know how much a save sends: a pipe does not tell, and a
-//!   segment's size can't be changed afterwards.
-//! * A save may lend its pages to a load, which copies what it reads at once.
-//!   Others might keep them, and find there what is written later.
+//! * A load needs to know how much a save sends: the pipe does not tell, and a
+//!   segment cannot be resized afterwards.
+//! * A save may lend its pages to a load, which copies them at once. Other
+//!   readers might hold on to the pages, and see what is written to them later.
 
 #![forbid(unsafe_code)]
 
@@ -16,31 +16,31 @@ use crate::holders;
 use crate::sysvipc::{self, Kind};
 
 /// How many bytes the `shmutil save` at the other end of a pipe sends. `None`
-/// if there is none, it has ended already, or we may not look at it.
+/// if it is another program, has ended already, or may not be inspected.
 pub(crate) fn size(pipe: &File) -> Option<u64> {
-    // Once it has begun to send, it has its segment mapped.
+    // A save that has started to send has its segment attached.
     poll(&mut [PollFd::new(pipe, PollFlags::IN)], None).ok()?;
     let sender = at_descriptor(pipe, 1)
         .into_iter()
         .find(|&pid| is_command(pid, b"save"))?;
     let mut segments = holders::mapped_by(sender);
     segments.retain(|&(_, key)| Kind::of(key) == Kind::Named);
-    // It is in our IPC name space, or the kernel's table does not have it.
+    // If the save runs in another IPC namespace, the segment is not in our table.
     match segments.as_slice() {
         &[(id, key)] => find(&sysvipc::read().ok()?, id, key),
         _ => None,
     }
 }
 
-/// Whether a `shmutil load` reads a pipe, as its standard input, and nobody else
-/// does that we may look at. It must have begun to read: before, a shell may
-/// still have to become it.
+/// Whether a `shmutil load` reads a pipe as its standard input, and no other
+/// process does, as far as we may inspect them. Call this when the reader has
+/// started to read: before that, it may be a shell that has yet to call exec.
 pub(crate) fn is_load(pipe: &File) -> bool {
     let readers = at_descriptor(pipe, 0);
     !readers.is_empty() && readers.iter().all(|&pid| is_command(pid, b"load"))
 }
 
-/// The processes that have a pipe as this descriptor.
+/// The processes whose descriptor `descriptor` is this pipe.
 fn at_descriptor(pipe: &File, descriptor: i32) -> Vec<u32> {
     let this_pipe = fs::read_link(format!("/proc/self/fd/{}", pipe.as_raw_fd()));
     let Ok(this_pipe) = this_pipe else {
@@ -54,7 +54,7 @@ fn at_descriptor(pipe: &File, descriptor: i32) -> Vec<u32> {
     processes
 }
 
-/// Whether a process is this same command, doing that.
+/// Whether a process runs this same executable with this subcommand.
 fn is_command(pid: u32, word: &[u8]) -> bool {
     let executable = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
     let ours = executable("self");
@@ -64,7 +64,7 @@ fn is_command(pid: u32, word: &[u8]) -> bool {
             .is_ok_and(|line| line.split(|&byte| byte == 0).any(|found| found == word))
 }
 
-/// The size of a segment in the text of the kernel's table.
+/// Finds the size of a segment in the text of the kernel's table.
 fn find(table: &str, id: i32, key: i32) -> Option<u64> {
     sysvipc::rows(table)
         .find(|row| (row.id, row.key) == (id, key))

@@ -1,5 +1,5 @@
-//! The few system calls on memory that other processes may change meanwhile,
-//! and which therefore is no `&[u8]`; and one on a segment.
+//! System calls on memory that other processes may change at any time, and that
+//! therefore cannot be a `&[u8]`.
 
 use std::fs::File;
 use std::io;
@@ -24,46 +24,47 @@ pub(crate) fn read(file: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
     count(result)
 }
 
-/// read(2) of at most so many bytes to the end of a buffer, as long as it has
-/// room. 0 when there is no more to read, or no room.
+/// Appends up to `most` bytes to a buffer with one read(2), without growing it.
+/// Returns how many; 0 at the end of the input or when the buffer is full.
 pub(crate) fn read_more(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let room = buffer.spare_capacity_mut();
     let length = room.len().min(most);
-    // SAFETY: there is room for that many bytes.
+    // SAFETY: the buffer has room for `length` bytes.
     let result = unsafe { libc::read(file.as_raw_fd(), room.as_mut_ptr().cast(), length) };
     let count = count(result)?;
-    // SAFETY: so many bytes were read into the room behind the others.
+    // SAFETY: the kernel has just filled `count` bytes behind the old ones.
     unsafe { buffer.set_len(buffer.len() + count) };
     Ok(count)
 }
 
-/// Puts the memory itself into a pipe, without copying it: whoever reads the
-/// pipe finds what is in the memory then. See vmsplice(2).
+/// Puts the memory's pages into a pipe with vmsplice(2), without copying them:
+/// the reader sees the bytes as they are when it reads them.
 pub(crate) fn lend(pipe: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
     let part = libc::iovec {
         iov_base: bytes.as_ptr().cast_mut().cast(),
         iov_len: bytes.len(),
     };
-    // SAFETY: one part is told, and it is readable memory. Without
-    // SPLICE_F_GIFT it stays ours, and the kernel holds its pages as long as
-    // they are in a pipe, whether it is still mapped or not.
+    // SAFETY: the array has one element, which describes readable memory.
+    // Without SPLICE_F_GIFT the pages stay ours, and the kernel holds a
+    // reference to each page in the pipe, even after the memory is detached.
     let result = unsafe { libc::vmsplice(pipe.as_raw_fd(), &raw const part, 1, 0) };
     count(result)
 }
 
-/// Copies bytes into memory of the same length.
+/// Copies `from` to the start of `to`, as far as it fits.
 pub(crate) fn copy(from: &[u8], to: &[AtomicU8]) {
     let length = from.len().min(to.len());
-    // SAFETY: both have that many bytes, and don't overlap: one is borrowed
-    // as what nobody changes. The bytes are atomic, so they may be written
+    // SAFETY: both have `length` bytes, and don't overlap, because `from` is
+    // borrowed as memory that nothing changes. Atomic bytes may be written
     // through a shared borrow; no other thread of this process uses them.
     unsafe {
         ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr().cast_mut().cast(), length);
     }
 }
 
-/// Makes memory present that is about to be filled: at once, instead of by
-/// one page fault for each page. It is filled as well if that does not work.
+/// Allocates the pages of memory that is about to be filled, all at once
+/// instead of by one page fault each. This is an optimization: errors are
+/// ignored.
 pub(crate) fn populate(bytes: &[AtomicU8]) {
     let start = bytes.as_ptr().cast_mut();
     let page = rustix::param::page_size();
@@ -72,8 +73,9 @@ pub(crate) fn populate(bytes: &[AtomicU8]) {
     let Some(whole) = bytes.get(skipped..).filter(|part| !part.is_empty()) else {
         return;
     };
-    // SAFETY: populating changes no byte of the mapping, whose pages these
-    // are; the kernel rounds the length up within the last page.
+    // SAFETY: populating changes no byte. The range starts at a page of the
+    // attached segment, and the kernel rounds its length up to the end of the
+    // segment's last page.
     unsafe {
         libc::madvise(
             whole.as_ptr().cast_mut().cast(),
@@ -83,8 +85,8 @@ pub(crate) fn populate(bytes: &[AtomicU8]) {
     }
 }
 
-/// Room for so many bytes, in huge pages where the system has them: with small
-/// ones, to fill it takes twice as long.
+/// Allocates a buffer, in huge pages where the system has them: small pages take
+/// twice as long to fill.
 pub(crate) fn roomy_buffer(capacity: usize) -> Result<Vec<u8>, std::collections::TryReserveError> {
     let mut buffer: Vec<u8> = Vec::new();
     buffer.try_reserve_exact(capacity)?;
@@ -92,8 +94,8 @@ pub(crate) fn roomy_buffer(capacity: usize) -> Result<Vec<u8>, std::collections:
     let skipped = buffer.as_ptr().align_offset(page);
     if let Some(length) = buffer.capacity().checked_sub(skipped) {
         let start = buffer.as_mut_ptr().wrapping_add(skipped);
-        // SAFETY: the advice changes no byte; the pages are within the buffer,
-        // but for its last, which the kernel rounds down to.
+        // SAFETY: the advice changes no byte, and the range consists of whole
+        // pages within the buffer.
         unsafe { libc::madvise(start.cast(), length / page * page, libc::MADV_HUGEPAGE) };
     }
     Ok(buffer)

@@ -1,6 +1,5 @@
-//! The standard descriptors, without what Rust has before them: a buffer, and
-//! the habit to take a closed one for an empty input, or an output that goes
-//! nowhere.
+//! The standard descriptors, without what Rust adds to them: buffers, and the
+//! rule that a closed one reads as empty and swallows all output.
 
 use std::fs::File;
 use std::io;
@@ -8,40 +7,42 @@ use std::os::fd::FromRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// The linker puts it where functions are that run before main.
+/// The linker puts this pointer into the array of functions that run before
+/// main.
 #[used]
-// SAFETY: the C library calls what is in this section as `extern "C"`
-// functions, in one thread, with arguments that may be left unread.
+// SAFETY: the C library calls the pointers in this section as `extern "C"`
+// functions, from one thread, with arguments that may be ignored.
 #[unsafe(link_section = ".init_array")]
 static AT_START: extern "C" fn() = occupy_closed;
 
-/// Puts something into the place of each closed descriptor that can't be used
-/// for what it is there for. Before main, Rust would open /dev/null there, for
-/// reading and writing, and a save to a closed output would be a success.
+/// Opens something unusable in place of each closed standard descriptor.
+/// Otherwise Rust's runtime would open /dev/null there, for reading and writing,
+/// and a save to a closed standard output would succeed.
 extern "C" fn occupy_closed() {
-    // What opens a descriptor gets the lowest that is free.
+    // open(2) returns the lowest free descriptor.
     for (descriptor, path, flags) in [
         (libc::STDIN_FILENO, c"/dev/null", libc::O_WRONLY),
-        // Also who opens /dev/stdout anew can't write to a directory.
+        // A directory can't be written to through /dev/stdout either.
         (libc::STDOUT_FILENO, c"/", libc::O_RDONLY),
         (libc::STDERR_FILENO, c"/", libc::O_RDONLY),
     ] {
-        // SAFETY: it looks at a descriptor, which need not be open.
+        // SAFETY: F_GETFD only queries; the descriptor need not be open.
         let is_open = unsafe { libc::fcntl(descriptor, libc::F_GETFD) } != -1;
         if !is_open {
-            // SAFETY: the path is a string that ends with NUL.
+            // SAFETY: the path is a NUL-terminated string.
             unsafe { libc::open(path.as_ptr(), flags) };
         }
     }
 }
 
-/// Standard output.
+/// Returns standard output, unbuffered.
 pub(crate) fn output() -> io::Result<File> {
     duplicate(libc::STDOUT_FILENO)
 }
 
-/// What this process has open already, if that is what a path says. Opened
-/// anew, a file that was read in part would begin at its start.
+/// If `path` names a descriptor of this process, returns that descriptor.
+/// Opening the path again would start reading at the beginning of a file that
+/// another process may have read in part.
 pub(crate) fn inherited(path: &Path) -> Option<io::Result<File>> {
     let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse().ok();
     let descriptor = match path.as_os_str().as_bytes() {
@@ -55,11 +56,11 @@ pub(crate) fn inherited(path: &Path) -> Option<io::Result<File>> {
 }
 
 fn duplicate(descriptor: libc::c_int) -> io::Result<File> {
-    // SAFETY: it changes no descriptor that is open, and fails if this is none.
+    // SAFETY: this leaves open descriptors alone, and fails if this one is closed.
     let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3) };
     if copy == -1 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new, so nobody else closes it.
+    // SAFETY: the descriptor is new, so nothing else owns it.
     Ok(unsafe { File::from_raw_fd(copy) })
 }

@@ -10,14 +10,14 @@ use jiff::{RoundMode, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::Time
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
-const SIZES: &str = "write a size like 4096, 64K or 1G";
-const AGES: &str = "write an age like 90s, 10m or 7d";
+const SIZES: &str = "expected a size such as 4096, 64K or 1G";
+const AGES: &str = "expected an age such as 90s, 10m or 7d";
 
-/// Reads a size in bytes: `4096`, `64K`, `1.5GiB`, `0x1000`. K, M, G and T are
+/// Parses a size in bytes: `4096`, `64K`, `1.5GiB`, `0x1000`. K, M, G and T are
 /// powers of 1024.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     if text.starts_with('-') {
-        return Err(format!("it can't be negative; {SIZES}"));
+        return Err(format!("a size cannot be negative; {SIZES}"));
     }
     if let Some(digits) = text.strip_prefix("0x") {
         return u64::from_str_radix(digits, 16).map_err(|_| SIZES.to_owned());
@@ -29,7 +29,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
             .map_err(|_| SIZES.to_owned())
     };
     let size = parse(text)?;
-    // A fraction would be rounded.
+    // parse_size would round a fraction.
     if let Some((_, fraction)) = text.split_once('.') {
         let end = fraction.find(|character: char| !character.is_ascii_digit());
         let (digits, unit) = fraction.split_at(end.unwrap_or(fraction.len()));
@@ -46,40 +46,40 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
             _ => false,
         };
         if !is_whole {
-            return Err("that is no whole number of bytes".to_owned());
+            return Err("this is not a whole number of bytes".to_owned());
         }
     }
     Ok(size)
 }
 
-/// The same for sizes that may not be 0.
+/// Parses a size that must not be 0.
 pub(crate) fn parse_nonzero_size(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
-        0 => Err("a segment has at least one byte".to_owned()),
+        0 => Err("the size of a segment must be at least 1 byte".to_owned()),
         size => Ok(size),
     }
 }
 
-/// Reads a duration: `90s`, `10m`, `1h 30m`, `7d`.
+/// Parses a duration: `90s`, `10m`, `1h 30m`, `7d`.
 pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
     let span = text.parse::<Span>();
     let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     match duration.map(Duration::try_from) {
         Ok(Ok(duration)) => Ok(duration),
-        Ok(Err(_)) => Err(format!("it can't be negative; {AGES}")),
+        Ok(Err(_)) => Err(format!("an age cannot be negative; {AGES}")),
         Err(_) => Err(AGES.to_owned()),
     }
 }
 
-/// Reads permission bits in octal: `640`, `0660`.
+/// Parses permission bits in octal: `640`, `0660`.
 pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("permission bits are an octal number up to 777, as 660".to_owned()),
+        _ => Err("expected permission bits in octal, up to 777, such as 660".to_owned()),
     }
 }
 
-/// A noun as it follows a number.
+/// The form of a noun that fits a number.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
     if count == 1 {
         noun.to_owned()
@@ -93,7 +93,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format_size(bytes, BINARY)
 }
 
-/// An age for people: two units at most, `3d 2h`.
+/// An age for people, in at most two units: `3d 2h`.
 pub(crate) fn age(age: Duration) -> String {
     let seconds = age.as_secs();
     let smallest = match seconds {
@@ -116,8 +116,8 @@ pub(crate) fn age(age: Duration) -> String {
     }
 }
 
-/// How long ago something was. A time to come, by a clock that was set back,
-/// is now.
+/// How long ago something happened. A time in the future, which exists if the
+/// clock was set back, counts as now.
 pub(crate) fn since(time: SystemTime) -> Duration {
     time.elapsed().unwrap_or_default()
 }
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(parse_size("much"), Err(SIZES.to_owned()));
         assert_eq!(
             parse_size("-0x1"),
-            Err(format!("it can't be negative; {SIZES}"))
+            Err(format!("a size cannot be negative; {SIZES}"))
         );
         assert!(parse_nonzero_size("0").is_err());
         assert_eq!(size(65536), "64 KiB");

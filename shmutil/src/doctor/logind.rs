@@ -1,6 +1,6 @@
-//! systemd-logind's `RemoveIPC=`, see logind.conf(5): when a user logs out for
-//! the last time, all that user's segments are removed, unless it is a system
-//! user.
+//! systemd-logind's setting `RemoveIPC=`, see logind.conf(5): when the last
+//! session of a user ends, logind removes all segments of that user, except for
+//! system users.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::Finding;
 
-/// Where logind.conf and its drop-ins are, the most important first.
+/// The directories of logind.conf and its drop-ins, the most important first.
 const DIRECTORIES: [&str; 4] = [
     "etc/systemd",
     "run/systemd",
@@ -19,33 +19,33 @@ const DIRECTORIES: [&str; 4] = [
     "usr/lib/systemd",
 ];
 
-/// The last system user, where /etc/login.defs does not say otherwise.
+/// The highest id of a system user, unless /etc/login.defs sets another.
 const LAST_SYSTEM_USER: u32 = 999;
 
-/// `root` is / but in tests.
+/// Checks the setting. `root` is / except in tests.
 pub(super) fn check(root: &Path, user: u32) -> Finding {
     let subject = "RemoveIPC";
-    // systemd makes the first one when it starts, see sd_booted(3), logind the
-    // second. One alone may come from a package, or an image of another system.
+    // systemd creates the first directory when it starts (see sd_booted(3)),
+    // logind the second. One alone may be left over in a system image.
     let run = root.join("run/systemd");
     if !run.join("system").is_dir() || !run.join("seats").is_dir() {
-        return Finding::fine(subject, "systemd-logind does not run".to_owned());
+        return Finding::ok(subject, "systemd-logind is not running");
     }
     if user <= last_system_user(root) {
-        return Finding::fine(
+        return Finding::ok(
             subject,
-            format!("user {user} is a system user, whose segments stay at a logout"),
+            format!("does not apply to system users such as {user}"),
         );
     }
     if removes(root) {
         Finding::attention(
             subject,
-            format!("systemd-logind removes all segments of user {user} at the last logout"),
-            "as root: put [Login] and RemoveIPC=no into /etc/systemd/logind.conf.d/shm.conf, then \
-             systemctl restart systemd-logind; or let a system user run the programs",
+            format!("on: systemd-logind removes all segments of user {user} at the last logout"),
+            "as root, write [Login] and RemoveIPC=no to /etc/systemd/logind.conf.d/shm.conf, then \
+             run systemctl restart systemd-logind; or run the programs as a system user",
         )
     } else {
-        Finding::fine(subject, "off: segments stay at a logout".to_owned())
+        Finding::ok(subject, "off: segments survive a logout")
     }
 }
 
@@ -69,11 +69,12 @@ fn removes(root: &Path) -> bool {
         .iter()
         .filter_map(|file| setting(&fs::read_to_string(file).unwrap_or_default()))
         .next_back()
-        // As systemd is built if nobody says otherwise.
+        // The default that systemd is built with.
         .unwrap_or(true)
 }
 
-/// In order of their names; of two with one name the more important one counts.
+/// The drop-ins, sorted by name. Of files with the same name, only the one in the
+/// most important directory counts.
 fn drop_ins(root: &Path) -> Vec<PathBuf> {
     let mut files: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     for directory in DIRECTORIES.iter().rev() {
@@ -124,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn only_where_logind_runs_and_for_people() {
+    fn only_users_who_are_people_need_attention_and_only_with_logind() {
         let root = tempfile::tempdir().unwrap();
         assert!(!needs_attention(root.path()));
         fs::create_dir_all(root.path().join("run/systemd/seats")).unwrap();
-        assert!(!needs_attention(root.path()), "systemd does not run");
+        assert!(!needs_attention(root.path()), "systemd is not running");
         fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
         assert!(needs_attention(root.path()));
         assert!(check(root.path(), 999).remedy.is_none());
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_setting_of_the_most_important_files_counts() {
+    fn the_last_setting_in_the_most_important_files_counts() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         fs::create_dir_all(root.join("run/systemd/seats")).unwrap();

@@ -1,10 +1,11 @@
-//! Registries that were removed, as with ipcrm(1), while programs used them. To
-//! the programs that have the segments mapped nothing happens, but whoever looks
-//! for the names then finds none.
+//! Registries that were removed while programs used them, as with ipcrm(1).
+//! Programs that have segments attached are not affected, but other programs no
+//! longer find the names.
 //!
-//! A registry is also removed in good order, with its last name, while others
-//! still have it mapped. So what tells is a process that has a removed registry
-//! mapped, no other one, and a segment which should have a name.
+//! The library itself removes a registry along with its last name, even if other
+//! processes still have it attached. Therefore a name counts as lost only if a
+//! process has a removed registry attached, no other registry, and a segment
+//! that should have a name.
 
 #![forbid(unsafe_code)]
 
@@ -17,11 +18,11 @@ use crate::holders::{self, IpcNamespace, Segment};
 use crate::sysvipc::{self, Kind};
 use crate::units;
 
-/// `SHM_DEST` in the permissions that the kernel's table shows, in octal: it
-/// goes with its last mapping.
+/// `SHM_DEST` in the mode that the kernel's table shows: the segment is deleted
+/// when the last process detaches it.
 const REMOVED: u32 = 0o1000;
 
-/// `listed` are the segments that have names.
+/// Looks for lost names. `listed` are the segments that have names.
 pub(super) fn check(listed: &[Info]) -> Option<Finding> {
     let table = Table::parse(&sysvipc::read().unwrap_or_default());
     if table.removed.is_empty() {
@@ -42,7 +43,7 @@ pub(super) fn check(listed: &[Info]) -> Option<Finding> {
     Some(Finding::attention(
         "lost names",
         format!(
-            "a registry was removed while in use; {count} {} in use may have lost {}: id {}",
+            "a registry was removed while in use; {count} {} may have lost {}: id {}",
             units::plural(count, "segment"),
             if count == 1 {
                 "its name"
@@ -51,15 +52,15 @@ pub(super) fn check(listed: &[Info]) -> Option<Finding> {
             },
             ids.join(", ")
         ),
-        "let the programs that have them mapped save what they need, and start them anew; then \
-         remove what 'ipcs -m' still shows of these with ipcrm -m ID",
+        "have the programs that use them save their data, then restart them; delete those that \
+         'ipcs -m' still shows with ipcrm -m ID",
     ))
 }
 
 /// The identifiers in the kernel's table.
 #[derive(Debug, Default)]
 struct Table {
-    /// Those that have been removed, but are mapped.
+    /// Segments that were removed, but are still attached.
     removed: HashSet<i32>,
     others: HashSet<i32>,
 }
@@ -77,8 +78,9 @@ impl Table {
         table
     }
 
-    /// What processes, each with its mappings, have of segments that are not
-    /// listed, while the only registry that they have was removed.
+    /// The named segments that are not listed, among those that processes have
+    /// attached whose only registry was removed. `processes` yields what each
+    /// process has attached.
     fn lost(
         &self,
         processes: impl Iterator<Item = Vec<Segment>>,
@@ -123,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_with_a_removed_registry_alone_is_lost() {
+    fn a_segment_used_with_only_a_removed_registry_is_lost() {
         assert_eq!(lost(&[(1, REGISTRY), (2, NAMED)], &[]), [2]);
         assert_eq!(lost(&[(1, REGISTRY), (2, NAMED), (3, NAMED)], &[3]), [2]);
     }
 
     #[test]
-    fn what_may_have_a_name_is_not() {
+    fn a_segment_that_may_have_a_name_is_not_lost() {
         assert!(lost(&[(2, NAMED)], &[]).is_empty());
         assert!(lost(&[(1, REGISTRY), (4, REGISTRY), (2, NAMED)], &[]).is_empty());
         assert!(lost(&[(1, REGISTRY)], &[]).is_empty());

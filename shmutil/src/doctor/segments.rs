@@ -1,0 +1,97 @@
+//! Permissions, and segments that no process uses any more.
+
+#![forbid(unsafe_code)]
+
+use shm_util::Info;
+
+use crate::change::idle_since;
+use crate::{names, units};
+
+use super::Finding;
+
+pub(super) fn check_permissions(segments: &[Info]) -> Finding {
+    let subject = "permissions";
+    let user = rustix::process::geteuid().as_raw();
+    let groups: Vec<u32> = rustix::process::getgroups()
+        .unwrap_or_default()
+        .into_iter()
+        .chain([rustix::process::getegid()])
+        .map(rustix::process::Gid::as_raw)
+        .collect();
+    let access = |info: &Info| {
+        if user == 0 {
+            0o6
+        } else if user == info.uid || user == info.creator_uid {
+            (info.mode >> 6) & 0o7
+        } else if groups.contains(&info.gid) || groups.contains(&info.creator_gid) {
+            (info.mode >> 3) & 0o7
+        } else {
+            info.mode & 0o7
+        }
+    };
+    let is_open = |info: &&Info| info.mode & 0o002 != 0;
+    let is_closed = |info: &&Info| access(info) & 0o6 != 0o6;
+    if let Some(info) = segments.iter().find(is_open) {
+        let count = segments.iter().filter(is_open).count();
+        return Finding::attention(
+            subject,
+            format!(
+                "every user of this system can write to {} of {} {}, such as {}",
+                count,
+                segments.len(),
+                units::plural(segments.len(), "segment"),
+                names::quote(&info.name)
+            ),
+            "change the programs that create them to use a stricter mode, such as 0660",
+        );
+    }
+    if let Some(info) = segments.iter().find(is_closed) {
+        let count = segments.iter().filter(is_closed).count();
+        return Finding::attention(
+            subject,
+            format!(
+                "you cannot read and write {} of {} {}, such as {} of user {}",
+                count,
+                segments.len(),
+                units::plural(segments.len(), "segment"),
+                names::quote(&info.name),
+                info.uid
+            ),
+            "work as their owner or in their group, or have the owner change their mode",
+        );
+    }
+    let text = match segments.len() {
+        0 => "there are no segments".to_owned(),
+        1 => "you can read and write the only segment; it is not world-writable".to_owned(),
+        count => format!("you can read and write all {count}; none is world-writable"),
+    };
+    Finding::ok(subject, text)
+}
+
+pub(super) fn check_orphans(segments: &[Info]) -> Finding {
+    let subject = "orphans";
+    let orphans: Vec<_> = segments
+        .iter()
+        .filter_map(|info| idle_since(info).map(|since| (since, info)))
+        .collect();
+    let Some(&(since, oldest)) = orphans.iter().min_by_key(|(since, _)| *since) else {
+        return Finding::ok(subject, "none".to_owned());
+    };
+    let bytes: u64 = orphans
+        .iter()
+        .map(|(_, info)| u64::try_from(info.size).unwrap_or(u64::MAX))
+        .fold(0, u64::saturating_add);
+    Finding::attention(
+        subject,
+        format!(
+            "{} {}, {}; oldest: {} ({})",
+            orphans.len(),
+            units::plural(orphans.len(), "orphan"),
+            units::size(bytes),
+            names::quote(&oldest.name),
+            units::age(units::since(since))
+        ),
+        "delete those that are not needed with 'shmutil prune --older-than AGE', and keep the \
+         others with 'shmutil keep NAME'",
+    )
+}

@@ -1,0 +1,107 @@
+//! A segment that a load creates.
+
+#![forbid(unsafe_code)]
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::mem;
+use std::sync::atomic::AtomicU8;
+
+use shm_util::{Options, Segment};
+
+use crate::change;
+use crate::failure::{Failure, Result};
+use crate::names::Name;
+use crate::raw;
+use crate::transfer::to_u64;
+
+/// The segment to create, except for its size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purpose<'a> {
+    pub(super) name: &'a Name,
+    pub(super) mode: u32,
+    pub(super) keep: bool,
+}
+
+/// A segment that is being filled. Unless [`finish`](Self::finish) is called, it
+/// is deleted when dropped; therefore it is not marked as kept before that.
+pub(super) struct NewSegment {
+    segment: Segment,
+    keep: bool,
+}
+
+impl NewSegment {
+    pub(super) fn create(purpose: Purpose<'_>, size: u64) -> Result<Self> {
+        let name = purpose.name;
+        let wrong = |error| Failure::library(&error, Some(&name.0));
+        let options = Options::new().mode(purpose.mode);
+        let segment = change::create_with(options, name, size)?;
+        // The environment variable SHM_UTIL_KEEP may have made it a kept one.
+        let is_kept = segment.info().map_err(wrong)?.kept;
+        if is_kept {
+            segment.keep(false).map_err(wrong)?;
+        }
+        Ok(Self {
+            segment,
+            keep: purpose.keep || is_kept,
+        })
+    }
+
+    pub(super) const fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    pub(super) fn bytes(&self) -> &[AtomicU8] {
+        self.segment.bytes()
+    }
+
+    /// Opens the file that backs the segment. `None` without the privilege that
+    /// this takes.
+    pub(super) fn as_file(&self) -> Option<File> {
+        let page = rustix::param::page_size();
+        let start = self.bytes().as_ptr().addr();
+        let end = start.checked_add(self.segment.len().next_multiple_of(page))?;
+        OpenOptions::new()
+            .write(true)
+            .open(format!("/proc/self/map_files/{start:x}-{end:x}"))
+            .ok()
+    }
+
+    /// Lets the segment outlive this process.
+    pub(super) fn finish(self) -> Result<()> {
+        if self.keep {
+            let wrong = |error| Failure::library(&error, Some(self.segment.name()));
+            self.segment.keep(true).map_err(wrong)?;
+        }
+        mem::forget(self.segment);
+        Ok(())
+    }
+}
+
+/// Bytes collected from a pipe.
+pub(super) struct Collected(pub(super) Vec<Vec<u8>>);
+
+impl Collected {
+    /// Creates a segment with these bytes.
+    pub(super) fn load_new(self, purpose: Purpose<'_>) -> Result<()> {
+        let size = self.0.iter().map(Vec::len).sum();
+        let new = NewSegment::create(purpose, to_u64(size))?;
+        let mut rest = new.bytes();
+        let mut target = new.as_file();
+        // Each piece is freed as soon as it is copied.
+        for piece in self.0 {
+            let (part, others) = rest.split_at(piece.len().min(rest.len()));
+            rest = others;
+            let written = match &mut target {
+                Some(file) => file.write_all(&piece).is_ok(),
+                None => false,
+            };
+            if !written {
+                target = None;
+                raw::populate(part);
+                raw::copy(&piece, part);
+            }
+        }
+        new.finish()
+    }
+}

@@ -1,0 +1,78 @@
+//! `create`, `keep` and `remove`.
+
+use std::fs;
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::world::{SHMUTIL, World, one_line};
+
+#[test]
+fn create_leaves_a_segment() {
+    let world = World::new();
+    world.ok(&["create", "one", "64K"]).stdout("");
+    world.ok(&["create", "two", "1", "--keep", "--mode", "600"]);
+    let one = world.json(&["stat", "one", "--json"]);
+    assert_eq!(
+        (&one["size"], &one["mode"]),
+        (&65536.into(), &"0660".into())
+    );
+    assert_eq!(one["state"], "orphaned");
+    let two = world.json(&["stat", "two", "--json"]);
+    assert_eq!((&two["size"], &two["mode"]), (&1.into(), &"0600".into()));
+    assert_eq!(two["state"], "kept");
+    world.fails(
+        &["create", "one", "1"],
+        3,
+        "File exists; .*shmutil remove one",
+    );
+    world.fails(&["create", &"n".repeat(1001), "1"], 3, "File name too long");
+    assert_eq!(world.json(&["stat", "one", "--json"])["size"], 65536);
+}
+
+#[test]
+fn a_kept_segment_outlives_its_users_until_it_is_removed() {
+    let world = World::new();
+    let program = world.program("x,y");
+    world.ok(&["keep", "x"]);
+    // At the end of its standard input the program destroys its segments.
+    let mut program = program;
+    drop(program.child.stdin.take());
+    program.child.wait().unwrap();
+    assert_eq!(world.names(), ["x"]);
+    world.ok(&["prune", "--older-than", "0s"]).stdout("");
+    world.ok(&["keep", "x", "--off"]);
+    world
+        .ok(&["prune", "--older-than", "0s"])
+        .stdout(contains("deleted x (id "));
+    assert!(world.names().is_empty());
+}
+
+#[test]
+fn remove_frees_the_name_and_leaves_the_bytes_to_holders() {
+    let world = World::new();
+    let program = world.program("x");
+    world.ok(&["remove", "x"]).stdout("");
+    assert!(world.names().is_empty());
+    let maps = fs::read_to_string(format!("/proc/{}/maps", program.pid())).unwrap();
+    assert!(maps.lines().filter(|line| line.contains("/SYSV")).count() >= 1);
+    world.ok(&["create", "x", "1"]);
+}
+
+#[test]
+fn create_refuses_if_shm_rmid_forced_would_delete_the_segment() {
+    let world = World::new();
+    let script = format!(
+        "echo 1 >/proc/sys/kernel/shm_rmid_forced; echo 3 >/proc/sys/kernel/shmmni; \
+         {SHMUTIL} create x 1; echo $?; {SHMUTIL} doctor; echo $?"
+    );
+    let Some((text, error)) = world.script_in_own_ipc(&script) else {
+        return;
+    };
+    assert!(
+        one_line("run sysctl -w kernel.shm_rmid_forced=0").eval(&error),
+        "{error}"
+    );
+    assert!(text.starts_with("3\n") && text.ends_with("1\n"), "{text}");
+    assert!(text.contains("attention  shm_rmid_forced: "), "{text}");
+}

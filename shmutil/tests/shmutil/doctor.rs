@@ -1,0 +1,154 @@
+//! `doctor`.
+
+use std::process::Command;
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::world::{SHMUTIL, World, one_line, overwrite, registry_id};
+
+#[test]
+fn problems_come_with_advice() {
+    let world = World::new();
+    world.ok(&["create", "kept", "1", "--keep"]);
+    let text = world.doctor();
+    assert!(text.contains("ok         orphans: none"), "{text}");
+    assert!(text.contains("registry: 1 of "), "{text}");
+    for subject in [
+        "SHMMNI",
+        "SHMALL",
+        "SHMMAX",
+        "permissions",
+        "shm_rmid_forced",
+        "RemoveIPC",
+    ] {
+        assert!(text.contains(&format!("{subject}: ")), "{text}");
+    }
+    world.ok(&["create", "lost", "1K", "--mode", "666"]);
+    world
+        .run(&["doctor"])
+        .code(1)
+        .stdout(contains(
+            "attention  orphans: 1 orphan, 1 KiB; oldest: 'lost' (",
+        ))
+        .stdout(contains(
+            "-> delete those that are not needed with 'shmutil prune",
+        ))
+        .stdout(contains(
+            "every user of this system can write to 1 of 2 segments, such as 'lost'",
+        ));
+}
+
+#[test]
+fn a_limit_that_is_near_needs_attention() {
+    let world = World::new();
+    let script = format!(
+        "echo 4 >/proc/sys/kernel/shmmni; for name in a b c; do {SHMUTIL} create $name 1 --keep; \
+         done; {SHMUTIL} doctor; {SHMUTIL} create d 1"
+    );
+    let Some((text, error)) = world.script_in_own_ipc(&script) else {
+        return;
+    };
+    assert!(
+        text.contains("attention  SHMMNI: 4 of 4 segments\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("-> as root, run sysctl -w kernel.shmmni=8\n"),
+        "{text}"
+    );
+    assert!(
+        one_line("No space left on device; run 'shmutil doctor'").eval(&error),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_registry_is_reported_once() {
+    let world = World::new();
+    world.ok(&["create", "x", "1"]);
+    let segment = world.json(&["stat", "x", "--json"])["id"].to_string();
+    let text = world.doctor();
+    let registry = registry_id(&text);
+    overwrite(registry);
+    for arguments in [&["list"][..], &["stat", "x"], &["doctor"]] {
+        let output = world.command(arguments).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.contains("was overwritten"), "{text}");
+        assert_eq!(text.matches("ipcrm").count(), 1, "{text}");
+        assert!(!text.contains("'shmutil doctor'"), "{text}");
+    }
+    for id in [registry, &segment] {
+        let status = Command::new("ipcrm").args(["-m", id]).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+#[test]
+fn numbers_and_nouns_agree() {
+    let world = World::new();
+    assert!(
+        world
+            .doctor()
+            .contains("permissions: there are no segments\n")
+    );
+    let _program = world.program("x");
+    let text = world.doctor();
+    assert!(
+        text.contains("you can read and write the only segment; it is not world-writable"),
+        "{text}"
+    );
+    for wrong in ["1 mappings", " 1 segments", "of any size", " 0 segments,"] {
+        assert!(!text.contains(wrong), "{wrong}: {text}");
+    }
+}
+
+#[test]
+fn a_registry_removed_while_in_use_is_detected() {
+    let world = World::new();
+    let program = world.program("x,y");
+    let ids: Vec<u64> = ["x", "y"]
+        .map(|name| {
+            world.json(&["stat", name, "--json"])["id"]
+                .as_u64()
+                .unwrap()
+        })
+        .to_vec();
+    let text = world.doctor();
+    assert!(!text.contains("lost names"), "{text}");
+    let registry = registry_id(&text);
+    let status = Command::new("ipcrm").args(["-m", registry]).status();
+    assert!(status.unwrap().success());
+    let text = world.doctor();
+    let lost = format!(
+        "a registry was removed while in use; 2 segments may have lost their names: id \
+         {}, {}\n",
+        ids.iter().min().unwrap(),
+        ids.iter().max().unwrap()
+    );
+    assert!(text.contains(&lost), "{text}");
+    drop(program);
+    for id in ids {
+        // This is what doctor advises.
+        let _ = Command::new("ipcrm").args(["-m", &id.to_string()]).status();
+    }
+}
+
+#[test]
+fn a_small_shmmni_is_not_a_problem_by_itself() {
+    let world = World::new();
+    let script =
+        format!("echo 32 >/proc/sys/kernel/shmmni; {SHMUTIL} create x 1 --keep; {SHMUTIL} doctor");
+    let Some((text, error)) = world.script_in_own_ipc(&script) else {
+        return;
+    };
+    assert_eq!(error, "");
+    assert!(
+        text.contains("ok         SHMMNI: 2 of 32 segments\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("ok         registry: 1 of 64 names"),
+        "{text}"
+    );
+}

@@ -1,0 +1,107 @@
+//! Segments of other users.
+
+use std::process::Command;
+
+use assert_cmd::Command as Run;
+use assert_cmd::assert::Assert;
+use predicates::str::{contains, is_match};
+
+use crate::world::{AS_OTHER, World, can_switch_users, copy_for_others, one_line};
+
+/// Runs a copy of the command as another user.
+fn as_other(world: &World, command: &str, arguments: &[&str]) -> Assert {
+    let mut setpriv = Command::new(AS_OTHER[0]);
+    world.prepare(&mut setpriv);
+    setpriv.args(&AS_OTHER[1..]).arg(command).args(arguments);
+    Run::from_std(setpriv).assert()
+}
+
+#[test]
+fn holders_that_may_not_be_inspected_are_shown_as_unknown() {
+    if !can_switch_users() {
+        return;
+    }
+    let world = World::new();
+    let program = world.program("x");
+    let command = copy_for_others(&world);
+    as_other(&world, &command, &["list"])
+        .success()
+        .stdout(is_match(r"x +\d+ +4 KiB +1  \? +").unwrap());
+    drop(program);
+}
+
+#[test]
+fn another_user_gets_advice_about_permissions() {
+    if !can_switch_users() {
+        return;
+    }
+    let world = World::new();
+    world.ok(&[
+        "load",
+        "x",
+        &world.write("x", b"secret"),
+        "--create",
+        "--mode",
+        "640",
+    ]);
+    world.ok(&["create", "closed", "1", "--mode", "600"]);
+    let command = copy_for_others(&world);
+    let as_other = |arguments: &[&str]| as_other(&world, &command, arguments);
+    // A segment that may only be read can be saved and dumped.
+    as_other(&["save", "x", "-"]).success().stdout("secret");
+    as_other(&["dump", "x"])
+        .success()
+        .stdout(contains("|secret|"));
+    let advice = "run this as the segment's owner";
+    as_other(&["load", "x", "/etc/passwd"])
+        .code(3)
+        .stderr(one_line(advice));
+    // Members of the group may read it, but not change it.
+    for change in ["remove", "keep"] {
+        as_other(&[change, "x"])
+            .code(3)
+            .stderr(is_match("; run this as the segment's owner or as root\n$").unwrap());
+    }
+    as_other(&["dump", "closed"])
+        .code(3)
+        .stderr(one_line(advice));
+    as_other(&["doctor"])
+        .code(1)
+        .stdout(contains("you cannot read and write"));
+    assert_eq!(world.names().len(), 2);
+}
+
+#[test]
+fn prune_reports_orphans_of_other_users() {
+    if !can_switch_users() {
+        return;
+    }
+    let world = World::new();
+    // Group 0 shares the namespace.
+    world.ok(&["create", "roots", "1K"]);
+    let command = copy_for_others(&world);
+    let as_other = |arguments: &[&str]| as_other(&world, &command, arguments);
+    as_other(&["create", "others", "1K"]).success();
+    let changed = || world.json(&["stat", "roots", "--json"])["changed"].clone();
+    let before = changed();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let stays = "skipped 1 old orphan of other users, such as 'roots' of user 0; run";
+    as_other(&["prune", "--older-than", "0s", "--dry-run"])
+        .success()
+        .stdout(is_match(r"^would delete others \(id \d+, 1 KiB\)\n$").unwrap())
+        .stderr(one_line(stays));
+    as_other(&["prune", "--older-than", "0s"])
+        .success()
+        .stdout(is_match(r"^deleted others \(id \d+, 1 KiB\)\n$").unwrap())
+        .stderr(one_line(stays));
+    as_other(&["prune", "--older-than", "1h"])
+        .success()
+        .stderr("");
+    // Root may delete all of them, and a dry run changes nothing.
+    world
+        .ok(&["prune", "--older-than", "0s", "--dry-run"])
+        .stdout(contains("would delete roots"));
+    assert_eq!(changed(), before);
+    world.ok(&["prune", "--older-than", "0s"]);
+    assert!(world.names().is_empty());
+}

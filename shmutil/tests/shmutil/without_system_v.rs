@@ -1,0 +1,141 @@
+//! A system without System V shared memory: its system calls return ENOSYS, and
+//! its files in /proc do not exist.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use assert_cmd::Command as Run;
+use predicates::prelude::*;
+use predicates::str::starts_with;
+
+use crate::world::{SHMUTIL, World, one_line, skip};
+
+const REASON: &str = "System V shared memory is missing from this kernel";
+
+/// Makes the system calls of System V shared memory fail in a process to be
+/// started, with a seccomp(2) filter.
+fn block_system_calls(command: &mut Command) {
+    let calls = [
+        libc::SYS_shmget,
+        libc::SYS_shmat,
+        libc::SYS_shmctl,
+        libc::SYS_shmdt,
+    ];
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    // The number of the system call is the first field of seccomp_data.
+    let mut filter = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0)];
+    for call in calls {
+        filter.push(libc::sock_filter {
+            jf: 1,
+            ..statement(
+                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                u32::try_from(call).unwrap(),
+            )
+        });
+        let error = libc::SECCOMP_RET_ERRNO | u32::try_from(libc::ENOSYS).unwrap();
+        filter.push(statement(libc::BPF_RET | libc::BPF_K, error));
+    }
+    filter.push(statement(
+        libc::BPF_RET | libc::BPF_K,
+        libc::SECCOMP_RET_ALLOW,
+    ));
+    let install = move || {
+        let program = libc::sock_fprog {
+            len: u16::try_from(filter.len()).unwrap(),
+            filter: filter.as_ptr().cast_mut(),
+        };
+        // SAFETY: the arguments are numbers.
+        let forbidden = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        // SAFETY: the kernel copies the filter, which has the given length.
+        let installed =
+            unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
+        if forbidden == -1 || installed == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    };
+    // SAFETY: the closure only makes system calls.
+    unsafe { command.pre_exec(install) };
+}
+
+#[test]
+fn doctor_reports_that_system_v_is_missing_and_nothing_else() {
+    let world = World::new();
+    let mut command = world.command(&["doctor"]);
+    block_system_calls(&mut command);
+    Run::from_std(command)
+        .assert()
+        .code(1)
+        .stderr("")
+        .stdout(starts_with(format!("attention  System V: {REASON}")))
+        .stdout(predicate::function(|text: &str| text.lines().count() == 2));
+}
+
+#[test]
+fn other_commands_report_that_system_v_is_missing() {
+    let world = World::new();
+    let file = world.write("file", b"text");
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["stat", "x"],
+        &["create", "x", "1"],
+        &["save", "x", "-"],
+        &["load", "x", &file],
+        &["load", "x", &file, "--create"],
+        &["dump", "x"],
+        &["keep", "x"],
+        &["remove", "x"],
+        &["prune", "--older-than", "0s"],
+    ] {
+        let mut command = world.command(arguments);
+        block_system_calls(&mut command);
+        Run::from_std(command)
+            .assert()
+            .code(3)
+            .stdout("")
+            .stderr(one_line(&format!("Function not implemented; {REASON}")));
+    }
+}
+
+#[test]
+fn commands_that_use_no_segment_work_without_system_v() {
+    let world = World::new();
+    for arguments in [&["--help"][..], &["man"], &["completions", "bash"]] {
+        let mut command = world.command(arguments);
+        block_system_calls(&mut command);
+        Run::from_std(command).assert().success().stderr("");
+    }
+}
+
+#[test]
+fn doctor_works_without_the_files_in_proc() {
+    let world = World::new();
+    let script = format!(
+        "mount -t tmpfs none /proc/sysvipc && mount -t tmpfs none /proc/sys/kernel && \
+         exec {SHMUTIL} doctor"
+    );
+    let mut unshare = Command::new("unshare");
+    world.prepare(&mut unshare);
+    unshare.args(["--mount", "--ipc", "sh", "-c", &script]);
+    let output = unshare.output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    if error.contains("unshare:") || error.contains("mount:") {
+        skip("this takes root");
+        return;
+    }
+    assert_eq!(error, "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("attention  limits: unknown, because /proc/sysvipc or"),
+        "{text}"
+    );
+    assert!(text.contains("ok         registry: none yet"), "{text}");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+}
