@@ -197,16 +197,16 @@ accept-instructions: library
 	@CC="$(CC)" bench/instructions accept
 
 size: library
-	@CC="$(CC)" c_tests/size
+	@CC="$(CC)" c_tests/scripts/size
 
 check-install: library command
-	@CC="$(CC)" c_tests/install
+	@CC="$(CC)" c_tests/scripts/install
 
 check-abi: library
-	@CC="$(CC)" c_tests/abi
+	@CC="$(CC)" c_tests/scripts/abi
 
 abi-accept: need-cc
-	@CC="$(CC)" c_tests/abi accept
+	@CC="$(CC)" c_tests/scripts/abi accept
 
 # debian/rules decides what goes into the packages. dpkg-buildpackage would set
 # DEB_RULES_REQUIRES_ROOT, without which debhelper wants to be root.
@@ -224,7 +224,7 @@ deb: library command
 	@ls build/deb/*.deb
 
 check-deb: library command
-	@CC="$(CC)" c_tests/deb
+	@CC="$(CC)" c_tests/scripts/deb
 
 # $(call installed_files,ACTION) calls ACTION with the mode, the source and the
 # destination of each file; a link has its target as the source, and no mode.

@@ -30,8 +30,7 @@ static void own_world (void)
     else {
         char name[64];
 
-        snprintf (name, sizeof name, "/torture/%d-%llu", (int) getpid (),
-                  (unsigned long long) seed);
+        snprintf (name, sizeof name, "/torture/fork_threads/%d/%.9f", (int) getpid (), now ());
         setenv ("NOB_DATABASE", name, 1);
     }
 }

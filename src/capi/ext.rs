@@ -92,7 +92,7 @@ pub struct ShmxInfo {
     pub name: [c_char; 1001],
 }
 
-// What programs are compiled with: c_tests/ext_stat.c has the same numbers.
+// What programs are compiled with: c_tests/programs/ext_stat.c has the same numbers.
 const _: () = {
     assert!(offset_of!(ShmxInfo, bytes) == 8);
     assert!(offset_of!(ShmxInfo, created) == 16);

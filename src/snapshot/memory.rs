@@ -1,30 +1,29 @@
-//! What the kernel can tell of a segment's memory, and do to it, without
-//! touching pages that nobody has touched yet.
+//! Which pages of a segment are zero or untouched, found out without touching them.
 //!
-//! A segment's untouched pages take no memory. Reading one through a mapping,
-//! also by write(2), makes the kernel allocate it.
+//! A segment's untouched pages take no memory. Reading one through a mapping, also
+//! by write(2), makes the kernel allocate it.
 
 use std::ffi::{c_int, c_uchar};
 use std::fs::File;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use super::large::BLOCK;
+use super::block::BLOCK;
 
-/// The smallest page that Linux has.
+/// The smallest page size of Linux.
 const SMALLEST_PAGE: usize = 4096;
 
-/// Which pages of a block are in memory. The others were never touched, or are
-/// swapped out; that the kernel does not tell apart, so this decides how
-/// something is done, never whether.
+/// Whether pages of a block are in memory. The kernel does not distinguish pages
+/// that were never touched from those that are swapped out, so this only chooses
+/// how bytes are copied, never whether.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Residency {
     None,
     Some,
-    /// It can't be asked for: perhaps the program has unmapped the memory.
+    /// The kernel does not tell: the program may have unmapped the memory.
     Unknown,
 }
 
-/// How many pages of at most a block, which begins at a page, are in memory.
+/// The residency of at most a block, which begins at a page boundary.
 pub(super) fn residency(block: &[AtomicU8]) -> Residency {
     const IN_MEMORY: c_uchar = 1;
     let mut pages = [0; BLOCK / SMALLEST_PAGE];
@@ -32,7 +31,7 @@ pub(super) fn residency(block: &[AtomicU8]) -> Residency {
         return Residency::Unknown;
     }
     let address = block.as_ptr().cast_mut().cast();
-    // SAFETY: there is room for each page of a block.
+    // SAFETY: `pages` has room for each page of a block.
     if unsafe { libc::mincore(address, block.len(), pages.as_mut_ptr()) } != 0 {
         return Residency::Unknown;
     }
@@ -43,59 +42,58 @@ pub(super) fn residency(block: &[AtomicU8]) -> Residency {
     }
 }
 
-/// What pages are wanted for.
+/// What pages are needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum Use {
     Read,
     Write,
 }
 
-/// Maps all pages at once, which costs less than a fault for each. Says whether
-/// they are there; older kernels than 5.14 can't.
-pub(super) fn populate(part: &[AtomicU8], access: Access) -> bool {
+/// Faults in all pages at once, which costs less than a fault for each. Returns
+/// whether it worked; kernels before Linux 5.14 cannot do it.
+pub(super) fn populate(part: &[AtomicU8], purpose: Use) -> bool {
     const MADV_POPULATE_READ: c_int = 22;
     const MADV_POPULATE_WRITE: c_int = 23;
-    let advice = match access {
-        Access::Read => MADV_POPULATE_READ,
-        Access::Write => MADV_POPULATE_WRITE,
+    let advice = match purpose {
+        Use::Read => MADV_POPULATE_READ,
+        Use::Write => MADV_POPULATE_WRITE,
     };
     advise(part, advice)
 }
 
-/// Makes bytes zero by giving their pages back, if the system allows that.
+/// Zeroes bytes by returning their pages to the system, where it allows that.
 pub(super) fn discard(part: &[AtomicU8]) -> bool {
     advise(part, libc::MADV_REMOVE)
 }
 
 fn advise(part: &[AtomicU8], advice: c_int) -> bool {
-    // SAFETY: what is asked for changes no byte, or, with MADV_REMOVE, makes
-    // them zero, which may be done to atomics; without a mapping it is an
-    // error.
+    // SAFETY: the advice changes no byte or, with MADV_REMOVE, sets bytes to zero,
+    // which is allowed for atomics. Memory that is not mapped is an error.
     unsafe { libc::madvise(part.as_ptr().cast_mut().cast(), part.len(), advice) == 0 }
 }
 
-/// Whether all pages are mapped, whatever may be done with them.
+/// Whether all pages are mapped, with whatever protection.
 pub(super) fn is_mapped(bytes: &[AtomicU8]) -> bool {
     let address = bytes.as_ptr().cast_mut().cast();
-    // SAFETY: nothing is changed: Linux does nothing for MS_ASYNC, but says
-    // ENOMEM if there is a page that is not mapped.
+    // SAFETY: nothing changes: for MS_ASYNC Linux only reports ENOMEM where a page
+    // is not mapped.
     unsafe { libc::msync(address, bytes.len(), libc::MS_ASYNC) == 0 }
 }
 
-/// Whether all bytes of a block, which begins at a page, are zero at the moment.
-/// `false` if they can't be looked at: it is for the kernel to say why.
+/// Whether all bytes of a block, which begins at a page boundary, are zero now.
+/// False where they cannot be read: the copy that follows reports why.
 pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
-    // What a program may not read, has unmapped, or there is no memory for, is
-    // SIGSEGV or SIGBUS to who looks at it, but an error here. That a page is in
-    // memory says nothing of that: it is also where the mapping is PROT_NONE.
-    // The first page mostly tells.
-    let looks_zero = |part| populate(part, Access::Read) && are_zero(part);
+    // Populating first turns into an error what would be SIGSEGV or SIGBUS for a
+    // reader: memory that is unmapped, unreadable or exhausted. mincore(2) would not
+    // do: a page with PROT_NONE can be resident. Most blocks with data have some in
+    // the first page.
+    let looks_zero = |part| populate(part, Use::Read) && are_zero(part);
     let first = block.get(..SMALLEST_PAGE).unwrap_or(block);
     looks_zero(first) && looks_zero(block)
 }
 
 fn are_zero(bytes: &[AtomicU8]) -> bool {
-    // SAFETY: bytes may be looked at as words, and both are atomic.
+    // SAFETY: bytes may be read as words, and both are atomic.
     let (head, words, tail) = unsafe { bytes.align_to::<AtomicU64>() };
     let zero = |byte: &AtomicU8| byte.load(Ordering::Relaxed) == 0;
     words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
@@ -103,8 +101,8 @@ fn are_zero(bytes: &[AtomicU8]) -> bool {
         && tail.iter().all(zero)
 }
 
-/// The kernel's own file behind a mapping, in which lseek(2) tells exactly which
-/// pages were never touched. Only privileged processes get it.
+/// The kernel's file behind a mapping, whose holes are the pages that were never
+/// touched. Only privileged processes may open it.
 pub(super) fn backing_file(mapping: &[AtomicU8]) -> Option<File> {
     // SAFETY: sysconf takes a number only.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;

@@ -1,4 +1,4 @@
-//! Work on memory in two threads.
+//! Runs work in two threads, if there are two processors.
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
@@ -6,16 +6,16 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What a thread does at a time, in bytes.
+/// The size of the pieces that the threads take in turn, in bytes.
 pub(super) const PIECE: usize = 1 << 20;
 
-/// What the work needs in bytes, and a little more. The C library puts a
-/// program's thread-local variables there too.
+/// The second thread's stack in bytes: more than the work needs, because the C
+/// library puts the program's thread-local variables there too.
 const STACK: usize = 256 << 10;
 
 type Work<'a> = &'a (dyn Fn() + Sync);
 
-/// Does the work for each piece of a length, in no order.
+/// Calls `work` for each piece of `0..length`, in no particular order.
 pub(super) fn for_each_piece(length: usize, work: impl Fn(Range<usize>) + Sync) {
     let next = AtomicUsize::new(0);
     run(&|| {
@@ -29,11 +29,11 @@ pub(super) fn for_each_piece(length: usize, work: impl Fn(Range<usize>) + Sync) 
     });
 }
 
-/// Runs the work in this thread and, if there is a processor for it and the
-/// system has a thread, in another one at the same time. Returns when both have
-/// ended.
+/// Runs the work in this thread and, where the system has a second processor and
+/// can create a thread, in another one at the same time. Returns when both have
+/// finished.
 ///
-/// Not by `std::thread`, which ends the program if there is no memory.
+/// `std::thread` would abort the program where memory is short.
 fn run(work: Work<'_>) {
     if processors() < 2 {
         work();
@@ -42,10 +42,10 @@ fn run(work: Work<'_>) {
     let helper = start(&work);
     work();
     if let Some(helper) = helper {
-        // SAFETY: the thread was started, and nobody else waits for it.
+        // SAFETY: the thread was started, and nobody else joins it.
         let join = || unsafe { libc::pthread_join(helper, ptr::null_mut()) };
-        // The kernel should say neither, since no time was given. But as long as
-        // the thread is there, it works with what this one has on its stack.
+        // Neither should happen without a time limit. But returning while the
+        // thread runs would free the stack memory that it works with.
         while [libc::ETIMEDOUT, libc::EOVERFLOW].contains(&join()) {}
     }
 }
@@ -54,23 +54,23 @@ fn run(work: Work<'_>) {
 fn processors() -> libc::c_int {
     let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
     let size = size_of::<libc::cpu_set_t>();
-    // SAFETY: there is room for a set of that size.
+    // SAFETY: `set` has that size.
     if unsafe { libc::sched_getaffinity(0, size, set.as_mut_ptr()) } != 0 {
-        // There are more than the set has room for.
+        // More than fit into the set.
         return libc::c_int::MAX;
     }
-    // SAFETY: a set is numbers, which may be all zero, and it was filled in.
+    // SAFETY: a set consists of numbers, and the kernel has filled it in.
     let set = unsafe { set.assume_init() };
-    // SAFETY: it only counts bits.
+    // SAFETY: CPU_COUNT only counts bits.
     unsafe { libc::CPU_COUNT(&set) }
 }
 
-/// Starts a thread, if there can be one. The caller waits for its end before the
-/// work is gone.
+/// Starts a thread, where the system can create one. The caller joins it before
+/// `work` goes out of scope.
 fn start(work: &Work<'_>) -> Option<libc::pthread_t> {
     extern "C" fn run(work: *mut c_void) -> *mut c_void {
-        // SAFETY: it was made from such a reference, which lives until this
-        // thread has ended.
+        // SAFETY: the pointer comes from such a reference, which lives until this
+        // thread has finished.
         let work = unsafe { *work.cast::<Work<'_>>() };
         work();
         ptr::null_mut()
@@ -82,22 +82,22 @@ fn start(work: &Work<'_>) -> Option<libc::pthread_t> {
     }
     let mut all = MaybeUninit::uninit();
     let mut before = MaybeUninit::uninit();
-    // All signals stay with the program's own threads: a new one gets the mask.
+    // The thread inherits the mask, so that signals go to the program's own threads.
     // SAFETY: there is room for a set.
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: one set is filled, and there is room for the other.
+    // SAFETY: one set is initialised, and there is room for the other.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
     // SAFETY: the attributes are initialised.
     unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK) };
     let mut thread = MaybeUninit::uninit();
     let argument = ptr::from_ref(work).cast_mut().cast();
-    // SAFETY: the work lives until the thread has ended.
+    // SAFETY: `work` lives until the thread has finished.
     let result =
         unsafe { libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, argument) };
-    // SAFETY: this is the mask that was told.
+    // SAFETY: pthread_sigmask returned this mask.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
     // SAFETY: the attributes are initialised, and not used again.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
-    // SAFETY: a thread that was created has an identifier.
+    // SAFETY: the thread was created, so its identifier is set.
     (result == 0).then(|| unsafe { thread.assume_init() })
 }

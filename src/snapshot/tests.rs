@@ -1,37 +1,60 @@
 //! What large saves and loads do to every byte, and to pages nobody touched.
 
 use super::*;
-use crate::sysv::{self, Mapping, Placement};
-use large::{Allocation, BLOCK, LARGE};
+use block::BLOCK;
+use large::{Allocation, LARGE};
 use memory::Residency;
 use pair::PIECE;
 use proptest::prelude::*;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// A zeroed segment that is gone when the test is over, however it ends.
-fn segment(size: usize) -> Mapping {
-    let id = sysv::create_private(size);
-    let mapping = Mapping::attach(id, Placement::Anywhere, sysv::Access::ReadWrite, size).unwrap();
-    sysv::remove(id).unwrap();
-    mapping
+/// Zeroed pages that are shared, like those of a segment.
+struct Pages {
+    start: NonNull<AtomicU8>,
+    size: usize,
+}
+
+impl Pages {
+    fn new(size: usize) -> Self {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let kind = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        // SAFETY: a new mapping, at an address that the kernel chooses.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), size, access, kind, -1, 0) };
+        assert_ne!(start, libc::MAP_FAILED);
+        let start = NonNull::new(start.cast()).unwrap();
+        Self { start, size }
+    }
+
+    fn bytes(&self) -> &[AtomicU8] {
+        // SAFETY: the pages are mapped until `drop`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.size) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: nothing borrows the pages any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
+    }
 }
 
 fn file() -> File {
     tempfile::tempfile().unwrap()
 }
 
-fn set(mapping: &Mapping, start: usize, bytes: &[u8]) {
-    for (to, from) in mapping.bytes()[start..].iter().zip(bytes) {
+fn set(pages: &Pages, start: usize, bytes: &[u8]) {
+    for (to, from) in pages.bytes()[start..].iter().zip(bytes) {
         to.store(*from, Ordering::Relaxed);
     }
 }
 
-fn bytes_of(mapping: &Mapping) -> Vec<u8> {
-    let bytes = mapping.bytes().iter();
+fn bytes_of(pages: &Pages) -> Vec<u8> {
+    let bytes = pages.bytes().iter();
     bytes.map(|byte| byte.load(Ordering::Relaxed)).collect()
 }
 
@@ -49,16 +72,16 @@ fn assert_same(found: &[u8], wanted: &[u8]) {
 }
 
 /// How many blocks have pages in memory.
-fn touched(mapping: &Mapping) -> usize {
-    let blocks = mapping.bytes().chunks(BLOCK);
+fn touched(pages: &Pages) -> usize {
+    let blocks = pages.bytes().chunks(BLOCK);
     blocks
         .filter(|block| memory::residency(block) != Residency::None)
         .count()
 }
 
-fn save_and_read(mapping: &Mapping, allocation: Allocation) -> Vec<u8> {
+fn save_and_read(pages: &Pages, allocation: Allocation) -> Vec<u8> {
     let file = file();
-    large::write(&file, mapping.bytes(), allocation).unwrap();
+    large::write(&file, pages.bytes(), allocation).unwrap();
     content_of(&file)
 }
 
@@ -137,21 +160,21 @@ proptest! {
 
     #[test]
     fn a_save_has_every_byte(size in size(), kinds in kinds(), before: bool, dirty: bool) {
-        let mapping = segment(size);
+        let pages = Pages::new(size);
         let content = content(size, &kinds);
         if dirty {
-            set(&mapping, 0, &vec![7; size]);
-            set(&mapping, 0, &content);
+            set(&pages, 0, &vec![7; size]);
+            set(&pages, 0, &content);
         } else {
             for (number, block) in content.chunks(BLOCK).enumerate() {
                 if block.iter().any(|byte| *byte != 0) {
-                    set(&mapping, number * BLOCK, block);
+                    set(&pages, number * BLOCK, block);
                 }
             }
         }
         let allocation = if before { Allocation::Before } else { Allocation::Delayed };
-        assert_same(&save_and_read(&mapping, allocation), &content);
-        assert_same(&bytes_of(&mapping), &content);
+        assert_same(&save_and_read(&pages, allocation), &content);
+        assert_same(&bytes_of(&pages), &content);
     }
 
     #[test]
@@ -170,16 +193,16 @@ proptest! {
             file.write_all_at(&content, 0).unwrap();
             file
         };
-        let mapping = segment(room);
+        let pages = Pages::new(room);
         let mut wanted = vec![0; room];
         if dirty {
             wanted.fill(9);
-            set(&mapping, 0, &wanted);
+            set(&pages, 0, &wanted);
         }
         let end = size.min(room);
         wanted[..end].copy_from_slice(&content[..end]);
-        prop_assert_eq!(large::read(&file, size, mapping.bytes()).unwrap(), end);
-        assert_same(&bytes_of(&mapping), &wanted);
+        prop_assert_eq!(large::read(&file, size, pages.bytes()).unwrap(), end);
+        assert_same(&bytes_of(&pages), &wanted);
     }
 
     #[test]
@@ -199,20 +222,20 @@ proptest! {
         };
         let end = size.saturating_sub(shrunk_by);
         file.set_len(end.try_into().unwrap()).unwrap();
-        let mapping = segment(size);
-        set(&mapping, 0, &vec![9; size]);
-        prop_assert_eq!(large::read(&file, size, mapping.bytes()).unwrap(), end);
+        let pages = Pages::new(size);
+        set(&pages, 0, &vec![9; size]);
+        prop_assert_eq!(large::read(&file, size, pages.bytes()).unwrap(), end);
         content[end..].fill(9);
-        assert_same(&bytes_of(&mapping), &content);
+        assert_same(&bytes_of(&pages), &content);
     }
 }
 
 #[test]
 fn a_file_that_is_empty_by_now_has_no_zeros_either() {
-    let mapping = segment(4 * LARGE);
+    let pages = Pages::new(4 * LARGE);
     let file = file();
     assert_eq!(
-        large::read(&file, 4 * LARGE, mapping.bytes()).unwrap(),
+        large::read(&file, 4 * LARGE, pages.bytes()).unwrap(),
         0,
         "untouched pages are not read into"
     );
@@ -222,10 +245,10 @@ fn a_file_that_is_empty_by_now_has_no_zeros_either() {
 fn a_file_that_grows_is_read_as_far_as_it_was_looked_at() {
     let content = dense(LARGE + 4 * BLOCK);
     let file = sparse_file(&content);
-    let mapping = segment(LARGE + 4 * BLOCK);
-    let count = large::read(&file, LARGE + 5, mapping.bytes()).unwrap();
+    let pages = Pages::new(LARGE + 4 * BLOCK);
+    let count = large::read(&file, LARGE + 5, pages.bytes()).unwrap();
     assert_eq!(count, LARGE + 5);
-    let bytes = bytes_of(&mapping);
+    let bytes = bytes_of(&pages);
     assert_same(&bytes[..count], &content[..count]);
     assert!(bytes[count..].iter().all(|byte| *byte == 0));
 }
@@ -237,8 +260,8 @@ fn read_while(
     file: &File,
     content: &[u8],
     look: impl Fn(usize),
-) -> Mapping {
-    let mapping = segment(content.len());
+) -> Pages {
+    let pages = Pages::new(content.len());
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -247,11 +270,11 @@ fn read_while(
             }
         });
         for _ in 0..100 {
-            look(large::read(file, content.len(), mapping.bytes()).unwrap());
+            look(large::read(file, content.len(), pages.bytes()).unwrap());
         }
         over.store(true, Ordering::Relaxed);
     });
-    mapping
+    pages
 }
 
 #[test]
@@ -264,10 +287,10 @@ fn a_file_that_is_cut_and_filled_meanwhile_is_no_crash() {
         }
         file.write_all_at(&content[..LARGE], 0).unwrap();
     };
-    let mapping = read_while(change, &file, &content, |count| {
+    let pages = read_while(change, &file, &content, |count| {
         assert!(count <= content.len());
     });
-    for (at, byte) in bytes_of(&mapping).into_iter().enumerate() {
+    for (at, byte) in bytes_of(&pages).into_iter().enumerate() {
         assert!(byte == 0 || byte == content[at], "byte {at} is {byte}");
     }
 }
@@ -277,26 +300,26 @@ fn a_file_that_is_cut_meanwhile_ends_there() {
     let content = dense(4 * LARGE);
     for round in 0..60 {
         let file = sparse_file(&content);
-        let mapping = segment(content.len());
+        let pages = Pages::new(content.len());
         let count = thread::scope(|scope| {
             scope.spawn(|| {
                 thread::sleep(Duration::from_micros(round * 50));
                 file.set_len(LARGE as u64).unwrap();
             });
-            large::read(&file, content.len(), mapping.bytes()).unwrap()
+            large::read(&file, content.len(), pages.bytes()).unwrap()
         });
         assert!(count >= LARGE);
-        assert_same(&bytes_of(&mapping)[..count], &content[..count]);
+        assert_same(&bytes_of(&pages)[..count], &content[..count]);
     }
 }
 
 #[test]
 fn zeros_take_no_place_in_the_file() {
-    let mapping = segment(8 * LARGE);
-    set(&mapping, 0, &vec![0; 8 * LARGE]);
-    set(&mapping, 3 * LARGE, &[1]);
+    let pages = Pages::new(8 * LARGE);
+    set(&pages, 0, &vec![0; 8 * LARGE]);
+    set(&pages, 3 * LARGE, &[1]);
     let file = file();
-    large::write(&file, mapping.bytes(), Allocation::Before).unwrap();
+    large::write(&file, pages.bytes(), Allocation::Before).unwrap();
     let metadata = file.metadata().unwrap();
     assert_eq!(metadata.len(), 8 * LARGE as u64);
     let most = 2 * BLOCK as u64;
@@ -305,16 +328,16 @@ fn zeros_take_no_place_in_the_file() {
 
 #[test]
 fn a_save_leaves_untouched_what_it_can_know_to_be() {
-    let mapping = segment(8 * LARGE);
-    set(&mapping, 5 * BLOCK, &[1]);
-    let before = touched(&mapping);
+    let pages = Pages::new(8 * LARGE);
+    set(&pages, 5 * BLOCK, &[1]);
+    let before = touched(&pages);
     let mut files = fs::read_dir("/proc/self/map_files").unwrap();
     if File::open(files.next().unwrap().unwrap().path()).is_err() {
         // Only privileged processes are told.
         return;
     }
-    let saved = save_and_read(&mapping, Allocation::Before);
-    assert_eq!(touched(&mapping), before);
+    let saved = save_and_read(&pages, Allocation::Before);
+    assert_eq!(touched(&pages), before);
     assert_eq!(saved.iter().position(|byte| *byte != 0), Some(5 * BLOCK));
 }
 
@@ -322,12 +345,12 @@ fn a_save_leaves_untouched_what_it_can_know_to_be() {
 fn a_load_of_holes_leaves_untouched_what_is() {
     let mut content = vec![0; 8 * LARGE];
     content[LARGE + 5] = 1;
-    let mapping = segment(content.len());
-    set(&mapping, 100 * BLOCK, &[9]);
-    let count = large::read(&sparse_file(&content), content.len(), mapping.bytes()).unwrap();
+    let pages = Pages::new(content.len());
+    set(&pages, 100 * BLOCK, &[9]);
+    let count = large::read(&sparse_file(&content), content.len(), pages.bytes()).unwrap();
     assert_eq!(count, content.len());
-    assert_eq!(touched(&mapping), 2);
-    assert_same(&bytes_of(&mapping), &content);
+    assert_eq!(touched(&pages), 2);
+    assert_same(&bytes_of(&pages), &content);
 }
 
 #[test]
@@ -335,11 +358,11 @@ fn saves_and_loads_are_large_from_the_border_on() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("saved");
     for size in [LARGE - 1, LARGE, LARGE + 1] {
-        let mapping = segment(size);
-        save(mapping.bytes(), &path).unwrap();
+        let pages = Pages::new(size);
+        save(pages.bytes(), &path).unwrap();
         let blocks = fs::metadata(&path).unwrap().blocks();
         assert_eq!(blocks == 0, size >= LARGE, "{size} bytes");
-        let loaded = load(mapping.bytes(), &path).unwrap();
+        let loaded = load(pages.bytes(), &path).unwrap();
         let size = u64::try_from(size).unwrap();
         assert_eq!(
             (loaded.bytes, loaded.file, loaded.segment),
@@ -348,8 +371,8 @@ fn saves_and_loads_are_large_from_the_border_on() {
     }
 }
 
-fn protect(mapping: &Mapping, start: usize, length: usize, access: libc::c_int) {
-    let address = mapping.bytes()[start..].as_ptr().cast_mut().cast();
+fn protect(pages: &Pages, start: usize, length: usize, access: libc::c_int) {
+    let address = pages.bytes()[start..].as_ptr().cast_mut().cast();
     // SAFETY: the pages are this test's own, and it looks at none of them
     // while it may not.
     assert_eq!(unsafe { libc::mprotect(address, length, access) }, 0);
@@ -358,22 +381,22 @@ fn protect(mapping: &Mapping, start: usize, length: usize, access: libc::c_int) 
 #[test]
 fn a_load_into_memory_with_a_gap_changes_nothing() {
     let size = 2 * LARGE;
-    let mapping = segment(size);
+    let pages = Pages::new(size);
     let file = sparse_file(&dense(size));
-    let end = mapping.bytes()[size - BLOCK..].as_ptr().cast_mut().cast();
+    let end = pages.bytes()[size - BLOCK..].as_ptr().cast_mut().cast();
     // SAFETY: the pages are this test's own, and nobody looks at them again.
     assert_eq!(unsafe { libc::munmap(end, BLOCK) }, 0);
-    let loaded = large::read(&file, size, mapping.bytes());
+    let loaded = large::read(&file, size, pages.bytes());
     assert_eq!(loaded.unwrap_err(), Errno(libc::EFAULT));
-    let rest = &mapping.bytes()[..size - BLOCK];
+    let rest = &pages.bytes()[..size - BLOCK];
     assert!(rest.iter().all(|byte| byte.load(Ordering::Relaxed) == 0));
 }
 
 #[test]
 fn memory_that_may_not_be_used_is_an_error() {
     let size = 4 * LARGE;
-    let mapping = segment(size);
-    set(&mapping, 0, &vec![5; size]);
+    let pages = Pages::new(size);
+    set(&pages, 0, &vec![5; size]);
     let fault = Errno(libc::EFAULT);
     let all = libc::PROT_READ | libc::PROT_WRITE;
     let whole_file = file();
@@ -381,21 +404,21 @@ fn memory_that_may_not_be_used_is_an_error() {
     let zeros = file();
     zeros.set_len(size.try_into().unwrap()).unwrap();
     for (start, length) in [(0, size), (0, BLOCK), (LARGE, BLOCK), (LARGE + 4096, 4096)] {
-        protect(&mapping, start, length, libc::PROT_NONE);
-        let saved = large::write(&file(), mapping.bytes(), Allocation::Before);
+        protect(&pages, start, length, libc::PROT_NONE);
+        let saved = large::write(&file(), pages.bytes(), Allocation::Before);
         assert_eq!(saved.unwrap_err(), fault, "nothing may be read at {start}");
-        let loaded = large::read(&whole_file, size, mapping.bytes());
+        let loaded = large::read(&whole_file, size, pages.bytes());
         assert_eq!(
             loaded.unwrap_err(),
             fault,
             "nothing may be written at {start}"
         );
-        protect(&mapping, start, length, libc::PROT_READ);
+        protect(&pages, start, length, libc::PROT_READ);
         for file in [&whole_file, &zeros] {
-            let loaded = large::read(file, size, mapping.bytes());
+            let loaded = large::read(file, size, pages.bytes());
             assert_eq!(loaded.unwrap_err(), fault, "only reading at {start}");
         }
-        protect(&mapping, start, length, all);
+        protect(&pages, start, length, all);
     }
 }
 
@@ -404,7 +427,7 @@ fn memory_that_may_not_be_used_is_an_error() {
 fn where_a_file_does_not_tell_all_of_it_is_data() {
     let device = File::open("/dev/null").unwrap();
     for range in [0..LARGE, BLOCK..LARGE] {
-        assert_eq!(copy::data_in(&device, &range), range);
+        assert_eq!(runs::data_in(&device, &range), range);
     }
 }
 
@@ -435,10 +458,10 @@ fn of_a_file_that_was_read_in_part_there_is_the_rest() {
     file.read_exact(&mut [0; 30]).unwrap();
     let path = format!("/dev/fd/{}", file.as_raw_fd());
     for (size, bytes) in [(70, 70), (20, 20)] {
-        let mapping = segment(size);
-        let loaded = load(mapping.bytes(), path.as_ref()).unwrap();
+        let pages = Pages::new(size);
+        let loaded = load(pages.bytes(), path.as_ref()).unwrap();
         assert_eq!((loaded.bytes, loaded.file), (bytes, 70), "{size} bytes");
-        assert_eq!(bytes_of(&mapping), dense(100)[30..30 + size]);
+        assert_eq!(bytes_of(&pages), dense(100)[30..30 + size]);
         std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(30)).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 /*
  * A program that is linked with shm_util and with libgpl: says whose functions it got, and
- * whose another package of libgpl got. See c_tests/beside.
+ * whose another package of libgpl got. See c_tests/scripts/beside.
  */
 
 #include <stdio.h>

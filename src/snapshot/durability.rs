@@ -1,0 +1,51 @@
+//! Whether a save waits until its bytes are on the disk.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::path::Path;
+
+use super::file;
+use crate::error::Errno;
+use crate::process;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// The bytes survive a power cut.
+    Disk,
+    /// The bytes survive the process (`SHM_UTIL_SYNC=0`).
+    Memory,
+}
+
+impl Durability {
+    /// The one that the environment selects.
+    pub(super) fn selected() -> Self {
+        match process::variable(c"SHM_UTIL_SYNC") {
+            Ok(Some(value)) if value == b"0" => Self::Memory,
+            _ => Self::Disk,
+        }
+    }
+
+    /// Waits for a file's bytes. Pipes and terminals have no disk.
+    pub(super) fn wait_for(self, file: &File) -> Result<(), Errno> {
+        if self == Self::Memory {
+            return Ok(());
+        }
+        match file.sync_data().map_err(Errno::from) {
+            Err(Errno(libc::EINVAL | libc::ENOTSUP)) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Waits for a file's entry in its directory.
+    pub(super) fn wait_for_entry(self, directory: &Path, file: &File) -> Result<(), Errno> {
+        if self == Self::Memory {
+            return Ok(());
+        }
+        match File::open(directory) {
+            Ok(directory) => self.wait_for(&directory),
+            // The process may write to the directory but not read it.
+            Err(_) => file::sync_file_system(file),
+        }
+    }
+}
