@@ -37,8 +37,8 @@ mod headers {
         Ok(())
     }
 
-    /// cbindgen translates the declarations. What surrounds them is written by
-    /// hand: C89 allows neither `//` nor what cbindgen would add.
+    /// cbindgen translates the declarations. The frame around them is written by
+    /// hand: C89 has no `//` comments, and cbindgen would add others.
     fn write_one(root: &Path, name: &str, source: &str) -> Result<(), Box<dyn Error>> {
         let frame = |part| fs::read_to_string(root.join(format!("abi/{name}.{part}")));
         let config = cbindgen::Config {
@@ -55,11 +55,39 @@ mod headers {
             trailer: Some(frame("tail")?),
             ..cbindgen::Config::default()
         };
+        let mut header = Vec::new();
         cbindgen::Builder::new()
             .with_config(config)
             .with_src(root.join("src").join(source))
             .generate()?
-            .write_to_file(root.join("include").join(name));
+            .write(&mut header);
+        let header = without_rustdoc(&String::from_utf8(header)?).replace("\n\n\n", "\n\n");
+        let path = root.join("include").join(name);
+        if fs::read_to_string(&path).ok().as_ref() != Some(&header) {
+            fs::write(path, header)?;
+        }
         Ok(())
+    }
+
+    /// Removes the rustdoc markup from comments: backticks, and the sections
+    /// `# Safety`, which are for Rust programs and end their comments.
+    fn without_rustdoc(header: &str) -> String {
+        let mut plain = String::new();
+        let mut in_section = false;
+        for line in header.lines() {
+            if line.trim_start() == "*/" {
+                in_section = false;
+            }
+            if line == " * # Safety" {
+                in_section = true;
+                // The empty line in front of the section.
+                plain.truncate(plain.trim_end_matches(" *\n").len());
+            }
+            if !in_section {
+                plain.push_str(&line.replace('`', ""));
+                plain.push('\n');
+            }
+        }
+        plain
     }
 }

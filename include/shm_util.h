@@ -1,23 +1,27 @@
 /*
- * shm_util.h - named shared memory segments, as in libgpl's shm_util.
+ * shm_util.h - named shared memory segments, compatible with libgpl's shm_util
  *
- * Generated from src/capi/base.rs: changes made here are lost.
+ * Generated from src/capi/base.rs; do not edit.
  *
- * Link with -lshm_util. A C89 compiler is enough; so is C++98.
+ * Link with -lshm_util. The header is valid C89 and C++98.
  *
- * In the environment, NOB_DATABASE selects the name space (without it each user
- * has one), APERROR_PRINT, if it is a number other than 0, has errors explained on
- * stderr, and SHM_UTIL_SYNC=0 lets saves return before the data are on the disk.
- * A segment has mode 0660. It keeps its data and name when processes die; see
- * shm_util(3) for what happens then, and for threads, fork and signals.
+ * Environment variables:
+ *
+ *   NOB_DATABASE   selects the namespace; by default, each user has one
+ *   APERROR_PRINT  if it is a number other than 0, each error is explained in
+ *                  one line on stderr
+ *   SHM_UTIL_SYNC  if it is 0, shmSave does not wait for the disk
+ *
+ * A segment keeps its bytes and its name when processes die. shm_util(3)
+ * describes that, and the rules for threads, fork(2) and signals.
  */
 #ifndef SHM_UTIL_H
 #define SHM_UTIL_H
 
 /*
- * libgpl's header includes pragmatics.h, and programs rely on what comes with
- * it. Where the compiler can't tell whether there is a pragmatics.h, define
- * SHM_UTIL_HAVE_PRAGMATICS to have it included.
+ * libgpl's header includes pragmatics.h, and programs rely on the headers that
+ * it includes in turn. Define SHM_UTIL_HAVE_PRAGMATICS to include it where the
+ * compiler lacks __has_include.
  */
 #if !defined(SHM_UTIL_HAVE_PRAGMATICS) && defined(__has_include)
 #if __has_include("pragmatics.h")
@@ -41,54 +45,58 @@
 extern "C" {
 #endif
 
-
 /**
- * A handle for a mapped segment. It is a checked number, not an address: a
- * handle that is stale, destroyed twice or made up is EINVAL, never a crash.
+ * A handle for an attached segment. It is a checked number, not an address:
+ * stale, already destroyed or invalid handles return EINVAL.
  */
 typedef struct _SharedMemory *SharedMemory;
 
 /**
- * Not 0: shmCreate, shmDestroy, shmLoad and shmSave each print one line to
- * stdout. The program may set it at any time.
+ * If not 0, shmCreate, shmDestroy, shmLoad and shmSave each print one line to
+ * stdout. It starts as 0; the program may change it at any time.
  */
 extern int shm_util_debug;
 
 /**
- * Makes a named shared memory segment, or maps the one that has the name.
+ * Creates a named shared memory segment, or attaches the existing one.
  *
- * `name` is any string of up to 1000 bytes. `size` is in bytes: with
- * `size` > 0 a segment of exactly this size, all zero, is made if there is
- * none; one that exists must have at least as many. With `size` <= 0 only a
- * segment that exists is mapped. If `address` and `*address` are not NULL,
- * the segment is mapped at `*address`, rounded down to a multiple of SHMLBA,
- * else where the system likes.
+ * name is a string of up to 1000 bytes. size is in bytes. With size >
+ * 0, if no segment has the name, a new one of exactly this size is created:
+ * all bytes are 0, and the mode is 0660 regardless of the umask. An existing
+ * segment must have at least size bytes. With size <= 0, only an existing
+ * segment is attached.
  *
- * Returns 0; then `*memory` is the handle, and `*address`, if `address` is
- * not NULL, is where the segment is. Otherwise returns, and leaves in errno:
+ * If neither address nor *address is NULL, the segment is attached at
+ * *address, rounded down to a multiple of SHMLBA. Otherwise the system
+ * chooses the address.
  *
- * - EINVAL: `name` or `memory` is NULL; the segment exists with fewer bytes;
- *   a new one would have more than the limit SHMMAX; there is something at
- *   `*address`, or no program can have it.
- * - ENOENT: `size` <= 0, and there is no such segment.
- * - ENAMETOOLONG: the name has more than 1000 bytes.
- * - ENOSPC, ENOMEM, ENFILE: there is no room, see shmget(2) and shmat(2).
- * - EAGAIN: memory is locked (mlockall), and RLIMIT_MEMLOCK allows no more;
- *   or others make and delete the segment all the time.
- * - EACCES: the name space, or the segment, is another user's.
- * - ETIMEDOUT: a stopped process has kept the names locked for 10 s. A
- *   segment that was just made then stays, as if the process had died.
- * - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE can't be translated.
- * - EUCLEAN, ENOTSUP: the registry of names was overwritten, or is that of
- *   another version of this library.
- * - EDEADLK: called by a signal handler that interrupted another call.
+ * On success, returns 0. *memory is then the handle and, if address is
+ * not NULL, *address is the segment's address. On error, returns one of
+ * these values, which is also in errno. *memory is then NULL, and nothing
+ * else has changed.
  *
- * After an error `*memory` is NULL, and all else is as it was.
- *
- * # Safety
- *
- * `name` is NULL or a string; `address` is NULL or points to a pointer;
- * `memory` is NULL or points to a SharedMemory.
+ * - EINVAL: name or memory is NULL; or the existing segment has fewer
+ *   than size bytes; or size is above the limit SHMMAX; or something is
+ *   mapped at *address already, or the system does not allow this address.
+ * - ENOENT: size <= 0, and no segment has this name.
+ * - ENAMETOOLONG: name has more than 1000 bytes.
+ * - ENOSPC: the limit SHMMNI or SHMALL is reached, or the registry of names
+ *   is full.
+ * - ENOMEM: there is too little memory or address space.
+ * - ENFILE: the system's limit on open files is reached. Segments and
+ *   attachments count.
+ * - EAGAIN: the process locks its memory (mlockall(2)), and the segment would
+ *   exceed RLIMIT_MEMLOCK; or other processes kept creating and deleting the
+ *   segment.
+ * - EACCES: the namespace or the segment belongs to another user.
+ * - ETIMEDOUT: a stopped process held the registry's lock for 10 seconds. If
+ *   this call has created a segment, it remains, as if the process had died.
+ * - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE cannot be translated: a
+ *   variable's value refers to itself; or the result has PATH_MAX bytes or
+ *   more; or it is relative, and the current directory was removed.
+ * - EUCLEAN: the registry was overwritten.
+ * - ENOTSUP: the registry belongs to another version of this library.
+ * - EDEADLK: the caller is a signal handler that interrupted another call.
  */
 int shmCreate(const char *name,
               long size,
@@ -96,81 +104,86 @@ int shmCreate(const char *name,
               SharedMemory *memory);
 
 /**
- * Takes a mapping away. When no process is attached to the segment any more,
- * the segment and its name are deleted; a process that is keeps it whole.
+ * Detaches a segment. If no process has it attached any more, the segment and
+ * its name are deleted. A process that still has it attached keeps it intact.
  *
- * Returns 0, also for NULL. Otherwise returns, and leaves in errno:
+ * Returns 0 on success, also if memory is NULL. On error, returns one of
+ * these values, which is also in errno. Except after EDEADLK, the segment is
+ * detached and the handle is no longer valid, but the segment and its name
+ * may remain, as if the process had died.
  *
- * - EINVAL: `memory` is no handle, or the mapping was gone already (shmdt).
- * - EDEADLK: called by a signal handler that interrupted another call; the
- *   handle is still good.
- * - EPERM: this was the last process, but the segment is another user's.
- * - EACCES: the user id was changed, and may not look at the segment (before
- *   Linux 4.17).
- * - ETIMEDOUT, EUCLEAN, ENOTSUP: see shmCreate.
- *
- * The handle and the mapping are gone all the same, except after EDEADLK; but
- * the segment and its name may stay, as if the process had died.
+ * - EINVAL: memory is not a valid handle, or the program has detached the
+ *   segment itself with shmdt(2).
+ * - EDEADLK: the caller is a signal handler that interrupted another call.
+ *   The handle remains valid.
+ * - EPERM: no other process has the segment attached, but it belongs to
+ *   another user, and was not deleted.
+ * - EACCES: the process has changed its user ID, and may no longer inspect
+ *   the segment (before Linux 4.17).
+ * - ETIMEDOUT, EUCLEAN, ENOTSUP: as for shmCreate.
  */
 int shmDestroy(SharedMemory memory);
 
 /**
- * Returns where a segment is mapped; NULL, and EINVAL in errno, if `memory`
- * is no handle.
+ * Returns the address of an attached segment. If memory is not a valid
+ * handle, returns NULL and sets errno to EINVAL.
  */
 void *shmAddress(SharedMemory memory);
 
 /**
- * Returns a segment's System V identifier, as `ipcs -m` shows it, good for
- * shmctl(2); -1, and EINVAL in errno, if `memory` is no handle.
+ * Returns the System V identifier of a segment, which ipcs -m shows and
+ * shmctl(2) takes. If memory is not a valid handle, returns -1 and sets
+ * errno to EINVAL.
  */
 int shmId(SharedMemory memory);
 
 /**
- * Returns a segment's size in bytes; -1, and EINVAL in errno, if `memory` is
- * no handle.
+ * Returns the size of a segment in bytes. If memory is not a valid handle,
+ * returns -1 and sets errno to EINVAL.
  */
 long shmSizeOf(SharedMemory memory);
 
 /**
- * Reads a file into a segment: as many bytes as both have. Different sizes
- * are reported as an error is, but are none.
+ * Reads a file into a segment: as many bytes as both hold. The segment's
+ * other bytes are unchanged. Different sizes are reported like an error,
+ * although the call succeeds.
  *
- * In the file name `~`, `$NAME` and `${NAME}` are translated.
+ * In fileName, ~, $NAME and ${NAME} are replaced by the values of
+ * environment variables.
  *
- * Returns 0. Otherwise returns, and leaves in errno:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno. If the file cannot be opened, is a directory or is empty, the
+ * segment is unchanged.
  *
- * - EINVAL: `memory` is no handle, `fileName` is NULL, or the file is empty.
- * - ELOOP, ENAMETOOLONG: the file name can't be translated.
- * - EDEADLK: called by a signal handler that interrupted another call.
- * - What open(2) and read(2) say, such as ENOENT, EACCES or EISDIR; EACCES
- *   also if the mapping is for reading only (see shm_util_ext.h).
- *
- * # Safety
- *
- * `fileName` is NULL or a string.
+ * - EINVAL: memory is not a valid handle; or fileName is NULL; or the
+ *   file is empty.
+ * - ELOOP: the value of a variable in fileName refers to itself.
+ * - ENAMETOOLONG: the translated file name has PATH_MAX bytes or more.
+ * - EDEADLK: the caller is a signal handler that interrupted another call.
+ * - EACCES: the file may not be read, or the segment is attached read-only
+ *   (see SHMX_RDONLY in shm_util_ext.h).
+ * - ENOENT, EISDIR and all other errors of open(2) and read(2).
  */
 int shmLoad(SharedMemory memory, const char *fileName);
 
 /**
- * Writes a segment's bytes, and nothing else, to a file: all or nothing.
- * Whoever opens the file sees the whole old contents or the whole new ones,
- * whatever happens. When this returns 0 the bytes are on the disk, unless
- * SHM_UTIL_SYNC=0 is in the environment.
+ * Writes the bytes of a segment, and nothing else, to a file. The save is all
+ * or nothing: at any moment, even after a crash, the file has either all of
+ * its old bytes or all of the new ones. On return the bytes are on the disk,
+ * unless the environment contains SHM_UTIL_SYNC=0.
  *
- * In the file name `~`, `$NAME` and `${NAME}` are translated.
+ * In fileName, ~, $NAME and ${NAME} are replaced by the values of
+ * environment variables.
  *
- * Returns 0. Otherwise returns, and leaves in errno:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno.
  *
- * - EINVAL: `memory` is no handle, or `fileName` is NULL.
- * - ELOOP, ENAMETOOLONG: the file name can't be translated.
- * - EDEADLK: called by a signal handler that interrupted another call.
- * - What open(2), write(2), fsync(2) and rename(2) say, such as ENOENT,
- *   EACCES, EISDIR, ENOSPC or EIO.
- *
- * # Safety
- *
- * `fileName` is NULL or a string.
+ * - EINVAL: memory is not a valid handle, or fileName is NULL.
+ * - ELOOP: the value of a variable in fileName refers to itself.
+ * - ENAMETOOLONG: the translated file name has PATH_MAX bytes or more.
+ * - EDEADLK: the caller is a signal handler that interrupted another call.
+ * - ENOENT, EACCES, EISDIR, ENOSPC, EIO and all other errors of open(2),
+ *   write(2), fsync(2) and rename(2).
  */
 int shmSave(SharedMemory memory, const char *fileName);
 

@@ -1,18 +1,19 @@
 /*
- * shm_util_ext.h - see, steer and clean up the segments of shm_util.h.
+ * shm_util_ext.h - inspect, manage and clean up the segments of shm_util.h
  *
- * Generated from src/capi/ext.rs: changes made here are lost.
+ * Generated from src/capi/ext.rs; do not edit.
  *
- * Beyond libgpl. A handle is a handle: those of shmxCreate go with the functions
- * of shm_util.h, those of shmCreate with the functions here.
+ * libgpl does not have these functions. They take the handles of shmCreate,
+ * and the functions of shm_util.h take those of shmxCreate.
  *
- * The functions that return int return 0, or the errno value of what failed,
- * which is in errno then, too; shmxErrorText explains it. On success errno is as
- * it was. Sizes are in bytes, times in seconds since 1970.
+ * Functions that return int return 0 on success and leave errno unchanged. On
+ * error they return an errno value, which is also in errno; shmxErrorText
+ * explains it. Sizes are in bytes, times in seconds since 1970-01-01 00:00:00
+ * UTC.
  *
- * With SHM_UTIL_KEEP, a number other than 0, in the environment, every segment that
- * the process creates is a kept one, see shmxKeep; so unchanged programs get them
- * too.
+ * If the environment variable SHM_UTIL_KEEP is a number other than 0, all
+ * segments that the process creates are kept (see shmxKeep), also those of
+ * shmCreate.
  */
 #ifndef SHM_UTIL_EXT_H
 #define SHM_UTIL_EXT_H
@@ -24,113 +25,113 @@ extern "C" {
 #endif
 
 /**
- * For shmxSetPerm: what is to stay as it is.
+ * Argument of shmxSetPerm: leave this value unchanged.
  */
 #define SHMX_SAME ((unsigned int) -1)
 
-
 /**
- * A flag of shmxCreate: only a new segment will do. EEXIST if there is one.
+ * Flag of shmxCreate: fail with EEXIST if the segment exists.
  */
 #define SHMX_EXCL 1
 
 /**
- * A flag of shmxCreate: only a segment that exists will do. ENOENT if there is
- * none.
+ * Flag of shmxCreate: fail with ENOENT if the segment does not exist.
  */
 #define SHMX_ATTACH 2
 
 /**
- * A flag of shmxCreate: the mapping is for reading. A store to it is SIGSEGV;
- * shmSave works, shmLoad is EACCES.
+ * Flag of shmxCreate: attach the segment read-only. A store to it raises
+ * SIGSEGV; shmSave works, shmLoad fails with EACCES.
  */
 #define SHMX_RDONLY 4
 
 /**
- * A flag of shmxCreate: a new segment consists of huge pages (SHM_HUGETLB of
- * shmget(2)), which the sysctl vm.nr_hugepages sets aside.
+ * Flag of shmxCreate: create the segment with huge pages (SHM_HUGETLB, see
+ * shmget(2)). The sysctl vm.nr_hugepages provides them.
  */
 #define SHMX_HUGETLB 8
 
 /**
- * A flag of shmxCreate: no swap space, and no huge pages, are reserved for a
- * new segment (SHM_NORESERVE of shmget(2)). If there is no memory for a page when
- * it is first used, that is SIGBUS, or the kernel kills a process to have some.
+ * Flag of shmxCreate: create the segment without reserving swap space or huge
+ * pages (SHM_NORESERVE, see shmget(2)). If no memory is left when a page is
+ * first used, the process gets SIGBUS, or the kernel kills a process to free
+ * some.
  */
 #define SHMX_NORESERVE 16
 
 /**
- * A flag of shmxCreate: a new segment is a kept one, see shmxKeep.
+ * Flag of shmxCreate: create a kept segment, see shmxKeep.
  */
 #define SHMX_KEEP 32
 
 /**
- * What is known of a segment, see shmctl(2). A later version of the library
- * may append members.
+ * Information about a segment. Later versions of the library may append
+ * members.
  */
 struct ShmxInfo {
   /**
-   * sizeof (struct ShmxInfo), set by the caller: tells the library how
-   * much the program knows of.
+   * Set by the caller to sizeof (struct ShmxInfo): the library writes no
+   * more bytes than that.
    */
   unsigned long size;
   /**
-   * The segment's size.
+   * Size of the segment in bytes.
    */
   long bytes;
   /**
-   * When it was made.
+   * Time of creation.
    */
   long created;
   /**
-   * When it was last mapped; 0 if it never was.
+   * Time of the last attach; 0 if there was none.
    */
   long attached;
   /**
-   * When it was last unmapped, by its user or by the user's death; 0 if it
-   * never was.
+   * Time of the last detach, also by the end of a process; 0 if there was
+   * none.
    */
   long detached;
   /**
-   * When it was made, or its owner, group or mode were last set.
+   * Time of creation, or of the last change of owner, group or mode.
    */
   long changed;
   /**
-   * How many mappings there are, in all processes. A process may have
-   * several, and mprotect(2) may split one in two.
+   * Number of attachments in all processes. A process may have several, and
+   * mprotect(2) may split one in two.
    */
   unsigned long mappings;
   /**
-   * The System V identifier, as `ipcs -m` shows it.
+   * System V identifier, as shown by ipcs -m.
    */
   int id;
   /**
-   * The System V key; 0 if the segment has lost its name.
+   * System V key; 0 if the segment has lost its name.
    */
   int key;
   /**
-   * The process that made it; 0 if it can't be seen from here.
+   * Process ID of the creator; 0 if it is not visible in this PID
+   * namespace.
    */
   int creatorPid;
   /**
-   * The process that last mapped or unmapped it; 0 if none did, or it can't
-   * be seen from here.
+   * Process ID of the last attach or detach; 0 if there was none, or if it
+   * is not visible in this PID namespace.
    */
   int lastPid;
   /**
-   * The owner's user id.
+   * User ID of the owner.
    */
   unsigned int uid;
   /**
-   * The owner's group id.
+   * Group ID of the owner.
    */
   unsigned int gid;
   /**
-   * The user id of who made it.
+   * User ID of the creator.
    */
   unsigned int creatorUid;
   /**
-   * The group id of who made it.
+   * Group ID of the creator.
    */
   unsigned int creatorGid;
   /**
@@ -138,53 +139,49 @@ struct ShmxInfo {
    */
   unsigned int mode;
   /**
-   * 1 if it may not be written to swap space (shmxLock), else 0.
+   * 1 if the segment is locked in memory (see shmxLock), otherwise 0.
    */
   int locked;
   /**
-   * 1 if it outlives its last user (shmxKeep), else 0.
+   * 1 if the segment is kept (see shmxKeep), otherwise 0.
    */
   int kept;
   /**
-   * The name: any bytes, up to 1000, and a NUL behind them.
+   * Name: up to 1000 bytes and a terminating NUL.
    */
   char name[1001];
 };
 
 /**
- * What shmxList calls for each segment. What is not 0 ends the list.
+ * Called by shmxList for each segment. A result other than 0 ends the list.
  */
 typedef int (*ShmxCallback)(const struct ShmxInfo *info, void *context);
 
 /**
- * Makes a named shared memory segment, or maps the one that has the name, in
- * other ways than shmCreate does.
+ * Creates a named shared memory segment, or attaches the existing one, with
+ * more options than shmCreate.
  *
- * `name`, `size`, `address` and `memory` are those of shmCreate: with `size` <=
- * 0, and with SHMX_ATTACH, only a segment that exists is mapped; if `size` > 0 it
- * must have as many bytes. `flags` is 0 or some SHMX_... flags. `mode` has the
- * permission bits of a new segment: exactly these, whatever the umask; 0 is
- * 0660. What is for a new segment does not matter to one that exists.
+ * name, size, address and memory are those of shmCreate. With
+ * SHMX_ATTACH or size <= 0, only an existing segment is attached; with
+ * size > 0, it must have at least size bytes. flags is 0 or the OR of
+ * SHMX_... flags. mode is the nine permission bits of a new segment,
+ * regardless of the umask; 0 means 0660. mode, SHMX_HUGETLB, SHMX_NORESERVE
+ * and SHMX_KEEP have no effect on an existing segment.
  *
- * Returns 0; then `*memory` is the handle, and `*address`, if `address` is not
- * NULL, is where the segment is. Otherwise returns, and leaves in errno, what
- * shmCreate does, or:
+ * On success, returns 0. *memory is then the handle and, if address is
+ * not NULL, *address is the segment's address. On error, returns an error
+ * of shmCreate or one of these values, which is also in errno. *memory is
+ * then NULL, and nothing else has changed.
  *
- * - EEXIST: SHMX_EXCL, and there is a segment of this name.
- * - ENOENT: SHMX_ATTACH or `size` <= 0, and there is none.
- * - EINVAL: a flag that is none; SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE or
- *   SHMX_KEEP, but SHMX_ATTACH or `size` <= 0; `mode` has bits beyond 0777.
- * - EACCES: also if the segment is another user's whose mode does not let us
- *   write to it, without SHMX_RDONLY.
- * - ENOMEM: also if there are too few huge pages; see vm.nr_hugepages.
- * - EPERM: this user may not have huge pages; see vm.hugetlb_shm_group.
- *
- * After an error `*memory` is NULL, and all else is as it was.
- *
- * # Safety
- *
- * `name` is NULL or a string; `address` is NULL or points to a pointer;
- * `memory` is NULL or points to a SharedMemory.
+ * - EEXIST: SHMX_EXCL is set, and the segment exists.
+ * - ENOENT: SHMX_ATTACH is set or size <= 0, and no segment has this name.
+ * - EINVAL: flags has other bits than SHMX_... flags; or SHMX_EXCL,
+ *   SHMX_HUGETLB, SHMX_NORESERVE or SHMX_KEEP is set together with
+ *   SHMX_ATTACH or size <= 0; or mode has bits beyond 0777.
+ * - EACCES: the segment belongs to another user, and its mode does not allow
+ *   reading or, unless SHMX_RDONLY is set, writing.
+ * - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
+ * - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
  */
 int shmxCreate(const char *name,
                long size,
@@ -194,81 +191,72 @@ int shmxCreate(const char *name,
                SharedMemory *memory);
 
 /**
- * Tells what is known of a segment now; also of one that has lost its name,
- * whose `key` is 0 then.
+ * Returns information about a segment in *info, also if it has lost its
+ * name.
  *
- * The caller sets `info->size` to sizeof (struct ShmxInfo). Members that the
- * library does not know become 0.
+ * The caller sets info->size to sizeof (struct ShmxInfo). Members that this
+ * version of the library does not know are set to 0.
  *
- * Returns 0. Otherwise returns, and leaves in errno; `*info` is as it was:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno; *info is unchanged.
  *
- * - EINVAL: `memory` is no handle, `info` is NULL, or `info->size` is not a
- *   size of the struct.
- * - EACCES: the user id was changed, and may not look at the segment (before
- *   Linux 4.17).
- * - EIDRM: this process is in another IPC name space now.
- * - ENOMEM: there is no memory for the name.
- * - EDEADLK, EUCLEAN: see shmCreate.
- *
- * # Safety
- *
- * `info` is NULL or points to as many bytes as `info->size` says.
+ * - EINVAL: memory is not a valid handle; or info is NULL; or
+ *   info->size is not a size of the struct.
+ * - EACCES: the process has changed its user ID, and may no longer inspect
+ *   the segment (before Linux 4.17).
+ * - EIDRM: the process has moved to another IPC namespace.
+ * - ENOMEM: there is too little memory for the name.
+ * - EDEADLK, EUCLEAN: as for shmCreate.
  */
 int shmxStat(SharedMemory memory, struct ShmxInfo *info);
 
 /**
- * The same of the segment of a name, which needs not be mapped, and may be
- * another user's.
+ * Returns information about the segment of a name in *info, see shmxStat.
+ * The segment need not be attached, and may belong to another user.
  *
- * Returns 0. Otherwise returns, and leaves in errno; `*info` is as it was:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno; *info is unchanged.
  *
- * - ENOENT: there is no such segment.
- * - EINVAL: `name` or `info` is NULL, or `info->size` is not a size of the
+ * - ENOENT: no segment has this name.
+ * - EINVAL: name or info is NULL, or info->size is not a size of the
  *   struct.
- * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
- *   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
- *
- * # Safety
- *
- * `name` is NULL or a string; `info` is NULL or points to as many bytes as
- * `info->size` says.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
 int shmxStatName(const char *name, struct ShmxInfo *info);
 
 /**
- * Calls a function for each segment of the name space, live or orphaned, in no
- * order. The function may call whatever it likes, also of this library; what it
- * is shown is good until it returns. Segments that others make or remove
- * meanwhile are shown or not.
+ * Calls callback for each segment of the namespace, in use or not, in no
+ * particular order, and passes context to it. The callback may call any
+ * function, also of this library. *info is valid until it returns. A
+ * segment that another process creates or removes meanwhile may be missing.
  *
- * Returns 0 when all were shown. What `callback` returns ends the list if it is
- * not 0, and is returned: -1, say, can't be mistaken for an error. Otherwise
- * returns, and leaves in errno, before `callback` is called at all:
+ * Returns 0 after the last segment. If the callback returns a value other
+ * than 0, shmxList returns that value at once; negative values cannot be
+ * mistaken for errors. On error, returns one of these values, which is also
+ * in errno, without calling the callback.
  *
- * - EINVAL: `callback` is NULL.
- * - ENOMEM: there is no memory for so many.
+ * - EINVAL: callback is NULL.
+ * - ENOMEM: there is too little memory for the list.
  * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOTSUP,
- *   ETIMEDOUT, EUCLEAN: see shmCreate. But that there is no segment is no error.
- *
- * # Safety
- *
- * `callback` is NULL or a function that may be called with `context`.
+ *   ETIMEDOUT, EUCLEAN: as for shmCreate. A namespace without segments is not
+ *   an error.
  */
-int shmxList(ShmxCallback callback,
-             void *context);
+int shmxList(ShmxCallback callback, void *context);
 
 /**
- * Sets the owner, the group and the permission bits of a segment (IPC_SET of
- * shmctl(2)). What is SHMX_SAME stays as it is.
+ * Sets the owner, the group and the nine permission bits of a segment
+ * (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged.
  *
- * Returns 0. Otherwise returns, and leaves in errno; nothing is changed:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno; the segment is unchanged.
  *
- * - EINVAL: `memory` is no handle, `mode` has bits beyond 0777, or there can be
- *   no such user or group.
- * - EPERM: the segment is another user's.
- * - EACCES: it may not be looked at (before Linux 4.17).
- * - EIDRM: this process is in another IPC name space now.
- * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
+ * - EINVAL: memory is not a valid handle; or mode has bits beyond 0777;
+ *   or uid or gid is not a valid ID.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES: the process may not inspect the segment (before Linux 4.17).
+ * - EIDRM: the process has moved to another IPC namespace.
+ * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
 int shmxSetPerm(SharedMemory memory,
                 unsigned int uid,
@@ -276,93 +264,90 @@ int shmxSetPerm(SharedMemory memory,
                 unsigned int mode);
 
 /**
- * Keeps a segment in memory: no page of it is written to swap space (SHM_LOCK
- * of shmctl(2)). Pages that were never used are not made by this.
+ * Locks a segment in memory: none of its pages is written to swap space
+ * (SHM_LOCK, see shmctl(2)). Pages that were never used are not allocated.
  *
- * Returns 0. Otherwise returns, and leaves in errno:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno.
  *
- * - EINVAL: `memory` is no handle.
- * - EPERM: the segment is another user's, or RLIMIT_MEMLOCK is 0.
- * - ENOMEM: with it the user would have locked more than RLIMIT_MEMLOCK.
- * - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
+ * - EINVAL: memory is not a valid handle.
+ * - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
+ * - ENOMEM: the segment would exceed RLIMIT_MEMLOCK.
+ * - EACCES, EDEADLK, EIDRM: as for shmxSetPerm.
  */
 int shmxLock(SharedMemory memory);
 
 /**
- * Undoes shmxLock.
+ * Reverses shmxLock.
  *
- * Returns 0. Otherwise returns, and leaves in errno:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno.
  *
- * - EINVAL: `memory` is no handle.
- * - EPERM: the segment is another user's.
- * - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
+ * - EINVAL: memory is not a valid handle.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES, EDEADLK, EIDRM: as for shmxSetPerm.
  */
 int shmxUnlock(SharedMemory memory);
 
 /**
- * Has a segment outlive its last user, if `on` is not 0: neither shmDestroy nor
- * shmxPrune deletes it, only shmxRemove does. If `on` is 0, the next shmDestroy
- * that leaves nobody attached deletes it, as ever.
+ * If on is not 0, keeps a segment when no process uses it any more: neither
+ * shmDestroy nor shmxPrune deletes it, only shmxRemove does. If on is 0,
+ * the next shmDestroy that leaves no process attached deletes it again.
  *
- * Returns 0. Otherwise returns, and leaves in errno; nothing is changed:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno; the segment is unchanged.
  *
- * - EINVAL: `memory` is no handle.
- * - EPERM: the segment is another user's.
- * - EACCES: it may not be looked at (before Linux 4.17).
- * - EIDRM: it has lost its name: it, or the registry of names, was removed.
- * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
+ * - EINVAL: memory is not a valid handle.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES: the process may not inspect the segment (before Linux 4.17).
+ * - EIDRM: the segment has lost its name: the segment or the registry was
+ *   removed.
+ * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
-int shmxKeep(SharedMemory memory,
-             int on);
+int shmxKeep(SharedMemory memory, int on);
 
 /**
- * Removes a name at once, and its segment, kept or not, when its last user
- * leaves. Those who have it mapped keep their bytes and their handles, for which
- * shmDestroy returns 0 as ever. The next one to create the name makes a new
- * segment.
+ * Removes a name at once, and its segment, kept or not, as soon as no process
+ * has it attached. Processes that have it attached keep their bytes and their
+ * handles, and their shmDestroy returns 0. The next shmCreate of the name
+ * creates a new segment.
  *
- * Returns 0. Otherwise returns, and leaves in errno; nothing is changed:
+ * On success, returns 0. On error, returns one of these values, which is also
+ * in errno; nothing has changed.
  *
- * - ENOENT: there is no such segment.
- * - EINVAL: `name` is NULL.
- * - EPERM: the segment is another user's.
- * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
- *   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
- *
- * # Safety
- *
- * `name` is NULL or a string.
+ * - ENOENT: no segment has this name.
+ * - EINVAL: name is NULL.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
 int shmxRemove(const char *name);
 
 /**
- * Removes the segments that nobody has mapped, that are not kept, and that
- * were last unmapped at least `minimumAge` seconds ago; of those that were never
- * mapped, those that were made so long ago. To map a segment and unmap it, as
- * `shmutil save` and `shmutil dump` do too, begins its age anew. Segments that we
- * may not remove, because they are another user's, are left alone.
+ * Removes the segments that no process has attached, that are not kept, and
+ * that were last detached at least minimumAge seconds ago. For a segment
+ * that was never attached, the time since its creation counts. Every attach
+ * and detach starts the age again, also those by shmutil save and shmutil
+ * dump. Segments of other users, which the caller may not remove, are
+ * skipped.
  *
- * Returns 0; then `*count`, if `count` is not NULL, is how many were removed.
- * Otherwise returns, and leaves in errno; `*count` is as it was:
+ * On success, returns 0; if count is not NULL, *count is then the number
+ * of removed segments. On error, returns one of these values, which is also
+ * in errno; *count is unchanged, but segments may have been removed.
  *
- * - EINVAL: `minimumAge` is negative.
+ * - EINVAL: minimumAge is negative.
  * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
- *   ENOTSUP, ETIMEDOUT, EUCLEAN: see shmxList. What was removed until then is
- *   removed.
- *
- * # Safety
- *
- * `count` is NULL or points to a long.
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxList.
  */
-int shmxPrune(long minimumAge,
-              long *count);
+int shmxPrune(long minimumAge, long *count);
 
 /**
- * Returns the last error of this thread as a sentence, such as "map segment 'x'
- * with 8192 bytes, which has 4096: Invalid argument"; "" if there was none. A
- * call that succeeds leaves it. All functions here and in shm_util.h set it.
+ * Returns the last error of the calling thread as one sentence, or "" if
+ * there was none. All functions of this header and of shm_util.h set it on
+ * error; a call that succeeds leaves it unchanged.
  *
- * The string is the library's, and good until the thread's next call.
+ * The string belongs to the library, and is valid until the thread's next
+ * call.
  */
 const char *shmxErrorText(void);
 

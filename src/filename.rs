@@ -76,7 +76,7 @@ pub(crate) fn translate_with(
             return Err(Error::new(
                 libc::ELOOP,
                 format_args!(
-                    "translate {}, where the value of {} leads to itself",
+                    "translate {}: the value of {} refers to itself",
                     Quoted(name),
                     Quoted(&variable)
                 ),
@@ -94,7 +94,7 @@ fn too_long(name: &[u8]) -> Error {
     Error::new(
         libc::ENAMETOOLONG,
         format_args!(
-            "translate {} into a path of at most {LONGEST} bytes",
+            "translate {}: the result is longer than {LONGEST} bytes",
             Quoted(name.get(..200).unwrap_or(name))
         ),
     )
@@ -136,7 +136,7 @@ pub(crate) fn absolute(name: &[u8]) -> Result<Vec<u8>> {
             Error::new(
                 error.raw_os_error().unwrap_or(libc::ENOENT),
                 format_args!(
-                    "find the current directory, which {} is relative to",
+                    "find the current directory, for the relative path {}",
                     Quoted(name)
                 ),
             )

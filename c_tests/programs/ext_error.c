@@ -55,10 +55,10 @@ static void sentences (void)
     CHECK ("shmAddress: NULL", says ("NULL") && says (strerror (EINVAL)));
     shmxRemove ("no such");
     shmId ((SharedMemory) 1);
-    CHECK ("shmId: which handle", says ("0x1,"));
+    CHECK ("shmId: which handle", says ("0x1 "));
     shmxRemove ("no such");
     shmSizeOf ((SharedMemory) 2);
-    CHECK ("shmSizeOf: which handle", says ("0x2,"));
+    CHECK ("shmSizeOf: which handle", says ("0x2 "));
     shmxRemove ("a\nb\377");
     CHECK ("odd bytes are shown escaped, in one line", says ("a\\nb\\xff"));
     pthread_create (&thread, NULL, in_another_thread, &good);

@@ -259,6 +259,12 @@ static void size_mismatch (long size, const char *value, int lines)
     if (lines > 0) {
         CHECK ("which begins with the function", starts (line_of (err, 0), "(shmLoad) "));
         CHECK ("and names the file", has (line_of (err, 0), "of another size"));
+        CHECK ("and both sizes, or what is unchanged",
+               has (line_of (err, 0), size < SIZE
+                    ? check_text ("is only %ld bytes; the other %ld bytes of segment '" NAME "'",
+                                  size, SIZE - size)
+                    : check_text ("is %ld bytes; only the first %ld fit into segment '" NAME "'",
+                                  size, SIZE)));
     }
 }
 

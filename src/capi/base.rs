@@ -19,7 +19,7 @@ use crate::error::{Errno, Error, Quoted, Result};
 use crate::segment::{Segment, Terms, Wanted};
 use crate::{filename, process};
 
-/// What a `SharedMemory` points to, if it pointed to anything.
+/// The type that `SharedMemory` points to in name only.
 ///
 /// cbindgen:no-export
 #[repr(C)]
@@ -28,44 +28,54 @@ pub struct _SharedMemory {
     _private: [u8; 0],
 }
 
-/// A handle for a mapped segment. It is a checked number, not an address: a
-/// handle that is stale, destroyed twice or made up is EINVAL, never a crash.
+/// A handle for an attached segment. It is a checked number, not an address:
+/// stale, already destroyed or invalid handles return EINVAL.
 pub type SharedMemory = *mut _SharedMemory;
 
-/// Not 0: shmCreate, shmDestroy, shmLoad and shmSave each print one line to
-/// stdout. The program may set it at any time.
+/// If not 0, shmCreate, shmDestroy, shmLoad and shmSave each print one line to
+/// stdout. It starts as 0; the program may change it at any time.
 #[unsafe(no_mangle)]
 pub static mut shm_util_debug: c_int = 0;
 
-/// Makes a named shared memory segment, or maps the one that has the name.
+/// Creates a named shared memory segment, or attaches the existing one.
 ///
-/// `name` is any string of up to 1000 bytes. `size` is in bytes: with
-/// `size` > 0 a segment of exactly this size, all zero, is made if there is
-/// none; one that exists must have at least as many. With `size` <= 0 only a
-/// segment that exists is mapped. If `address` and `*address` are not NULL,
-/// the segment is mapped at `*address`, rounded down to a multiple of SHMLBA,
-/// else where the system likes.
+/// `name` is a string of up to 1000 bytes. `size` is in bytes. With `size` >
+/// 0, if no segment has the name, a new one of exactly this size is created:
+/// all bytes are 0, and the mode is 0660 regardless of the umask. An existing
+/// segment must have at least `size` bytes. With `size` <= 0, only an existing
+/// segment is attached.
 ///
-/// Returns 0; then `*memory` is the handle, and `*address`, if `address` is
-/// not NULL, is where the segment is. Otherwise returns, and leaves in errno:
+/// If neither `address` nor `*address` is NULL, the segment is attached at
+/// `*address`, rounded down to a multiple of SHMLBA. Otherwise the system
+/// chooses the address.
 ///
-/// - EINVAL: `name` or `memory` is NULL; the segment exists with fewer bytes;
-///   a new one would have more than the limit SHMMAX; there is something at
-///   `*address`, or no program can have it.
-/// - ENOENT: `size` <= 0, and there is no such segment.
-/// - ENAMETOOLONG: the name has more than 1000 bytes.
-/// - ENOSPC, ENOMEM, ENFILE: there is no room, see shmget(2) and shmat(2).
-/// - EAGAIN: memory is locked (mlockall), and RLIMIT_MEMLOCK allows no more;
-///   or others make and delete the segment all the time.
-/// - EACCES: the name space, or the segment, is another user's.
-/// - ETIMEDOUT: a stopped process has kept the names locked for 10 s. A
-///   segment that was just made then stays, as if the process had died.
-/// - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE can't be translated.
-/// - EUCLEAN, ENOTSUP: the registry of names was overwritten, or is that of
-///   another version of this library.
-/// - EDEADLK: called by a signal handler that interrupted another call.
+/// On success, returns 0. `*memory` is then the handle and, if `address` is
+/// not NULL, `*address` is the segment's address. On error, returns one of
+/// these values, which is also in errno. `*memory` is then NULL, and nothing
+/// else has changed.
 ///
-/// After an error `*memory` is NULL, and all else is as it was.
+/// - EINVAL: `name` or `memory` is NULL; or the existing segment has fewer
+///   than `size` bytes; or `size` is above the limit SHMMAX; or something is
+///   mapped at `*address` already, or the system does not allow this address.
+/// - ENOENT: `size` <= 0, and no segment has this name.
+/// - ENAMETOOLONG: `name` has more than 1000 bytes.
+/// - ENOSPC: the limit SHMMNI or SHMALL is reached, or the registry of names
+///   is full.
+/// - ENOMEM: there is too little memory or address space.
+/// - ENFILE: the system's limit on open files is reached. Segments and
+///   attachments count.
+/// - EAGAIN: the process locks its memory (mlockall(2)), and the segment would
+///   exceed RLIMIT_MEMLOCK; or other processes kept creating and deleting the
+///   segment.
+/// - EACCES: the namespace or the segment belongs to another user.
+/// - ETIMEDOUT: a stopped process held the registry's lock for 10 seconds. If
+///   this call has created a segment, it remains, as if the process had died.
+/// - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE cannot be translated: a
+///   variable's value refers to itself; or the result has PATH_MAX bytes or
+///   more; or it is relative, and the current directory was removed.
+/// - EUCLEAN: the registry was overwritten.
+/// - ENOTSUP: the registry belongs to another version of this library.
+/// - EDEADLK: the caller is a signal handler that interrupted another call.
 ///
 /// # Safety
 ///
@@ -78,11 +88,11 @@ pub unsafe extern "C" fn shmCreate(
     address: *mut *mut c_void,
     memory: *mut SharedMemory,
 ) -> c_int {
-    // SAFETY: the caller says that it is NULL or a string.
+    // SAFETY: the caller passes NULL or a string.
     let name = unsafe { bytes_of(name) };
-    // SAFETY: the caller says that it is NULL or a pointer to a pointer.
+    // SAFETY: the caller passes NULL or a pointer to a pointer.
     let address = unsafe { address.as_mut() };
-    // SAFETY: the caller says that it is NULL or a pointer to a handle.
+    // SAFETY: the caller passes NULL or a pointer to a handle.
     let memory = unsafe { memory.as_mut() };
     let wanted_at = address.as_deref().map_or(0, |at| at.addr());
     traced_call(
@@ -117,21 +127,23 @@ pub unsafe extern "C" fn shmCreate(
     )
 }
 
-/// Takes a mapping away. When no process is attached to the segment any more,
-/// the segment and its name are deleted; a process that is keeps it whole.
+/// Detaches a segment. If no process has it attached any more, the segment and
+/// its name are deleted. A process that still has it attached keeps it intact.
 ///
-/// Returns 0, also for NULL. Otherwise returns, and leaves in errno:
+/// Returns 0 on success, also if `memory` is NULL. On error, returns one of
+/// these values, which is also in errno. Except after EDEADLK, the segment is
+/// detached and the handle is no longer valid, but the segment and its name
+/// may remain, as if the process had died.
 ///
-/// - EINVAL: `memory` is no handle, or the mapping was gone already (shmdt).
-/// - EDEADLK: called by a signal handler that interrupted another call; the
-///   handle is still good.
-/// - EPERM: this was the last process, but the segment is another user's.
-/// - EACCES: the user id was changed, and may not look at the segment (before
-///   Linux 4.17).
-/// - ETIMEDOUT, EUCLEAN, ENOTSUP: see shmCreate.
-///
-/// The handle and the mapping are gone all the same, except after EDEADLK; but
-/// the segment and its name may stay, as if the process had died.
+/// - EINVAL: `memory` is not a valid handle, or the program has detached the
+///   segment itself with shmdt(2).
+/// - EDEADLK: the caller is a signal handler that interrupted another call.
+///   The handle remains valid.
+/// - EPERM: no other process has the segment attached, but it belongs to
+///   another user, and was not deleted.
+/// - EACCES: the process has changed its user ID, and may no longer inspect
+///   the segment (before Linux 4.17).
+/// - ETIMEDOUT, EUCLEAN, ENOTSUP: as for shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
     let handle = Handle::from_pointer(memory);
@@ -148,39 +160,47 @@ pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
     )
 }
 
-/// Returns where a segment is mapped; NULL, and EINVAL in errno, if `memory`
-/// is no handle.
+/// Returns the address of an attached segment. If `memory` is not a valid
+/// handle, returns NULL and sets errno to EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmAddress(memory: SharedMemory) -> *mut c_void {
     known(memory, Handle::address).map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
 }
 
-/// Returns a segment's System V identifier, as `ipcs -m` shows it, good for
-/// shmctl(2); -1, and EINVAL in errno, if `memory` is no handle.
+/// Returns the System V identifier of a segment, which ipcs -m shows and
+/// shmctl(2) takes. If `memory` is not a valid handle, returns -1 and sets
+/// errno to EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmId(memory: SharedMemory) -> c_int {
     known(memory, Handle::id).unwrap_or(-1)
 }
 
-/// Returns a segment's size in bytes; -1, and EINVAL in errno, if `memory` is
-/// no handle.
+/// Returns the size of a segment in bytes. If `memory` is not a valid handle,
+/// returns -1 and sets errno to EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
     known(memory, Handle::size).map_or(-1, |size| c_long::try_from(size).unwrap_or(c_long::MAX))
 }
 
-/// Reads a file into a segment: as many bytes as both have. Different sizes
-/// are reported as an error is, but are none.
+/// Reads a file into a segment: as many bytes as both hold. The segment's
+/// other bytes are unchanged. Different sizes are reported like an error,
+/// although the call succeeds.
 ///
-/// In the file name `~`, `$NAME` and `${NAME}` are translated.
+/// In `fileName`, `~`, `$NAME` and `${NAME}` are replaced by the values of
+/// environment variables.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno. If the file cannot be opened, is a directory or is empty, the
+/// segment is unchanged.
 ///
-/// - EINVAL: `memory` is no handle, `fileName` is NULL, or the file is empty.
-/// - ELOOP, ENAMETOOLONG: the file name can't be translated.
-/// - EDEADLK: called by a signal handler that interrupted another call.
-/// - What open(2) and read(2) say, such as ENOENT, EACCES or EISDIR; EACCES
-///   also if the mapping is for reading only (see shm_util_ext.h).
+/// - EINVAL: `memory` is not a valid handle; or `fileName` is NULL; or the
+///   file is empty.
+/// - ELOOP: the value of a variable in `fileName` refers to itself.
+/// - ENAMETOOLONG: the translated file name has PATH_MAX bytes or more.
+/// - EDEADLK: the caller is a signal handler that interrupted another call.
+/// - EACCES: the file may not be read, or the segment is attached read-only
+///   (see SHMX_RDONLY in shm_util_ext.h).
+/// - ENOENT, EISDIR and all other errors of open(2) and read(2).
 ///
 /// # Safety
 ///
@@ -188,7 +208,7 @@ pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) -> c_int {
     let handle = Handle::from_pointer(memory);
-    // SAFETY: the caller says that it is NULL or a string.
+    // SAFETY: the caller passes NULL or a string.
     let file = unsafe { bytes_of(fileName) };
     traced_call(
         "shmLoad",
@@ -205,20 +225,23 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
     )
 }
 
-/// Writes a segment's bytes, and nothing else, to a file: all or nothing.
-/// Whoever opens the file sees the whole old contents or the whole new ones,
-/// whatever happens. When this returns 0 the bytes are on the disk, unless
-/// SHM_UTIL_SYNC=0 is in the environment.
+/// Writes the bytes of a segment, and nothing else, to a file. The save is all
+/// or nothing: at any moment, even after a crash, the file has either all of
+/// its old bytes or all of the new ones. On return the bytes are on the disk,
+/// unless the environment contains SHM_UTIL_SYNC=0.
 ///
-/// In the file name `~`, `$NAME` and `${NAME}` are translated.
+/// In `fileName`, `~`, `$NAME` and `${NAME}` are replaced by the values of
+/// environment variables.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno.
 ///
-/// - EINVAL: `memory` is no handle, or `fileName` is NULL.
-/// - ELOOP, ENAMETOOLONG: the file name can't be translated.
-/// - EDEADLK: called by a signal handler that interrupted another call.
-/// - What open(2), write(2), fsync(2) and rename(2) say, such as ENOENT,
-///   EACCES, EISDIR, ENOSPC or EIO.
+/// - EINVAL: `memory` is not a valid handle, or `fileName` is NULL.
+/// - ELOOP: the value of a variable in `fileName` refers to itself.
+/// - ENAMETOOLONG: the translated file name has PATH_MAX bytes or more.
+/// - EDEADLK: the caller is a signal handler that interrupted another call.
+/// - ENOENT, EACCES, EISDIR, ENOSPC, EIO and all other errors of open(2),
+///   write(2), fsync(2) and rename(2).
 ///
 /// # Safety
 ///
@@ -226,7 +249,7 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) -> c_int {
     let handle = Handle::from_pointer(memory);
-    // SAFETY: the caller says that it is NULL or a string.
+    // SAFETY: the caller passes NULL or a string.
     let file = unsafe { bytes_of(fileName) };
     traced_call(
         "shmSave",
@@ -239,7 +262,7 @@ pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) 
     )
 }
 
-/// [`call`] that also prints the line that `shm_util_debug` asks for.
+/// [`call`] that also traces the result if `shm_util_debug` is set.
 fn traced_call<T>(
     function: &str,
     work: impl FnOnce() -> Result<T>,
@@ -254,8 +277,8 @@ fn traced_call<T>(
 
 fn is_debugging() -> bool {
     let debug = &raw mut shm_util_debug;
-    // SAFETY: an int that lives as long as the library; the program may set it
-    // at any time, also from another thread.
+    // SAFETY: an int that lives as long as the library. Another thread of the
+    // program may set it at any time.
     let debug = unsafe { AtomicI32::from_ptr(debug) };
     debug.load(Ordering::Relaxed) != 0
 }
@@ -287,14 +310,20 @@ fn debug_copy(
 }
 
 fn different_sizes(path: &Path, handle: Handle, loaded: &crate::Loaded) -> Error {
-    Errno(libc::EINVAL).during(format_args!(
-        "load {}, which has {} bytes, into {}, which has {}: {} were read",
-        Quoted(path.as_os_str().as_bytes()),
-        loaded.file,
-        handle.describe(),
-        loaded.segment,
-        loaded.bytes
-    ))
+    let file = Quoted(path.as_os_str().as_bytes());
+    let (segment, bytes) = (handle.describe(), loaded.bytes);
+    let error = Errno(libc::EINVAL);
+    if loaded.file < loaded.segment {
+        let others = loaded.segment - loaded.file;
+        error.during(format_args!(
+            "{file} is only {bytes} bytes; the other {others} bytes of {segment} are unchanged"
+        ))
+    } else {
+        let size = loaded.file;
+        error.during(format_args!(
+            "{file} is {size} bytes; only the first {bytes} fit into {segment}"
+        ))
+    }
 }
 
 fn size_of_segment(handle: Handle) -> usize {
@@ -305,17 +334,17 @@ fn id_of(handle: Handle) -> c_int {
     handle.id().unwrap_or(-1)
 }
 
-/// What an accessor tells; nothing is `EINVAL`.
-fn known<T>(memory: SharedMemory, tell: impl FnOnce(Handle) -> Option<T>) -> Option<T> {
+/// The result of an accessor; `None` sets `errno` to `EINVAL`.
+fn known<T>(memory: SharedMemory, access: impl FnOnce(Handle) -> Option<T>) -> Option<T> {
     let handle = Handle::from_pointer(memory);
-    let value = tell(handle);
+    let value = access(handle);
     if value.is_none() {
         refuse(handle);
     }
     value
 }
 
-// Apart, so that who asks for what is there pays nothing for it.
+// A function of its own, so that the accessors stay small.
 #[cold]
 #[inline(never)]
 fn refuse(handle: Handle) {
@@ -324,5 +353,5 @@ fn refuse(handle: Handle) {
 }
 
 fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {
-    filename::translate(file.ok_or_else(|| null("a file", "fileName"))?)
+    filename::translate(file.ok_or_else(|| null("fileName"))?)
 }

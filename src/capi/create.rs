@@ -17,9 +17,9 @@ pub(crate) fn create<T>(
     memory: Option<&mut *mut T>,
     attach: impl FnOnce(&[u8], Placement) -> Result<Segment>,
 ) -> Result<Handle> {
-    let memory = memory.ok_or_else(|| null("a segment", "memory"))?;
+    let memory = memory.ok_or_else(|| null("memory"))?;
     *memory = ptr::null_mut();
-    let name = name.ok_or_else(|| null("a segment", "name"))?;
+    let name = name.ok_or_else(|| null("name"))?;
     let placement = match address.as_deref().map_or(0, |at| at.addr()) {
         0 => Placement::Anywhere,
         at => Placement::At(at),

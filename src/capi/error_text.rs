@@ -6,17 +6,17 @@ use std::fmt::{self, Write as _};
 
 use crate::error::Error;
 
-/// Room for a name of the most bytes, each escaped in four, would be 4 KiB of
-/// every thread's storage: what is longer is cut off.
+/// Longer texts are cut off. A name of 1000 bytes, each escaped as four, would need
+/// 4 KiB of every thread's storage.
 const SIZE: usize = 2048;
 
 thread_local! {
-    // It has no destructor and takes no memory from elsewhere: it can't fail,
-    // and is there until the thread ends, also in handlers of atexit(3).
+    // Without a destructor and without allocation, it cannot fail, and exists until
+    // the thread ends, also in atexit(3) handlers.
     static TEXT: UnsafeCell<[u8; SIZE]> = const { UnsafeCell::new([0; SIZE]) };
 }
 
-/// Writes into a buffer, as far as there is room for a NUL behind it.
+/// Writes into a buffer, and leaves room for a NUL.
 struct Writer<'a> {
     rest: &'a mut [u8],
 }
@@ -41,15 +41,15 @@ impl fmt::Write for Writer<'_> {
     }
 }
 
-/// Keeps an error's text until the thread's next error.
+/// Stores an error's text until the thread's next error.
 #[cold]
 pub(crate) fn set(error: &Error) {
     TEXT.with(|text| {
-        // SAFETY: it is this thread's own, and nothing below comes here again;
-        // a C program reads it through a pointer that is good for as long.
+        // SAFETY: the buffer belongs to this thread, and nothing below comes here again.
+        // A C program's pointer to it is valid only until this call.
         let buffer = unsafe { &mut *text.get() };
         let mut writer = Writer { rest: buffer };
-        // The only error is that there is no room for the rest.
+        // An error means that the text was cut off.
         let _ = write!(writer, "{error}");
         if let Some(end) = writer.rest.first_mut() {
             *end = 0;
@@ -57,7 +57,7 @@ pub(crate) fn set(error: &Error) {
     });
 }
 
-/// Where the text is: a string, empty before the first error.
+/// The text: a string, empty before the first error.
 pub(crate) fn get() -> *const c_char {
     TEXT.with(|text| text.get().cast::<c_char>().cast_const())
 }
@@ -69,13 +69,13 @@ mod tests {
     use std::ffi::CStr;
 
     fn text() -> String {
-        // SAFETY: the last byte is never written to.
+        // SAFETY: the buffer always holds a NUL.
         let text = unsafe { CStr::from_ptr(get()) };
         text.to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn the_last_error_is_there_until_the_next_and_what_is_too_long_is_cut_off() {
+    fn the_last_error_stays_until_the_next_and_long_texts_are_cut_off() {
         assert_eq!(text(), "");
         set(&Errno(libc::ENOENT).during(format_args!("find segment 'x'")));
         assert_eq!(text(), "find segment 'x': No such file or directory");
@@ -84,9 +84,9 @@ mod tests {
             set(&Errno(libc::EINVAL).during(format_args!("a{long}")));
             assert_eq!(text().len(), SIZE - 1);
             set(&Errno(libc::EINVAL).during(format_args!("{long}")));
-            assert_eq!(text().len(), SIZE - 2, "no half of a character");
+            assert_eq!(text().len(), SIZE - 2, "no part of a character");
         }
-        set(&Errno(libc::EPERM).during(format_args!("do it")));
+        set(&Errno(libc::EPERM).during(format_args!("try it")));
         assert_eq!(text(), "do it: Operation not permitted");
         std::thread::spawn(|| assert_eq!(text(), ""))
             .join()

@@ -22,77 +22,79 @@ use crate::registry::{Lifetime, NAME_MAX};
 use crate::segment::{Segment, Wanted};
 use crate::sysv::{Access, Placement, Swapping};
 
-/// A flag of shmxCreate: only a new segment will do. EEXIST if there is one.
+/// Flag of shmxCreate: fail with EEXIST if the segment exists.
 pub const SHMX_EXCL: c_int = 1;
-/// A flag of shmxCreate: only a segment that exists will do. ENOENT if there is
-/// none.
+/// Flag of shmxCreate: fail with ENOENT if the segment does not exist.
 pub const SHMX_ATTACH: c_int = 2;
-/// A flag of shmxCreate: the mapping is for reading. A store to it is SIGSEGV;
-/// shmSave works, shmLoad is EACCES.
+/// Flag of shmxCreate: attach the segment read-only. A store to it raises
+/// SIGSEGV; shmSave works, shmLoad fails with EACCES.
 pub const SHMX_RDONLY: c_int = 4;
-/// A flag of shmxCreate: a new segment consists of huge pages (SHM_HUGETLB of
-/// shmget(2)), which the sysctl vm.nr_hugepages sets aside.
+/// Flag of shmxCreate: create the segment with huge pages (SHM_HUGETLB, see
+/// shmget(2)). The sysctl vm.nr_hugepages provides them.
 pub const SHMX_HUGETLB: c_int = 8;
-/// A flag of shmxCreate: no swap space, and no huge pages, are reserved for a
-/// new segment (SHM_NORESERVE of shmget(2)). If there is no memory for a page when
-/// it is first used, that is SIGBUS, or the kernel kills a process to have some.
+/// Flag of shmxCreate: create the segment without reserving swap space or huge
+/// pages (SHM_NORESERVE, see shmget(2)). If no memory is left when a page is
+/// first used, the process gets SIGBUS, or the kernel kills a process to free
+/// some.
 pub const SHMX_NORESERVE: c_int = 16;
-/// A flag of shmxCreate: a new segment is a kept one, see shmxKeep.
+/// Flag of shmxCreate: create a kept segment, see shmxKeep.
 pub const SHMX_KEEP: c_int = 32;
 
-/// In the header's head, as an unsigned number of C.
+/// abi/shm_util_ext.h.head defines it for C, as an unsigned number.
 const SHMX_SAME: c_uint = c_uint::MAX;
 
-/// What is known of a segment, see shmctl(2). A later version of the library
-/// may append members.
+/// Information about a segment. Later versions of the library may append
+/// members.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ShmxInfo {
-    /// sizeof (struct ShmxInfo), set by the caller: tells the library how
-    /// much the program knows of.
+    /// Set by the caller to sizeof (struct ShmxInfo): the library writes no
+    /// more bytes than that.
     pub size: c_ulong,
-    /// The segment's size.
+    /// Size of the segment in bytes.
     pub bytes: c_long,
-    /// When it was made.
+    /// Time of creation.
     pub created: c_long,
-    /// When it was last mapped; 0 if it never was.
+    /// Time of the last attach; 0 if there was none.
     pub attached: c_long,
-    /// When it was last unmapped, by its user or by the user's death; 0 if it
-    /// never was.
+    /// Time of the last detach, also by the end of a process; 0 if there was
+    /// none.
     pub detached: c_long,
-    /// When it was made, or its owner, group or mode were last set.
+    /// Time of creation, or of the last change of owner, group or mode.
     pub changed: c_long,
-    /// How many mappings there are, in all processes. A process may have
-    /// several, and mprotect(2) may split one in two.
+    /// Number of attachments in all processes. A process may have several, and
+    /// mprotect(2) may split one in two.
     pub mappings: c_ulong,
-    /// The System V identifier, as `ipcs -m` shows it.
+    /// System V identifier, as shown by ipcs -m.
     pub id: c_int,
-    /// The System V key; 0 if the segment has lost its name.
+    /// System V key; 0 if the segment has lost its name.
     pub key: c_int,
-    /// The process that made it; 0 if it can't be seen from here.
+    /// Process ID of the creator; 0 if it is not visible in this PID
+    /// namespace.
     pub creatorPid: c_int,
-    /// The process that last mapped or unmapped it; 0 if none did, or it can't
-    /// be seen from here.
+    /// Process ID of the last attach or detach; 0 if there was none, or if it
+    /// is not visible in this PID namespace.
     pub lastPid: c_int,
-    /// The owner's user id.
+    /// User ID of the owner.
     pub uid: c_uint,
-    /// The owner's group id.
+    /// Group ID of the owner.
     pub gid: c_uint,
-    /// The user id of who made it.
+    /// User ID of the creator.
     pub creatorUid: c_uint,
-    /// The group id of who made it.
+    /// Group ID of the creator.
     pub creatorGid: c_uint,
     /// The nine permission bits.
     pub mode: c_uint,
-    /// 1 if it may not be written to swap space (shmxLock), else 0.
+    /// 1 if the segment is locked in memory (see shmxLock), otherwise 0.
     pub locked: c_int,
-    /// 1 if it outlives its last user (shmxKeep), else 0.
+    /// 1 if the segment is kept (see shmxKeep), otherwise 0.
     pub kept: c_int,
-    /// The name: any bytes, up to 1000, and a NUL behind them.
+    /// Name: up to 1000 bytes and a terminating NUL.
     pub name: [c_char; 1001],
 }
 
-// What programs are compiled with: c_tests/programs/ext_stat.c has the same numbers.
+// The layout that programs are compiled with; c_tests/programs/ext_stat.c checks
+// the same numbers.
 const _: () = {
     assert!(offset_of!(ShmxInfo, bytes) == 8);
     assert!(offset_of!(ShmxInfo, created) == 16);
@@ -106,36 +108,37 @@ const _: () = {
     assert!(size_of::<[c_char; 1001]>() == NAME_MAX + 1);
 };
 
-/// No version of the struct is larger: more is a size that was never set.
+/// No version of the struct will be larger: a larger size was never set.
 const LARGEST_INFO: usize = 65_536;
 
-/// What shmxList calls for each segment. What is not 0 ends the list.
+/// Called by shmxList for each segment. A result other than 0 ends the list.
 pub type ShmxCallback =
     Option<unsafe extern "C" fn(info: *const ShmxInfo, context: *mut c_void) -> c_int>;
 
-/// Makes a named shared memory segment, or maps the one that has the name, in
-/// other ways than shmCreate does.
+/// Creates a named shared memory segment, or attaches the existing one, with
+/// more options than shmCreate.
 ///
-/// `name`, `size`, `address` and `memory` are those of shmCreate: with `size` <=
-/// 0, and with SHMX_ATTACH, only a segment that exists is mapped; if `size` > 0 it
-/// must have as many bytes. `flags` is 0 or some SHMX_... flags. `mode` has the
-/// permission bits of a new segment: exactly these, whatever the umask; 0 is
-/// 0660. What is for a new segment does not matter to one that exists.
+/// `name`, `size`, `address` and `memory` are those of shmCreate. With
+/// SHMX_ATTACH or `size` <= 0, only an existing segment is attached; with
+/// `size` > 0, it must have at least `size` bytes. `flags` is 0 or the OR of
+/// SHMX_... flags. `mode` is the nine permission bits of a new segment,
+/// regardless of the umask; 0 means 0660. `mode`, SHMX_HUGETLB, SHMX_NORESERVE
+/// and SHMX_KEEP have no effect on an existing segment.
 ///
-/// Returns 0; then `*memory` is the handle, and `*address`, if `address` is not
-/// NULL, is where the segment is. Otherwise returns, and leaves in errno, what
-/// shmCreate does, or:
+/// On success, returns 0. `*memory` is then the handle and, if `address` is
+/// not NULL, `*address` is the segment's address. On error, returns an error
+/// of shmCreate or one of these values, which is also in errno. `*memory` is
+/// then NULL, and nothing else has changed.
 ///
-/// - EEXIST: SHMX_EXCL, and there is a segment of this name.
-/// - ENOENT: SHMX_ATTACH or `size` <= 0, and there is none.
-/// - EINVAL: a flag that is none; SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE or
-///   SHMX_KEEP, but SHMX_ATTACH or `size` <= 0; `mode` has bits beyond 0777.
-/// - EACCES: also if the segment is another user's whose mode does not let us
-///   write to it, without SHMX_RDONLY.
-/// - ENOMEM: also if there are too few huge pages; see vm.nr_hugepages.
-/// - EPERM: this user may not have huge pages; see vm.hugetlb_shm_group.
-///
-/// After an error `*memory` is NULL, and all else is as it was.
+/// - EEXIST: SHMX_EXCL is set, and the segment exists.
+/// - ENOENT: SHMX_ATTACH is set or `size` <= 0, and no segment has this name.
+/// - EINVAL: `flags` has other bits than SHMX_... flags; or SHMX_EXCL,
+///   SHMX_HUGETLB, SHMX_NORESERVE or SHMX_KEEP is set together with
+///   SHMX_ATTACH or `size` <= 0; or `mode` has bits beyond 0777.
+/// - EACCES: the segment belongs to another user, and its mode does not allow
+///   reading or, unless SHMX_RDONLY is set, writing.
+/// - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
+/// - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
 ///
 /// # Safety
 ///
@@ -150,11 +153,11 @@ pub unsafe extern "C" fn shmxCreate(
     address: *mut *mut c_void,
     memory: *mut SharedMemory,
 ) -> c_int {
-    // SAFETY: the caller says that it is NULL or a string.
+    // SAFETY: the caller passes NULL or a string.
     let name = unsafe { bytes_of(name) };
-    // SAFETY: the caller says that it is NULL or a pointer to a pointer.
+    // SAFETY: the caller passes NULL or a pointer to a pointer.
     let address = unsafe { address.as_mut() };
-    // SAFETY: the caller says that it is NULL or a pointer to a handle.
+    // SAFETY: the caller passes NULL or a pointer to a handle.
     let memory = unsafe { memory.as_mut() };
     status_of("shmxCreate", || {
         create(name, address, memory, |name, placement| {
@@ -175,7 +178,7 @@ fn map(
         SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP;
     if flags & !ALL != 0 {
         return Err(Errno(libc::EINVAL).during(format_args!(
-            "map segment {} with flags {flags:#x}, not all of which are known",
+            "segment {}: flags {flags:#x} include unknown ones",
             Quoted(name)
         )));
     }
@@ -203,21 +206,22 @@ fn map(
     options.map(name, wanted, placement, access)
 }
 
-/// Tells what is known of a segment now; also of one that has lost its name,
-/// whose `key` is 0 then.
+/// Returns information about a segment in `*info`, also if it has lost its
+/// name.
 ///
-/// The caller sets `info->size` to sizeof (struct ShmxInfo). Members that the
-/// library does not know become 0.
+/// The caller sets `info->size` to sizeof (struct ShmxInfo). Members that this
+/// version of the library does not know are set to 0.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno; `*info` is as it was:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno; `*info` is unchanged.
 ///
-/// - EINVAL: `memory` is no handle, `info` is NULL, or `info->size` is not a
-///   size of the struct.
-/// - EACCES: the user id was changed, and may not look at the segment (before
-///   Linux 4.17).
-/// - EIDRM: this process is in another IPC name space now.
-/// - ENOMEM: there is no memory for the name.
-/// - EDEADLK, EUCLEAN: see shmCreate.
+/// - EINVAL: `memory` is not a valid handle; or `info` is NULL; or
+///   `info->size` is not a size of the struct.
+/// - EACCES: the process has changed its user ID, and may no longer inspect
+///   the segment (before Linux 4.17).
+/// - EIDRM: the process has moved to another IPC namespace.
+/// - ENOMEM: there is too little memory for the name.
+/// - EDEADLK, EUCLEAN: as for shmCreate.
 ///
 /// # Safety
 ///
@@ -226,23 +230,24 @@ fn map(
 pub unsafe extern "C" fn shmxStat(memory: SharedMemory, info: *mut ShmxInfo) -> c_int {
     let handle = Handle::from_pointer(memory);
     status_of("shmxStat", || {
-        // SAFETY: the caller says that it is NULL or so large.
+        // SAFETY: the caller passes NULL or as many bytes as the struct says.
         let place = unsafe { Place::new(info) }?;
         place.fill(&handle.manage(Segment::info_within)?);
         Ok(())
     })
 }
 
-/// The same of the segment of a name, which needs not be mapped, and may be
-/// another user's.
+/// Returns information about the segment of a name in `*info`, see shmxStat.
+/// The segment need not be attached, and may belong to another user.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno; `*info` is as it was:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno; `*info` is unchanged.
 ///
-/// - ENOENT: there is no such segment.
+/// - ENOENT: no segment has this name.
 /// - EINVAL: `name` or `info` is NULL, or `info->size` is not a size of the
 ///   struct.
-/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
-///   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
+/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+///   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
 ///
 /// # Safety
 ///
@@ -250,29 +255,31 @@ pub unsafe extern "C" fn shmxStat(memory: SharedMemory, info: *mut ShmxInfo) -> 
 /// `info->size` says.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) -> c_int {
-    // SAFETY: the caller says that it is NULL or a string.
+    // SAFETY: the caller passes NULL or a string.
     let name = unsafe { bytes_of(name) };
     status_of("shmxStatName", || {
-        // SAFETY: the caller says that it is NULL or so large.
+        // SAFETY: the caller passes NULL or as many bytes as the struct says.
         let place = unsafe { Place::new(info) }?;
         place.fill(&directory::info(named(name)?)?);
         Ok(())
     })
 }
 
-/// Calls a function for each segment of the name space, live or orphaned, in no
-/// order. The function may call whatever it likes, also of this library; what it
-/// is shown is good until it returns. Segments that others make or remove
-/// meanwhile are shown or not.
+/// Calls `callback` for each segment of the namespace, in use or not, in no
+/// particular order, and passes `context` to it. The callback may call any
+/// function, also of this library. `*info` is valid until it returns. A
+/// segment that another process creates or removes meanwhile may be missing.
 ///
-/// Returns 0 when all were shown. What `callback` returns ends the list if it is
-/// not 0, and is returned: -1, say, can't be mistaken for an error. Otherwise
-/// returns, and leaves in errno, before `callback` is called at all:
+/// Returns 0 after the last segment. If the callback returns a value other
+/// than 0, shmxList returns that value at once; negative values cannot be
+/// mistaken for errors. On error, returns one of these values, which is also
+/// in errno, without calling the callback.
 ///
 /// - EINVAL: `callback` is NULL.
-/// - ENOMEM: there is no memory for so many.
+/// - ENOMEM: there is too little memory for the list.
 /// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOTSUP,
-///   ETIMEDOUT, EUCLEAN: see shmCreate. But that there is no segment is no error.
+///   ETIMEDOUT, EUCLEAN: as for shmCreate. A namespace without segments is not
+///   an error.
 ///
 /// # Safety
 ///
@@ -281,36 +288,37 @@ pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) 
 pub unsafe extern "C" fn shmxList(callback: ShmxCallback, context: *mut c_void) -> c_int {
     let mut infos = Vec::new();
     let status = status_of("shmxList", || {
-        callback.ok_or_else(|| null("a list", "callback"))?;
+        callback.ok_or_else(|| null("callback"))?;
         infos = directory::list()?;
         Ok(())
     });
     let Some(callback) = callback.filter(|_| status == 0) else {
         return status;
     };
-    // Nothing is held from here on: what is called may call us.
+    // No lock is held from here on: the callback may call this library.
     infos
         .iter()
         .map(|info| {
             let shown = ShmxInfo::from(info);
-            // SAFETY: the caller says that it may be called with this context.
+            // SAFETY: the caller allows calls with this context.
             unsafe { callback(&raw const shown, context) }
         })
         .find(|&result| result != 0)
         .unwrap_or(0)
 }
 
-/// Sets the owner, the group and the permission bits of a segment (IPC_SET of
-/// shmctl(2)). What is SHMX_SAME stays as it is.
+/// Sets the owner, the group and the nine permission bits of a segment
+/// (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno; nothing is changed:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno; the segment is unchanged.
 ///
-/// - EINVAL: `memory` is no handle, `mode` has bits beyond 0777, or there can be
-///   no such user or group.
-/// - EPERM: the segment is another user's.
-/// - EACCES: it may not be looked at (before Linux 4.17).
-/// - EIDRM: this process is in another IPC name space now.
-/// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
+/// - EINVAL: `memory` is not a valid handle; or `mode` has bits beyond 0777;
+///   or `uid` or `gid` is not a valid ID.
+/// - EPERM: the segment belongs to another user.
+/// - EACCES: the process may not inspect the segment (before Linux 4.17).
+/// - EIDRM: the process has moved to another IPC namespace.
+/// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxSetPerm(
     memory: SharedMemory,
@@ -318,26 +326,27 @@ pub extern "C" fn shmxSetPerm(
     gid: c_uint,
     mode: c_uint,
 ) -> c_int {
-    let said = |value| (value != SHMX_SAME).then_some(value);
+    let wanted = |value| (value != SHMX_SAME).then_some(value);
     let permissions = Permissions {
-        uid: said(uid),
-        gid: said(gid),
-        mode: said(mode),
+        uid: wanted(uid),
+        gid: wanted(gid),
+        mode: wanted(mode),
     };
     manage("shmxSetPerm", memory, |segment, call| {
         segment.set_permissions_within(call, permissions)
     })
 }
 
-/// Keeps a segment in memory: no page of it is written to swap space (SHM_LOCK
-/// of shmctl(2)). Pages that were never used are not made by this.
+/// Locks a segment in memory: none of its pages is written to swap space
+/// (SHM_LOCK, see shmctl(2)). Pages that were never used are not allocated.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno.
 ///
-/// - EINVAL: `memory` is no handle.
-/// - EPERM: the segment is another user's, or RLIMIT_MEMLOCK is 0.
-/// - ENOMEM: with it the user would have locked more than RLIMIT_MEMLOCK.
-/// - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
+/// - EINVAL: `memory` is not a valid handle.
+/// - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
+/// - ENOMEM: the segment would exceed RLIMIT_MEMLOCK.
+/// - EACCES, EDEADLK, EIDRM: as for shmxSetPerm.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxLock(memory: SharedMemory) -> c_int {
     manage("shmxLock", memory, |segment, call| {
@@ -345,13 +354,14 @@ pub extern "C" fn shmxLock(memory: SharedMemory) -> c_int {
     })
 }
 
-/// Undoes shmxLock.
+/// Reverses shmxLock.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno.
 ///
-/// - EINVAL: `memory` is no handle.
-/// - EPERM: the segment is another user's.
-/// - EACCES, EDEADLK, EIDRM: see shmxSetPerm.
+/// - EINVAL: `memory` is not a valid handle.
+/// - EPERM: the segment belongs to another user.
+/// - EACCES, EDEADLK, EIDRM: as for shmxSetPerm.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxUnlock(memory: SharedMemory) -> c_int {
     manage("shmxUnlock", memory, |segment, call| {
@@ -359,17 +369,19 @@ pub extern "C" fn shmxUnlock(memory: SharedMemory) -> c_int {
     })
 }
 
-/// Has a segment outlive its last user, if `on` is not 0: neither shmDestroy nor
-/// shmxPrune deletes it, only shmxRemove does. If `on` is 0, the next shmDestroy
-/// that leaves nobody attached deletes it, as ever.
+/// If `on` is not 0, keeps a segment when no process uses it any more: neither
+/// shmDestroy nor shmxPrune deletes it, only shmxRemove does. If `on` is 0,
+/// the next shmDestroy that leaves no process attached deletes it again.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno; nothing is changed:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno; the segment is unchanged.
 ///
-/// - EINVAL: `memory` is no handle.
-/// - EPERM: the segment is another user's.
-/// - EACCES: it may not be looked at (before Linux 4.17).
-/// - EIDRM: it has lost its name: it, or the registry of names, was removed.
-/// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: see shmCreate.
+/// - EINVAL: `memory` is not a valid handle.
+/// - EPERM: the segment belongs to another user.
+/// - EACCES: the process may not inspect the segment (before Linux 4.17).
+/// - EIDRM: the segment has lost its name: the segment or the registry was
+///   removed.
+/// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxKeep(memory: SharedMemory, on: c_int) -> c_int {
     manage("shmxKeep", memory, |segment, call| {
@@ -377,53 +389,55 @@ pub extern "C" fn shmxKeep(memory: SharedMemory, on: c_int) -> c_int {
     })
 }
 
-/// Removes a name at once, and its segment, kept or not, when its last user
-/// leaves. Those who have it mapped keep their bytes and their handles, for which
-/// shmDestroy returns 0 as ever. The next one to create the name makes a new
-/// segment.
+/// Removes a name at once, and its segment, kept or not, as soon as no process
+/// has it attached. Processes that have it attached keep their bytes and their
+/// handles, and their shmDestroy returns 0. The next shmCreate of the name
+/// creates a new segment.
 ///
-/// Returns 0. Otherwise returns, and leaves in errno; nothing is changed:
+/// On success, returns 0. On error, returns one of these values, which is also
+/// in errno; nothing has changed.
 ///
-/// - ENOENT: there is no such segment.
+/// - ENOENT: no segment has this name.
 /// - EINVAL: `name` is NULL.
-/// - EPERM: the segment is another user's.
-/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOMEM, ENOTSUP,
-///   ETIMEDOUT, EUCLEAN, and ENOENT for NOB_DATABASE: see shmCreate.
+/// - EPERM: the segment belongs to another user.
+/// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+///   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
 ///
 /// # Safety
 ///
 /// `name` is NULL or a string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shmxRemove(name: *const c_char) -> c_int {
-    // SAFETY: the caller says that it is NULL or a string.
+    // SAFETY: the caller passes NULL or a string.
     let name = unsafe { bytes_of(name) };
     status_of("shmxRemove", || directory::remove(named(name)?))
 }
 
-/// Removes the segments that nobody has mapped, that are not kept, and that
-/// were last unmapped at least `minimumAge` seconds ago; of those that were never
-/// mapped, those that were made so long ago. To map a segment and unmap it, as
-/// `shmutil save` and `shmutil dump` do too, begins its age anew. Segments that we
-/// may not remove, because they are another user's, are left alone.
+/// Removes the segments that no process has attached, that are not kept, and
+/// that were last detached at least `minimumAge` seconds ago. For a segment
+/// that was never attached, the time since its creation counts. Every attach
+/// and detach starts the age again, also those by shmutil save and shmutil
+/// dump. Segments of other users, which the caller may not remove, are
+/// skipped.
 ///
-/// Returns 0; then `*count`, if `count` is not NULL, is how many were removed.
-/// Otherwise returns, and leaves in errno; `*count` is as it was:
+/// On success, returns 0; if `count` is not NULL, `*count` is then the number
+/// of removed segments. On error, returns one of these values, which is also
+/// in errno; `*count` is unchanged, but segments may have been removed.
 ///
 /// - EINVAL: `minimumAge` is negative.
 /// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
-///   ENOTSUP, ETIMEDOUT, EUCLEAN: see shmxList. What was removed until then is
-///   removed.
+///   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxList.
 ///
 /// # Safety
 ///
 /// `count` is NULL or points to a long.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_int {
-    // SAFETY: the caller says that it is NULL or points to a long.
+    // SAFETY: the caller passes NULL or a pointer to a long.
     let count = unsafe { count.as_mut() };
     status_of("shmxPrune", || {
         let age = u64::try_from(minimumAge).map_err(|_| {
-            Errno(libc::EINVAL).during(format_args!("prune what is {minimumAge} seconds old"))
+            Errno(libc::EINVAL).during(format_args!("minimumAge is {minimumAge}, not 0 or more"))
         })?;
         let pruned = directory::prune(Duration::from_secs(age))?.len();
         if let Some(count) = count {
@@ -433,17 +447,19 @@ pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_
     })
 }
 
-/// Returns the last error of this thread as a sentence, such as "map segment 'x'
-/// with 8192 bytes, which has 4096: Invalid argument"; "" if there was none. A
-/// call that succeeds leaves it. All functions here and in shm_util.h set it.
+/// Returns the last error of the calling thread as one sentence, or "" if
+/// there was none. All functions of this header and of shm_util.h set it on
+/// error; a call that succeeds leaves it unchanged.
 ///
-/// The string is the library's, and good until the thread's next call.
+/// The string belongs to the library, and is valid until the thread's next
+/// call.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxErrorText() -> *const c_char {
     error_text::get()
 }
 
-/// What `shm_util_debug` asks for is what libgpl prints: nothing here.
+/// [`call`] of a function that `shm_util_debug` does not trace: libgpl lacks
+/// it.
 fn status_of(function: &str, work: impl FnOnce() -> Result<()>) -> c_int {
     call(function, work, |_| {})
 }
@@ -457,10 +473,10 @@ fn manage(
 }
 
 fn named(name: Option<&[u8]>) -> Result<&[u8]> {
-    name.ok_or_else(|| null("a segment", "name"))
+    name.ok_or_else(|| null("name"))
 }
 
-/// Where a caller wants to have what is known of a segment.
+/// The struct that a caller wants to have filled in.
 struct Place {
     info: *mut ShmxInfo,
     size: usize,
@@ -469,32 +485,32 @@ struct Place {
 impl Place {
     /// # Safety
     ///
-    /// `info` is NULL, or points to as many bytes as its size says, which are
-    /// the caller's as long as this lives.
+    /// `info` is NULL, or points to as many bytes as its size says, which
+    /// nobody else uses while this value lives.
     unsafe fn new(info: *mut ShmxInfo) -> Result<Self> {
         if info.is_null() {
-            return Err(null("a segment's information", "info"));
+            return Err(null("info"));
         }
-        // SAFETY: it is not NULL, so the caller says that there is a size.
+        // SAFETY: it is not NULL, so the caller guarantees that it has a size.
         let size = unsafe { (*info).size };
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         if !(size_of::<ShmxInfo>()..=LARGEST_INFO).contains(&size) {
             return Err(Errno(libc::EINVAL).during(format_args!(
-                "use an info whose size is set to {size}; set it to sizeof (struct ShmxInfo)"
+                "info->size is {size}; set it to sizeof (struct ShmxInfo)"
             )));
         }
         Ok(Self { info, size })
     }
 
-    /// Fills in all of it but the size.
+    /// Fills in all members but the size.
     fn fill(&self, info: &Info) {
         let mut known = ShmxInfo::from(info);
         known.size = c_ulong::try_from(self.size).unwrap_or(c_ulong::MAX);
-        // SAFETY: `new` has seen that there is room for more than that.
+        // SAFETY: `new` has checked that the caller's struct is at least as large.
         unsafe { self.info.write(known) };
-        // SAFETY: as above: not beyond the caller's bytes.
+        // SAFETY: the result is not beyond the end of the caller's bytes.
         let rest = unsafe { self.info.add(1) }.cast::<u8>();
-        // SAFETY: as above: up to their end.
+        // SAFETY: these are the caller's remaining bytes.
         unsafe { rest.write_bytes(0, self.size - size_of::<ShmxInfo>()) };
     }
 }

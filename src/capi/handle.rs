@@ -1,21 +1,20 @@
 //! Handles: checked numbers, never dereferenced.
 //!
-//! A handle is an entry's number and the entry's generation, which changes
-//! whenever the entry is freed. A handle that is stale, doubled or made up has
-//! a generation that no entry has, and is just not found. Looking one up takes
-//! no lock: the table's chunks never move, and every entry has one atomic word
-//! that says all:
+//! A handle consists of an entry's number and the entry's generation, which changes
+//! whenever the entry is freed. A stale, already destroyed or invalid handle has a
+//! generation that no entry has, so it is not found. A look-up takes no lock: the
+//! table's chunks never move, and one atomic word holds the state of each entry:
 //!
 //! ```text
 //! bits 63..32  generation
 //! bit  31      live: the generation is that of a handle
 //! bit  30      closing: a shmDestroy has begun
-//! bits 29..20  the fork epoch that the next bits, and `closing`, belong to
-//! bits 19..0   how many saves and loads use the segment
+//! bits 29..20  fork epoch of the bits below, and of `closing`
+//! bits 19..0   number of calls that use the segment
 //! ```
 //!
-//! A child of fork has none of its parent's other threads, so it takes what an
-//! earlier epoch says of those as not said.
+//! A child of fork has none of its parent's other threads, so it ignores `closing` and
+//! the number of calls where they belong to an earlier epoch.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
@@ -38,34 +37,35 @@ const EPOCH: u64 = 0x3ff << EPOCH_SHIFT;
 const USERS: u64 = (1 << EPOCH_SHIFT) - 1;
 const GENERATION_SHIFT: u32 = 32;
 
-/// A destroy looks this often whether the last save or load has ended.
+/// How often a destroy checks whether the last save or load has ended.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Handles have this bit and a generation above the number of the entry, so no
-/// small number is one, and on 64-bit machines no address of a program.
+/// Every handle has this bit, so small numbers are never handles, nor are addresses on
+/// 64-bit machines.
 const TAG: usize = 1 << (usize::BITS - 1);
 const NUMBER_BITS: u32 = usize::BITS / 2;
 const NUMBER_MASK: usize = (1 << NUMBER_BITS) - 1;
 const GENERATION_MASK: usize = (TAG - 1) >> NUMBER_BITS;
 
-/// The first chunk's entries; each further chunk has twice as many.
+/// The number of entries of the first chunk; each further chunk has twice as many.
 const FIRST_CHUNK: usize = 64;
 const CHUNKS: usize = 24;
 
 static TABLE: [OnceBox<Box<[Entry]>>; CHUNKS] = [const { OnceBox::new() }; CHUNKS];
-/// How many entries were ever handed out.
+/// The number of entries that were ever used.
 static USED: AtomicUsize = AtomicUsize::new(0);
-/// The first free entry's number plus 1 in the lower half, or 0; in the upper
-/// one a count of changes, so that a number that went and came is noticed.
+/// Lower half: the number of the first free entry plus 1, or 0 if none is free. Upper
+/// half: a count of changes, so that an entry that was taken and freed again between
+/// load and exchange is noticed.
 static FREE: AtomicU64 = AtomicU64::new(0);
 
-/// A handle, which may be any number.
+/// What a program passes as a handle: any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handle(usize);
 
 struct Entry {
     state: AtomicU64,
-    // What the accessors tell, written before the entry is live.
+    // The results of the accessors, written before the entry becomes live.
     address: AtomicPtr<c_void>,
     size: AtomicUsize,
     id: AtomicI32,
@@ -74,8 +74,8 @@ struct Entry {
     segment: UnsafeCell<Option<Segment>>,
 }
 
-// SAFETY: `segment` is changed only by the thread that made the entry live, or
-// that set `closing` and has seen the last user leave; users only read it.
+// SAFETY: `segment` is changed only by the thread that makes the entry live, and by the
+// one that has set `closing` and waited for the last user. Users only read it.
 unsafe impl Sync for Entry {}
 
 impl Entry {
@@ -94,15 +94,15 @@ impl Entry {
         in_this_process(self.state.load(Ordering::Acquire))
     }
 
-    /// Whether a handle of this generation is good.
+    /// Whether a handle of this generation is valid.
     fn is_open(&self, generation: u64) -> bool {
         let stored = self.state.load(Ordering::Acquire);
-        // Mostly it says so itself, and the epoch does not matter.
+        // Most handles are open in any epoch, which saves looking at the epoch.
         is_open(stored, generation) || is_open_in_this_process(stored, generation)
     }
 
-    /// Changes the state if the entry still belongs to a handle of this
-    /// generation that nobody destroys.
+    /// Changes the state if the entry belongs to a handle of this generation that is
+    /// not being destroyed.
     fn change(&self, generation: u64, to: impl Fn(u64) -> u64) -> Option<()> {
         self.state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |stored| {
@@ -114,8 +114,7 @@ impl Entry {
     }
 }
 
-/// A state less what threads had begun that this process, a child of fork, has
-/// not.
+/// The state without `closing` and users of threads that did not survive fork.
 fn in_this_process(state: u64) -> u64 {
     if state & EPOCH == current_epoch() {
         state
@@ -134,24 +133,24 @@ fn is_open_in_this_process(stored: u64, generation: u64) -> bool {
     is_open(in_this_process(stored), generation)
 }
 
-/// Whether a handle of this generation is good.
+/// Whether a handle of this generation is valid.
 const fn is_open(state: u64, generation: u64) -> bool {
     state >> GENERATION_SHIFT == generation && state & (LIVE | CLOSING) == LIVE
 }
 
 impl Handle {
-    /// The handle that a C program passed.
+    /// The handle that a C program passes.
     pub(crate) fn from_pointer<T>(pointer: *mut T) -> Self {
         Self(pointer.addr())
     }
 
-    /// The handle as a C program gets it.
+    /// The handle that a C program receives.
     pub(crate) fn to_pointer<T>(self) -> *mut T {
         ptr::without_provenance_mut(self.0)
     }
 
-    /// A handle for a segment. `ENOMEM` if there is no room; then nothing is
-    /// left of a segment that was made for it.
+    /// A new handle for a segment. `ENOMEM` if there is no room; a segment that was
+    /// created for the handle is then deleted.
     pub(crate) fn new(segment: Segment) -> Result<Self> {
         let (number, entry) = free_entry().map_err(|errno| no_room_for(&segment, errno))?;
         let generation = entry.state.load(Ordering::Relaxed) >> GENERATION_SHIFT;
@@ -159,7 +158,7 @@ impl Handle {
         entry.address.store(address, Ordering::Relaxed);
         entry.size.store(segment.len(), Ordering::Relaxed);
         entry.id.store(segment.id(), Ordering::Relaxed);
-        // SAFETY: the entry is neither live nor free, so it is this thread's.
+        // SAFETY: the entry is neither live nor free, so only this thread uses it.
         unsafe { *entry.segment.get() = Some(segment) };
         entry.state.store(
             (generation << GENERATION_SHIFT) | LIVE | current_epoch(),
@@ -169,7 +168,7 @@ impl Handle {
         Ok(Self(TAG | (generation << NUMBER_BITS) | number))
     }
 
-    /// The entry that the handle may belong to, and its generation.
+    /// The entry that the handle may belong to, and the handle's generation.
     fn find(self) -> Option<(&'static Entry, u64)> {
         if self.0 & TAG == 0 {
             return None;
@@ -186,13 +185,13 @@ impl Handle {
             return None;
         }
         let value = read(entry);
-        // If the entry belongs to the same handle still, the value is its own.
+        // If the entry still belongs to the handle, so does the value.
         fence(Ordering::Acquire);
         let stored = entry.state.load(Ordering::Relaxed);
         (stored >> GENERATION_SHIFT == generation).then_some(value)
     }
 
-    /// Where the segment is mapped.
+    /// The address of the segment.
     #[inline]
     pub(crate) fn address(self) -> Option<NonNull<c_void>> {
         self.read(|entry| entry.address.load(Ordering::Relaxed))
@@ -217,13 +216,13 @@ impl Handle {
         self.read(|entry| entry.size.load(Ordering::Relaxed))
     }
 
-    /// Copies bytes of the segment; until that ends, it is not destroyed.
+    /// Does work that copies bytes of the segment. A destroy waits for it.
     pub(crate) fn with<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
         self.with_for(Purpose::Copy, work)
     }
 
-    /// Looks at the segment or changes what it is; until that ends, it is not
-    /// destroyed, and no other thread forks.
+    /// Does work that inspects or changes the segment. A destroy, and a fork by another
+    /// thread, wait for it.
     pub(crate) fn manage<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
         self.with_for(Purpose::Change, work)
     }
@@ -234,33 +233,33 @@ impl Handle {
         work: impl FnOnce(&Segment, &Call) -> Result<T>,
     ) -> Result<T> {
         let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
-        // Before this counts as a user: a signal handler's destroy, which
-        // would wait for its own thread, gets an error instead.
+        // Before this counts as a user: a signal handler that destroys the handle gets
+        // an error then, instead of waiting for its own thread.
         let call = Call::begin(purpose)?;
         let user = User::new(entry, generation).ok_or_else(|| self.unknown())?;
         work(user.segment().ok_or_else(|| self.unknown())?, &call)
     }
 
-    /// What the handle is for, for a message.
+    /// The segment or, if it has none, the handle, as messages show it.
     pub(crate) fn describe(self) -> String {
         self.with(|segment, _| Ok(text(format_args!("{segment}"))))
             .unwrap_or_else(|_| text(format_args!("handle {:#x}", self.0)))
     }
 
-    /// Destroys the handle, and the segment with it if it was the last. Saves
-    /// and loads that other threads have begun come to their end before.
+    /// Destroys the handle, and deletes the segment if nobody else has it attached.
+    /// Waits for saves and loads of other threads.
     pub(crate) fn destroy(self) -> Result<()> {
         let (entry, generation) = self.find().ok_or_else(|| self.unknown())?;
-        // A signal handler's call that can't be made leaves the handle good.
+        // If a signal handler is refused here, the handle remains valid.
         Call::can_begin()?;
         entry
             .change(generation, |state| state | CLOSING)
             .ok_or_else(|| self.unknown())?;
         wait_for_users(entry);
         let call = Call::begin(Purpose::Change)?;
-        // SAFETY: this thread has set `closing`, and no user is left.
+        // SAFETY: this thread has set `closing`, and there are no users.
         let segment = unsafe { (*entry.segment.get()).take() };
-        // The next handle of this entry is another number.
+        // The next handle of this entry gets another generation.
         let next = (generation + 1) & u64::try_from(GENERATION_MASK).unwrap_or(u64::MAX);
         entry
             .state
@@ -269,13 +268,13 @@ impl Handle {
         segment.ok_or_else(|| self.unknown())?.close(&call)
     }
 
-    /// The error of a handle that is none.
+    /// The error of a handle that is not valid.
     pub(crate) fn unknown(self) -> Error {
         if self.0 == 0 {
-            return Errno(libc::EINVAL).during(format_args!("use a handle that is NULL"));
+            return Errno(libc::EINVAL).during(format_args!("the handle is NULL"));
         }
         Errno(libc::EINVAL).during(format_args!(
-            "use handle {:#x}, which shmCreate never returned, or which was destroyed",
+            "handle {:#x} is stale, already destroyed or invalid",
             self.0
         ))
     }
@@ -291,7 +290,7 @@ fn wait_for_users(entry: &Entry) {
     }
 }
 
-/// A call in progress that uses a segment.
+/// A call in progress that uses a segment; it is counted while this lives.
 struct User {
     entry: &'static Entry,
 }
@@ -310,14 +309,13 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        // Whoever destroys the handle meanwhile waits for this. A child of
-        // fork never gets here for a user of its parent: it has no such thread,
-        // and the thread that forks is in no save.
+        // A destroy may be waiting for this. A child of fork never comes here for a
+        // user of its parent: only the thread that forks survives, and it uses none.
         self.entry.state.fetch_sub(1, Ordering::Release);
     }
 }
 
-/// The chunk and the place in it of an entry.
+/// The chunk of an entry, and its index there.
 fn place(number: usize) -> (usize, usize) {
     let shifted = number + FIRST_CHUNK;
     let power = shifted.ilog2();
@@ -333,10 +331,10 @@ fn entry(number: usize) -> Option<&'static Entry> {
 #[cold]
 fn no_room_for(segment: &Segment, errno: Errno) -> Error {
     segment.give_up();
-    errno.during(format_args!("make a handle for {segment}"))
+    errno.during(format_args!("allocate a handle for {segment}"))
 }
 
-/// Takes an entry that is free.
+/// Takes a free entry.
 fn free_entry() -> std::result::Result<(usize, &'static Entry), Errno> {
     let number = match pop_free() {
         Some(number) => number,
@@ -345,7 +343,7 @@ fn free_entry() -> std::result::Result<(usize, &'static Entry), Errno> {
     Ok((number, entry(number).ok_or(Errno(libc::ENOMEM))?))
 }
 
-/// Takes a number that was never used, and makes memory for it if need be.
+/// Takes a number that was never used, and allocates its chunk if necessary.
 fn grow() -> std::result::Result<usize, Errno> {
     let no_room = Errno(libc::ENOMEM);
     let number = USED.fetch_add(1, Ordering::Relaxed);
@@ -426,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn made_up_handles_are_not_found() {
+    fn invalid_handles_are_not_found() {
         let on_the_stack = 0;
         let address = (&raw const on_the_stack).addr();
         for number in [0, 1, 64, TAG, TAG | 1, usize::MAX, usize::MAX - 1, address] {

@@ -1,4 +1,4 @@
-//! What is printed, where and when.
+//! Lines on stdout and stderr.
 
 #![forbid(unsafe_code)]
 
@@ -8,13 +8,13 @@ use std::fmt;
 use crate::error::{Error, text};
 use crate::process::{self, Stream};
 
-/// Prints the line that `shm_util_debug` asks for, to the C library's stdout.
+/// Prints the line of a call to stdout, as `shm_util_debug` demands.
 pub(crate) fn debug(function: &str, what: fmt::Arguments<'_>) {
     print(Stream::Out, function, what);
 }
 
-/// Prints an error to stderr, if the environment variable `APERROR_PRINT` or a
-/// global `aperror_print` asks for it.
+/// Prints an error to stderr, if the environment variable `APERROR_PRINT` or the
+/// program's variable `aperror_print` demands it.
 pub(crate) fn error(function: &str, error: &Error) {
     if process::aperror_print() || process::variable_is_nonzero(c"APERROR_PRINT") {
         print(Stream::Error, function, format_args!("{error}"));
@@ -22,7 +22,7 @@ pub(crate) fn error(function: &str, error: &Error) {
 }
 
 fn print(stream: Stream, function: &str, what: fmt::Arguments<'_>) {
-    // Names are quoted, so there is no NUL in the line.
+    // Names are quoted, so the line contains no NUL.
     if let Ok(line) = CString::new(text(format_args!("({function}) {what}\n"))) {
         process::print(stream, &line);
     }

@@ -9,7 +9,7 @@
 //! | `call`       | what surrounds each function's work: `errno`, errors |
 //! | `argument`   | C's arguments as Rust values |
 //! | `handle`     | handles: checked numbers, never dereferenced |
-//! | `message`    | what is printed, where and when |
+//! | `message`    | lines on stdout and stderr |
 //! | `error_text` | each thread's last error |
 //!
 //! A C program uses `shm_util.h` in this way:
@@ -19,8 +19,8 @@
 //! use std::ptr::null_mut;
 //!
 //! let (mut address, mut memory) = (null_mut(), null_mut());
-//! // SAFETY: two strings, and places for a pointer and a handle. The bytes are
-//! // the segment's, and nobody else uses it.
+//! // SAFETY: two strings, and room for a pointer and a handle. The byte belongs to
+//! // the segment, which nobody else uses.
 //! unsafe {
 //!     shm_util_debug = 1; // shmCreate prints a line
 //!     assert_eq!(shmCreate(c"doc-capi".as_ptr(), 100, &raw mut address, &raw mut memory), 0);
@@ -43,14 +43,14 @@
 //! use std::ptr::null_mut;
 //!
 //! unsafe extern "C" fn count(_: *const ShmxInfo, counter: *mut c_void) -> c_int {
-//!     // SAFETY: it is the counter below.
+//!     // SAFETY: shmxList passes the counter below.
 //!     unsafe { *counter.cast::<c_long>() += 1 };
 //!     0
 //! }
 //!
 //! let name = c"doc-capi-ext".as_ptr();
 //! let (mut memory, mut names, mut pruned): (SharedMemory, c_long, c_long) = (null_mut(), 0, 0);
-//! // SAFETY: a string, and places for what is asked for. All of ShmxInfo may be 0.
+//! // SAFETY: a string, and room for each result. All members of ShmxInfo may be 0.
 //! unsafe {
 //!     let mut info: ShmxInfo = std::mem::zeroed();
 //!     info.size = size_of::<ShmxInfo>() as _;
@@ -59,7 +59,7 @@
 //!     assert_eq!(shmxSetPerm(memory, u32::MAX, u32::MAX, 0o640), 0); // SHMX_SAME
 //!     assert_eq!(shmxStat(memory, &raw mut info), 0);
 //!     assert_eq!((info.bytes, info.mode, info.kept), (100, 0o640, 1));
-//!     let _ = (shmxLock(memory), shmxUnlock(memory)); // the system may let us lock less
+//!     let _ = (shmxLock(memory), shmxUnlock(memory)); // RLIMIT_MEMLOCK may be 0
 //!     assert_eq!(shmxKeep(memory, 0), 0);
 //!     assert_eq!(shmxList(Some(count), (&raw mut names).cast()), 0);
 //!     assert!(names >= 1);

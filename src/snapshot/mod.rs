@@ -67,7 +67,7 @@ pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
         .and_then(|()| load::load(bytes, path))
         .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
     if loaded.bytes == 0 {
-        return Err(Errno(libc::EINVAL).during(format_args!("load {file}, which is empty")));
+        return Err(Errno(libc::EINVAL).during(format_args!("load {file}: it is empty")));
     }
     Ok(loaded)
 }
