@@ -74,7 +74,7 @@ fn an_unknown_name_is_exit_status_4() {
         world.fails(
             arguments,
             4,
-            "'none': No such file or directory; run 'shmutil list'",
+            "'none'.*: No such file or directory; run 'shmutil list'",
         );
     }
     assert!(world.names().is_empty());
