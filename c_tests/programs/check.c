@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,7 +27,7 @@
 #define TEXTS 12
 #define PATIENCE 60000 /* ms that one process waits for another */
 
-/* What all processes of a test have in common: so it is shared memory. */
+/* Shared by all processes of a test. */
 struct tally {
     long checked;
     long failed;
@@ -36,8 +37,9 @@ struct tally {
 
 static struct tally *tally;
 static char directory[1024];
-static int present[SEGMENTS]; /* the segments that were there before the test */
+static int present[SEGMENTS]; /* the segments that existed before the test */
 static int presents;
+static int alone;             /* no other program uses this IPC namespace */
 static long semaphores;
 
 int check_that (int holds, const char *sentence, const char *file, int line)
@@ -59,6 +61,12 @@ int check_that (int holds, const char *sentence, const char *file, int line)
 void check_note (const char *sentence)
 {
     printf ("# %s\n", sentence);
+    fflush (stdout);
+}
+
+void check_skip (const char *reason)
+{
+    printf ("SKIP: %s\n", reason);
     fflush (stdout);
 }
 
@@ -109,14 +117,7 @@ int check_entries (const char *path)
     return entries;
 }
 
-long check_segments (void)
-{
-    struct shm_info info;
-
-    return shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &info) < 0 ? -1 : info.used_ids;
-}
-
-long check_semaphores (void)
+static long count_semaphores (void)
 {
     struct seminfo info;
 
@@ -160,7 +161,9 @@ static int is_any (int id, const struct shmid_ds *status)
     return 1;
 }
 
-static int is_ours (int id, const struct shmid_ds *status)
+/* A segment is the test's own if one of its processes created it. Other programs create segments
+ * at any time, so being new is not enough. */
+static int is_own (int id, const struct shmid_ds *status)
 {
     return !is_one_of (id, present, presents)
         && is_one_of ((int) status->shm_cpid, tally->process, tally->processes);
@@ -168,7 +171,14 @@ static int is_ours (int id, const struct shmid_ds *status)
 
 int check_made (int *ids, int most)
 {
-    return list_segments (is_ours, ids, most);
+    return list_segments (is_own, ids, most);
+}
+
+int check_segments (void)
+{
+    static int ids[SEGMENTS];
+
+    return check_made (ids, SEGMENTS);
 }
 
 static int stat_segment (int id, struct shmid_ds *status)
@@ -230,9 +240,60 @@ int check_exists (const char *name)
     return shmCreate (name, 0, NULL, &memory) == 0 && shmDestroy (memory) == 0;
 }
 
+/* ---- what the system allows ------------------------------------------------ */
+
+int check_has_room (int wanted, const char *what)
+{
+    struct shminfo limits;
+    struct shm_info use;
+
+    if (shmctl (0, IPC_INFO, (struct shmid_ds *) (void *) &limits) < 0
+        || shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &use) < 0
+        || (long) limits.shmmni - use.used_ids >= wanted) {
+        return 1;
+    }
+    check_skip (check_text ("%s: needs %d segments, kernel.shmmni is %ld", what, wanted,
+                            (long) limits.shmmni));
+    return 0;
+}
+
+static void become_nobody (void)
+{
+    _exit (setgroups (0, NULL) == 0 && setgid (65534) == 0 && setuid (65534) == 0 ? 0 : 1);
+}
+
+int check_is_alone (const char *what)
+{
+    if (!alone) {
+        check_skip (check_text ("%s: other programs use this IPC namespace", what));
+    }
+    return alone;
+}
+
+int check_has_users (const char *what)
+{
+    if (check_child (become_nobody) == 0) {
+        return 1;
+    }
+    check_skip (check_text ("%s: only root can become another user", what));
+    return 0;
+}
+
+int check_is_privileged (void)
+{
+    int id = shmget (IPC_PRIVATE, 1, 0);
+    void *address = shmat (id, NULL, 0);
+
+    if (address != (void *) -1) {
+        shmdt (address);
+    }
+    shmctl (id, IPC_RMID, NULL);
+    return address != (void *) -1;
+}
+
 /* ---- processes ------------------------------------------------------------- */
 
-/* Each process notes itself, so that none is missed if its parent is killed. */
+/* Each process records itself, so none is missed if its parent is killed. */
 static void note_process (void)
 {
     int index = __sync_fetch_and_add (&tally->processes, 1);
@@ -367,8 +428,8 @@ static int remove_entry (const char *path, const struct stat *status, int type, 
     return 0;
 }
 
-/* Children that outlived the test are ours by now (PR_SET_CHILD_SUBREAPER): only a
- * process that waitpid knows is killed, never one that got a dead one's number. */
+/* Children that outlived the test are ours by now (PR_SET_CHILD_SUBREAPER). Only a process that
+ * waitpid knows is killed, never one to which a dead child's id was given again. */
 static void end_stragglers (void)
 {
     int i;
@@ -386,20 +447,22 @@ static void check_leftovers (void)
     int count = check_made (left, SEGMENTS);
     int i;
 
-    CHECK ("nothing is left among the shared memory segments", count == 0);
+    CHECK ("no segment is left", count == 0);
     for (i = 0; i < count; i++) {
         printf ("# left: segment %d, mode %lo, %ld bytes, attached %ld\n", left[i],
                 check_mode (left[i]), check_size (left[i]), check_attached (left[i]));
         shmctl (left[i], IPC_RMID, NULL);
     }
-    CHECK ("nothing is left among the semaphores", check_semaphores () == semaphores);
+    if (alone) {
+        CHECK ("no semaphore is left", count_semaphores () == semaphores);
+    }
 }
 
 static void supervise (pid_t test)
 {
     int status;
 
-    /* A timeout ends the test; somebody must be there to clean up. */
+    /* timeout(1) ends the test; this process remains to clean up. */
     signal (SIGINT, SIG_IGN);
     signal (SIGTERM, SIG_IGN);
     status = check_wait (test);
@@ -412,25 +475,60 @@ static void supervise (pid_t test)
     exit (status == 0 && tally->failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-void check_start (void)
+/* c_tests/scripts/isolate names the IPC namespace that it made. */
+static int has_own_namespace (void)
 {
-    const char *parent = getenv ("TMPDIR");
-    pid_t test;
+    const char *made = getenv ("SHM_UTIL_TESTS_ALONE");
+    char here[64];
+    ssize_t length = readlink ("/proc/self/ns/ipc", here, sizeof here - 1);
 
-    /* Set now, for tests that send stdout elsewhere: a buffer, on a terminal too. */
-    setvbuf (stdout, NULL, _IOFBF, BUFSIZ);
-    unsetenv ("NOB_DATABASE");
+    if (made == NULL || length < 0) {
+        return 0;
+    }
+    here[length] = '\0';
+    return strcmp (made, here) == 0;
+}
+
+void check_default_namespace (void)
+{
+    if (alone) {
+        unsetenv ("NOB_DATABASE");
+    } else {
+        setenv ("NOB_DATABASE", check_path ("own namespace"), 1);
+    }
+}
+
+static void clean_environment (void)
+{
     unsetenv ("APERROR_PRINT");
     unsetenv ("SHM_UTIL_SYNC");
     unsetenv ("SHM_UTIL_KEEP");
-    tally = check_shared (sizeof *tally);
-    presents = list_segments (is_any, present, SEGMENTS);
-    semaphores = check_semaphores ();
+    check_default_namespace ();
+}
+
+static void make_directory (void)
+{
+    const char *parent = getenv ("TMPDIR");
+
     snprintf (directory, sizeof directory, "%s/c_tests.XXXXXX", parent == NULL ? "/tmp" : parent);
     if (mkdtemp (directory) == NULL) {
         perror (directory);
         exit (EXIT_FAILURE);
     }
+}
+
+void check_start (void)
+{
+    pid_t test;
+
+    /* Set now, for tests that redirect stdout: fully buffered, on a terminal too. */
+    setvbuf (stdout, NULL, _IOFBF, BUFSIZ);
+    tally = check_shared (sizeof *tally);
+    alone = has_own_namespace ();
+    make_directory ();
+    clean_environment ();
+    presents = list_segments (is_any, present, SEGMENTS);
+    semaphores = count_semaphores ();
     prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     test = check_fork ();
     if (test != 0) {

@@ -1,4 +1,4 @@
-/* A tiny harness for the C tests: sentences of the contract, checked and counted. */
+/* A small harness for the C tests: sentences of the contract, checked and counted. */
 
 #ifndef CHECK_H
 #define CHECK_H
@@ -7,29 +7,39 @@
 
 #include "shm_util.h"
 
-/* Prints the sentence and whether it holds. Gives the condition back. */
+/* Prints the sentence and whether it holds. Returns the condition. */
 #define CHECK(sentence, condition) \
     check_that ((condition) ? 1 : 0, (sentence), __FILE__, __LINE__)
 
 int check_that (int holds, const char *sentence, const char *file, int line);
 
-/* Prints why something could not be checked here. */
+/* Prints a remark. */
 void check_note (const char *sentence);
 
+/* Prints that something cannot be tested on this system, and why. c_tests/run counts these. */
+void check_skip (const char *reason);
+
 /*
- * check_start splits the process in two. The test goes on in the child; the parent
- * waits for it, and whatever became of it looks whether anything was left behind,
- * cleans up, and prints the summary. So a test that crashes is cleaned up after too.
+ * Splits the process in two. The test continues in the child. The parent waits for it; however
+ * the child ends, the parent checks that nothing was left behind, cleans up, and prints the
+ * summary. So a test that crashes leaves nothing either.
+ *
+ * Tests share their IPC namespace with other programs where the system allows them none of their
+ * own. No test may remove, attach or count a segment that it did not make.
  */
 void check_start (void);
 
-/* What main returns: 0 if all that was checked held. */
+/* Selects the namespace that check_start has selected: without NOB_DATABASE if no other program
+ * uses this IPC namespace, else one of the test's own. */
+void check_default_namespace (void);
+
+/* What main returns: 0 if every check held. */
 int check_done (void);
 
-/* fork, noting the child for the cleaning up. */
+/* Forks, and records the child for the clean-up. */
 pid_t check_fork (void);
 
-/* Waits for a child: its exit status, or 128 plus the signal that killed it. */
+/* Waits for a child. Returns its exit status, or 128 plus the signal that killed it. */
 int check_wait (pid_t child);
 
 /* Kills the child with SIGKILL and waits until it is gone. */
@@ -38,10 +48,10 @@ void check_kill (pid_t child);
 /* Runs the function in a child that then exits with 0, and waits for it. */
 int check_child (void (*body) (void));
 
-/* The same with stdout and stderr caught as strings of less than `size` bytes. */
+/* The same; its stdout and stderr become strings of less than `size` bytes. */
 int check_capture (void (*body) (void), char *out, char *err, size_t size);
 
-/* Two processes that take turns: one byte through a pipe. A wait is bounded. */
+/* Two processes take turns by sending a byte through a pipe. A wait is bounded. */
 void check_signal (const int ends[2]);
 int check_await (const int ends[2]);
 
@@ -49,21 +59,30 @@ int check_await (const int ends[2]);
 void *check_shared (size_t size);
 
 /* A formatted string, and the path of a file in the test's own temporary directory.
- * Both stay valid for the next dozen calls only. */
+ * Both are valid during the next dozen calls only. */
 const char *check_text (const char *format, ...);
 const char *check_path (const char *file);
 
-/* How many entries a directory has, those for itself and its parent too; -1 for none. */
+/* The number of entries of a directory, including `.` and `..`; -1 if it cannot be read. */
 int check_entries (const char *path);
 
-/* The System V segments and semaphore sets of this IPC name space. */
-long check_segments (void);
-long check_semaphores (void);
-
-/* Ids of the segments that this test made and that still exist. */
+/* The segments that this test made and that still exist: their ids, and their number. */
 int check_made (int *ids, int most);
+int check_segments (void);
 
-/* What the kernel says of a segment: -1 if there is no such segment. */
+/* Whether the system allows that many more segments; if not, prints that `what` is skipped. */
+int check_has_room (int wanted, const char *what);
+
+/* Whether no other program uses this IPC namespace; if one may, prints that `what` is skipped. */
+int check_is_alone (const char *what);
+
+/* Whether this process may become another user; if not, prints that `what` is skipped. */
+int check_has_users (const char *what);
+
+/* Whether permission bits of segments do not matter to this process (CAP_IPC_OWNER). */
+int check_is_privileged (void);
+
+/* What the kernel knows of a segment; -1 if it does not exist. */
 long check_attached (int id);
 long check_mode (int id);
 long check_size (int id);
@@ -74,7 +93,7 @@ int check_filled (const void *bytes, int value, long size);
 /* shmCreate with a NULL address, which must succeed. */
 SharedMemory check_create (const char *name, long size);
 
-/* Whether a segment of that name exists; found out by shmCreate with size 0. */
+/* Whether a segment of that name exists, determined by shmCreate with size 0. */
 int check_exists (const char *name);
 
 #endif

@@ -140,14 +140,19 @@ static void information (FILE *file)
     openSegment ("no such segment", &memory);
 }
 
-int main (void)
+int main (int argc, char *argv[])
 {
-    FILE *file = tmpfile ();
+    char path[4096];
+    FILE *file;
 
+    (void) argc;
+    sprintf (path, "%.4000s.printed", argv[0]);
+    file = fopen (path, "w+");
     if (file == NULL) {
-        perror ("tmpfile");
+        perror (path);
         return EXIT_FAILURE;
     }
+    remove (path);
     aperror_file = file;
     errors (file);
     information (file);

@@ -75,7 +75,7 @@ static void sentences (void)
     setenv ("NOB_DATABASE", "$EXT_ERROR/x", 1);
     CHECK ("where a name space is from", shmxRemove (NAME) == ELOOP && says ("NOB_DATABASE")
            && says ("EXT_ERROR"));
-    unsetenv ("NOB_DATABASE");
+    check_default_namespace ();
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 

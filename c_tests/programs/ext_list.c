@@ -52,7 +52,7 @@ static int note (const struct ShmxInfo *info, void *context)
 static void nothing (void)
 {
     struct seen seen;
-    long before = check_segments ();
+    int before = check_segments ();
     long count = 77;
     struct ShmxInfo info;
 
@@ -78,6 +78,9 @@ static void many (void)
     struct seen seen;
     int i, once = 1;
 
+    if (!check_has_room (NAMES + ODDS + 2, "a list of three hundred names")) {
+        return;
+    }
     for (i = 0; i < NAMES; i++) {
         shmCreate (check_text ("name %d", i), SIZE, NULL, &memory[i]);
     }

@@ -134,12 +134,12 @@ static void errors (void)
 
 static void nothing (void)
 {
-    long before = check_segments ();
+    int before = check_segments ();
 
     setenv ("NOB_DATABASE", check_path ("never used"), 1);
     CHECK ("in an empty name space it is ENOENT", shmxRemove (NAME) == ENOENT);
     CHECK ("and makes nothing", check_segments () == before);
-    unsetenv ("NOB_DATABASE");
+    check_default_namespace ();
 }
 
 int main (void)

@@ -193,8 +193,7 @@ int main (void)
     pid_t first, second;
 
     check_start ();
-    if (geteuid () != 0) {
-        check_note ("not root: there are no other users to try");
+    if (!check_has_users ("several users in one namespace")) {
         return check_done ();
     }
     if (pipe (turn) != 0 || pipe (done) != 0 || pipe (orphan) != 0) {

@@ -56,9 +56,12 @@ static void start_client (const char *server)
 
 static void save_and_restore (SharedMemory memory, struct orders *orders)
 {
-    char file[] = "/tmp/legacy_server.XXXXXX";
-    int descriptor = mkstemp (file);
+    const char *directory = getenv ("TMPDIR");
+    char file[4096];
+    int descriptor;
 
+    sprintf (file, "%.4000s/legacy_server.XXXXXX", directory == NULL ? "/tmp" : directory);
+    descriptor = mkstemp (file);
     if (descriptor == -1 || close (descriptor) == -1) {
         die (file);
     }

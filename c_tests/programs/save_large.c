@@ -380,7 +380,7 @@ static void full_disk (void)
     const char *path;
 
     if (!mount_here ("tmpfs", "size=3m")) {
-        check_note ("a full disk: no file system may be mounted here");
+        check_skip ("a full disk: mounting a file system is not allowed");
         return;
     }
     path = check_path ("mounted/file");
@@ -405,7 +405,7 @@ static void other_file_system (const char *type, const char *options)
         both_work (type, check_path ("mounted/file"));
         CHECK ("no other file is left", check_entries (mounted) == 3);
     } else {
-        check_note (check_text ("%s: can't be mounted here", type));
+        check_skip (check_text ("%s: mounting it is not allowed", type));
     }
 }
 
@@ -425,7 +425,7 @@ static void on_overlay (void)
     const char *options;
 
     if (!mount_here ("tmpfs", "")) {
-        check_note ("overlay: no file system may be mounted here");
+        check_skip ("overlay: mounting it is not allowed");
         return;
     }
     mkdir (check_path ("mounted/lower"), 0700);
@@ -438,7 +438,7 @@ static void on_overlay (void)
     if (mount ("none", check_path ("mounted/all"), "overlay", 0, options) == 0) {
         both_work ("overlay", check_path ("mounted/all/file"));
     } else {
-        check_note ("overlay: can't be mounted here");
+        check_skip ("overlay: mounting it is not allowed");
     }
 }
 
@@ -548,12 +548,12 @@ static void no_thread (void)
            && chmod (check_path ("ordinary"), 0777) == 0 && chmod (check_path (""), 0711) == 0);
     CHECK ("no thread is allowed", setrlimit (RLIMIT_NPROC, &limit) == 0);
     if (getuid () == 0 && setresuid (NOBODY, NOBODY, NOBODY) != 0) {
-        check_note ("no thread: root can't become an ordinary user here");
+        check_skip ("no thread: root cannot become an ordinary user");
         return;
     }
     if (pthread_create (&thread, NULL, nothing, NULL) == 0) {
         pthread_join (thread, NULL);
-        check_note ("no thread: there is one nevertheless");
+        check_skip ("no thread: RLIMIT_NPROC does not limit this user");
         return;
     }
     both_work ("where no thread can be had", path);
@@ -625,7 +625,7 @@ static void detached_memory (void)
 static void locked_memory (void)
 {
     if (mlockall (MCL_CURRENT | MCL_FUTURE) != 0) {
-        check_note ("memory can't be locked here");
+        check_skip ("locked memory: RLIMIT_MEMLOCK is too small");
         return;
     }
     both_work ("where memory is locked", check_path ("plain"));
