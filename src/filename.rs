@@ -8,22 +8,22 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::error::{Error, Quoted, Result, require_memory_for};
 use crate::process;
 
-/// The longest result in bytes: `PATH_MAX` counts the NUL.
+/// The longest result in bytes. `PATH_MAX` includes the NUL.
 const LONGEST: usize = libc::PATH_MAX as usize - 1;
 
-/// More replacements than this are not a file name: variables that are empty
-/// but name each other would take for ever without making it long.
+/// The limit on replacements. Variables that refer to each other, but contain nothing
+/// else, would otherwise be replaced for ever without reaching [`LONGEST`].
 const MOST_REPLACEMENTS: usize = 1000;
 
-/// Translates a file name, with what the environment says now.
+/// Translates a file name with the present values of environment variables.
 ///
-/// `ELOOP` if a variable's value names the variable itself, `ENAMETOOLONG` if
-/// the result has `PATH_MAX` bytes or more, `ENOMEM` if memory is short.
+/// `ELOOP` if a variable's value refers to the variable itself, `ENAMETOOLONG` if the
+/// result has `PATH_MAX` bytes or more, `ENOMEM` if memory is short.
 pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
     require_memory_for(name.len())
         .map_err(|errno| errno.during(format_args!("translate {}", Quoted(name))))?;
     translate_with(name, |variable| {
-        // A name with a NUL in it can't be set.
+        // A variable cannot have a name that contains a NUL.
         let Ok(variable) = CString::new(variable) else {
             return Ok(None);
         };
@@ -32,10 +32,10 @@ pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
     })
 }
 
-/// A value that replaced its variable, while the text is still being read.
+/// A value that has replaced its variable, and is not completely read yet.
 struct Replacement {
     variable: Vec<u8>,
-    /// How much text was unread behind the value.
+    /// The number of unread bytes behind the value.
     rest: usize,
 }
 
@@ -44,8 +44,8 @@ pub(crate) fn translate_with(
     value_of: impl Fn(&[u8]) -> Result<Option<Vec<u8>>>,
 ) -> Result<Vec<u8>> {
     let mut done = Vec::new();
-    // What is still to be read, its beginning last, so that values can be put
-    // there at little cost: they are translated in turn.
+    // The text in reverse order, so that a value, which is translated in turn, can be
+    // appended in place of its variable.
     let mut unread: Vec<u8> = name.iter().rev().copied().collect();
     let mut open: Vec<Replacement> = Vec::new();
     let mut replacements = 0;
@@ -100,8 +100,8 @@ fn too_long(name: &[u8]) -> Error {
     )
 }
 
-/// The variable that the unread text, whose beginning is last, begins with,
-/// and how long its mention is.
+/// The variable that the unread text, which is reversed, begins with, and the length of
+/// the reference to it.
 fn reference(done: &[u8], unread: &[u8]) -> Option<(Vec<u8>, usize)> {
     let before = done.last();
     match unread {
@@ -126,9 +126,8 @@ fn reference(done: &[u8], unread: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// The path from the root that a file name means, without looking at any file:
-/// the current directory put before it, and `.`, `..` and doubled slashes
-/// taken out.
+/// The absolute path of a file name, found without looking at any file: the current
+/// directory precedes a relative name, and `.`, `..` and doubled slashes are removed.
 pub(crate) fn absolute(name: &[u8]) -> Result<Vec<u8>> {
     let mut path = Vec::new();
     if name.first() != Some(&b'/') {
@@ -166,7 +165,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    // It stands in for a function that can fail.
+    // The function that it replaces can fail.
     #[allow(clippy::unnecessary_wraps)]
     fn value_of(variable: &[u8]) -> Result<Option<Vec<u8>>> {
         let value: Option<&[u8]> = match variable {
@@ -233,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_names_itself_is_eloop() {
+    fn a_variable_that_refers_to_itself_is_eloop() {
         for name in ["$LOOP", "a/$LOOP", "$PING", "${PONG}"] {
             assert_eq!(translated(name), Err(libc::ELOOP), "{name}");
         }
     }
 
     #[test]
-    fn the_same_variable_twice_side_by_side_is_no_loop() {
+    fn the_same_variable_twice_is_not_a_loop() {
         assert_eq!(
             translated("$DIR/$DIR/$OUTER").as_deref(),
             Ok("/data//data//data/inner")
@@ -248,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn empty_variables_that_name_each_other_end() {
-        // 2 to the power of 40 replacements, and not one byte.
+    fn variables_that_refer_to_each_other_do_not_take_for_ever() {
+        // 2 to the power of 40 replacements that yield no byte.
         let result = translate_with(b"$V40", |variable| {
             let level: u32 = std::str::from_utf8(&variable[1..])
                 .unwrap()
@@ -268,13 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn without_home_a_tilde_stays() {
+    fn a_tilde_stays_if_home_is_not_set() {
         let result = translate_with(b"~/x:~", |_| Ok(None));
         assert_eq!(result.unwrap(), b"~/x:~");
     }
 
     #[test]
-    fn paths_are_made_absolute_and_plain() {
+    fn paths_become_absolute_and_normal() {
         assert_eq!(absolute(b"/a//b/./c/../d/").unwrap(), b"/a/b/d");
         assert_eq!(absolute(b"/../..").unwrap(), b"/");
         let here = std::env::current_dir().unwrap();

@@ -1,6 +1,6 @@
-//! What the fuzzers do with their bytes, and the replay of what they found.
+//! The fuzz targets, and a test that replays the inputs that the fuzzers found.
 //!
-//! Built for `cargo fuzz` and for tests only.
+//! Compiled for `cargo fuzz` and for tests only.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,8 @@ use crate::registry::survive_damage;
 use crate::segment::{Segment, Terms, Wanted};
 use crate::sysv::Placement;
 
-/// The input's last line is a file name, the lines before are `NAME=value`.
+/// Translates a file name. The input's last line is the name; the lines before it set
+/// variables: `NAME=value`.
 pub fn filename(data: &[u8]) {
     let mut lines: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
     let name = lines.pop().unwrap_or_default();
@@ -46,13 +47,13 @@ pub fn filename(data: &[u8]) {
     }
 }
 
-/// The input says which bytes of a registry in use are overwritten with what.
+/// Overwrites bytes of a registry in use, as the input demands.
 pub fn registry(data: &[u8]) {
     survive_damage(data);
 }
 
-/// The input is a sequence of calls, each of which must do what a simple model
-/// of the contract, in memory, does.
+/// Makes the calls that the input encodes, and compares each result with that of a
+/// simple model of the contract.
 pub fn calls(data: &[u8]) {
     let mut model = Model::new();
     for step in data.chunks_exact(4) {
@@ -69,7 +70,7 @@ struct Open {
     name: usize,
 }
 
-/// The contract for one process: names, their bytes, and who has them mapped.
+/// The contract for one process: names, the bytes of their segments, and the handles.
 struct Model {
     segments: BTreeMap<usize, (i32, Vec<u8>)>,
     open: Vec<Open>,
@@ -218,7 +219,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// Replays the inputs that the fuzzers found interesting.
+    /// Runs a target with each input in its corpus.
     fn replay(target: &str, run: fn(&[u8])) {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("fuzz/corpus")
@@ -232,17 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn the_corpus_of_file_names_is_replayed() {
+    fn file_names_of_the_corpus() {
         replay("filename", super::filename);
     }
 
     #[test]
-    fn the_corpus_of_damaged_registries_is_replayed() {
+    fn damaged_registries_of_the_corpus() {
         replay("registry", super::registry);
     }
 
     #[test]
-    fn the_corpus_of_calls_is_replayed() {
+    fn calls_of_the_corpus() {
         replay("calls", super::calls);
     }
 }

@@ -1,4 +1,4 @@
-//! What goes beyond libgpl, as a new Rust program uses it.
+//! The functions that libgpl does not have, used from Rust.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ fn listed(name: &str) -> Vec<Info> {
     infos
 }
 
-/// 0 for what did not fail.
+/// The `errno` value of a result; 0 for success.
 fn errno<T>(result: shm_util::Result<T>) -> i32 {
     result.map_or_else(|error| error.errno(), |_| 0)
 }
@@ -27,7 +27,7 @@ fn exists(name: &str) -> bool {
 }
 
 #[test]
-fn info_tells_what_the_kernel_and_the_registry_know() {
+fn info_combines_the_kernel_and_the_registry() {
     let name = name();
     let before = SystemTime::now() - Duration::from_secs(2);
     let segment = Options::new().mode(0o600).create(&name, 5000).unwrap();
@@ -66,7 +66,7 @@ fn a_kept_segment_outlives_its_last_user_until_its_name_is_removed() {
 }
 
 #[test]
-fn keeping_can_be_taken_back() {
+fn a_kept_segment_can_become_an_ordinary_one_again() {
     let name = name();
     let segment = Segment::create(&name, 100).unwrap();
     segment.keep(true).unwrap();
@@ -80,7 +80,7 @@ fn keeping_can_be_taken_back() {
 }
 
 #[test]
-fn a_removed_name_is_free_and_its_users_destroy_it_as_ever() {
+fn a_removed_name_is_free_and_its_holders_can_destroy_the_segment() {
     let name = name();
     let maker = Segment::create(&name, 100).unwrap();
     let finder = Segment::open(&name).unwrap();
@@ -97,7 +97,7 @@ fn a_removed_name_is_free_and_its_users_destroy_it_as_ever() {
 }
 
 #[test]
-fn exclusive_takes_only_a_new_one() {
+fn exclusive_accepts_only_a_new_segment() {
     let name = name();
     let exclusive = Options::new().exclusive(true);
     let first = exclusive.create(&name, 100).unwrap();
@@ -117,7 +117,7 @@ fn exclusive_takes_only_a_new_one() {
 }
 
 #[test]
-fn a_read_only_segment_reads_and_saves_what_others_write() {
+fn a_read_only_segment_reads_and_saves_the_bytes_of_others() {
     let name = name();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("saved");
@@ -141,7 +141,7 @@ fn a_read_only_segment_reads_and_saves_what_others_write() {
 }
 
 #[test]
-fn permissions_are_set_and_what_is_not_said_stays() {
+fn permissions_that_are_none_are_unchanged() {
     let segment = Segment::create(name(), 100).unwrap();
     let before = segment.info().unwrap();
     let mode = |mode| Permissions {
@@ -170,7 +170,7 @@ fn a_segment_is_locked_in_memory_and_unlocked() {
 }
 
 #[test]
-fn the_registry_tells_of_itself() {
+fn the_registry_reports_its_capacity_and_mode() {
     let name = name();
     let _segment = Segment::create(&name, 100).unwrap();
     let registry = shm_util::registry().unwrap().unwrap();

@@ -1,15 +1,13 @@
-//! Pruning, as a new Rust program uses it. One test, because it looks at a whole
-//! name space, which is the process's.
+//! Pruning. One test only: it looks at the whole namespace, which belongs to the process.
 
 use std::time::Duration;
 
 use shm_util::{Options, Segment};
 
-/// Takes the mapping away behind the segment's back, and forgets the segment: as
-/// if this process had died.
+/// Detaches a segment without the library's knowledge, as if this process had died.
 fn abandon(segment: Segment) {
     let address = segment.bytes().as_ptr();
-    // SAFETY: nobody looks at the bytes any more.
+    // SAFETY: nothing uses the bytes any more.
     assert_eq!(unsafe { libc::shmdt(address.cast()) }, 0);
     std::mem::forget(segment);
 }
@@ -24,10 +22,10 @@ fn names(infos: &[shm_util::Info]) -> Vec<String> {
 }
 
 #[test]
-fn prune_removes_what_is_old_unused_and_not_kept_alone() {
-    let space = format!("/prune test/{}", std::process::id());
-    // SAFETY: the only test, so nobody else looks at the environment.
-    unsafe { std::env::set_var("NOB_DATABASE", space) };
+fn prune_removes_only_old_orphans() {
+    let namespace = format!("/prune test/{}", std::process::id());
+    // SAFETY: this is the only test, so no other thread reads the environment.
+    unsafe { std::env::set_var("NOB_DATABASE", namespace) };
 
     assert_eq!(shm_util::list().unwrap(), []);
     assert_eq!(shm_util::prune(Duration::ZERO).unwrap(), []);
@@ -36,14 +34,14 @@ fn prune_removes_what_is_old_unused_and_not_kept_alone() {
     assert_eq!(
         shm_util::registry().unwrap(),
         None,
-        "who only looks makes none"
+        "looking creates no registry"
     );
 
-    let mapped = Segment::create("mapped", 100).unwrap();
+    let attached = Segment::create("attached", 100).unwrap();
     abandon(Segment::create("orphan", 200).unwrap());
     abandon(Segment::create("another", 300).unwrap());
     abandon(Options::new().keep(true).create("kept", 400).unwrap());
-    let all = ["another", "kept", "mapped", "orphan"];
+    let all = ["another", "attached", "kept", "orphan"];
     assert_eq!(names(&shm_util::list().unwrap()), all);
     assert_eq!(
         names(&shm_util::prune(Duration::from_secs(3600)).unwrap()),
@@ -54,10 +52,10 @@ fn prune_removes_what_is_old_unused_and_not_kept_alone() {
 
     let pruned = names(&shm_util::prune(Duration::ZERO).unwrap());
     assert_eq!(pruned, ["another", "orphan"]);
-    assert_eq!(names(&shm_util::list().unwrap()), ["kept", "mapped"]);
+    assert_eq!(names(&shm_util::list().unwrap()), ["attached", "kept"]);
     assert_eq!(shm_util::registry().unwrap().unwrap().names, 2);
 
-    // Young again by its last use, however old it is.
+    // An attachment starts the age again.
     abandon(Segment::create("used", 100).unwrap());
     std::thread::sleep(Duration::from_millis(2100));
     abandon(Segment::open("used").unwrap());
@@ -72,6 +70,6 @@ fn prune_removes_what_is_old_unused_and_not_kept_alone() {
     );
 
     shm_util::remove("kept").unwrap();
-    mapped.destroy().unwrap();
+    attached.destroy().unwrap();
     assert_eq!(shm_util::list().unwrap(), []);
 }

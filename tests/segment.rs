@@ -1,11 +1,11 @@
-//! The Rust API, as a new Rust program uses it.
+//! Creating, attaching, saving and loading segments from Rust.
 
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use shm_util::Segment;
 
-/// A name that no other test, and no other run, has.
+/// A name that no other test and no other run uses.
 fn name() -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -26,7 +26,7 @@ fn all_are(segment: &Segment, value: u8) -> bool {
 }
 
 #[test]
-fn a_new_segment_is_zero_and_has_the_size_that_was_asked_for() {
+fn a_new_segment_is_zero_and_has_the_requested_size() {
     let segment = Segment::create(name(), 5000).unwrap();
     assert_eq!(segment.len(), 5000);
     assert!(!segment.is_empty());
@@ -34,7 +34,7 @@ fn a_new_segment_is_zero_and_has_the_size_that_was_asked_for() {
 }
 
 #[test]
-fn two_mappings_of_a_name_share_the_bytes() {
+fn two_attachments_of_a_name_share_the_bytes() {
     let name = name();
     let ours = Segment::create(&name, 100).unwrap();
     let theirs = Segment::open(&name).unwrap();
@@ -46,7 +46,7 @@ fn two_mappings_of_a_name_share_the_bytes() {
 }
 
 #[test]
-fn the_last_one_deletes_the_name_in_whatever_order() {
+fn the_last_destroy_deletes_the_name_in_either_order() {
     for first_is_ours in [true, false] {
         let name = name();
         let ours = Segment::create(&name, 100).unwrap();
@@ -66,7 +66,7 @@ fn the_last_one_deletes_the_name_in_whatever_order() {
 }
 
 #[test]
-fn bad_names_and_sizes_say_what_is_wrong() {
+fn errors_of_names_and_sizes_say_what_is_wrong() {
     let errno = |result: shm_util::Result<Segment>| result.unwrap_err().errno();
     assert_eq!(errno(Segment::create(name(), 0)), libc::EINVAL);
     assert_eq!(errno(Segment::create([b'x'; 1001], 1)), libc::ENAMETOOLONG);
@@ -84,7 +84,7 @@ fn bad_names_and_sizes_say_what_is_wrong() {
 }
 
 #[test]
-fn a_saved_segment_is_loaded_as_it_was() {
+fn a_saved_segment_is_loaded_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("segment");
     let segment = Segment::create(name(), 10_000).unwrap();
@@ -99,7 +99,7 @@ fn a_saved_segment_is_loaded_as_it_was() {
 }
 
 #[test]
-fn a_file_of_another_size_is_loaded_as_far_as_both_go() {
+fn a_file_of_another_size_is_loaded_as_far_as_both_hold() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     let segment = Segment::create(name(), 100).unwrap();
@@ -119,7 +119,7 @@ fn a_file_of_another_size_is_loaded_as_far_as_both_go() {
 }
 
 #[test]
-fn threads_create_and_destroy_the_same_name_and_leave_nothing() {
+fn threads_that_create_and_destroy_the_same_name_leave_nothing() {
     let name = name();
     std::thread::scope(|scope| {
         for _ in 0..4 {
