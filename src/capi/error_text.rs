@@ -87,7 +87,7 @@ mod tests {
             assert_eq!(text().len(), SIZE - 2, "no part of a character");
         }
         set(&Errno(libc::EPERM).during(format_args!("try it")));
-        assert_eq!(text(), "do it: Operation not permitted");
+        assert_eq!(text(), "try it: Operation not permitted");
         std::thread::spawn(|| assert_eq!(text(), ""))
             .join()
             .unwrap();
