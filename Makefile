@@ -52,6 +52,9 @@ TARGET     = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV | sed -n 's/^host: 
 # Each step prints one short line, as the kernel's build does; V=1 prints the commands.
 ifeq ($(V),1)
   step = @:
+  Q =
+  CARGO_FLAGS =
+  SHUSH =
 else
   Q = @
   step = @printf '  %-7s %s\n'
