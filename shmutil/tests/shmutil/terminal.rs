@@ -9,6 +9,13 @@ use std::thread::{self, JoinHandle};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+/// A shell without job control starts background jobs with SIGINT ignored, and a
+/// command inherits that.
+fn heed_interrupts() {
+    // SAFETY: the default action needs no handler.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+}
+
 /// A process whose standard descriptors are a terminal.
 pub(crate) struct Terminal {
     child: Child,
@@ -39,9 +46,10 @@ impl Terminal {
             .stdout(copy())
             .stderr(copy())
             .env("TERM", "xterm");
-        // SAFETY: both functions are system calls only.
+        // SAFETY: these functions are system calls only.
         unsafe {
             command.pre_exec(|| {
+                heed_interrupts();
                 rustix::process::setsid()?;
                 rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
                 Ok(())
