@@ -1,70 +1,51 @@
-/* faults - every system call of the library fails in turn, and nothing is lost.
+/*
+ * faults.c - every system call of the library fails in turn.
+ *
+ * What it proves. For each situation (a call of the library, see the table below) a first run under
+ * ptrace(2) lists the system calls that the library makes. Then, for each of them and each error
+ * that its man page allows (and for short reads and writes), the situation runs again with that
+ * one system call replaced by the error: it is not executed, and the library gets the error as its
+ * result. (close is executed, as Linux does even when it reports an error; a brk that fails returns
+ * the old end.) Required:
+ *
+ *   - the call returns that error, or another one, which is listed, or recovers and succeeds; it
+ *     never crashes or hangs;
+ *   - after an error the scene is as before, after a success as after a success (see scene.h):
+ *     names, segments, data, attachments, open files; handle and address are consistent;
+ *   - a saved file is the whole old one or the whole new one, the new one if the save succeeded,
+ *     has the right mode, and no other file is left in its directory;
+ *   - a failed load has changed no byte of the segment unless an earlier read had succeeded;
+ *   - the same call, repeated by the same process without a fault, works.
+ *
+ * Each fault is tried twice: first the process ends after the call, then it repeats the call. Of
+ * the second thread of a large load only its creation fails. The full form also tries errors that
+ * last: the next 300 system calls of that kind fail, too.
+ *
+ * Known exceptions.
+ *
+ *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL; shmget:
+ *     ENOENT, EINVAL) or another user's (EACCES), that a file does not exist (open: ENOENT) or is not
+ *     a symbolic link (readlink: EINVAL, ENOENT). What follows from believing them is allowed; but
+ *     the call must end in good order, the name must be usable by the next process, and a saved file
+ *     be whole. These count as "believed".
+ *   - If the removal itself fails (IPC_RMID, unlink), what should have been removed may be left. This
+ *     counts as "left".
+ *   - If shmdt fails, the attachment lasts until the process ends.
+ *   - A failed allocation (brk, mmap) aborts a Rust program that is not prepared for it. This counts
+ *     as "alloc", and the scene must be as intact as after a kill.
+ *
+ * In the situations "...-while-locked" another process is stopped inside the library while it holds
+ * the lock. It continues, or is killed, when the traced process begins to wait for the lock.
+ */
+#include "scene.h"
 
-   What it proves. For each situation (a call of the library, see the table below) a first run
-   under ptrace lists the system calls that the library makes. Then, for each of them and each
-   error that its man page allows (and for short reads and writes), the situation is run again
-   with that one system call replaced by that error: it is not executed, and the library sees the
-   error as its result. (close is executed, as Linux does also when it reports an error; a brk that
-   fails is one that returns the old end.) Required:
+#ifdef __x86_64__
 
-   - the call returns that error, or another, which is listed; or it recovers and succeeds; it
-     never crashes or hangs;
-   - after an error the world is as before, after success as after success (see world.h): names,
-     segments, data, attachments, open files; the handle and the address are consistent;
-   - a saved file is the whole old one or the whole new one, the new one if the save succeeded,
-     has the right mode, and no other file is left in its directory;
-   - a load that fails has changed no byte of the segment, unless an earlier read had succeeded;
-   - the same call made again, without a fault, by the same process, works.
-
-   Each fault is tried twice: once the process dies after the call, once it tries the call again.
-   Of the second thread of a large load only the making is made to fail.
-   The full form also tries errors that last: the next 300 system calls of that kind fail too.
-
-   Known exceptions.
-
-   - Some errors are statements that the library can't but believe: that a segment is gone
-     (IPC_STAT: EIDRM, EINVAL; shmget: ENOENT, EINVAL) or somebody else's (EACCES), that a file is
-     not there (open: ENOENT) or is no symbolic link (readlink: EINVAL, ENOENT). What follows from
-     believing them is not held against it; but the call must end in good order, the name must be
-     usable by the next process, and a saved file be whole. These are counted as "believed".
-   - When the removal itself is what fails (IPC_RMID, unlink), what should have been removed may
-     be left; this is counted as "left".
-   - When the failing call is shmdt, the mapping lasts until the process ends.
-   - A failed allocation of memory (brk, mmap) aborts a Rust program, unless it is prepared for
-     it: that counts as the death of the process, is listed as "alloc", and the world must be as
-     whole as after a kill.
-
-   In the situations "...-while-locked" another process is stopped inside the library while it
-   holds the lock, and goes on, or is killed, when the traced one begins to wait for it.
-
-   usage: faults quick|full [seed [situation]]
-   build: cc -std=gnu99 -O2 -I../../include faults.c -lshm_util -Wl,-z,now
-
-   Runs in an IPC namespace of its own, as root or by way of a user namespace; without either
-   it is skipped. */
-
-#include "world.h"
-
-#if !defined(__x86_64__)
-
-int main(void)
-{
-    printf("faults: SKIP: knows the system calls of x86_64 only\n");
-    return 0;
-}
-
-#else
-
-#include <linux/futex.h>
-#include <stddef.h>
-#include <sys/ptrace.h>
-#include <sys/user.h>
-
-/* ---------------------------------------------------------------- the errors of each call */
+/* ---- the errors of each call ------------------------------------------------------------ */
 
 enum { SHORT_HALF = 10001, SHORT_ONE = 10002 };
 
-/* What kind of failure it is, for what is forgiven. */
+/* What is allowed to happen after a failure. */
 enum kind { ORDINARY, NEVER_FAILS, ALLOCATION, EXECUTED };
 
 struct call_type {
@@ -74,22 +55,52 @@ struct call_type {
     int error[16];
 };
 
-#define OPEN_ERRORS { EACCES, EINTR, ELOOP, EMFILE, ENFILE, ENOENT, ENOMEM, ENOSPC, EROFS, \
-                      EDQUOT, EOPNOTSUPP, EISDIR, EPERM }
-#define WRITE_ERRORS { EINTR, EAGAIN, EIO, ENOSPC, EDQUOT, EFBIG, SHORT_HALF, SHORT_ONE }
-#define READ_ERRORS { EINTR, EAGAIN, EIO, EISDIR, SHORT_HALF, SHORT_ONE }
-#define SYNC_ERRORS { EIO, ENOSPC, EDQUOT, EINTR, EINVAL, EROFS }
-#define STAT_ERRORS { EACCES, ENOENT, ENOMEM, EOVERFLOW, ELOOP }
-#define RENAME_ERRORS { EACCES, EBUSY, EDQUOT, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, EXDEV, EIO, \
-                        EINVAL }
-#define LINK_ERRORS { EACCES, EDQUOT, EEXIST, EIO, EMLINK, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, \
-                      EXDEV }
-#define UNLINK_ERRORS { EACCES, EBUSY, EIO, ENOENT, ENOMEM, EPERM, EROFS }
-#define READLINK_ERRORS { EACCES, EINVAL, EIO, ELOOP, ENOENT, ENOMEM }
-#define MODE_ERRORS { EPERM, EIO, EROFS, EINVAL }
+#define OPEN_ERRORS                                                                           \
+    {                                                                                         \
+        EACCES, EINTR, ELOOP, EMFILE, ENFILE, ENOENT, ENOMEM, ENOSPC, EROFS, EDQUOT,          \
+            EOPNOTSUPP, EISDIR, EPERM                                                         \
+    }
+#define WRITE_ERRORS                                                                          \
+    {                                                                                         \
+        EINTR, EAGAIN, EIO, ENOSPC, EDQUOT, EFBIG, SHORT_HALF, SHORT_ONE                      \
+    }
+#define READ_ERRORS                                                                           \
+    {                                                                                         \
+        EINTR, EAGAIN, EIO, EISDIR, SHORT_HALF, SHORT_ONE                                     \
+    }
+#define SYNC_ERRORS                                                                           \
+    {                                                                                         \
+        EIO, ENOSPC, EDQUOT, EINTR, EINVAL, EROFS                                             \
+    }
+#define STAT_ERRORS                                                                           \
+    {                                                                                         \
+        EACCES, ENOENT, ENOMEM, EOVERFLOW, ELOOP                                              \
+    }
+#define RENAME_ERRORS                                                                         \
+    {                                                                                         \
+        EACCES, EBUSY, EDQUOT, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, EXDEV, EIO, EINVAL       \
+    }
+#define LINK_ERRORS                                                                           \
+    {                                                                                         \
+        EACCES, EDQUOT, EEXIST, EIO, EMLINK, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, EXDEV      \
+    }
+#define UNLINK_ERRORS                                                                         \
+    {                                                                                         \
+        EACCES, EBUSY, EIO, ENOENT, ENOMEM, EPERM, EROFS                                      \
+    }
+#define READLINK_ERRORS                                                                       \
+    {                                                                                         \
+        EACCES, EINVAL, EIO, ELOOP, ENOENT, ENOMEM                                            \
+    }
+#define MODE_ERRORS                                                                           \
+    {                                                                                         \
+        EPERM, EIO, EROFS, EINVAL                                                             \
+    }
 
 static const struct call_type call_types[] = {
-    { SYS_shmget, "shmget", ORDINARY,
+    { SYS_shmget,
+      "shmget",
+      ORDINARY,
       { EACCES, EEXIST, EINVAL, ENFILE, ENOENT, ENOMEM, ENOSPC, EPERM } },
     { SYS_shmat, "shmat", ORDINARY, { EACCES, EIDRM, EINVAL, ENOMEM } },
     { SYS_shmctl, "shmctl", ORDINARY, { EACCES, EFAULT, EIDRM, EINVAL, EPERM, EOVERFLOW } },
@@ -187,9 +198,11 @@ static const struct call_type call_types[] = {
 };
 
 /* Of a call that is not in the table. */
-static const struct call_type unknown_call = { -1, "unknown", ORDINARY, { EINVAL, EPERM, ENOSYS } };
+static const struct call_type unknown_call = {
+    -1, "unknown", ORDINARY, { EINVAL, EPERM, ENOSYS }
+};
 
-static const struct call_type *type_of(long number)
+static const struct call_type *type_of (long number)
 {
     size_t i;
 
@@ -199,195 +212,209 @@ static const struct call_type *type_of(long number)
     return &unknown_call;
 }
 
-static const char *fault_name(int error)
+static const char *fault_name (int error)
 {
     switch (error) {
     case SHORT_HALF:
         return "half of it";
     case SHORT_ONE:
         return "one byte";
-#define NAME(e) case e: return #e
-    NAME(E2BIG); NAME(EACCES); NAME(EAGAIN); NAME(EBUSY); NAME(EDQUOT); NAME(EEXIST); NAME(EFAULT);
-    NAME(EFBIG); NAME(EIDRM); NAME(EINTR); NAME(EINVAL); NAME(EIO); NAME(EISDIR); NAME(ELOOP);
-    NAME(EMFILE); NAME(EMLINK); NAME(ENFILE); NAME(ENODATA); NAME(ENOENT); NAME(ENOLCK);
-    NAME(ENOMEM); NAME(ENOSPC); NAME(ENOSYS); NAME(ENOTTY); NAME(EOPNOTSUPP); NAME(EOVERFLOW);
-    NAME(EPERM); NAME(ERANGE); NAME(EROFS); NAME(ESPIPE); NAME(ESRCH); NAME(ETIMEDOUT);
-    NAME(EXDEV); NAME(ENOTSOCK); NAME(EBADF); NAME(ENOTDIR); NAME(ENAMETOOLONG); NAME(EPROTO);
+#define NAME(e)                                                                               \
+    case e:                                                                                   \
+        return #e
+        NAME (E2BIG);
+        NAME (EACCES);
+        NAME (EAGAIN);
+        NAME (EBUSY);
+        NAME (EDQUOT);
+        NAME (EEXIST);
+        NAME (EFAULT);
+        NAME (EFBIG);
+        NAME (EIDRM);
+        NAME (EINTR);
+        NAME (EINVAL);
+        NAME (EIO);
+        NAME (EISDIR);
+        NAME (ELOOP);
+        NAME (EMFILE);
+        NAME (EMLINK);
+        NAME (ENFILE);
+        NAME (ENODATA);
+        NAME (ENOENT);
+        NAME (ENOLCK);
+        NAME (ENOMEM);
+        NAME (ENOSPC);
+        NAME (ENOSYS);
+        NAME (ENOTTY);
+        NAME (EOPNOTSUPP);
+        NAME (EOVERFLOW);
+        NAME (EPERM);
+        NAME (ERANGE);
+        NAME (EROFS);
+        NAME (ESPIPE);
+        NAME (ESRCH);
+        NAME (ETIMEDOUT);
+        NAME (EXDEV);
+        NAME (ENOTSOCK);
+        NAME (EBADF);
+        NAME (ENOTDIR);
+        NAME (ENAMETOOLONG);
+        NAME (EPROTO);
 #undef NAME
     default:
-        return strerror(error);
+        return strerror (error);
     }
 }
 
-/* ---------------------------------------------------------------- situations */
+/* ---- situations ------------------------------------------------------------------------- */
 
 enum data { NOT_LOADED, OLD_DATA, NEW_DATA, MIXED_DATA };
 
-/* What the traced process says of itself after the call. */
+/* What the traced process reports after the call. */
 struct outcome {
-    bool returned;              /* from the call */
-    bool finished;              /* all that follows is valid */
+    bool returned; /* from the call */
+    bool finished; /* all that follows is valid */
     int status, error;
     bool handle, address_changed;
-    char wrong[200];            /* with the handle or address */
+    char wrong[200]; /* with the handle or address */
     int files_before, files_after;
-    long attached_before, attached_after;       /* to the holder's segment */
+    long attached_before, attached_after; /* to the holder's segment */
     enum data data;
-    int again;                  /* status of the second call, or -1 */
+    int again; /* status of the second call, or -1 */
 };
 
 static struct outcome *outcome; /* shared with the traced process */
 static void *address_given;
-static char directory[320], link_directory[320], saved_file[400], link_file[400], loaded_file[400];
-static char pipe_file[400];
+static char directory[PATH_SIZE], link_directory[PATH_SIZE];
+static char saved_file[PATH_SIZE + 10], link_file[PATH_SIZE + 10];
+static char loaded_file[PATH_SIZE + 10], pipe_file[PATH_SIZE + 10];
 static int held_id;
 
-static void prepare_nothing(void)
+static void prepare_pipe (void)
 {
-}
-
-static void prepare_pipe(void)
-{
-    static unsigned char data[W_SIZE];
+    static unsigned char data[VICTIM_SIZE];
     int ends[2];
 
-    prepare_own();
-    t_write_pattern(data, W_SIZE, W_OLD_FILL);
-    if (pipe(ends) != 0 || write(ends[1], data, W_SIZE) != W_SIZE)
-        must(errno, "pipe");
-    close(ends[1]);
-    snprintf(pipe_file, sizeof pipe_file, "/dev/fd/%d", ends[0]);
+    prepare_own ();
+    fill_pattern (data, VICTIM_SIZE, OLD_PATTERN);
+    if (pipe (ends) != 0 || write (ends[1], data, VICTIM_SIZE) != VICTIM_SIZE)
+        must (errno, "pipe");
+    close (ends[1]);
+    snprintf (pipe_file, sizeof pipe_file, "/dev/fd/%d", ends[0]);
 }
 
-/* A pipe with a name, of our own: a fault may make the library take it for a new file. */
-static void prepare_pipe_to(void)
+/* A named pipe of our own: a fault may make the library take it for a new file. */
+static void prepare_pipe_to (void)
 {
-    prepare_attached();
-    snprintf(pipe_file, sizeof pipe_file, "%s/pipe", link_directory);
-    unlink(pipe_file);
-    if (mkfifo(pipe_file, 0600) != 0 || open(pipe_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC) < 0)
-        must(errno, "mkfifo");
+    prepare_attached ();
+    snprintf (pipe_file, sizeof pipe_file, "%s/pipe", link_directory);
+    unlink (pipe_file);
+    if (mkfifo (pipe_file, 0600) != 0
+        || open (pipe_file, O_RDONLY | O_NONBLOCK | O_CLOEXEC) < 0)
+        must (errno, "mkfifo");
 }
 
-/* Data, zeros, data: large enough for holes and a second thread. The segment goes with its
-   process, however that ends, so the name is left without one. */
-enum { LARGE_SIZE = (3 << 20) + 5000, LARGE_PART = 1 << 20, W_LARGE_FILL = 33 };
+/* Data, zeros, data: large enough for holes and a second thread. The segment is deleted with its
+ * process, however that ends, so that the name has none then. */
+enum { LARGE_SIZE = (3 << 20) + 5000, LARGE_PART = 1 << 20, LARGE_PATTERN = 33 };
 
-static void fill_large(unsigned char *data, unsigned fill)
+static void fill_large (unsigned char *data, unsigned pattern)
 {
-    t_write_pattern(data, LARGE_PART, fill);
-    t_write_pattern(data + 2 * LARGE_PART, LARGE_SIZE - 2 * LARGE_PART, fill + 1);
+    fill_pattern (data, LARGE_PART, pattern);
+    fill_pattern (data + 2 * LARGE_PART, LARGE_SIZE - 2 * LARGE_PART, pattern + 1);
 }
 
-static bool is_large(const unsigned char *data, unsigned fill)
+static bool is_large (const unsigned char *data, unsigned pattern)
 {
     static const unsigned char zeros[LARGE_PART];
 
-    return t_check_pattern(data, LARGE_PART, fill) < 0
-           && memcmp(data + LARGE_PART, zeros, LARGE_PART) == 0
-           && t_check_pattern(data + 2 * LARGE_PART, LARGE_SIZE - 2 * LARGE_PART, fill + 1) < 0;
+    return wrong_byte (data, LARGE_PART, pattern) < 0
+           && memcmp (data + LARGE_PART, zeros, LARGE_PART) == 0
+           && wrong_byte (data + 2 * LARGE_PART, LARGE_SIZE - 2 * LARGE_PART, pattern + 1) < 0;
 }
 
-static void prepare_large(void)
+static void prepare_large (void)
 {
-    must(shmCreate("torture/large", LARGE_SIZE, &address, &memory), "create");
-    must(shmctl(shmId(memory), IPC_RMID, NULL) == 0 ? 0 : errno, "remove");
-    fill_large(address, W_LARGE_FILL);
+    must (shmCreate ("torture/large", LARGE_SIZE, &address, &memory), "create");
+    must (shmctl (shmId (memory), IPC_RMID, NULL) == 0 ? 0 : errno, "remove");
+    fill_large (address, LARGE_PATTERN);
 }
 
-static void prepare_large_no_wait(void)
+static void prepare_large_no_wait (void)
 {
-    setenv("SHM_UTIL_SYNC", "0", 1);
-    prepare_large();
+    setenv ("SHM_UTIL_SYNC", "0", 1);
+    prepare_large ();
 }
 
-/* Without the second thread, which takes most of the work: the first is traced. */
-static void prepare_large_alone(void)
+/* On one processor there is no second thread, which would do most of the work untraced. */
+static void prepare_large_alone (void)
 {
     cpu_set_t one;
 
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    must(sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : errno, "sched_setaffinity");
-    prepare_large();
+    CPU_ZERO (&one);
+    CPU_SET (sched_getcpu (), &one);
+    must (sched_setaffinity (0, sizeof one, &one) == 0 ? 0 : errno, "sched_setaffinity");
+    prepare_large ();
 }
 
-static void write_large_file(const char *path)
+static void write_large_file (const char *path)
 {
-    unsigned char *data = calloc(1, LARGE_SIZE);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, W_OLD_MODE);
+    unsigned char *data = calloc (1, LARGE_SIZE);
+    int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, OLD_MODE);
 
-    fill_large(data, W_OLD_FILL);
-    if (fd < 0 || write(fd, data, LARGE_PART) != LARGE_PART
-        || pwrite(fd, data + 2 * LARGE_PART, LARGE_SIZE - 2 * LARGE_PART, 2 * LARGE_PART)
-           != LARGE_SIZE - 2 * LARGE_PART)
-        t_die("write %s", path);
-    close(fd);
-    free(data);
+    fill_large (data, OLD_PATTERN);
+    if (fd < 0 || write (fd, data, LARGE_PART) != LARGE_PART
+        || pwrite (fd, data + 2 * LARGE_PART, LARGE_SIZE - 2 * LARGE_PART, 2 * LARGE_PART)
+               != LARGE_SIZE - 2 * LARGE_PART)
+        give_up ("write %s", path);
+    close (fd);
+    free (data);
 }
 
-static bool is_large_file(const char *path)
+static bool is_large_file (const char *path)
 {
-    unsigned char *data = malloc(LARGE_SIZE + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool is = fd >= 0 && read(fd, data, LARGE_SIZE + 1) == LARGE_SIZE
-              && is_large(data, W_LARGE_FILL);
+    unsigned char *data = malloc (LARGE_SIZE + 1);
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && read (fd, data, LARGE_SIZE + 1) == LARGE_SIZE
+              && is_large (data, LARGE_PATTERN);
 
     if (fd >= 0)
-        close(fd);
-    free(data);
+        close (fd);
+    free (data);
     return is;
 }
 
-static int call_create(void)
+static int call_save (void)
 {
-    return shmCreate(W_NAME, W_SIZE, &address, &memory);
+    return shmSave (memory, saved_file);
 }
 
-static int call_attach(void)
+static int call_save_link (void)
 {
-    return shmCreate(W_NAME, 0, &address, &memory);
+    return shmSave (memory, link_file);
 }
 
-static int call_destroy(void)
+static int call_save_pipe (void)
 {
-    return shmDestroy(memory);
+    return shmSave (memory, pipe_file);
 }
 
-static int call_save(void)
+static int call_load (void)
 {
-    return shmSave(memory, saved_file);
+    return shmLoad (memory, loaded_file);
 }
 
-static int call_save_link(void)
+static int call_load_pipe (void)
 {
-    return shmSave(memory, link_file);
+    return shmLoad (memory, pipe_file);
 }
 
-static int call_save_pipe(void)
+static int call_queries (void)
 {
-    return shmSave(memory, pipe_file);
-}
-
-static int call_load(void)
-{
-    return shmLoad(memory, loaded_file);
-}
-
-static int call_load_pipe(void)
-{
-    return shmLoad(memory, pipe_file);
-}
-
-static int call_queries(void)
-{
-    return shmAddress(memory) == address && shmId(memory) >= 0 && shmSizeOf(memory) == W_SIZE
-           ? 0 : EPROTO;
-}
-
-static int call_exit(void)
-{
-    exit(0);
+    return shmAddress (memory) == address && shmId (memory) >= 0
+                   && shmSizeOf (memory) == VICTIM_SIZE
+               ? 0
+               : EPROTO;
 }
 
 enum what { CREATES, DESTROYS, SAVES, LOADS, EXITS, ASKS };
@@ -398,73 +425,73 @@ struct situation {
     const char *name;
     enum what what;
     bool others, held;
-    void (*prepare)(void);
-    int (*call)(void);
-    int status;                         /* without a fault */
-    enum w_presence before, after;      /* is the name there? */
-    unsigned before_fill, fill;         /* and what is in it */
-    enum w_file file;                   /* what a save finds: W_NEW_FILE: none yet */
-    enum rival rival;                   /* another process that holds the lock */
+    void (*prepare) (void);
+    int (*call) (void);
+    int status;                  /* without a fault */
+    enum presence before, after; /* is the name there? */
+    unsigned before_pattern, pattern;  /* and what is in it */
+    enum file_state file;        /* what a save finds: W_NEW_FILE: none yet */
+    enum rival rival;            /* another process that holds the lock */
 };
 
 static const struct situation situations[] = {
     { "create-first", CREATES, false, false, prepare_nothing, call_create, 0,
-      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL },
     { "create-no-such-first", CREATES, false, false, prepare_nothing, call_attach, ENOENT,
-      W_MUST_NOT, W_MUST_NOT, 0, 0, W_NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL },
     { "create-new", CREATES, true, false, prepare_nothing, call_create, 0,
-      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL },
     { "create-new-again", CREATES, true, false, prepare_warm, call_create, 0,
-      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL },
     { "create-existing", CREATES, true, true, prepare_nothing, call_create, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
     { "attach-existing", CREATES, true, true, prepare_warm, call_attach, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
     { "create-left-alone", CREATES, true, false, prepare_orphan, call_create, 0,
-      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
     { "create-while-locked", CREATES, true, false, prepare_nothing, call_create, 0,
-      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, RIVAL_GOES_ON },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON },
     { "create-locker-dies", CREATES, true, false, prepare_nothing, call_create, 0,
-      W_MUST_NOT, W_MUST, 0, 0, W_NO_FILE, RIVAL_DIES },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES },
     { "destroy-not-last", DESTROYS, true, true, prepare_attached, call_destroy, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
     { "destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      W_MUST, W_MUST_NOT, W_OWN_FILL, 0, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL },
     { "destroy-only", DESTROYS, false, false, prepare_own, call_destroy, 0,
-      W_MUST, W_MUST_NOT, W_OWN_FILL, 0, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL },
     { "destroy-while-locked", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      W_MUST, W_MUST_NOT, W_OWN_FILL, 0, W_NO_FILE, RIVAL_GOES_ON },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_GOES_ON },
     { "save-new", SAVES, true, true, prepare_attached, call_save, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NEW_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL },
     { "save-over", SAVES, true, true, prepare_attached, call_save, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
     { "save-through-link", SAVES, true, true, prepare_attached, call_save_link, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
     { "save-to-pipe", SAVES, true, true, prepare_pipe_to, call_save_pipe, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
     { "load", LOADS, true, false, prepare_own, call_load, 0,
-      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
     { "load-from-pipe", LOADS, true, false, prepare_pipe, call_load_pipe, 0,
-      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
     { "save-large-new", SAVES, true, true, prepare_large, call_save, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NEW_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL },
     { "save-large", SAVES, true, true, prepare_large, call_save, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
     { "save-large-no-wait", SAVES, true, true, prepare_large_no_wait, call_save, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
     { "load-large", LOADS, true, true, prepare_large, call_load, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
     { "load-large-alone", LOADS, true, true, prepare_large_alone, call_load, 0,
-      W_MUST, W_MUST, W_HELD_FILL, W_HELD_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
     { "queries", ASKS, true, false, prepare_own, call_queries, 0,
-      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
     { "exit-after-use", EXITS, false, false, prepare_warm, call_exit, 0,
-      W_MUST_NOT, W_MUST_NOT, 0, 0, W_NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL },
     { "exit-with-name", EXITS, true, false, prepare_own, call_exit, 0,
-      W_MUST, W_MUST, W_OWN_FILL, W_OWN_FILL, W_NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
 };
 
-static bool has_large(const struct situation *s)
+static bool has_large (const struct situation *s)
 {
     return s->prepare == prepare_large || s->prepare == prepare_large_no_wait
            || s->prepare == prepare_large_alone;
@@ -472,141 +499,142 @@ static bool has_large(const struct situation *s)
 
 enum { SITUATIONS = sizeof situations / sizeof situations[0] };
 
-/* ---------------------------------------------------------------- the traced process */
+/* ---- the traced process ----------------------------------------------------------------- */
 
-static int count_files(void)
+static int count_files (void)
 {
-    DIR *entries = opendir("/proc/self/fd");
+    DIR *entries = opendir ("/proc/self/fd");
     int count = 0;
 
-    while (entries != NULL && readdir(entries) != NULL)
+    while (entries != NULL && readdir (entries) != NULL)
         count++;
     if (entries != NULL)
-        closedir(entries);
+        closedir (entries);
     return count;
 }
 
-static long attached_to_held(void)
+static long attached_to_held (void)
 {
     struct shmid_ds segment;
 
-    return held_id >= 0 && shmctl(held_id, IPC_STAT, &segment) == 0 ? (long) segment.shm_nattch
-                                                                   : -1;
+    return held_id >= 0 && shmctl (held_id, IPC_STAT, &segment) == 0
+               ? (long) segment.shm_nattch
+               : -1;
 }
 
-/* After shmCreate: do the handle and the address agree with the status? */
-static void check_created(int status)
+/* After shmCreate, handle and address must agree with the status. */
+static void check_created (int status)
 {
     if (status != 0) {
         if (memory != NULL)
-            snprintf(outcome->wrong, sizeof outcome->wrong, "an error, yet a handle");
+            snprintf (outcome->wrong, sizeof outcome->wrong, "an error, yet a handle");
         else if (address != address_given)
-            snprintf(outcome->wrong, sizeof outcome->wrong, "an error, yet an address");
-    } else if (memory == NULL || address == NULL || shmAddress(memory) != address) {
-        snprintf(outcome->wrong, sizeof outcome->wrong, "success without handle or address");
-    } else if (!t_exists(shmId(memory)) || shmSizeOf(memory) != W_SIZE) {
-        snprintf(outcome->wrong, sizeof outcome->wrong, "success without segment or size");
+            snprintf (outcome->wrong, sizeof outcome->wrong, "an error, yet an address");
+    } else if (memory == NULL || address == NULL || shmAddress (memory) != address) {
+        snprintf (outcome->wrong, sizeof outcome->wrong, "success without handle or address");
+    } else if (!segment_exists (shmId (memory)) || shmSizeOf (memory) != VICTIM_SIZE) {
+        snprintf (outcome->wrong, sizeof outcome->wrong, "success without segment or size");
     }
 }
 
-static void check_loaded(bool large)
+static void check_loaded (bool large)
 {
-    bool is_old = large ? is_large(address, W_LARGE_FILL)
-                        : t_check_pattern(address, W_SIZE, W_OWN_FILL) < 0;
-    bool is_new = large ? is_large(address, W_OLD_FILL)
-                        : t_check_pattern(address, W_SIZE, W_OLD_FILL) < 0;
+    bool is_old = large ? is_large (address, LARGE_PATTERN)
+                        : wrong_byte (address, VICTIM_SIZE, OWN_PATTERN) < 0;
+    bool is_new = large ? is_large (address, OLD_PATTERN)
+                        : wrong_byte (address, VICTIM_SIZE, OLD_PATTERN) < 0;
 
     outcome->data = is_old ? OLD_DATA : is_new ? NEW_DATA : MIXED_DATA;
 }
 
-__attribute__((noinline)) static int marked_call(int (*call)(void))
+__attribute__ ((noinline)) static int marked_call (int (*call) (void))
 {
     int status;
 
     __asm__ volatile("int3" ::: "memory");
-    status = call();
+    status = call ();
     __asm__ volatile("int3" ::: "memory");
     return status;
 }
 
-__attribute__((noreturn)) static void be_traced(const struct situation *s, bool again)
+__attribute__ ((noreturn)) static void be_traced (const struct situation *s, bool again)
 {
-    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-    s->prepare();
+    ptrace (PTRACE_TRACEME, 0, NULL, NULL);
+    s->prepare ();
     address_given = address;
-    outcome->files_before = count_files();
-    outcome->attached_before = attached_to_held();
+    outcome->files_before = count_files ();
+    outcome->attached_before = attached_to_held ();
     errno = 12345;
-    outcome->status = marked_call(s->call);
+    outcome->status = marked_call (s->call);
     outcome->error = errno;
     outcome->returned = true;
-    outcome->files_after = count_files();
-    outcome->attached_after = attached_to_held();
+    outcome->files_after = count_files ();
+    outcome->attached_after = attached_to_held ();
     if (s->what == CREATES)
-        check_created(outcome->status);
+        check_created (outcome->status);
     if (s->what == LOADS) {
-        check_loaded(has_large(s));
-        if (!has_large(s))
-            t_write_pattern(address, W_SIZE, W_OWN_FILL);
+        check_loaded (has_large (s));
+        if (!has_large (s))
+            fill_pattern (address, VICTIM_SIZE, OWN_PATTERN);
     }
     outcome->again = -1;
     if (again && outcome->status != s->status) {
-        outcome->again = s->call();
+        outcome->again = s->call ();
         if (s->what == CREATES)
-            check_created(outcome->again);
+            check_created (outcome->again);
         if (s->what == LOADS) {
             if (outcome->again == 0)
-                check_loaded(has_large(s));
-            if (!has_large(s))
-                t_write_pattern(address, W_SIZE, W_OWN_FILL);
+                check_loaded (has_large (s));
+            if (!has_large (s))
+                fill_pattern (address, VICTIM_SIZE, OWN_PATTERN);
         }
     }
     outcome->finished = true;
-    _exit(0);
+    _exit (0);
 }
 
-/* Another process that makes and removes a name, and is stopped while it has the lock. */
-__attribute__((noreturn)) static void be_rival(void)
+/* Another process that creates and destroys a name, and is stopped while it holds the lock. */
+__attribute__ ((noreturn)) static void be_rival (void)
 {
-    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    ptrace (PTRACE_TRACEME, 0, NULL, NULL);
     __asm__ volatile("int3" ::: "memory");
-    if (shmCreate("torture/rival", 12345, &address, &memory) == 0)
-        shmDestroy(memory);
-    _exit(0);
+    if (shmCreate ("torture/rival", 12345, &address, &memory) == 0)
+        shmDestroy (memory);
+    _exit (0);
 }
 
-/* ---------------------------------------------------------------- tracing */
+/* ---- tracing ---------------------------------------------------------------------------- */
 
 struct call_seen {
     long number;
     uint64_t argument[3];
 };
 
-/* What to do to the traced process: which call is to fail. Calls are told apart by their number
-   and, where one number does many things, by what they do; so the aim is good also where other
-   calls come and go from run to run. */
+/* Which system call of the traced process is to fail. Calls are told apart by their number and,
+ * where one number does many things, by what they do: that also works where other calls come and
+ * go from run to run. */
 struct fault {
-    struct call_seen like;      /* a call of this kind; none if its number is -1 */
-    int turn;                   /* the one of them, from 1 */
+    struct call_seen like; /* a call of this kind; none if its number is -1 */
+    int turn;              /* the one of them, from 1 */
     int error;
-    bool lasting;               /* all later calls of that number too */
+    bool lasting; /* all later calls of that number too */
 };
 
-enum end { RETURNED, EXITED, ABORTED, CRASHED, HUNG };
+enum call_end { CALL_RETURNED, CALL_EXITED, CALL_ABORTED, CALL_CRASHED, CALL_HUNG };
 
 enum { CALLS_MAX = 300, SPELL = 300 };
 
 struct run {
-    enum end end;
+    enum call_end end;
     int signal;
     int calls;
     struct call_seen call[CALLS_MAX];
-    int injected;               /* how often */
-    struct call_seen victim;    /* the first call that failed */
-    int reads_before;           /* reads that succeeded before the fault */
+    int injected;            /* how often */
+    struct call_seen victim; /* the first call that failed */
+    int reads_before;        /* reads that succeeded before the fault */
 };
 
-static bool same_kind(const struct call_seen *one, const struct call_seen *other)
+static bool same_kind (const struct call_seen *one, const struct call_seen *other)
 {
     if (one->number != other->number)
         return false;
@@ -620,63 +648,63 @@ static bool same_kind(const struct call_seen *one, const struct call_seen *other
 static volatile pid_t watched_process;
 static volatile bool was_too_slow;
 
-static void too_slow(int signal_number)
+static void too_slow (int signal_number)
 {
     (void) signal_number;
     was_too_slow = true;
     if (watched_process > 0)
-        kill(watched_process, SIGKILL);
+        kill (watched_process, SIGKILL);
 }
 
-static pid_t stop_at_marker(pid_t child)
+static pid_t stop_at_marker (pid_t child)
 {
     int status;
 
-    t_reap(child, &status);
-    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP)
-        t_die("a process did not get to its call, status %#x", status);
-    ptrace(PTRACE_SETOPTIONS, child, NULL,
-           (void *) (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD));
+    wait_for_end (child, &status);
+    if (!WIFSTOPPED (status) || WSTOPSIG (status) != SIGTRAP)
+        give_up ("a process did not get to its call, status %#x", status);
+    ptrace (PTRACE_SETOPTIONS, child, NULL,
+            (void *) (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD));
     return child;
 }
 
-/* Start the rival and stop it after the shmget that makes its segment: it has the lock then. */
-static pid_t start_rival(void)
+/* Starts the rival and stops it after the shmget that makes its segment: it holds the lock then. */
+static pid_t start_rival (void)
 {
     struct user_regs_struct registers;
     int status;
-    pid_t child = t_fork();
+    pid_t child = fork_child ();
 
     if (child == 0)
-        be_rival();
-    stop_at_marker(child);
+        be_rival ();
+    stop_at_marker (child);
     for (;;) {
-        ptrace(PTRACE_SYSCALL, child, NULL, NULL);
-        t_reap(child, &status);
-        if (!WIFSTOPPED(status))
-            t_die("the rival does not make its segment with shmget");
-        ptrace(PTRACE_GETREGS, child, NULL, &registers);
-        if (WSTOPSIG(status) == (SIGTRAP | 0x80) && registers.orig_rax == SYS_shmget
+        ptrace (PTRACE_SYSCALL, child, NULL, NULL);
+        wait_for_end (child, &status);
+        if (!WIFSTOPPED (status))
+            give_up ("the rival does not make its segment with shmget");
+        ptrace (PTRACE_GETREGS, child, NULL, &registers);
+        if (WSTOPSIG (status) == (SIGTRAP | 0x80) && registers.orig_rax == SYS_shmget
             && registers.rsi == 12345 && (long) registers.rax >= 0)
             return child;
     }
 }
 
-static void let_rival_go(pid_t *rival, enum rival how)
+static void let_rival_go (pid_t *rival, enum rival how)
 {
     if (*rival <= 0)
         return;
     if (how == RIVAL_DIES) {
-        kill(*rival, SIGKILL);
-        t_reap(*rival, NULL);
+        kill (*rival, SIGKILL);
+        wait_for_end (*rival, NULL);
     } else {
-        ptrace(PTRACE_DETACH, *rival, NULL, NULL);
-        /* It is waited for at the end of the run. */
+        ptrace (PTRACE_DETACH, *rival, NULL, NULL);
+        /* run_situation waits for it. */
     }
     *rival = how == RIVAL_DIES ? 0 : -*rival;
 }
 
-static bool may_wait(const struct call_seen *call)
+static bool may_wait (const struct call_seen *call)
 {
     return (call->number == SYS_futex
             && ((call->argument[1] & FUTEX_CMD_MASK) == FUTEX_WAIT
@@ -685,10 +713,10 @@ static bool may_wait(const struct call_seen *call)
            || call->number == SYS_nanosleep || call->number == SYS_clock_nanosleep;
 }
 
-/* Change the registers at a call's entry so that it fails. */
-static void spoil_entry(pid_t child, struct user_regs_struct *registers, int error)
+/* Changes the registers at the entry of a call so that it fails. */
+static void spoil_entry (pid_t child, struct user_regs_struct *registers, int error)
 {
-    const struct call_type *type = type_of((long) registers->orig_rax);
+    const struct call_type *type = type_of ((long) registers->orig_rax);
 
     if (error == SHORT_HALF)
         registers->rdx = registers->rdx > 1 ? registers->rdx / 2 : registers->rdx;
@@ -698,22 +726,22 @@ static void spoil_entry(pid_t child, struct user_regs_struct *registers, int err
         registers->rdi = 0;
     else if (type->kind != EXECUTED)
         registers->orig_rax = (unsigned long long) -1;
-    ptrace(PTRACE_SETREGS, child, NULL, registers);
+    ptrace (PTRACE_SETREGS, child, NULL, registers);
 }
 
-static void spoil_exit(pid_t child, long number, int error)
+static void spoil_exit (pid_t child, long number, int error)
 {
     struct user_regs_struct registers;
 
     if (error == SHORT_HALF || error == SHORT_ONE || number == SYS_brk)
         return;
-    ptrace(PTRACE_GETREGS, child, NULL, &registers);
+    ptrace (PTRACE_GETREGS, child, NULL, &registers);
     registers.rax = (unsigned long long) -error;
-    ptrace(PTRACE_SETREGS, child, NULL, &registers);
+    ptrace (PTRACE_SETREGS, child, NULL, &registers);
 }
 
-static void follow(pid_t child, const struct situation *s, const struct fault *fault, pid_t *rival,
-                   struct run *run)
+static void follow (pid_t child, const struct situation *s, const struct fault *fault,
+                    pid_t *rival, struct run *run)
 {
     struct user_regs_struct registers;
     bool entering = true, spoilt = false;
@@ -721,44 +749,45 @@ static void follow(pid_t child, const struct situation *s, const struct fault *f
     struct call_seen call = { -1, { 0, 0, 0 } };
 
     for (;;) {
-        if (ptrace(PTRACE_SYSCALL, child, NULL, (void *) (long) deliver) != 0 && errno != ESRCH)
-            t_die("ptrace");
+        if (ptrace (PTRACE_SYSCALL, child, NULL, (void *) (long) deliver) != 0
+            && errno != ESRCH)
+            give_up ("ptrace");
         deliver = 0;
-        t_reap(child, &status);
-        if (WIFEXITED(status)) {
-            run->end = EXITED;
+        wait_for_end (child, &status);
+        if (WIFEXITED (status)) {
+            run->end = CALL_EXITED;
             return;
         }
-        if (WIFSIGNALED(status)) {
-            run->signal = WTERMSIG(status);
-            run->end = was_too_slow ? HUNG : run->signal == SIGABRT ? ABORTED : CRASHED;
+        if (WIFSIGNALED (status)) {
+            run->signal = WTERMSIG (status);
+            run->end = was_too_slow ? CALL_HUNG : run->signal == SIGABRT ? CALL_ABORTED : CALL_CRASHED;
             return;
         }
-        if (WSTOPSIG(status) == SIGTRAP) {
-            run->end = RETURNED;
+        if (WSTOPSIG (status) == SIGTRAP) {
+            run->end = CALL_RETURNED;
             return;
         }
-        if (WSTOPSIG(status) != (SIGTRAP | 0x80)) {
-            deliver = WSTOPSIG(status);
+        if (WSTOPSIG (status) != (SIGTRAP | 0x80)) {
+            deliver = WSTOPSIG (status);
             continue;
         }
         if (!entering) {
             entering = true;
-            ptrace(PTRACE_GETREGS, child, NULL, &registers);
+            ptrace (PTRACE_GETREGS, child, NULL, &registers);
             if (spoilt)
-                spoil_exit(child, call.number, fault->error);
+                spoil_exit (child, call.number, fault->error);
             else if ((call.number == SYS_read || call.number == SYS_pread64)
                      && (long) registers.rax > 0)
                 reads++;
             continue;
         }
         entering = false;
-        ptrace(PTRACE_GETREGS, child, NULL, &registers);
+        ptrace (PTRACE_GETREGS, child, NULL, &registers);
         call.number = (long) registers.orig_rax;
         call.argument[0] = registers.rdi;
         call.argument[1] = registers.rsi;
         call.argument[2] = registers.rdx;
-        spoilt = same_kind(&call, &fault->like)
+        spoilt = same_kind (&call, &fault->like)
                  && (++turn == fault->turn
                      || (fault->lasting && turn > fault->turn && run->injected < SPELL));
         if (run->calls < CALLS_MAX)
@@ -769,69 +798,70 @@ static void follow(pid_t child, const struct situation *s, const struct fault *f
                 run->victim = call;
                 run->reads_before = reads;
             }
-            spoil_entry(child, &registers, fault->error);
+            spoil_entry (child, &registers, fault->error);
         }
-        if (may_wait(&call) || run->calls > 100)
-            let_rival_go(rival, s->rival);
-        if (run->calls > 200000) {      /* it tries for ever */
+        if (may_wait (&call) || run->calls > 100)
+            let_rival_go (rival, s->rival);
+        if (run->calls > 200000) { /* it tries for ever */
             was_too_slow = true;
-            kill(child, SIGKILL);
+            kill (child, SIGKILL);
         }
     }
 }
 
-static void run_situation(const struct situation *s, const struct fault *fault, bool again,
-                          struct run *run)
+static void run_situation (const struct situation *s, const struct fault *fault, bool again,
+                           struct run *run)
 {
     pid_t child, rival = 0;
     int status;
 
-    memset(run, 0, sizeof *run);
-    memset(outcome, 0, sizeof *outcome);
-    child = t_fork();
+    memset (run, 0, sizeof *run);
+    memset (outcome, 0, sizeof *outcome);
+    child = fork_child ();
     if (child == 0)
-        be_traced(s, again);
-    stop_at_marker(child);
+        be_traced (s, again);
+    stop_at_marker (child);
     if (s->rival != NO_RIVAL)
-        rival = start_rival();
+        rival = start_rival ();
     was_too_slow = false;
     watched_process = child;
-    alarm(25);
-    follow(child, s, fault, &rival, run);
-    let_rival_go(&rival, s->rival);
-    if (run->end == RETURNED) {
-        if (ptrace(PTRACE_DETACH, child, NULL, NULL) != 0)
-            t_die("ptrace");
-        t_reap(child, &status);
-        if (WIFSIGNALED(status)) {
-            run->signal = WTERMSIG(status);
-            run->end = was_too_slow ? HUNG : CRASHED;
+    alarm (25);
+    follow (child, s, fault, &rival, run);
+    let_rival_go (&rival, s->rival);
+    if (run->end == CALL_RETURNED) {
+        if (ptrace (PTRACE_DETACH, child, NULL, NULL) != 0)
+            give_up ("ptrace");
+        wait_for_end (child, &status);
+        if (WIFSIGNALED (status)) {
+            run->signal = WTERMSIG (status);
+            run->end = was_too_slow ? CALL_HUNG : CALL_CRASHED;
         }
-    } else if (run->end == EXITED && s->what != EXITS) {
-        run->end = CRASHED;
+    } else if (run->end == CALL_EXITED && s->what != EXITS) {
+        run->end = CALL_CRASHED;
     }
-    alarm(0);
+    alarm (0);
     watched_process = 0;
     if (rival < 0)
-        t_reap(-rival, NULL);
+        wait_for_end (-rival, NULL);
 }
 
-/* ---------------------------------------------------------------- the verdict */
+/* ---- the verdict ------------------------------------------------------------------------ */
 
 struct figures {
-    long calls, faults, same, other, recovered, allocation, believed, left, late, partial, missed;
+    long calls, faults, same, other, recovered, allocation, believed, left, late, partial,
+        missed;
     long damage;
     double slowest;
 };
 
-static bool is_removal(const struct call_seen *call)
+static bool is_removal (const struct call_seen *call)
 {
     return (call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_RMID)
            || call->number == SYS_unlink || call->number == SYS_unlinkat;
 }
 
-/* Does the man page allow the error for this use of the call? */
-static bool is_allowed(const struct call_seen *call, int error)
+/* Whether the man page allows the error for this use of the call. */
+static bool is_allowed (const struct call_seen *call, int error)
 {
     if (call->number == SYS_shmget && (call->argument[2] & IPC_CREAT) == 0)
         return error == EACCES || error == EINVAL || error == ENOENT;
@@ -842,15 +872,15 @@ static bool is_allowed(const struct call_seen *call, int error)
     return true;
 }
 
-/* An error that says something about the world that the library can't doubt. */
-static bool is_statement(const struct call_seen *call, int error)
+/* An error that the library has no means to doubt. */
+static bool is_statement (const struct call_seen *call, int error)
 {
     switch (call->number) {
     case SYS_shmctl:
         return (call->argument[1] & 0xff) == IPC_STAT
                && (error == EIDRM || error == EINVAL || error == EACCES);
     case SYS_shmget:
-        return (call->argument[2] & IPC_CREAT) == 0;    /* not there, another's, another size */
+        return (call->argument[2] & IPC_CREAT) == 0; /* not there, another's, another size */
     case SYS_shmat:
         return error == EACCES;
     case SYS_open:
@@ -864,9 +894,9 @@ static bool is_statement(const struct call_seen *call, int error)
     }
 }
 
-static void name_call(const struct call_seen *call, char *text, size_t size)
+static void name_call (const struct call_seen *call, char *text, size_t size)
 {
-    const struct call_type *type = type_of(call->number);
+    const struct call_type *type = type_of (call->number);
     const char *detail = "";
 
     if (call->number == SYS_shmctl)
@@ -894,90 +924,90 @@ static void name_call(const struct call_seen *call, char *text, size_t size)
     if (call->number == SYS_shmget)
         detail = (call->argument[2] & IPC_CREAT) != 0 ? " IPC_CREAT" : "";
     if (type == &unknown_call)
-        snprintf(text, size, "call number %ld", call->number);
+        snprintf (text, size, "call number %ld", call->number);
     else
-        snprintf(text, size, "%s%s", type->name, detail);
+        snprintf (text, size, "%s%s", type->name, detail);
 }
 
-static void restore_files(const struct situation *s)
+static void restore_files (const struct situation *s)
 {
-    w_sweep(directory, NULL);
-    w_sweep(link_directory, NULL);
-    if (symlink(saved_file, link_file) != 0)
-        t_die("symlink");
-    if (has_large(s) && s->what == LOADS)
-        write_large_file(loaded_file);
+    sweep (directory, NULL);
+    sweep (link_directory, NULL);
+    if (symlink (saved_file, link_file) != 0)
+        give_up ("symlink");
+    if (has_large (s) && s->what == LOADS)
+        write_large_file (loaded_file);
     else
-        w_write_file(loaded_file, W_SIZE, W_OLD_FILL);
-    if (s->file == W_OLD_FILE)
-        w_write_file(saved_file, W_OLD_SIZE, W_OLD_FILL);
+        write_pattern_file (loaded_file, VICTIM_SIZE, OLD_PATTERN);
+    if (s->file == OLD_FILE)
+        write_pattern_file (saved_file, OLD_SIZE, OLD_PATTERN);
 }
 
 static const char broken_file[] = "the saved file is neither the old one nor the new one";
 
-/* NULL if the files are as they should be. */
-static const char *check_files(const struct situation *s, bool success, bool removal_failed,
-                               struct figures *figures)
+/* NULL if the files are as they must be. */
+static const char *check_files (const struct situation *s, bool success, bool removal_failed,
+                                struct figures *figures)
 {
-    enum w_file was = s->file == W_OLD_FILE ? W_OLD_FILE : W_NO_FILE;
-    enum w_file is = w_which_file(saved_file, W_HELD_FILL);
-    unsigned mode = s->file == W_OLD_FILE ? W_OLD_MODE : 0644;
+    enum file_state was = s->file == OLD_FILE ? OLD_FILE : NO_FILE;
+    enum file_state is = which_file (saved_file, HELD_PATTERN);
+    unsigned mode = s->file == OLD_FILE ? OLD_MODE : 0644;
     struct stat status;
     const char *wrong = NULL;
     int strangers;
 
-    if (has_large(s) && is_large_file(saved_file))
-        is = W_NEW_FILE;
-    unlink(loaded_file);
-    strangers = w_sweep(directory, "saved") + w_sweep(link_directory, "link");
-    if (is != W_NEW_FILE && is != was)
+    if (has_large (s) && is_large_file (saved_file))
+        is = NEW_FILE;
+    unlink (loaded_file);
+    strangers = sweep (directory, "saved") + sweep (link_directory, "link");
+    if (is != NEW_FILE && is != was)
         wrong = broken_file;
-    else if (success && is != W_NEW_FILE)
+    else if (success && is != NEW_FILE)
         wrong = "the save succeeded, and the file is the old one";
-    else if (is != W_NO_FILE && (stat(saved_file, &status) != 0
-                                 || (status.st_mode & 07777) != mode))
+    else if (is != NO_FILE
+             && (stat (saved_file, &status) != 0 || (status.st_mode & 07777) != mode))
         wrong = "the saved file has another mode";
-    else if (lstat(link_file, &status) != 0 || !S_ISLNK(status.st_mode))
+    else if (lstat (link_file, &status) != 0 || !S_ISLNK (status.st_mode))
         wrong = "the symbolic link is gone";
     else if (strangers > 0 && !removal_failed)
         wrong = "a temporary file is left";
     if (strangers > 0 && removal_failed)
         figures->left++;
-    if (!success && is == W_NEW_FILE)
+    if (!success && is == NEW_FILE)
         figures->late++;
-    restore_files(s);
+    restore_files (s);
     return wrong;
 }
 
-/* What the traced process itself found, or what became of it; NULL if nothing is wrong. */
-static const char *check_outcome(const struct situation *s, const struct run *run, bool again,
-                                 struct figures *figures)
+/* What the traced process found, or what became of it; NULL if nothing is wrong. */
+static const char *check_outcome (const struct situation *s, const struct run *run, bool again,
+                                  struct figures *figures)
 {
     static char text[300];
     bool failed = outcome->status != s->status;
 
     switch (run->end) {
-    case HUNG:
+    case CALL_HUNG:
         return "the call hangs";
-    case CRASHED:
-        snprintf(text, sizeof text, "the call crashes: %s", strsignal(run->signal));
+    case CALL_CRASHED:
+        snprintf (text, sizeof text, "the call crashes: %s", strsignal (run->signal));
         return text;
-    case ABORTED:
-        return type_of(run->victim.number)->kind == ALLOCATION ? NULL : "the call aborts";
-    case EXITED:
+    case CALL_ABORTED:
+        return type_of (run->victim.number)->kind == ALLOCATION ? NULL : "the call aborts";
+    case CALL_EXITED:
         return NULL;
-    case RETURNED:
+    case CALL_RETURNED:
         break;
     }
     if (!outcome->finished)
         return "the process died after the call";
     if (outcome->status != 0 && outcome->error != outcome->status) {
-        snprintf(text, sizeof text, "the call returned %d and set errno to %d", outcome->status,
-                 outcome->error);
+        snprintf (text, sizeof text, "the call returned %d and set errno to %d",
+                  outcome->status, outcome->error);
         return text;
     }
     if (outcome->status == 0 && outcome->error != 12345) {
-        snprintf(text, sizeof text, "the call succeeded and set errno to %d", outcome->error);
+        snprintf (text, sizeof text, "the call succeeded and set errno to %d", outcome->error);
         return text;
     }
     if (outcome->wrong[0] != '\0')
@@ -993,279 +1023,377 @@ static const char *check_outcome(const struct situation *s, const struct run *ru
         if (failed && outcome->again != 0 && outcome->data != OLD_DATA) {
             figures->partial++;
             /* The second thread's reads are not seen here. */
-            if (run->reads_before == 0 && !has_large(s))
+            if (run->reads_before == 0 && !has_large (s))
                 return "the load failed before it read anything, and changed data";
         }
     }
     if (again && failed && outcome->again != s->status
         && !(s->what == DESTROYS && outcome->again == EINVAL)
         && !(s->call == call_load_pipe)) {
-        snprintf(text, sizeof text, "the second call, without a fault, gives: %s",
-                 strerror(outcome->again));
+        snprintf (text, sizeof text, "the second call, without a fault, gives: %s",
+                  strerror (outcome->again));
         return text;
     }
     return NULL;
 }
 
-static void judge(const struct situation *s, struct world *w, const struct fault *fault, bool again,
-                  const struct run *run, double took, struct figures *figures)
+/* How a run went: the fault, and what came of the call. */
+struct trial {
+    const struct situation *situation;
+    const struct fault *fault;
+    const struct run *run;
+    bool again;                      /* the call was repeated */
+    bool died;                       /* the process did not get to its end */
+    bool removal;                    /* the fault was in a removal */
+    bool success;                    /* of the call, or of the exit */
+    double took;
+};
+
+/* What must the scene be like? */
+static struct expectation expect_after (const struct trial *t)
 {
-    struct w_expect expect = { W_MAY, s->fill, false, false, W_NOT_KEPT };
-    bool removal = is_removal(&run->victim);
-    bool died = run->end != RETURNED && run->end != EXITED;
-    bool success = run->end == EXITED || (!died && outcome->status == s->status);
-    bool success_in_the_end = success || (again && outcome->again == s->status);
-    char call[64], text[700] = "", header[200];
-    const char *wrong[3] = { NULL, NULL, NULL };
-    /* A bound for hangs: a save waits for the disk, which may have much to do. */
-    double slow = s->what == SAVES ? 20.0 : 5.0;
-    int i;
+    const struct situation *s = t->situation;
+    struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT };
 
-    name_call(&run->victim, call, sizeof call);
-    if (run->victim.number == SYS_futex && took > 12.0)
-        wrong[0] = "the call took longer than the lock's bound";
-    else if (run->victim.number != SYS_futex && took > slow)
-        wrong[0] = "the call took far too long";
-    if (took > figures->slowest)
-        figures->slowest = took;
-    if (wrong[0] == NULL)
-        wrong[0] = check_outcome(s, run, again, figures);
-    if (s->what == SAVES && s->file != W_NO_FILE)
-        wrong[1] = check_files(s, !died && (outcome->status == 0 || outcome->again == 0),
-                               removal || died, figures);
-
-    /* What must the world be like? */
-    if (died || removal || run->victim.number == SYS_shmdt) {
-        expect.presence = s->before == s->after && s->what != EXITS ? s->before : W_MAY;
-        if (removal || died)
-            expect.presence = s->before == W_MUST && s->after == W_MUST ? W_MUST : W_MAY;
-        expect.leftover = removal;
+    expect.believed = is_statement (&t->run->victim, t->fault->error);
+    if (t->died || t->removal || t->run->victim.number == SYS_shmdt) {
+        expect.presence = s->before == s->after && s->what != EXITS ? s->before : MAY_EXIST;
+        if (t->removal || t->died)
+            expect.presence =
+                s->before == MUST_EXIST && s->after == MUST_EXIST ? MUST_EXIST : MAY_EXIST;
+        expect.leftover = t->removal;
         if (s->what == DESTROYS)
-            expect.fill = s->before_fill;
-    } else if (success_in_the_end) {
+            expect.pattern = s->before_pattern;
+    } else if (t->success || (t->again && outcome->again == s->status)) {
         expect.presence = s->after;
     } else {
         expect.presence = s->before;
-        expect.fill = s->before_fill;
-        if (again && s->what == DESTROYS && outcome->again == EINVAL)
-            expect.presence = s->before == s->after ? s->before : W_MAY;
+        expect.pattern = s->before_pattern;
+        if (t->again && s->what == DESTROYS && outcome->again == EINVAL)
+            expect.presence = s->before == s->after ? s->before : MAY_EXIST;
     }
-    expect.believed = is_statement(&run->victim, fault->error);
+    return expect;
+}
+
+/* A bound for hangs: a save waits for the disk, which may be busy. */
+static double slow (const struct situation *s)
+{
+    return s->what == SAVES ? 20.0 : 5.0;
+}
+
+static const char *check_duration (const struct trial *t)
+{
+    if (t->run->victim.number == SYS_futex)
+        return t->took > CALL_LIMIT ? "the call took longer than the lock's limit" : NULL;
+    return t->took > slow (t->situation) ? "the call took far too long" : NULL;
+}
+
+static void count_result (const struct trial *t, bool right, struct figures *figures)
+{
+    figures->faults++;
+    if (t->took > figures->slowest)
+        figures->slowest = t->took;
+    if (t->died)
+        figures->allocation += right;
+    else if (t->success)
+        figures->recovered++;
+    else if (outcome->status == t->fault->error)
+        figures->same++;
+    else
+        figures->other++;
+}
+
+static void tell_trial (const struct trial *t, const char *const wrong[3], struct figures *figures)
+{
+    char call[64], header[200];
+    int i;
+
+    name_call (&t->run->victim, call, sizeof call);
+    snprintf (header, sizeof header, "%s: %s fails with %s%s%s", t->situation->name, call,
+              fault_name (t->fault->error), t->fault->lasting ? ", 300 times" : "",
+              t->again ? ", and the call is repeated" : "");
+    for (i = 0; i < 3; i++)
+        if (wrong[i] != NULL && figures->damage++ < 20)
+            note ("%s (returned %d): DAMAGE: %s", header, outcome->status, wrong[i]);
+    if (t->again || wrong[0] != NULL)
+        return;
+    if (t->died)
+        note ("%s: the process aborts (an allocation)", header);
+    else if (!t->success && outcome->status != t->fault->error && t->fault->error < SHORT_HALF
+             && figures->other <= 20)
+        note ("%s: the call returned %s", header, fault_name (outcome->status));
+}
+
+static void judge (const struct situation *s, struct scene *scene, const struct fault *fault,
+                   bool again, const struct run *run, double took, struct figures *figures)
+{
+    struct trial t = { s, fault, run, again, false, is_removal (&run->victim), false, took };
+    const char *wrong[3] = { NULL, NULL, NULL };
+    struct expectation expect;
+    char text[700] = "";
+
+    t.died = run->end != CALL_RETURNED && run->end != CALL_EXITED;
+    t.success = run->end == CALL_EXITED || (!t.died && outcome->status == s->status);
+    wrong[0] = check_duration (&t);
+    if (wrong[0] == NULL)
+        wrong[0] = check_outcome (s, run, again, figures);
+    if (s->what == SAVES && s->file != NO_FILE)
+        wrong[1] = check_files (s, !t.died && (outcome->status == 0 || outcome->again == 0),
+                                t.removal || t.died, figures);
+    expect = expect_after (&t);
     if (expect.believed) {
         figures->believed++;
-        if (run->end == RETURNED && outcome->finished && took < slow)
+        if (run->end == CALL_RETURNED && outcome->finished && took < slow (s))
             wrong[0] = NULL;
         if (wrong[1] != broken_file)
             wrong[1] = NULL;
     }
-    w->shared->leftovers = 0;
-    if (w_verdict(w, &expect, fault->error % 2 == 1, text, sizeof text))
+    scene->shared->leftovers = 0;
+    if (judge_scene (scene, &expect, fault->error % 2 == 1, text, sizeof text))
         wrong[2] = text;
-    figures->left += w->shared->leftovers > 0;
-
-    figures->faults++;
-    if (died)
-        figures->allocation += wrong[0] == NULL;
-    else if (success)
-        figures->recovered++;
-    else if (outcome->status == fault->error)
-        figures->same++;
-    else
-        figures->other++;
-    snprintf(header, sizeof header, "    %s: %s fails with %s%s%s", s->name, call,
-             fault_name(fault->error), fault->lasting ? ", again and again" : "",
-             again ? ", and the call is made again" : "");
-    for (i = 0; i < 3; i++)
-        if (wrong[i] != NULL && figures->damage++ < 20)
-            printf("%s (returned %d): DAMAGE: %s\n", header, outcome->status, wrong[i]);
-    if (!again && !died && !success && outcome->status != fault->error && fault->error < SHORT_HALF
-        && wrong[0] == NULL && figures->other <= 20)
-        printf("%s: the call returned %s\n", header, fault_name(outcome->status));
-    if (!again && died && wrong[0] == NULL)
-        printf("%s: the process aborts (an allocation)\n", header);
+    figures->left += scene->shared->leftovers > 0;
+    count_result (&t, wrong[0] == NULL, figures);
+    tell_trial (&t, wrong, figures);
 }
 
-/* ---------------------------------------------------------------- all faults of a situation */
+/* ---- all faults of a situation ---------------------------------------------------------- */
 
-static void print_calls(const struct situation *s, const struct run *run)
+static void tell_calls (const struct situation *s, const struct run *run)
 {
-    char call[64], previous[64] = "";
+    char line[1000] = "", call[64], previous[64] = "";
+    size_t length = 0;
     int i, times = 0;
 
-    printf("%s:", s->name);
-    for (i = 0; i <= run->calls; i++) {
-        if (i < run->calls)
-            name_call(&run->call[i], call, sizeof call);
-        else
-            call[0] = '\0';
-        if (strcmp(call, previous) != 0 && times > 0) {
-            printf(times > 1 ? " %s x%d," : " %s,", previous, times);
-            times = 0;
+    for (i = 0; i <= run->calls && i <= CALLS_MAX; i++) {
+        call[0] = '\0';
+        if (i < run->calls && i < CALLS_MAX)
+            name_call (&run->call[i], call, sizeof call);
+        if (strcmp (call, previous) != 0 && times > 0 && length < sizeof line - 80) {
+            length += (size_t) snprintf (line + length, sizeof line - length, " %s", previous);
+            if (times > 1)
+                length += (size_t) snprintf (line + length, sizeof line - length, " x%d", times);
+            length += (size_t) snprintf (line + length, sizeof line - length, ",");
         }
-        times++;
-        snprintf(previous, sizeof previous, "%s", call);
+        times = strcmp (call, previous) == 0 ? times + 1 : 1;
+        strcpy (previous, call);
     }
-    printf(" %d calls\n", run->calls);
+    note ("%s:%s %d calls", s->name, line, run->calls);
 }
 
 /* Errors that mean "try again" may be retried for ever. */
-static bool may_last(int error)
+static bool may_last (int error)
 {
     return error != EINTR && error != EAGAIN && error != ETIMEDOUT && error < SHORT_HALF;
 }
 
-static void try_fault(const struct situation *s, struct world *w, const struct fault *fault,
-                      struct figures *figures)
+/* The system call may not happen in a later run; then it is tried again. */
+static void try_fault (const struct situation *s, struct scene *scene, const struct fault *fault,
+                       struct figures *figures)
 {
     struct run run;
-    char call[64];
     int again, tries;
 
-    for (again = 0; again < (s->what == EXITS ? 1 : 2); again++)
+    for (again = 0; again < (s->what == EXITS ? 1 : 2); again++) {
         for (tries = 0; tries < 3; tries++) {
-            double since = t_now();
+            double since = now ();
 
-            if (s->file != W_NO_FILE || s->what == LOADS)
-                restore_files(s);
-            run_situation(s, fault, again == 1, &run);
+            if (s->file != NO_FILE || s->what == LOADS)
+                restore_files (s);
+            run_situation (s, fault, again == 1, &run);
             if (run.injected > 0) {
-                judge(s, w, fault, again == 1, &run, t_now() - since, figures);
+                judge (s, scene, fault, again == 1, &run, now () - since, figures);
                 break;
             }
-            w_reset(w);         /* there was no such call today: once more */
-            if (tries == 2 && figures->missed++ < 3) {
-                name_call(&fault->like, call, sizeof call);
-                printf("    %s: there is no %s number %d any more\n", s->name, call, fault->turn);
-            }
+            reset_scene (scene);
         }
+        figures->missed += tries == 3;
+    }
 }
 
-static void try_situation(const struct situation *s, struct world *w, bool full,
-                          struct figures *figures)
+/* A run without a fault; the first one differs from all later ones. */
+static void run_without_fault (const struct situation *s, struct scene *scene, struct run *first,
+                               struct figures *figures)
 {
-    struct fault fault = { { -1, { 0, 0, 0 } }, 0, 0, false };
-    static struct run first;
+    const struct fault none = { { -1, { 0, 0, 0 } }, 0, 0, false };
+    struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT };
     char text[700];
-    struct w_expect expect = { s->after, s->fill, false, false, W_NOT_KEPT };
-    double since = t_now();
-    int i, j, e, lasting, later;
 
-    w_make(w, s->others, s->held);
-    held_id = s->held ? w->shared->held_id : -1;
-    restore_files(s);
-    run_situation(s, &fault, false, &first);
-    w_verdict(w, &expect, false, text, sizeof text);    /* only the next run is as all others */
-    restore_files(s);
-    run_situation(s, &fault, false, &first);
-    print_calls(s, &first);
-    if ((first.end != RETURNED && first.end != EXITED)
-        || (first.end == RETURNED && outcome->status != s->status)) {
-        printf("    %s: without any fault: ends with %d, returns %d\n", s->name, first.end,
-               outcome->status);
+    restore_files (s);
+    run_situation (s, &none, false, first);
+    judge_scene (scene, &expect, false, text, sizeof text);
+    restore_files (s);
+    run_situation (s, &none, false, first);
+    tell_calls (s, first);
+    if ((first->end != CALL_RETURNED && first->end != CALL_EXITED)
+        || (first->end == CALL_RETURNED && outcome->status != s->status)) {
+        note ("%s: without a fault: ends with %d, returns %d", s->name, first->end,
+              outcome->status);
         figures->damage++;
     }
-    if (w_verdict(w, &expect, false, text, sizeof text)) {
-        printf("    %s: without any fault: DAMAGE: %s\n", s->name, text);
+    if (judge_scene (scene, &expect, false, text, sizeof text)) {
+        note ("%s: without a fault: DAMAGE: %s", s->name, text);
         figures->damage++;
     }
-    figures->calls = first.calls;
-    for (i = 0; i < first.calls && i < CALLS_MAX; i++) {
-        const struct call_type *type = type_of(first.call[i].number);
-
-        if (type->kind == NEVER_FAILS)
-            continue;
-        fault.like = first.call[i];
-        for (fault.turn = 1, j = 0; j < i; j++)
-            fault.turn += same_kind(&first.call[j], &fault.like);
-        /* One block is like another: the first and the last will do. */
-        for (later = 0, j = i + 1; j < first.calls && j < CALLS_MAX; j++)
-            later += same_kind(&first.call[j], &fault.like);
-        if (has_large(s) && fault.turn > 1 && later > 0)
-            continue;
-        for (e = 0; e < 16 && type->error[e] != 0; e++)
-            for (lasting = 0; lasting <= (full && may_last(type->error[e])); lasting++) {
-                fault.error = type->error[e];
-                if (!is_allowed(&fault.like, fault.error))
-                    continue;
-                fault.lasting = lasting == 1;
-                /* the holder may be a new one after damage */
-                held_id = s->held ? w->shared->held_id : -1;
-                try_fault(s, w, &fault, figures);
-            }
-    }
-    w_unmake(w);
-    printf("    %ld faults: %ld returned that error, %ld another, %ld recovered, %ld alloc; "
-           "believed %ld, left %ld, late %ld, partial %ld, missed %ld; slowest %.2f s; %.1f s; "
-           "damage %ld\n",
-           figures->faults, figures->same, figures->other, figures->recovered,
-           figures->allocation, figures->believed, figures->left, figures->late,
-           figures->partial, figures->missed, figures->slowest, t_now() - since, figures->damage);
+    figures->calls = first->calls;
 }
 
-int main(int argc, char **argv)
+/* All errors of one system call of the first run. */
+static void try_call (const struct situation *s, struct scene *scene, const struct run *first,
+                      int which, struct figures *figures)
 {
-    struct t_options options = t_options(argc, argv);
-    struct figures all, one;
-    struct world world;
-    struct sigaction action;
-    enum t_isolation isolation = t_isolate();
-    int i, tried = 0;
-    double since = t_now();
+    const struct call_type *type = type_of (first->call[which].number);
+    struct fault fault = { first->call[which], 1, 0, false };
+    int calls = first->calls < CALLS_MAX ? first->calls : CALLS_MAX;
+    int i, e, lasting, later = 0;
 
-    unsetenv("NOB_DATABASE");
-    unsetenv("APERROR_PRINT");
-    unsetenv("RUST_BACKTRACE");
-    unsetenv("SHM_UTIL_SYNC");
-    umask(022);
-    memset(&world, 0, sizeof world);
-    memset(&all, 0, sizeof all);
-    memset(&action, 0, sizeof action);
-    action.sa_handler = too_slow;
-    sigaction(SIGALRM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    if (isolation == T_SHARED) {
-        printf("SKIP: faults: needs an IPC namespace of its own\n");
-        return 0;
-    }
-    outcome = (struct outcome *) t_shared_memory(sizeof *outcome);
-    t_temporary_directory(NULL);
-    snprintf(directory, sizeof directory, "%s/files", t_temporary.path);
-    snprintf(link_directory, sizeof link_directory, "%s/links", t_temporary.path);
-    if (mkdir(directory, 0700) != 0 || mkdir(link_directory, 0700) != 0)
-        t_die("mkdir");
-    snprintf(saved_file, sizeof saved_file, "%s/saved", directory);
-    snprintf(loaded_file, sizeof loaded_file, "%s/loaded", directory);
-    snprintf(link_file, sizeof link_file, "%s/link", link_directory);
-    printf("faults: %s form, %s\n", argv[1], t_isolation_text(isolation));
-    for (i = 0; i < SITUATIONS; i++) {
-        if (argc > 3 && strcmp(argv[3], situations[i].name) != 0)
+    for (i = 0; i < which; i++)
+        fault.turn += same_kind (&first->call[i], &fault.like);
+    for (i = which + 1; i < calls; i++)
+        later += same_kind (&first->call[i], &fault.like);
+    /* Of the blocks of a large segment the first and the last are enough. */
+    if (type->kind == NEVER_FAILS || (has_large (s) && fault.turn > 1 && later > 0))
+        return;
+    for (e = 0; e < 16 && type->error[e] != 0; e++) {
+        fault.error = type->error[e];
+        if (!is_allowed (&fault.like, fault.error))
             continue;
-        memset(&one, 0, sizeof one);
-        try_situation(&situations[i], &world, options.full, &one);
-        tried++;
-        all.calls += one.calls;
-        all.faults += one.faults;
-        all.same += one.same;
-        all.other += one.other;
-        all.recovered += one.recovered;
-        all.allocation += one.allocation;
-        all.believed += one.believed;
-        all.left += one.left;
-        all.late += one.late;
-        all.partial += one.partial;
-        all.missed += one.missed;
-        all.damage += one.damage;
+        for (lasting = 0; lasting <= (full_form && may_last (fault.error)); lasting++) {
+            fault.lasting = lasting == 1;
+            /* After damage there is a new holder. */
+            held_id = s->held ? scene->shared->held_id : -1;
+            try_fault (s, scene, &fault, figures);
+        }
     }
-    printf("left: what could not be removed because the removal failed; late: a save that "
-           "reports an error,\n  though the new file is in place; partial: a load that failed "
-           "after it had read some bytes;\n"
-           "  missed: there was no such call when the situation was run again\n");
-    printf("%.0f s in all\n", t_now() - since);
-    printf("faults: calls=%ld faults=%ld damage=%ld situations=%d same=%ld other=%ld recovered=%ld "
-           "alloc=%ld believed=%ld left=%ld late=%ld partial=%ld missed=%ld\n", all.calls,
-           all.faults, all.damage, tried, all.same, all.other, all.recovered, all.allocation,
-           all.believed, all.left, all.late, all.partial, all.missed);
-    return all.damage == 0 ? 0 : 1;
+}
+
+static void try_situation (const struct situation *s, struct scene *scene,
+                           struct figures *figures)
+{
+    static struct run first;
+    double since = now ();
+    int i;
+
+    make_scene (scene, s->others, s->held);
+    held_id = s->held ? scene->shared->held_id : -1;
+    run_without_fault (s, scene, &first, figures);
+    for (i = 0; i < first.calls && i < CALLS_MAX; i++)
+        try_call (s, scene, &first, i, figures);
+    clear_scene (scene);
+    check (figures->damage == 0,
+           "%s: %ld faults, the scene is intact (%ld returned that error, %ld another, %ld "
+           "recovered, %ld alloc, %ld believed, %ld left, %ld late, %ld partial, %ld missed; "
+           "slowest %.2f s, %.1f s)", s->name, figures->faults, figures->same, figures->other,
+           figures->recovered, figures->allocation, figures->believed, figures->left,
+           figures->late, figures->partial, figures->missed, figures->slowest, now () - since);
+}
+
+static void add_figures (struct figures *sum, const struct figures *one)
+{
+    sum->calls += one->calls;
+    sum->faults += one->faults;
+    sum->same += one->same;
+    sum->other += one->other;
+    sum->recovered += one->recovered;
+    sum->allocation += one->allocation;
+    sum->believed += one->believed;
+    sum->left += one->left;
+    sum->late += one->late;
+    sum->partial += one->partial;
+    sum->missed += one->missed;
+    sum->damage += one->damage;
+}
+
+static void prepare_process (void)
+{
+    struct sigaction action;
+
+    unsetenv ("APERROR_PRINT");
+    unsetenv ("RUST_BACKTRACE");
+    unsetenv ("SHM_UTIL_SYNC");
+    umask (022);
+    memset (&action, 0, sizeof action);
+    action.sa_handler = too_slow;
+    sigaction (SIGALRM, &action, NULL);
+    signal (SIGPIPE, SIG_IGN);
+    outcome = shared (sizeof *outcome);
+}
+
+/* The quick form does not wait for a disk. */
+static void make_directories (void)
+{
+    const char *parent = full_form ? NULL : memory_directory ();
+
+    if (parent == NULL)
+        parent = scratch;
+    snprintf (directory, sizeof directory, "%s/files", parent);
+    snprintf (link_directory, sizeof link_directory, "%s/links", parent);
+    if (mkdir (directory, 0700) != 0 || mkdir (link_directory, 0700) != 0)
+        give_up ("mkdir");
+    snprintf (saved_file, sizeof saved_file, "%s/saved", directory);
+    snprintf (loaded_file, sizeof loaded_file, "%s/loaded", directory);
+    snprintf (link_file, sizeof link_file, "%s/link", link_directory);
+}
+
+static void all_faults (void)
+{
+    static struct scene scene;
+    struct figures all, one;
+    int i;
+
+    if (!has_world ("faults"))
+        return;
+    if (!may_trace ()) {
+        skip ("faults: ptrace(2) is refused");
+        return;
+    }
+    prepare_process ();
+    make_directories ();
+    memset (&all, 0, sizeof all);
+    for (i = 0; i < SITUATIONS; i++) {
+        if (only_part && strcmp (only_part, situations[i].name) != 0)
+            continue;
+        memset (&one, 0, sizeof one);
+        try_situation (&situations[i], &scene, &one);
+        add_figures (&all, &one);
+    }
+    note ("left: not removed, because the removal failed; late: the save reports an error, but "
+          "the new file is in place; partial: a load that failed after it had read some bytes; "
+          "missed: the system call did not happen again");
+    tell_figures (" calls=%ld faults=%ld damage=%ld same=%ld other=%ld recovered=%ld alloc=%ld "
+                  "believed=%ld left=%ld late=%ld partial=%ld missed=%ld", all.calls, all.faults,
+                  all.damage, all.same, all.other, all.recovered, all.allocation, all.believed,
+                  all.left, all.late, all.partial, all.missed);
+}
+
+static const struct part *name_parts (void)
+{
+    static struct part parts[SITUATIONS + 1];
+    int i;
+
+    for (i = 0; i < SITUATIONS; i++)
+        parts[i].name = situations[i].name;
+    return parts;
+}
+
+#else
+
+static void all_faults (void)
+{
+    skip ("faults: needs an x86_64 processor, whose system calls it knows");
+}
+
+static const struct part *name_parts (void)
+{
+    static const struct part none;
+
+    return &none;
 }
 
 #endif
+
+int main (int argc, char **argv)
+{
+    const struct program program = { "faults", name_parts (), all_faults, 180, 1200 };
+
+    return run_program (&program, argc, argv);
+}

@@ -1,9 +1,10 @@
 /*
  * fork_threads.c - fork, threads, signals, and all the ways in which one program becomes another.
  *
- *     fork_threads [quick|full] [seed] [storm|blocked|table|heirs|signals|ends]
+ * Among the segments of other programs these tests use names of their own, and do not look for
+ * segments that are left.
  */
-#include "check_world.h"
+#include "torture.h"
 
 #include <pthread.h>
 #include <spawn.h>
@@ -16,26 +17,16 @@ static uint64_t own_chance (int number)
     return seed + (uint64_t) number * 0x1234567 + 1;
 }
 
-/* Whether other programs' segments can be told from ours at the end. */
-static bool alone (void)
-{
-    return privacy != SHARED_WORLD;
-}
-
-/* A world for one test; without privileges at least a name space of its own. */
+/* A world for one test. */
 static void own_world (void)
 {
-    if (alone ())
+    if (privacy == NO_WORLD)
+        use_names_of_our_own ();
+    else
         new_world ();
-    else {
-        char name[64];
-
-        snprintf (name, sizeof name, "/torture/fork_threads/%d/%.9f", (int) getpid (), now ());
-        setenv ("NOB_DATABASE", name, 1);
-    }
 }
 
-/* Where we are not alone, only what has our names can be removed. */
+/* Without a world, only the names that a test may have left can be destroyed. */
 static void destroy_our_names (void *argument)
 {
     static const char *const names[] =
@@ -63,13 +54,12 @@ static void nothing_left (const char *what)
 {
     int n;
 
-    if (!alone ()) {
+    if (privacy == NO_WORLD) {
         run (destroy_our_names, NULL);
-        skip ("%s: what is left cannot be counted in a common IPC name space", what);
         return;
     }
     n = count_segments ();
-    check (n == 0, "%s: nothing is left over (%d segments)", what, n);
+    check (n == 0, "%s: no segment is left (%d)", what, n);
 }
 
 /* ---- fork while other threads are in every function --------------------------------------- */
@@ -114,7 +104,7 @@ static void work_accessors (uint64_t *state)
 
 static void work_save (uint64_t *state)
 {
-    char path[120];
+    char path[PATH_SIZE];
 
     snprintf (path, sizeof path, "%s/saved-%d", scratch, (int) below (state, 2));
     shmSave (kept, path);
@@ -122,7 +112,7 @@ static void work_save (uint64_t *state)
 
 static void work_load (uint64_t *state)
 {
-    char path[120];
+    char path[PATH_SIZE];
 
     (void) state;
     snprintf (path, sizeof path, "%s/pattern", scratch);
@@ -206,7 +196,7 @@ static void destroy_names_of_workers (void *argument)
 static const char *heir_works (int number, bool destroy_inherited)
 {
     char name[40];
-    char path[120];
+    char path[PATH_SIZE];
     struct call c;
     struct call d;
 
@@ -334,7 +324,7 @@ static void *fork_often (void *argument)
 
 static void open_kept (void)
 {
-    char path[120];
+    char path[PATH_SIZE];
     struct call c = create ("kept", KEPT_SIZE);
 
     if (c.result != 0)
@@ -404,7 +394,7 @@ static void storm_world (void *argument)
 
 static void test_storm (void)
 {
-    check (ended_well (await (start (storm_world, NULL), 700)), "the fork storm was tried");
+    run_test ("the fork storm", storm_world, NULL, 700);
 }
 
 /* ---- fork while a thread waits in a save or a load for ever -------------------------------- */
@@ -427,7 +417,7 @@ struct blocked {
 };
 
 static struct blocked *blocked;
-static char fifo[BLOCKED][120];
+static char fifo[BLOCKED][PATH_SIZE];
 
 static void *block (void *argument)
 {
@@ -576,7 +566,7 @@ static void blocked_world (void *argument)
 
 static void test_blocked (void)
 {
-    check (ended_well (await (start (blocked_world, NULL), 60)), "blocked saves were tried");
+    run_test ("blocked saves", blocked_world, NULL, 60);
 }
 
 /* ---- eight threads on one table of handles --------------------------------------------------- */
@@ -656,7 +646,7 @@ static void *use_table (void *argument)
     int me = *(const int *) argument;
     uint64_t state = own_chance (me + 100);
     struct record *stale[STALE];
-    char path[120];
+    char path[PATH_SIZE];
     unsigned stales = 0;
 
     memset (stale, 0, sizeof stale);
@@ -780,7 +770,7 @@ static void table_world (void *argument)
 
 static void test_table (void)
 {
-    check (ended_well (await (start (table_world, NULL), 90)), "eight threads were tried");
+    run_test ("eight threads", table_world, NULL, 90);
 }
 
 /* ---- exec, vfork, posix_spawn, daemon, closed descriptors ------------------------------------- */
@@ -926,7 +916,7 @@ static void closes_all (void *argument)
 static void closes_and_opens (void *argument)
 {
     struct heirs *h = argument;
-    char path[120];
+    char path[PATH_SIZE];
     struct stat s;
     const char *failed;
     int fd;
@@ -964,15 +954,12 @@ static void succeed (void *argument)
     struct succession *s = argument;
     struct worker workers[COUNT (works)];
     char *argv[] = { (char *) "successor", (char *) SUCCESSOR, NULL };
-    double begin;
 
     be_quiet ();
     open_kept ();
     start_workers (workers, 4);
     nap (0.002);
-    begin = now ();
-    while (now () - begin < s->delay_us / 1e6)
-        ;
+    spin (s->delay_us / 1e6);
     execv ("/proc/self/exe", argv);
     _exit (127);
 }
@@ -1027,7 +1014,7 @@ static void heirs_world (void *argument)
     end = await (start (becomes_daemon, h), WATCHDOG);
     check (ended_well (end) && wait_for_stage (&h->daemon_stage, 1, WATCHDOG) && h->daemon_good,
            "daemon(3): it can use all that it had %s", h->daemon_what);
-    for (i = 0; i < 1000 && alone () && count_segments () > 0; i++)
+    for (i = 0; i < 1000 && privacy != NO_WORLD && count_segments () > 0; i++)
         nap (0.005);                 /* it has still to exit */
     nothing_left ("daemon(3)");
     end = run (closes_all, h);
@@ -1057,7 +1044,7 @@ static void heirs_world (void *argument)
 
 static void test_heirs (void)
 {
-    check (ended_well (await (start (heirs_world, NULL), 300)), "heirs were tried");
+    run_test ("heirs", heirs_world, NULL, 300);
 }
 
 /* ---- signal handlers ---------------------------------------------------------------------------- */
@@ -1186,10 +1173,10 @@ static void interrupt (void *argument)
     }
     for (sent = 0; sent < wanted && answered && s->main_failed == 0; sent++) {
         double delay = (double) below (&state, 150) / 1e6;
-        double begin = now ();
+        double begin;
 
-        while (now () - begin < delay)
-            ;
+        spin (delay);
+        begin = now ();
         kill (pid, SIGUSR1);
         while (__atomic_load_n (&s->handled, __ATOMIC_SEQ_CST) <= sent && answered)
             if (now () - begin > CALL_LIMIT || s->main_failed)
@@ -1216,7 +1203,7 @@ static void interrupt (void *argument)
 
 static void test_signals (void)
 {
-    check (ended_well (await (start (interrupt, NULL), 200)), "signal handlers were tried");
+    run_test ("signal handlers", interrupt, NULL, 200);
 }
 
 /* ---- exit at any moment --------------------------------------------------------------------------- */
@@ -1271,9 +1258,7 @@ static void leave (void *argument)
         }
     case EXIT_BESIDE_THREADS:
         start_workers (workers, 4);
-        begin = now ();
-        while (now () - begin < 300e-6 + l->delay_us / 1e6)
-            ;
+        spin (300e-6 + l->delay_us / 1e6);
         exit (0);
     case EXIT_OF_MAIN_THREAD:
         start_workers (workers, 4);
@@ -1285,9 +1270,7 @@ static void leave (void *argument)
         /* A worker that saves, loads, or makes names is cancelled; the others go on. */
         start_workers (workers, 4);
         cancelled = l->delay_us % 4 == 2 ? 3 : l->delay_us % 4;
-        begin = now ();
-        while (now () - begin < 200e-6 + l->delay_us / 1e6)
-            ;
+        spin (200e-6 + l->delay_us / 1e6);
         pthread_cancel (workers[cancelled].thread);
         pthread_join (workers[cancelled].thread, NULL);
         if (heir_works (l->delay_us, false) != NULL)
@@ -1331,12 +1314,8 @@ static void ends_world (void *argument)
             __atomic_store_n (&l->ready, 0, __ATOMIC_SEQ_CST);
             pid = start (leave, l);
             if (way == EXIT_IN_HANDLER) {
-                double begin;
-
                 wait_for_stage (&l->ready, 1, WATCHDOG);
-                begin = now ();
-                while (now () - begin < l->delay_us / 1e6)
-                    ;
+                spin (l->delay_us / 1e6);
                 kill (pid, SIGUSR1);
             }
             end = await (pid, 5);
@@ -1353,34 +1332,40 @@ static void ends_world (void *argument)
                "not)", way_out_name[way], blocked_after);
         run (destroy_names_of_workers, NULL);
         nothing_left (way_out_name[way]);
-        if (alone ())
+        if (privacy != NO_WORLD)
             remove_everything ();
     }
 }
 
 static void test_ends (void)
 {
-    check (ended_well (await (start (ends_world, NULL), 600)), "ends were tried");
+    run_test ("ends", ends_world, NULL, 600);
 }
 
 /* ----------------------------------------------------------------------------------------------------- */
 
+static const struct part parts[] = {
+    { "storm", test_storm }, { "blocked", test_blocked }, { "table", test_table },
+    { "heirs", test_heirs }, { "signals", test_signals }, { "ends", test_ends }, { NULL, NULL }
+};
+
 static void all_fork_threads (void)
 {
-    leave_the_common_world ();
-    part ("storm", test_storm);
-    part ("blocked", test_blocked);
-    part ("table", test_table);
-    part ("heirs", test_heirs);
-    part ("signals", test_signals);
-    part ("ends", test_ends);
+    if (privacy == NO_WORLD && !has_room ("fork_threads", 64))
+        return;
+    if (privacy == NO_WORLD)
+        skip ("fork_threads: does not look for segments that are left, for want of an IPC "
+              "namespace of its own");
+    run_all_parts (parts);
 }
 
 int main (int argc, char **argv)
 {
+    const struct program program = { "fork_threads", parts, all_fork_threads, 150, 1200 };
+
     if (argc == 4 && strcmp (argv[1], HEIR) == 0)
         return heir_program (argv);
     if (argc == 2 && strcmp (argv[1], SUCCESSOR) == 0)
         return successor_program ();
-    return run_program ("fork_threads", argc, argv, all_fork_threads, 150, 1200);
+    return run_program (&program, argc, argv);
 }

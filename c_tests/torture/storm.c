@@ -1,72 +1,68 @@
-/* storm - many processes and threads use the same names at random, while a killer shoots them.
-
-   What it proves. Under load, with processes dying at any moment in every state (also in the
-   kernel, where killpoints can't kill them), and stopped and continued, it is always true that:
-
-   - one name is one segment: nobody maps a name and gets another segment than someone else has
-     mapped under that name at this moment;
-   - a segment that is mapped does not vanish, is not marked for deletion, keeps its size and
-     the data written into it;
-   - a name that only one process uses and that was killed is found again by its successor, with the
-     same segment and data;
-   - no call crashes, returns an error that the situation does not call for, or takes longer
-     than the lock's bound;
-   - a saved file is always whole, also while others save to it;
-   - when all are gone, a fresh process finds no segment without a name, can destroy each name,
-     and then nothing is left, no lock either.
-
-   How. The master makes an IPC name space, a table in shared memory, and the workers: each is
-   a process in a process group of its own; every fourth has three threads. Each of these
-   "actors", and the one child that a process may have forked, has a slot in the table. Actors
-   create and map names, write, read, save, load, destroy, fork, exec and exit at random. The master
-   kills them (SIGKILL), stops and continues them, replaces the dead, and watches for calls that
-   hang.
-
-   How the check is sound although writers die in the middle of writing: each actor has in each
-   segment an area of its own with two copies of a record (sequence number, checksum), written in
-   turns, so at most one is torn, and the other one must be good. "One name is one segment"
-   is checked in the table: who has mapped a name and checked it writes the segment's id there, and
-   takes it out before destroying. Where two ids for one name are found, the other one only counts
-   if its process still has that segment in /proc/PID/maps and its entry still stands: the
-   entries of the dead don't count.
-
-   The decisions of each actor depend on the seed only, the timing does not repeat.
-
-   A killed shmSave may leave its temporary file, in a small window; such files are counted as
-   "temporaries", and there must not be more of them than processes killed in shmSave.
-
-   usage: storm quick|full [seed [seconds]]
-   build: cc -std=gnu99 -O2 -I../../include storm.c -lshm_util -pthread */
-
+/*
+ * storm.c - many processes and threads use the same names at random, and many of them are killed.
+ *
+ * What it proves. Under load, with processes dying at any moment in every state (also inside the
+ * kernel, which killpoints cannot do), and stopped and continued:
+ *
+ *   - one name is one segment: nobody attaches a name and gets another segment than the one that
+ *     somebody else has attached under that name at this moment;
+ *   - a segment that is attached does not vanish, is not marked for deletion, and keeps its size and
+ *     the data written to it;
+ *   - the private name of a process that was killed is found by its successor, with the same segment
+ *     and data;
+ *   - no call crashes, returns an error that the situation does not call for, or takes longer than
+ *     the lock's limit;
+ *   - a saved file is always complete, also while others save to it;
+ *   - in the end a newcomer finds no segment without a name and can destroy every name; after that
+ *     no segment is left, and no lock.
+ *
+ * How. The master makes a table in shared memory and the workers: each is a process in a process
+ * group of its own; every fourth has three threads. Each thread, and the one child that a process
+ * may have forked, is an actor, which has a slot in the table. Actors create, attach, write, read,
+ * save, load, destroy, fork, exec and exit at random. The master kills them (SIGKILL), stops and
+ * continues them, replaces the dead, and watches for calls that hang.
+ *
+ * Writers die while they write, and the checks are sound all the same. In each segment every actor
+ * has an area with two copies of a record (sequence number, checksum), which it writes in turns: at
+ * most one is torn, and the other one must be good. An actor that has attached a name and checked it
+ * enters the segment's id in the table, and removes it before it destroys. If the table has two ids
+ * for one name, the other one counts only if its process still has that segment in /proc/PID/maps
+ * and its entry still stands: entries of the dead do not count.
+ *
+ * The decisions of each actor depend on the seed only; the timing does not repeat.
+ *
+ * A killed shmSave may leave its temporary file, in a small window. Such files are counted as
+ * "temporaries"; there must not be more of them than processes killed in shmSave.
+ *
+ * Among the segments of other programs the storm uses names of its own, and does not look for
+ * segments that no name owns.
+ */
 #include "torture.h"
-#include "shm_util.h"
 
 #include <pthread.h>
 
 enum {
     PROCESSES = 20,
-    THREADS = 3,                        /* of every fourth process */
-    SLOTS_EACH = THREADS + 1,           /* the last one is for the process's child */
+    THREADS = 3,              /* of every fourth process */
+    SLOTS_EACH = THREADS + 1, /* the last one is for the process's child */
     CHILD = THREADS,
     SLOTS = PROCESSES * SLOTS_EACH,
     NAMES = 36,
     FILES = 5,
-    HANDLES = 8,                        /* that an actor has at most */
+    HANDLES = 8, /* that an actor has at most */
     COPY_WORDS = 10,
     TOLD = 30
 };
 
 static const double LOCK_BOUND = 10.0;
 
-/* ---------------------------------------------------------------- the table */
+/* ---- the table -------------------------------------------------------------------------- */
 
-enum op {
-    IDLE, CREATE, DESTROY, SAVE, LOAD, QUERY, WRITE, READ, FORK, EXEC, EXIT, OPS
-};
+enum op { IDLE, CREATE, DESTROY, SAVE, LOAD, QUERY, WRITE, READ, FORK, EXEC, EXIT, OPS };
 
-static const char *const op_names[OPS] = {
-    "idle", "create", "destroy", "save", "load", "query", "write", "read", "fork", "exec", "exit"
-};
+static const char *const op_names[OPS] = { "idle", "create", "destroy", "save",
+                                           "load", "query",  "write",   "read",
+                                           "fork", "exec",   "exit" };
 
 enum private_state { NO_PRIVATE, CREATING, LIVE, DESTROYING };
 
@@ -74,73 +70,72 @@ struct slot {
     volatile pid_t pid;
     volatile unsigned incarnation;
     volatile int op;
-    volatile int op_name;               /* the name it is about, or -1 */
+    volatile int op_name; /* the name it is about, or -1 */
     volatile double op_since;
-    volatile double stopped;            /* seconds that it has been stopped, in all */
+    volatile double stopped; /* seconds that it has been stopped, in all */
     double slowest;
     int slowest_op;
     uint64_t done[OPS];
     /* The actor's private name: what its successor must find. */
     volatile int private_state;
     volatile int private_id;
-    volatile int private_dirty;         /* the data are being changed */
+    volatile int private_dirty; /* the data are being changed */
     volatile unsigned private_fill;
 };
 
 struct table {
     uint64_t seed;
     volatile int stop;
-    volatile double long_stop_until;    /* someone may have had the lock, stopped, until then */
+    volatile double long_stop_until; /* someone may have had the lock, stopped, until then */
     char directory[300];
     int violations;
     char told[TOLD][400];
     uint64_t timeouts;
     struct slot slot[SLOTS];
-    volatile int held[NAMES][SLOTS];    /* segment id + 1 */
+    volatile int held[NAMES][SLOTS]; /* segment id + 1 */
 };
 
 static struct table *table;
 static int table_fd = -1;
 
-__attribute__((format(printf, 1, 2)))
-static void violation(const char *format, ...)
+LIKE_PRINTF (1, 2) static void violation (const char *format, ...)
 {
-    int which = __sync_fetch_and_add(&table->violations, 1);
+    int which = __sync_fetch_and_add (&table->violations, 1);
     va_list arguments;
 
     if (which >= TOLD)
         return;
-    va_start(arguments, format);
-    vsnprintf(table->told[which], sizeof table->told[0], format, arguments);
-    va_end(arguments);
+    va_start (arguments, format);
+    vsnprintf (table->told[which], sizeof table->told[0], format, arguments);
+    va_end (arguments);
 }
 
-static void shared_name(int which, char name[64])
+static void shared_name (int which, char name[64])
 {
-    snprintf(name, 64, which % 3 == 0 ? "storm/shared/name number %d" : "s%d", which);
+    snprintf (name, 64, which % 3 == 0 ? "storm/shared/name number %d" : "s%d", which);
 }
 
-static void private_name(int slot, char name[64])
+static void private_name (int slot, char name[64])
 {
-    snprintf(name, 64, "storm/private/%d", slot);
+    snprintf (name, 64, "storm/private/%d", slot);
 }
 
-static size_t shared_size(int which)
+static size_t shared_size (int which)
 {
     return (size_t) (SLOTS * 2 * COPY_WORDS * 8 + which * 24 + 1);
 }
 
-static size_t private_size(int slot)
+static size_t private_size (int slot)
 {
     return (size_t) (3000 + slot * 41);
 }
 
-static void file_name(const char *kind, int which, char path[400])
+static void file_name (const char *kind, int which, char path[400])
 {
-    snprintf(path, 400, "%s/%s-%d", table->directory, kind, which);
+    snprintf (path, 400, "%s/%s-%d", table->directory, kind, which);
 }
 
-/* ---------------------------------------------------------------- actors */
+/* ---- actors ----------------------------------------------------------------------------- */
 
 struct handle {
     SharedMemory memory;
@@ -153,14 +148,14 @@ struct actor {
     uint64_t random;
     int handles;
     struct handle handle[HANDLES];
-    uint64_t sequence[NAMES];           /* of the last record written, while the name is held */
+    uint64_t sequence[NAMES]; /* of the last record written, while the name is held */
     pid_t child;
     bool is_child;
     SharedMemory private_memory;
     char *private_address;
 };
 
-static struct slot *slot_of(const struct actor *a)
+static struct slot *slot_of (const struct actor *a)
 {
     return &table->slot[a->slot];
 }
@@ -169,10 +164,10 @@ struct timer {
     double since, stopped;
 };
 
-static struct timer begin(struct actor *a, enum op op, int name)
+static struct timer begin (struct actor *a, enum op op, int name)
 {
-    struct slot *slot = slot_of(a);
-    struct timer timer = { t_now(), slot->stopped };
+    struct slot *slot = slot_of (a);
+    struct timer timer = { now (), slot->stopped };
 
     slot->op_name = name;
     slot->op_since = timer.since;
@@ -180,16 +175,16 @@ static struct timer begin(struct actor *a, enum op op, int name)
     return timer;
 }
 
-static void end(struct actor *a, const struct timer *timer)
+static void end (struct actor *a, const struct timer *timer)
 {
-    struct slot *slot = slot_of(a);
-    double took = t_now() - timer->since, stopped;
+    struct slot *slot = slot_of (a);
+    double took = now () - timer->since, stopped;
     int op = slot->op;
 
     slot->op = IDLE;
     slot->done[op]++;
     if (took > 0.05)
-        t_sleep(0.001);         /* if we were stopped, the master is about to note it */
+        nap (0.001); /* if we were stopped, the master is about to note it */
     stopped = slot->stopped - timer->stopped;
     took -= stopped;
     if (took > slot->slowest) {
@@ -197,50 +192,50 @@ static void end(struct actor *a, const struct timer *timer)
         slot->slowest_op = op;
     }
     if (took > LOCK_BOUND + 1.5)
-        violation("%s of name %d took %.2f s", op_names[op], slot->op_name, took);
+        violation ("%s of name %d took %.2f s", op_names[op], slot->op_name, took);
 }
 
-/* Is this an error that nobody can be blamed for? */
-static bool is_excused(int status)
+/* Whether the error follows from what the master has done. */
+static bool is_excused (int status)
 {
-    if (status == ETIMEDOUT && t_now() < table->long_stop_until) {
-        __sync_fetch_and_add(&table->timeouts, 1);
+    if (status == ETIMEDOUT && now () < table->long_stop_until) {
+        __sync_fetch_and_add (&table->timeouts, 1);
         return true;
     }
     return false;
 }
 
-/* ---------------------------------------------------------------- records */
+/* ---- records ---------------------------------------------------------------------------- */
 
 /* An actor's record: tag, sequence, filling, checksum. */
-static uint64_t *copy_of(char *address, int slot, uint64_t sequence)
+static uint64_t *copy_of (char *address, int slot, uint64_t sequence)
 {
     return (uint64_t *) (void *) address
            + (size_t) COPY_WORDS * ((size_t) slot * 2 + (size_t) (sequence % 2));
 }
 
-static uint64_t tag_of(int name, int slot)
+static uint64_t tag_of (int name, int slot)
 {
     return 0x73746f726du << 24 | (uint64_t) name << 12 | (uint64_t) slot;
 }
 
-static void fill_record(uint64_t *record, int name, int slot, uint64_t sequence)
+static void fill_record (uint64_t *record, int name, int slot, uint64_t sequence)
 {
     uint64_t sum = 0;
     int i;
 
-    record[0] = tag_of(name, slot);
+    record[0] = tag_of (name, slot);
     record[1] = sequence;
     for (i = 2; i < COPY_WORDS - 1; i++)
-        record[i] = t_mix(sequence * 31 + (uint64_t) i);
+        record[i] = mix (sequence * 31 + (uint64_t) i);
     for (i = 0; i < COPY_WORDS - 1; i++)
-        sum = t_mix(sum ^ record[i]);
+        sum = mix (sum ^ record[i]);
     record[COPY_WORDS - 1] = sum;
 }
 
 enum record { ZERO_RECORD, GOOD_RECORD, TORN_RECORD, FOREIGN_RECORD };
 
-static enum record check_record(const uint64_t *record, int name, int slot)
+static enum record check_record (const uint64_t *record, int name, int slot)
 {
     uint64_t sum = 0, all = 0;
     int i;
@@ -250,22 +245,22 @@ static enum record check_record(const uint64_t *record, int name, int slot)
     if (all == 0)
         return ZERO_RECORD;
     for (i = 0; i < COPY_WORDS - 1; i++)
-        sum = t_mix(sum ^ record[i]);
+        sum = mix (sum ^ record[i]);
     if (sum != record[COPY_WORDS - 1])
         return TORN_RECORD;
-    return record[0] == tag_of(name, slot) ? GOOD_RECORD : FOREIGN_RECORD;
+    return record[0] == tag_of (name, slot) ? GOOD_RECORD : FOREIGN_RECORD;
 }
 
-static void read_record(const uint64_t *from, uint64_t *to)
+static void read_record (const uint64_t *from, uint64_t *to)
 {
     int i;
 
     for (i = 0; i < COPY_WORDS; i++)
-        to[i] = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE);
+        to[i] = __atomic_load_n (&from[i], __ATOMIC_ACQUIRE);
 }
 
-/* Check a slot's area; return the highest sequence number in it. */
-static uint64_t check_area(char *address, int name, int slot, const char *when)
+/* Checks the area of a slot; returns the highest sequence number in it. */
+static uint64_t check_area (char *address, int name, int slot, const char *when)
 {
     uint64_t record[2][COPY_WORDS];
     enum record state[2] = { ZERO_RECORD, ZERO_RECORD };
@@ -275,8 +270,8 @@ static uint64_t check_area(char *address, int name, int slot, const char *when)
     for (tries = 0; tries < 3000; tries++) {
         highest = 0;
         for (i = 0; i < 2; i++) {
-            read_record(copy_of(address, slot, (uint64_t) i), record[i]);
-            state[i] = check_record(record[i], name, slot);
+            read_record (copy_of (address, slot, (uint64_t) i), record[i]);
+            state[i] = check_record (record[i], name, slot);
             if (state[i] == GOOD_RECORD && record[i][1] > highest)
                 highest = record[i][1];
         }
@@ -284,49 +279,50 @@ static uint64_t check_area(char *address, int name, int slot, const char *when)
             break;
         if (state[0] != TORN_RECORD || state[1] != TORN_RECORD)
             return highest;
-        t_sleep(0.0005);        /* the writer is at work: look again */
+        nap (0.0005); /* the writer is at work: look again */
     }
-    violation("%s: the data of name %d, slot %d, are %s", when, name, slot,
-              state[0] == TORN_RECORD ? "torn in both copies" : "those of another name or slot");
+    violation ("%s: the data of name %d, slot %d, are %s", when, name, slot,
+               state[0] == TORN_RECORD ? "torn in both copies"
+                                       : "those of another name or slot");
     return 0;
 }
 
-static void write_record(struct actor *a, struct handle *h)
+static void write_record (struct actor *a, struct handle *h)
 {
     uint64_t record[COPY_WORDS], *to;
     int i;
 
-    fill_record(record, h->name, a->slot, ++a->sequence[h->name]);
-    to = copy_of(h->address, a->slot, a->sequence[h->name]);
+    fill_record (record, h->name, a->slot, ++a->sequence[h->name]);
+    to = copy_of (h->address, a->slot, a->sequence[h->name]);
     for (i = 0; i < COPY_WORDS; i++)
-        __atomic_store_n(&to[i], record[i], __ATOMIC_RELEASE);
+        __atomic_store_n (&to[i], record[i], __ATOMIC_RELEASE);
 }
 
-/* ---------------------------------------------------------------- one name, one segment */
+/* ---- one name, one segment -------------------------------------------------------------- */
 
-/* Does the process have this segment mapped, now? The inode in its maps is the segment's id. */
-static bool has_mapped(pid_t pid, int id)
+/* Whether the process has the segment attached now. The inode in its maps is the id. */
+static bool has_mapped (pid_t pid, int id)
 {
     char path[64], line[512];
     FILE *maps;
     bool found = false;
 
-    snprintf(path, sizeof path, "/proc/%d/maps", (int) pid);
-    maps = fopen(path, "re");
+    snprintf (path, sizeof path, "/proc/%d/maps", (int) pid);
+    maps = fopen (path, "re");
     if (maps == NULL)
         return false;
-    while (!found && fgets(line, sizeof line, maps) != NULL) {
+    while (!found && fgets (line, sizeof line, maps) != NULL) {
         unsigned long inode = 0;
 
-        if (strstr(line, "/SYSV") != NULL
-            && sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && inode == (unsigned long) id)
+        if (strstr (line, "/SYSV") != NULL && sscanf (line, "%*s %*s %*s %*s %lu", &inode) == 1
+            && inode == (unsigned long) id)
             found = true;
     }
-    fclose(maps);
+    fclose (maps);
     return found;
 }
 
-static void check_one_segment(const struct actor *a, int name, int id)
+static void check_one_segment (const struct actor *a, int name, int id)
 {
     int s;
 
@@ -337,14 +333,14 @@ static void check_one_segment(const struct actor *a, int name, int id)
 
         if (s == a->slot || other == 0 || other == id + 1)
             continue;
-        if (has_mapped(pid, other - 1) && table->held[name][s] == other
+        if (has_mapped (pid, other - 1) && table->held[name][s] == other
             && table->slot[s].pid == pid && table->slot[s].incarnation == incarnation)
-            violation("two segments for name %d: slot %d has %d, slot %d (process %d) has %d",
-                      name, a->slot, id, s, (int) pid, other - 1);
+            violation ("two segments for name %d: slot %d has %d, slot %d (process %d) has %d",
+                       name, a->slot, id, s, (int) pid, other - 1);
     }
 }
 
-static bool holds(const struct actor *a, int name)
+static bool holds (const struct actor *a, int name)
 {
     int i;
 
@@ -354,63 +350,66 @@ static bool holds(const struct actor *a, int name)
     return false;
 }
 
-static void check_segment(const struct handle *h, const char *when)
+static void check_segment (const struct handle *h, const char *when)
 {
     struct shmid_ds segment;
 
-    if (shmctl(h->id, IPC_STAT, &segment) != 0)
-        violation("%s: the mapped segment %d of name %d is gone: %s", when, h->id, h->name,
-                  strerror(errno));
+    if (shmctl (h->id, IPC_STAT, &segment) != 0)
+        violation ("%s: the attached segment %d of name %d is gone: %s", when, h->id, h->name,
+                   strerror (errno));
     else if ((segment.shm_perm.mode & SHM_DEST) != 0)
-        violation("%s: the mapped segment %d of name %d is marked for deletion", when, h->id,
-                  h->name);
-    else if (segment.shm_segsz != shared_size(h->name) || (segment.shm_perm.mode & 0777) != 0660)
-        violation("%s: the segment of name %d has %zu bytes, mode %#o", when, h->name,
-                  (size_t) segment.shm_segsz, (unsigned) segment.shm_perm.mode);
+        violation ("%s: the attached segment %d of name %d is marked for deletion", when, h->id,
+                   h->name);
+    else if (segment.shm_segsz != shared_size (h->name)
+             || (segment.shm_perm.mode & 0777) != 0660)
+        violation ("%s: the segment of name %d has %zu bytes, mode %#o", when, h->name,
+                   (size_t) segment.shm_segsz, (unsigned) segment.shm_perm.mode);
 }
 
-/* ---------------------------------------------------------------- what actors do */
+/* ---- what actors do --------------------------------------------------------------------- */
 
-static void do_create(struct actor *a)
+static void do_create (struct actor *a)
 {
-    int which = (int) t_below(&a->random, NAMES), status;
-    long size = t_below(&a->random, 3) == 0 ? 0 : (long) shared_size(which);
+    int which = (int) below (&a->random, NAMES), status;
+    long size = below (&a->random, 3) == 0 ? 0 : (long) shared_size (which);
     struct handle *h = &a->handle[a->handles];
     char name[64];
     void *address = NULL;
     struct timer timer;
-    bool known = holds(a, which);
+    bool known = holds (a, which);
 
     if (a->handles == HANDLES)
         return;
-    shared_name(which, name);
-    timer = begin(a, CREATE, which);
-    status = shmCreate(name, size, &address, &h->memory);
-    end(a, &timer);
+    shared_name (which, name);
+    timer = begin (a, CREATE, which);
+    status = shmCreate (name, size, &address, &h->memory);
+    end (a, &timer);
     if (status != 0) {
-        if ((status != ENOENT || size != 0 || known) && !is_excused(status))
-            violation("create of name %d, size %ld%s: %s", which, size,
-                      known ? ", which is mapped already" : "", strerror(status));
+        if ((status != ENOENT || size != 0 || known) && !is_excused (status))
+            violation ("create of name %d, size %ld%s: %s", which, size,
+                       known ? ", which is attached already" : "", strerror (status));
         return;
     }
     h->address = address;
     h->name = which;
-    h->id = shmId(h->memory);
-    if (shmAddress(h->memory) != address || shmSizeOf(h->memory) != (long) shared_size(which))
-        violation("create of name %d: address or size (%ld) wrong", which, shmSizeOf(h->memory));
-    check_segment(h, "after create");
+    h->id = shmId (h->memory);
+    if (shmAddress (h->memory) != address
+        || shmSizeOf (h->memory) != (long) shared_size (which))
+        violation ("create of name %d: address or size (%ld) wrong", which,
+                   shmSizeOf (h->memory));
+    check_segment (h, "after create");
     if (known && table->held[which][a->slot] != h->id + 1)
-        violation("two segments for name %d: slot %d has %d and %d", which, a->slot,
-                  table->held[which][a->slot] - 1, h->id);
+        violation ("two segments for name %d: slot %d has %d and %d", which, a->slot,
+                   table->held[which][a->slot] - 1, h->id);
     a->handles++;
-    __atomic_store_n(&table->held[which][a->slot], h->id + 1, __ATOMIC_SEQ_CST);
-    check_one_segment(a, which, h->id);
+    __atomic_store_n (&table->held[which][a->slot], h->id + 1, __ATOMIC_SEQ_CST);
+    check_one_segment (a, which, h->id);
     if (!known)
-        a->sequence[which] = check_area(h->address, which, a->slot, "after create");
-    check_area(h->address, which, (int) t_below(&a->random, SLOTS), "after create");
+        a->sequence[which] = check_area (h->address, which, a->slot, "after create");
+    check_area (h->address, which, (int) below (&a->random, SLOTS), "after create");
 }
 
-static void do_destroy(struct actor *a)
+static void do_destroy (struct actor *a)
 {
     struct handle h;
     struct timer timer;
@@ -418,40 +417,40 @@ static void do_destroy(struct actor *a)
 
     if (a->handles == 0)
         return;
-    which = (int) t_below(&a->random, (unsigned) a->handles);
+    which = (int) below (&a->random, (unsigned) a->handles);
     h = a->handle[which];
     a->handle[which] = a->handle[--a->handles];
-    if (!holds(a, h.name))
-        __atomic_store_n(&table->held[h.name][a->slot], 0, __ATOMIC_SEQ_CST);
-    timer = begin(a, DESTROY, h.name);
-    status = shmDestroy(h.memory);
-    end(a, &timer);
-    if (status != 0 && !is_excused(status))
-        violation("destroy of name %d: %s", h.name, strerror(status));
-    if (t_below(&a->random, 8) == 0) {
-        timer = begin(a, QUERY, h.name);
-        if (shmDestroy(h.memory) != EINVAL && !is_excused(status))
-            violation("destroy of a handle that was destroyed is not refused");
-        if (shmAddress(h.memory) != NULL || shmId(h.memory) != -1)
-            violation("a handle that was destroyed still answers");
-        end(a, &timer);
+    if (!holds (a, h.name))
+        __atomic_store_n (&table->held[h.name][a->slot], 0, __ATOMIC_SEQ_CST);
+    timer = begin (a, DESTROY, h.name);
+    status = shmDestroy (h.memory);
+    end (a, &timer);
+    if (status != 0 && !is_excused (status))
+        violation ("destroy of name %d: %s", h.name, strerror (status));
+    if (below (&a->random, 8) == 0) {
+        timer = begin (a, QUERY, h.name);
+        if (shmDestroy (h.memory) != EINVAL && !is_excused (status))
+            violation ("destroy of a handle that was destroyed is not refused");
+        if (shmAddress (h.memory) != NULL || shmId (h.memory) != -1)
+            violation ("a handle that was destroyed still answers");
+        end (a, &timer);
     }
 }
 
-static void do_write(struct actor *a)
+static void do_write (struct actor *a)
 {
     struct timer timer;
     int times;
 
     if (a->handles == 0)
         return;
-    timer = begin(a, WRITE, -1);
+    timer = begin (a, WRITE, -1);
     for (times = 0; times < 5; times++)
-        write_record(a, &a->handle[t_below(&a->random, (unsigned) a->handles)]);
-    end(a, &timer);
+        write_record (a, &a->handle[below (&a->random, (unsigned) a->handles)]);
+    end (a, &timer);
 }
 
-static void do_read(struct actor *a)
+static void do_read (struct actor *a)
 {
     struct timer timer;
     struct handle *h;
@@ -460,23 +459,23 @@ static void do_read(struct actor *a)
 
     if (a->handles == 0)
         return;
-    h = &a->handle[t_below(&a->random, (unsigned) a->handles)];
-    timer = begin(a, READ, h->name);
-    mine = check_area(h->address, h->name, a->slot, "while mapped");
+    h = &a->handle[below (&a->random, (unsigned) a->handles)];
+    timer = begin (a, READ, h->name);
+    mine = check_area (h->address, h->name, a->slot, "while attached");
     if (mine != a->sequence[h->name])
-        violation("name %d, slot %d: wrote record %llu and finds %llu", h->name, a->slot,
-                  (unsigned long long) a->sequence[h->name], (unsigned long long) mine);
+        violation ("name %d, slot %d: wrote record %llu and finds %llu", h->name, a->slot,
+                   (unsigned long long) a->sequence[h->name], (unsigned long long) mine);
     for (times = 0; times < 4; times++)
-        check_area(h->address, h->name, (int) t_below(&a->random, SLOTS), "while mapped");
-    check_segment(h, "while mapped");
-    check_one_segment(a, h->name, h->id);
-    if (shmId(h->memory) != h->id || shmAddress(h->memory) != h->address)
-        violation("the handle of name %d answers something else", h->name);
-    end(a, &timer);
+        check_area (h->address, h->name, (int) below (&a->random, SLOTS), "while attached");
+    check_segment (h, "while attached");
+    check_one_segment (a, h->name, h->id);
+    if (shmId (h->memory) != h->id || shmAddress (h->memory) != h->address)
+        violation ("the handle of name %d answers something else", h->name);
+    end (a, &timer);
 }
 
-/* Save what others are writing into at this moment: only the size can be checked. */
-static void do_save_shared(struct actor *a)
+/* Others are writing into the segment meanwhile: only the size of the file can be checked. */
+static void do_save_shared (struct actor *a)
 {
     struct timer timer;
     struct handle *h;
@@ -485,98 +484,98 @@ static void do_save_shared(struct actor *a)
 
     if (a->handles == 0)
         return;
-    h = &a->handle[t_below(&a->random, (unsigned) a->handles)];
-    file_name("live", h->name, path);
-    timer = begin(a, SAVE, h->name);
-    status = shmSave(h->memory, path);
-    end(a, &timer);
+    h = &a->handle[below (&a->random, (unsigned) a->handles)];
+    file_name ("live", h->name, path);
+    timer = begin (a, SAVE, h->name);
+    status = shmSave (h->memory, path);
+    end (a, &timer);
     if (status != 0)
-        violation("save of name %d: %s", h->name, strerror(status));
+        violation ("save of name %d: %s", h->name, strerror (status));
 }
 
-/* ---------------------------------------------------------------- private names and files */
+/* ---- private names and files ------------------------------------------------------------ */
 
-/* The data: the size and the fill number of the pattern, and then the pattern. */
-static void write_private(struct actor *a)
+/* The data: their size and the number of the pattern, and then the pattern. */
+static void write_private (struct actor *a)
 {
-    struct slot *slot = slot_of(a);
-    size_t size = private_size(a->slot);
-    unsigned fill = (unsigned) (t_random(&a->random) >> 40) | 1;
+    struct slot *slot = slot_of (a);
+    size_t size = private_size (a->slot);
+    unsigned fill = (unsigned) (chance (&a->random) >> 40) | 1;
     uint64_t head[2];
 
     head[0] = size;
     head[1] = fill;
     slot->private_dirty = 1;
-    __sync_synchronize();
-    memcpy(a->private_address, head, sizeof head);
-    t_write_pattern(a->private_address + sizeof head, size - sizeof head, fill);
+    __sync_synchronize ();
+    memcpy (a->private_address, head, sizeof head);
+    fill_pattern (a->private_address + sizeof head, size - sizeof head, fill);
     slot->private_fill = fill;
-    __sync_synchronize();
+    __sync_synchronize ();
     slot->private_dirty = 0;
 }
 
-/* Are these the first bytes of what write_private writes? 0 if not, else the whole's size. */
-static size_t check_private(const char *data, size_t size, unsigned *fill)
+/* The size of the data that begin with these bytes; 0 if write_private did not write them. */
+static size_t check_private (const char *data, size_t size, unsigned *fill)
 {
     uint64_t head[2];
 
     if (size < sizeof head)
         return 0;
-    memcpy(head, data, sizeof head);
-    if (head[0] < private_size(0) || head[0] > private_size(SLOTS) || size > head[0])
+    memcpy (head, data, sizeof head);
+    if (head[0] < private_size (0) || head[0] > private_size (SLOTS) || size > head[0])
         return 0;
-    if (t_check_pattern(data + sizeof head, size - sizeof head, (unsigned) head[1]) >= 0)
+    if (wrong_byte (data + sizeof head, size - sizeof head, (unsigned) head[1]) >= 0)
         return 0;
     *fill = (unsigned) head[1];
     return head[0];
 }
 
-static void create_private(struct actor *a)
+static void create_private (struct actor *a)
 {
-    struct slot *slot = slot_of(a);
+    struct slot *slot = slot_of (a);
     char name[64];
     void *address = NULL;
     struct timer timer;
     int status;
 
-    private_name(a->slot, name);
+    private_name (a->slot, name);
     slot->private_state = CREATING;
     slot->private_dirty = 1;
-    timer = begin(a, CREATE, NAMES + a->slot);
-    status = shmCreate(name, (long) private_size(a->slot), &address, &a->private_memory);
-    end(a, &timer);
+    timer = begin (a, CREATE, NAMES + a->slot);
+    status = shmCreate (name, (long) private_size (a->slot), &address, &a->private_memory);
+    end (a, &timer);
     if (status != 0) {
         a->private_memory = NULL;
-        if (!is_excused(status))
-            violation("create of a private name: %s", strerror(status));
+        if (!is_excused (status))
+            violation ("create of a private name: %s", strerror (status));
         return;
     }
     a->private_address = address;
-    slot->private_id = shmId(a->private_memory);
+    slot->private_id = shmId (a->private_memory);
     slot->private_state = LIVE;
-    write_private(a);
+    write_private (a);
 }
 
-static void destroy_private(struct actor *a)
+static void destroy_private (struct actor *a)
 {
-    struct slot *slot = slot_of(a);
+    struct slot *slot = slot_of (a);
     struct timer timer;
     int status;
 
     slot->private_state = DESTROYING;
-    timer = begin(a, DESTROY, NAMES + a->slot);
-    status = shmDestroy(a->private_memory);
-    end(a, &timer);
-    if (status != 0 && !is_excused(status))
-        violation("destroy of a private name: %s", strerror(status));
+    timer = begin (a, DESTROY, NAMES + a->slot);
+    status = shmDestroy (a->private_memory);
+    end (a, &timer);
+    if (status != 0 && !is_excused (status))
+        violation ("destroy of a private name: %s", strerror (status));
     slot->private_state = NO_PRIVATE;
     a->private_memory = NULL;
 }
 
-/* At the start: what did the predecessor leave? */
-static void inherit_private(struct actor *a)
+/* At the start: what the predecessor left. */
+static void inherit_private (struct actor *a)
 {
-    struct slot *slot = slot_of(a);
+    struct slot *slot = slot_of (a);
     int state = slot->private_state, status, tries;
     unsigned fill = 0;
     char name[64];
@@ -585,126 +584,128 @@ static void inherit_private(struct actor *a)
 
     if (state == NO_PRIVATE)
         return;
-    private_name(a->slot, name);
+    private_name (a->slot, name);
     for (tries = 0;; tries++) {
-        timer = begin(a, CREATE, NAMES + a->slot);
-        status = shmCreate(name, 0, &address, &a->private_memory);
-        end(a, &timer);
-        if (status == 0 || tries == 20 || !is_excused(status))
+        timer = begin (a, CREATE, NAMES + a->slot);
+        status = shmCreate (name, 0, &address, &a->private_memory);
+        end (a, &timer);
+        if (status == 0 || tries == 20 || !is_excused (status))
             break;
     }
     if (status != 0) {
         a->private_memory = NULL;
         if (state == LIVE || status != ENOENT)
-            violation("the private name of a dead process, in state %d: %s", state,
-                      strerror(status));
+            violation ("the private name of a dead process, in state %d: %s", state,
+                       strerror (status));
         slot->private_state = NO_PRIVATE;
         return;
     }
     a->private_address = address;
-    if (shmSizeOf(a->private_memory) != (long) private_size(a->slot))
-        violation("the private name of a dead process has %ld bytes",
-                  shmSizeOf(a->private_memory));
-    else if (state == LIVE && shmId(a->private_memory) != slot->private_id)
-        violation("the private name of a dead process had the segment %d, now it has %d",
-                  slot->private_id, shmId(a->private_memory));
+    if (shmSizeOf (a->private_memory) != (long) private_size (a->slot))
+        violation ("the private name of a dead process has %ld bytes",
+                   shmSizeOf (a->private_memory));
+    else if (state == LIVE && shmId (a->private_memory) != slot->private_id)
+        violation ("the private name of a dead process had the segment %d, now it has %d",
+                   slot->private_id, shmId (a->private_memory));
     else if (state == LIVE && !slot->private_dirty
-             && (check_private(address, private_size(a->slot), &fill) != private_size(a->slot)
+             && (check_private (address, private_size (a->slot), &fill)
+                     != private_size (a->slot)
                  || fill != slot->private_fill))
-        violation("the data of a dead process's private name changed");
-    slot->private_id = shmId(a->private_memory);
+        violation ("the data of a dead process's private name changed");
+    slot->private_id = shmId (a->private_memory);
     slot->private_state = LIVE;
-    write_private(a);
+    write_private (a);
 }
 
-static void save_private(struct actor *a)
+static void save_private (struct actor *a)
 {
     struct timer timer;
     char path[400];
     int status;
 
-    file_name("file", (int) t_below(&a->random, FILES), path);
-    timer = begin(a, SAVE, NAMES + a->slot);
-    status = shmSave(a->private_memory, path);
-    end(a, &timer);
+    file_name ("file", (int) below (&a->random, FILES), path);
+    timer = begin (a, SAVE, NAMES + a->slot);
+    status = shmSave (a->private_memory, path);
+    end (a, &timer);
     if (status != 0)
-        violation("save of a private name: %s", strerror(status));
+        violation ("save of a private name: %s", strerror (status));
 }
 
-/* Load someone's file: it is whole, and beyond its end nothing changes. */
-static void load_private(struct actor *a)
+/* Loads some actor's file: it is complete, and nothing beyond its end changes. */
+static void load_private (struct actor *a)
 {
-    struct slot *slot = slot_of(a);
-    size_t mine = private_size(a->slot), whole;
+    struct slot *slot = slot_of (a);
+    size_t mine = private_size (a->slot), whole;
     unsigned fill = 0;
     struct timer timer;
     char path[400];
     int status;
 
-    file_name("file", (int) t_below(&a->random, FILES), path);
+    file_name ("file", (int) below (&a->random, FILES), path);
     slot->private_dirty = 1;
-    timer = begin(a, LOAD, NAMES + a->slot);
-    status = shmLoad(a->private_memory, path);
-    end(a, &timer);
+    timer = begin (a, LOAD, NAMES + a->slot);
+    status = shmLoad (a->private_memory, path);
+    end (a, &timer);
     if (status == ENOENT) {
-        ;                       /* nobody has saved to it yet */
+        ; /* no actor has saved to it yet */
     } else if (status != 0) {
-        violation("load: %s", strerror(status));
+        violation ("load: %s", strerror (status));
     } else {
         uint64_t size;
         size_t i;
 
-        memcpy(&size, a->private_address, sizeof size);
-        whole = check_private(a->private_address, size < mine ? size : mine, &fill);
+        memcpy (&size, a->private_address, sizeof size);
+        whole = check_private (a->private_address, size < mine ? size : mine, &fill);
         if (whole == 0)
-            violation("a loaded file is not whole");
+            violation ("a loaded file is not complete");
         for (i = whole; whole > 0 && i < mine; i++)
             if ((unsigned char) a->private_address[i]
-                != t_pattern(slot->private_fill, i - 2 * sizeof (uint64_t))) {
-                violation("a load changed byte %zu, the file has %zu", i, whole);
+                != pattern_byte (slot->private_fill, i - 2 * sizeof (uint64_t))) {
+                violation ("a load changed byte %zu, the file has %zu", i, whole);
                 break;
             }
     }
-    write_private(a);
+    write_private (a);
 }
 
-static void do_private(struct actor *a)
+static void do_private (struct actor *a)
 {
-    struct slot *slot = slot_of(a);
+    struct slot *slot = slot_of (a);
     unsigned fill = 0;
 
     if (a->is_child)
-        return;                 /* the private name is its parent's */
+        return; /* the private name is its parent's */
     if (a->private_memory == NULL) {
-        create_private(a);
+        create_private (a);
         return;
     }
-    switch (t_below(&a->random, 6)) {
+    switch (below (&a->random, 6)) {
     case 0:
-        destroy_private(a);
+        destroy_private (a);
         break;
     case 1:
-        write_private(a);
+        write_private (a);
         break;
     case 2:
-        if (check_private(a->private_address, private_size(a->slot), &fill)
-                != private_size(a->slot) || fill != slot->private_fill)
-            violation("the data of a private name changed");
+        if (check_private (a->private_address, private_size (a->slot), &fill)
+                != private_size (a->slot)
+            || fill != slot->private_fill)
+            violation ("the data of a private name changed");
         break;
     case 3:
-        load_private(a);
+        load_private (a);
         break;
     default:
-        save_private(a);
+        save_private (a);
         break;
     }
 }
 
-/* ---------------------------------------------------------------- fork, exec, exit */
+/* ---- fork, exec, exit ------------------------------------------------------------------- */
 
-static void act(struct actor *a, int steps);
+static void act (struct actor *a, int steps);
 
-static void clear_slot(int slot)
+static void clear_slot (int slot)
 {
     int name;
 
@@ -713,15 +714,15 @@ static void clear_slot(int slot)
     table->slot[slot].op = IDLE;
 }
 
-__attribute__((noreturn)) static void execute(const char *what, int slot, uint64_t seed)
+NO_RETURN static void execute (const char *what, int slot, uint64_t seed)
 {
     char fd[16], slot_text[16], parent[16], seed_text[32];
     char *arguments[8];
 
-    snprintf(fd, sizeof fd, "%d", table_fd);
-    snprintf(slot_text, sizeof slot_text, "%d", slot);
-    snprintf(parent, sizeof parent, "%d", (int) getppid());
-    snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long) seed);
+    snprintf (fd, sizeof fd, "%d", table_fd);
+    snprintf (slot_text, sizeof slot_text, "%d", slot);
+    snprintf (parent, sizeof parent, "%d", (int) getppid ());
+    snprintf (seed_text, sizeof seed_text, "%llu", (unsigned long long) seed);
     arguments[0] = (char *) "storm";
     arguments[1] = (char *) what;
     arguments[2] = fd;
@@ -729,48 +730,48 @@ __attribute__((noreturn)) static void execute(const char *what, int slot, uint64
     arguments[4] = parent;
     arguments[5] = seed_text;
     arguments[6] = NULL;
-    execv("/proc/self/exe", arguments);
-    _exit(126);
+    execv ("/proc/self/exe", arguments);
+    _exit (126);
 }
 
-static void destroy_all(struct actor *a)
+static void destroy_all (struct actor *a)
 {
     while (a->handles > 0)
-        do_destroy(a);
+        do_destroy (a);
     if (a->private_memory != NULL && !a->is_child)
-        destroy_private(a);
+        destroy_private (a);
 }
 
-/* The end of a child or a whole process, in one of many ways. */
-__attribute__((noreturn)) static void leave(struct actor *a)
+/* The end of a child or a process, in one of many ways. */
+NO_RETURN static void leave (struct actor *a)
 {
     struct timer timer;
 
-    switch (t_below(&a->random, 6)) {
+    switch (below (&a->random, 6)) {
     case 0:
-        destroy_all(a);
+        destroy_all (a);
         break;
     case 1:
-        kill(getpid(), SIGKILL);
+        kill (getpid (), SIGKILL);
         break;
     case 2:
-        clear_slot(a->slot);
-        _exit(0);
+        clear_slot (a->slot);
+        _exit (0);
     case 3:
         if (a->is_child) {
-            clear_slot(a->slot);
-            execute("--exec-child", a->slot, t_random(&a->random));
+            clear_slot (a->slot);
+            execute ("--exec-child", a->slot, chance (&a->random));
         }
         break;
     }
-    clear_slot(a->slot);
-    timer = begin(a, EXIT, -1);
+    clear_slot (a->slot);
+    timer = begin (a, EXIT, -1);
     (void) timer;
-    exit(0);
+    exit (0);
 }
 
-/* The child of an actor: has its handles, and a slot of its own. */
-__attribute__((noreturn)) static void be_child(const struct actor *parent, uint64_t seed)
+/* The child of an actor has its handles, and a slot of its own. */
+NO_RETURN static void be_child (const struct actor *parent, uint64_t seed)
 {
     struct actor a = *parent;
     int i;
@@ -780,99 +781,99 @@ __attribute__((noreturn)) static void be_child(const struct actor *parent, uint6
     a.is_child = true;
     a.child = 0;
     table->slot[a.slot].incarnation++;
-    table->slot[a.slot].pid = getpid();
+    table->slot[a.slot].pid = getpid ();
     table->slot[a.slot].op = IDLE;
     for (i = 0; i < a.handles; i++)
         table->held[a.handle[i].name][a.slot] = a.handle[i].id + 1;
     for (i = 0; i < a.handles; i++)
-        a.sequence[a.handle[i].name] = check_area(a.handle[i].address, a.handle[i].name, a.slot,
-                                                  "after fork");
-    act(&a, (int) t_below(&a.random, 60));
-    leave(&a);
+        a.sequence[a.handle[i].name] =
+            check_area (a.handle[i].address, a.handle[i].name, a.slot, "after fork");
+    act (&a, (int) below (&a.random, 60));
+    leave (&a);
 }
 
-static void do_fork(struct actor *a)
+static void do_fork (struct actor *a)
 {
-    uint64_t seed = t_random(&a->random);
+    uint64_t seed = chance (&a->random);
     struct timer timer;
-    pid_t me = getpid();
+    pid_t me = getpid ();
 
-    /* One child for a process, made by its first actor or, in threads, by its second. */
+    /* Each process has one child, made by its first actor or, if it has threads, by its second. */
     if (a->is_child || a->child != 0
         || a->slot % SLOTS_EACH != (a->slot / SLOTS_EACH % 4 == 0 ? 1 : 0))
         return;
-    timer = begin(a, FORK, -1);
-    a->child = fork();
+    timer = begin (a, FORK, -1);
+    a->child = fork ();
     if (a->child == 0) {
-        t_die_with(me);
-        be_child(a, seed);
+        die_with (me);
+        be_child (a, seed);
     }
-    end(a, &timer);
+    end (a, &timer);
     if (a->child < 0)
         a->child = 0;
 }
 
-static void look_after_child(struct actor *a, bool wait_for_it)
+static void look_after_child (struct actor *a, bool wait_for_it)
 {
     int status, slot = a->slot / SLOTS_EACH * SLOTS_EACH + CHILD;
 
     if (a->child == 0)
         return;
-    if (waitpid(a->child, &status, wait_for_it ? 0 : WNOHANG) != a->child)
+    if (waitpid (a->child, &status, wait_for_it ? 0 : WNOHANG) != a->child)
         return;
     a->child = 0;
-    clear_slot(slot);
+    clear_slot (slot);
     table->slot[slot].pid = 0;
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-        violation("a child died: %s", strsignal(WTERMSIG(status)));
-    else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-        violation("a child exited with %d", WEXITSTATUS(status));
+    if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL)
+        violation ("a child died: %s", strsignal (WTERMSIG (status)));
+    else if (WIFEXITED (status) && WEXITSTATUS (status) != 0)
+        violation ("a child exited with %d", WEXITSTATUS (status));
 }
 
-static bool has_threads(const struct actor *a)
+static bool has_threads (const struct actor *a)
 {
     return a->slot / SLOTS_EACH % 4 == 0;
 }
 
-static void act(struct actor *a, int steps)
+static void act (struct actor *a, int steps)
 {
     for (; steps > 0 && !table->stop; steps--) {
-        unsigned what = t_below(&a->random, 1000);
+        unsigned what = below (&a->random, 1000);
 
         if (what < 300)
-            do_create(a);
+            do_create (a);
         else if (what < 560)
-            do_destroy(a);
+            do_destroy (a);
         else if (what < 700)
-            do_write(a);
+            do_write (a);
         else if (what < 860)
-            do_read(a);
+            do_read (a);
         else if (what < 945)
-            do_private(a);
+            do_private (a);
         else if (what < 965)
-            do_save_shared(a);
+            do_save_shared (a);
         else if (what < 990)
-            do_fork(a);
-        else if (what < 994 && !a->is_child && !has_threads(a) && a->child == 0) {
-            slot_of(a)->op = EXEC;
-            execute("--exec-worker", a->slot, t_random(&a->random));
-        } else if (what < 996 && !a->is_child && !has_threads(a) && a->child == 0) {
-            leave(a);
+            do_fork (a);
+        else if (what < 994 && !a->is_child && !has_threads (a) && a->child == 0) {
+            slot_of (a)->op = EXEC;
+            execute ("--exec-worker", a->slot, chance (&a->random));
+        } else if (what < 996 && !a->is_child && !has_threads (a) && a->child == 0) {
+            leave (a);
         }
-        look_after_child(a, false);
+        look_after_child (a, false);
     }
 }
 
-/* ---------------------------------------------------------------- processes */
+/* ---- processes -------------------------------------------------------------------------- */
 
-static void start_actor(struct actor *a, int slot, uint64_t seed)
+static void start_actor (struct actor *a, int slot, uint64_t seed)
 {
-    memset(a, 0, sizeof *a);
+    memset (a, 0, sizeof *a);
     a->slot = slot;
     a->random = seed;
-    clear_slot(slot);
+    clear_slot (slot);
     table->slot[slot].incarnation++;
-    table->slot[slot].pid = getpid();
+    table->slot[slot].pid = getpid ();
 }
 
 struct thread {
@@ -881,78 +882,78 @@ struct thread {
     uint64_t seed;
 };
 
-static void *run_thread(void *argument)
+static void *run_thread (void *argument)
 {
     struct thread *thread = argument;
     struct actor a;
 
-    start_actor(&a, thread->slot, thread->seed);
-    inherit_private(&a);
-    act(&a, 1 << 30);
-    look_after_child(&a, true);
+    start_actor (&a, thread->slot, thread->seed);
+    inherit_private (&a);
+    act (&a, 1 << 30);
+    look_after_child (&a, true);
     if (thread->slot % 2 == 0)
-        destroy_all(&a);
-    clear_slot(a.slot);
+        destroy_all (&a);
+    clear_slot (a.slot);
     return NULL;
 }
 
-__attribute__((noreturn)) static void be_worker(int process, uint64_t seed)
+NO_RETURN static void be_worker (int process, uint64_t seed)
 {
     struct thread thread[THREADS];
     struct actor a;
     int i, threads = process % 4 == 0 ? THREADS : 1;
 
-    setenv("SHM_UTIL_SYNC", t_mix(seed) % 8 == 0 ? "1" : "0", 1);
+    setenv ("SHM_UTIL_SYNC", mix (seed) % 8 == 0 ? "1" : "0", 1);
     for (i = 1; i < threads; i++) {
         thread[i].slot = process * SLOTS_EACH + i;
-        thread[i].seed = t_mix(seed + (uint64_t) i);
-        if (pthread_create(&thread[i].id, NULL, run_thread, &thread[i]) != 0)
-            t_die("pthread_create");
+        thread[i].seed = mix (seed + (uint64_t) i);
+        if (pthread_create (&thread[i].id, NULL, run_thread, &thread[i]) != 0)
+            give_up ("pthread_create");
     }
-    start_actor(&a, process * SLOTS_EACH, seed);
-    inherit_private(&a);
-    act(&a, 1 << 30);
+    start_actor (&a, process * SLOTS_EACH, seed);
+    inherit_private (&a);
+    act (&a, 1 << 30);
     for (i = 1; i < threads; i++)
-        pthread_join(thread[i].id, NULL);
-    look_after_child(&a, true);
+        pthread_join (thread[i].id, NULL);
+    look_after_child (&a, true);
     switch (process % 3) {
     case 0:
-        destroy_all(&a);
+        destroy_all (&a);
         break;
     case 1:
-        clear_slot(a.slot);
-        _exit(0);
+        clear_slot (a.slot);
+        _exit (0);
     }
-    clear_slot(a.slot);
-    exit(0);
+    clear_slot (a.slot);
+    exit (0);
 }
 
-static void map_table(void)
+static void map_table (void)
 {
-    table = mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, table_fd, 0);
+    table = mmap (NULL, sizeof *table, PROT_READ | PROT_WRITE, MAP_SHARED, table_fd, 0);
     if (table == MAP_FAILED)
-        t_die("mmap");
+        give_up ("mmap");
 }
 
 /* After exec: "--exec-child fd slot parent seed" or "--exec-worker ...". */
-static int be_executed(char **argv)
+static int be_executed (char **argv)
 {
     struct actor a;
-    int slot = atoi(argv[3]);
-    uint64_t seed = strtoull(argv[5], NULL, 10);
+    int slot = atoi (argv[3]);
+    uint64_t seed = strtoull (argv[5], NULL, 10);
 
-    table_fd = atoi(argv[2]);
-    map_table();
-    t_die_with(atoi(argv[4]));
-    if (strcmp(argv[1], "--exec-worker") == 0)
-        be_worker(slot / SLOTS_EACH, seed);
-    start_actor(&a, slot, seed);
+    table_fd = atoi (argv[2]);
+    map_table ();
+    die_with (atoi (argv[4]));
+    if (strcmp (argv[1], "--exec-worker") == 0)
+        be_worker (slot / SLOTS_EACH, seed);
+    start_actor (&a, slot, seed);
     a.is_child = true;
-    act(&a, (int) t_below(&a.random, 60));
-    leave(&a);
+    act (&a, (int) below (&a.random, 60));
+    leave (&a);
 }
 
-/* ---------------------------------------------------------------- the master */
+/* ---- the master ------------------------------------------------------------------------- */
 
 struct process {
     pid_t pid;
@@ -968,31 +969,31 @@ struct figures {
 static struct process processes[PROCESSES];
 static struct figures figures;
 
-static void start_process(int which)
+static void start_process (int which)
 {
     struct process *p = &processes[which];
-    uint64_t seed = t_mix(table->seed + (uint64_t) which * 1000000007u
-                          + (uint64_t) p->incarnation * 7919u);
+    uint64_t seed =
+        mix (table->seed + (uint64_t) which * 1000000007u + (uint64_t) p->incarnation * 7919u);
 
     p->incarnation++;
     p->stopped = false;
     figures.births++;
-    p->pid = t_fork();
+    p->pid = fork_child ();
     if (p->pid == 0) {
-        setpgid(0, 0);
-        be_worker(which, seed);
+        setpgid (0, 0);
+        be_worker (which, seed);
     }
-    setpgid(p->pid, p->pid);
+    setpgid (p->pid, p->pid);
 }
 
 /* In a call of the library? */
-static bool is_inside(int op)
+static bool is_inside (int op)
 {
     return (op >= CREATE && op <= QUERY) || op == EXIT;
 }
 
-/* A shot, and the actors that die by it, from the first slot to the last. */
-static void note_kill(int first, int last)
+/* Counts a kill and the actors that die by it, from the first slot to the last. */
+static void note_kill (int first, int last)
 {
     bool inside = false;
     int slot, op;
@@ -1002,106 +1003,106 @@ static void note_kill(int first, int last)
         if (table->slot[slot].pid == 0)
             continue;
         figures.kills_by_op[op]++;
-        inside = inside || is_inside(op);
+        inside = inside || is_inside (op);
     }
     figures.kills++;
     figures.kills_inside += inside;
 }
 
-/* The process is dead: so is its child, and what they held is nobody's. */
-static void bury(int which, int status)
+/* The process is dead, and so is its child: nothing is held by them any more. */
+static void bury (int which, int status)
 {
     struct process *p = &processes[which];
     int i;
 
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-        violation("a process died in %s: %s", op_names[table->slot[which * SLOTS_EACH].op],
-                  strsignal(WTERMSIG(status)));
-    else if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-        violation("a process exited with %d", WEXITSTATUS(status));
-    kill(-p->pid, SIGKILL);
-    while (waitpid(-p->pid, NULL, 0) > 0 || errno == EINTR)
+    if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL)
+        violation ("a process died in %s: %s", op_names[table->slot[which * SLOTS_EACH].op],
+                   strsignal (WTERMSIG (status)));
+    else if (WIFEXITED (status) && WEXITSTATUS (status) != 0)
+        violation ("a process exited with %d", WEXITSTATUS (status));
+    kill (-p->pid, SIGKILL);
+    while (waitpid (-p->pid, NULL, 0) > 0 || errno == EINTR)
         ;
     for (i = 0; i < SLOTS_EACH; i++) {
-        clear_slot(which * SLOTS_EACH + i);
+        clear_slot (which * SLOTS_EACH + i);
         table->slot[which * SLOTS_EACH + i].pid = 0;
     }
     p->pid = 0;
     figures.deaths++;
 }
 
-static void let_continue(struct process *p)
+static void let_continue (struct process *p)
 {
-    double stopped = t_now() - p->stopped_at;
+    double stopped = now () - p->stopped_at;
     int i, which = (int) (p - processes);
 
     for (i = 0; i < THREADS; i++)
         table->slot[which * SLOTS_EACH + i].stopped += stopped;
     p->stopped = false;
-    kill(p->pid, SIGCONT);
+    kill (p->pid, SIGCONT);
 }
 
-/* Bury who is dead, and replace it. */
-static int reap(bool replace)
+/* Buries dead processes and replaces them. Returns how many are alive. */
+static int reap (bool replace)
 {
     int status, which, alive = 0;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
         for (which = 0; which < PROCESSES; which++)
             if (processes[which].pid == pid) {
-                bury(which, status);
+                bury (which, status);
                 if (replace)
-                    start_process(which);
+                    start_process (which);
             }
     for (which = 0; which < PROCESSES; which++)
         alive += processes[which].pid != 0;
     return alive;
 }
 
-static void shoot(uint64_t *random)
+static void shoot (uint64_t *random)
 {
-    int which = (int) t_below(random, PROCESSES);
+    int which = (int) below (random, PROCESSES);
     struct process *p = &processes[which];
     int child = which * SLOTS_EACH + CHILD;
     pid_t child_pid = table->slot[child].pid;
 
-    switch (t_below(random, 8)) {
+    switch (below (random, 8)) {
     case 0:
     case 1:
-    case 2:                                 /* the child, if there is one */
-        if (child_pid > 0 && getpgid(child_pid) == p->pid) {
-            note_kill(child, child);
-            kill(child_pid, SIGKILL);
+    case 2: /* the child, if there is one */
+        if (child_pid > 0 && getpgid (child_pid) == p->pid) {
+            note_kill (child, child);
+            kill (child_pid, SIGKILL);
             break;
         }
         /* fall through */
     default:
-        note_kill(which * SLOTS_EACH, child);   /* the child dies with its parent */
-        kill(p->pid, SIGKILL);
+        note_kill (which * SLOTS_EACH, child); /* the child dies with its parent */
+        kill (p->pid, SIGKILL);
         break;
-    case 7:                                 /* all at once */
-        note_kill(which * SLOTS_EACH, child);
-        kill(-p->pid, SIGKILL);
+    case 7: /* all at once */
+        note_kill (which * SLOTS_EACH, child);
+        kill (-p->pid, SIGKILL);
         break;
     }
 }
 
-static void stop_someone(uint64_t *random, double seconds)
+static void stop_someone (uint64_t *random, double seconds)
 {
-    struct process *p = &processes[t_below(random, PROCESSES)];
+    struct process *p = &processes[below (random, PROCESSES)];
 
     if (p->stopped)
         return;
-    kill(p->pid, SIGSTOP);
+    kill (p->pid, SIGSTOP);
     p->stopped = true;
-    p->stopped_at = t_now();
+    p->stopped_at = now ();
     p->continue_at = p->stopped_at + seconds;
     figures.stops++;
 }
 
 /* A call that does not end. */
-static void watch(void)
+static void watch (void)
 {
     int slot;
 
@@ -1113,245 +1114,259 @@ static void watch(void)
         char path[64], where[64] = "?";
         int fd;
 
-        if (!is_inside(op) || op == EXIT || p->stopped || p->pid == 0
-            || t_now() - since < LOCK_BOUND + 5 || s->op != op || s->op_since != since)
+        if (!is_inside (op) || op == EXIT || p->stopped || p->pid == 0
+            || now () - since < LOCK_BOUND + 5 || s->op != op || s->op_since != since)
             continue;
-        if (t_now() - since < LOCK_BOUND + 5 + s->stopped)
-            continue;           /* perhaps it was stopped */
-        snprintf(path, sizeof path, "/proc/%d/wchan", (int) s->pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (now () - since < LOCK_BOUND + 5 + s->stopped)
+            continue; /* perhaps it was stopped */
+        snprintf (path, sizeof path, "/proc/%d/wchan", (int) s->pid);
+        fd = open (path, O_RDONLY | O_CLOEXEC);
         if (fd >= 0) {
-            ssize_t length = read(fd, where, sizeof where - 1);
+            ssize_t length = read (fd, where, sizeof where - 1);
 
             where[length > 0 ? length : 0] = '\0';
-            close(fd);
+            close (fd);
         }
-        violation("%s of name %d by process %d (slot %d) hangs, in %s", op_names[op], s->op_name,
-                  (int) s->pid, slot, where);
+        violation ("%s of name %d by process %d (slot %d) hangs, in %s", op_names[op],
+                   s->op_name, (int) s->pid, slot, where);
         s->op = IDLE;
-        kill(p->pid, SIGKILL);
+        kill (p->pid, SIGKILL);
     }
 }
 
-static void rage(double seconds, uint64_t *random)
+static void rage (double seconds, uint64_t *random)
 {
-    double until = t_now() + seconds, next_long = t_now() + 8.0;
+    double until = now () + seconds, next_long = now () + 8.0;
     int which, turns = 0;
 
     for (which = 0; which < PROCESSES; which++)
-        start_process(which);
-    while (t_now() < until && table->violations < TOLD) {
-        unsigned what = t_below(random, 100);
+        start_process (which);
+    while (now () < until && table->violations < TOLD) {
+        unsigned what = below (random, 100);
 
-        t_sleep(0.0003 + t_below(random, 3000) * 1e-6);
-        reap(true);
+        nap (0.0003 + below (random, 3000) * 1e-6);
+        reap (true);
         for (which = 0; which < PROCESSES; which++)
-            if (processes[which].stopped && t_now() >= processes[which].continue_at)
-                let_continue(&processes[which]);
+            if (processes[which].stopped && now () >= processes[which].continue_at)
+                let_continue (&processes[which]);
         if (what < 70)
-            shoot(random);
+            shoot (random);
         else if (what < 80)
-            stop_someone(random, 0.001 + t_below(random, 300) * 0.001);
-        if (seconds > 30 && t_now() > next_long && t_now() + 13 < until) {
-            /* Longer than the lock's bound: who waits for its lock gives up, in good order. */
-            next_long = t_now() + 25;
-            table->long_stop_until = t_now() + 13;
-            stop_someone(random, 11.0);
+            stop_someone (random, 0.001 + below (random, 300) * 0.001);
+        if (seconds > 30 && now () > next_long && now () + 13 < until) {
+            /* Longer than the lock's limit: processes that wait for it give up in good order. */
+            next_long = now () + 25;
+            table->long_stop_until = now () + 13;
+            stop_someone (random, 11.0);
         }
         if (++turns % 100 == 0)
-            watch();
+            watch ();
     }
 }
 
-static void calm(void)
+static void calm (void)
 {
-    double until = t_now() + LOCK_BOUND + 10;
+    double until = now () + LOCK_BOUND + 10;
     int which;
 
     table->stop = 1;
     for (which = 0; which < PROCESSES; which++)
         if (processes[which].stopped)
-            let_continue(&processes[which]);
-    while (reap(false) > 0 && t_now() < until)
-        t_sleep(0.005);
+            let_continue (&processes[which]);
+    while (reap (false) > 0 && now () < until)
+        nap (0.005);
     for (which = 0; which < PROCESSES; which++)
         if (processes[which].pid != 0) {
-            violation("process %d does not come to its end: in %s", (int) processes[which].pid,
-                      op_names[table->slot[which * SLOTS_EACH].op]);
-            kill(-processes[which].pid, SIGKILL);
+            violation ("process %d does not end: in %s",
+                       (int) processes[which].pid,
+                       op_names[table->slot[which * SLOTS_EACH].op]);
+            kill (-processes[which].pid, SIGKILL);
         }
-    while (reap(false) > 0)
-        t_sleep(0.005);
+    while (reap (false) > 0)
+        nap (0.005);
     table->stop = 0;
 }
 
-/* ---------------------------------------------------------------- the end of a round */
+/* ---- the end of a round ----------------------------------------------------------------- */
 
-static struct t_list foreign;
+enum { ALL_NAMES = NAMES + SLOTS };  /* the shared ones, then the private ones */
 
-static int destroy_name(const char *name, int which, long size, bool *found, SharedMemory *memory)
+struct found {
+    SharedMemory memory;
+    int id;                          /* -1: there is no such name */
+};
+
+static void find_name (int which, struct found *found)
 {
+    bool is_shared = which < NAMES;
+    size_t size = is_shared ? shared_size (which) : private_size (which - NAMES);
     void *address = NULL;
-    double since = t_now();
-    int status = shmCreate(name, 0, &address, memory), slot;
+    double since = now ();
+    char name[64];
+    int status, slot;
 
-    if (t_now() - since > 1)
-        violation("at the end, mapping '%s' takes %.2f s", name, t_now() - since);
-    *found = status == 0;
-    if (status != 0) {
-        *memory = NULL;
-        if (status != ENOENT)
-            violation("at the end, '%s' can't be mapped: %s", name, strerror(status));
-        return -1;
-    }
-    if (shmSizeOf(*memory) != size)
-        violation("at the end, '%s' has %ld bytes", name, shmSizeOf(*memory));
+    if (is_shared)
+        shared_name (which, name);
     else
-        for (slot = 0; which >= 0 && slot < SLOTS; slot++)
-            check_area(address, which, slot, "at the end");
-    return shmId(*memory);
+        private_name (which - NAMES, name);
+    status = shmCreate (name, 0, &address, &found->memory);
+    if (now () - since > 1)
+        violation ("at the end, attaching '%s' takes %.2f s", name, now () - since);
+    found->id = status == 0 ? shmId (found->memory) : -1;
+    if (status == 0 && shmSizeOf (found->memory) != (long) size)
+        violation ("at the end, '%s' has %ld bytes", name, shmSizeOf (found->memory));
+    for (slot = 0; status == 0 && is_shared && slot < SLOTS; slot++)
+        check_area (address, which, slot, "at the end");
+    if (status == 0)
+        return;
+    found->memory = NULL;
+    if (status != ENOENT)
+        violation ("at the end, '%s' cannot be attached: %s", name, strerror (status));
+    if (!is_shared && table->slot[which - NAMES].private_state == LIVE)
+        violation ("at the end, the private name of slot %d is gone", which - NAMES);
 }
 
-/* A fresh process: map all names, look for segments without a name, destroy all names. */
-__attribute__((noreturn)) static void check_the_end(void)
+static void destroy_name (const struct found *found)
 {
-    static struct t_list list;
-    static SharedMemory memory[NAMES + SLOTS];
-    static int id[NAMES + SLOTS];
-    bool found;
-    char name[64], text[200];
+    double since = now ();
+    int status = shmDestroy (found->memory);
+
+    if (status != 0)
+        violation ("at the end, shmDestroy: %s", strerror (status));
+    if (now () - since > 1)
+        violation ("at the end, shmDestroy takes %.2f s", now () - since);
+    if (found->memory != NULL && segment_exists (found->id))
+        violation ("at the end, segment %d outlives its shmDestroy", found->id);
+}
+
+/* Every segment belongs to a name or is the one registry. */
+static void check_owners (const struct found *found)
+{
+    static struct segments list;
+    char text[200];
     int i, j, registries = 0;
 
-    for (i = 0; i < NAMES + SLOTS; i++) {
-        if (i < NAMES)
-            shared_name(i, name);
-        else
-            private_name(i - NAMES, name);
-        id[i] = destroy_name(name, i < NAMES ? i : -1,
-                             (long) (i < NAMES ? shared_size(i) : private_size(i - NAMES)),
-                             &found, &memory[i]);
-        if (!found && i >= NAMES && table->slot[i - NAMES].private_state == LIVE)
-            violation("at the end, the private name of slot %d is gone", i - NAMES);
-    }
-    if (t_alone)
-        t_list(&list);
+    if (privacy == NO_WORLD)
+        return;
+    list_segments (&list);
     for (i = 0; i < list.count; i++) {
-        bool owned = t_find(&foreign, list.at[i].id) != NULL;
+        const struct segment *segment = &list.at[i];
 
-        t_describe(&list.at[i], text, sizeof text);
-        if (!owned && t_is_registry(&list.at[i])) {
-            owned = (list.at[i].mode & 0777) == 0600;
-            if (++registries > 1)
-                violation("at the end, a second registry: %s", text);
-        }
-        for (j = 0; j < NAMES + SLOTS; j++)
-            owned = owned || list.at[i].id == id[j];
-        if (!owned)
-            violation("at the end, no name owns this: %s", text);
+        describe_segment (segment, text, sizeof text);
+        for (j = 0; j < ALL_NAMES && found[j].id != segment->id; j++)
+            ;
+        if (j < ALL_NAMES)
+            continue;
+        if (!is_registry (segment) || (segment->ds.shm_perm.mode & 0777) != 0600)
+            violation ("at the end, a segment belongs to no name: %s", text);
+        else if (++registries > 1)
+            violation ("at the end, there is a second registry: %s", text);
     }
-    for (i = 0; i < NAMES + SLOTS; i++) {
-        double since = t_now();
-        int status = shmDestroy(memory[i]);
-
-        if (status != 0)
-            violation("at the end, destroy: %s", strerror(status));
-        if (t_now() - since > 1)
-            violation("at the end, destroy takes %.2f s", t_now() - since);
-        if (memory[i] != NULL && t_exists(id[i]))
-            violation("at the end, segment %d outlives its shmDestroy", id[i]);
-    }
-    exit(0);
 }
 
-static void check_nothing_left(void)
+/* A newcomer attaches all names, looks for segments without a name, and destroys all names. */
+NO_RETURN static void check_the_end (void)
 {
-    static struct t_list list;
+    static struct found found[ALL_NAMES];
+    int i;
+
+    for (i = 0; i < ALL_NAMES; i++)
+        find_name (i, &found[i]);
+    check_owners (found);
+    for (i = 0; i < ALL_NAMES; i++)
+        destroy_name (&found[i]);
+    exit (0);
+}
+
+static void check_nothing_left (void)
+{
+    static struct segments list;
     char text[200];
     int i;
 
-    if (!t_alone)
+    if (privacy == NO_WORLD)
         return;
-    t_list(&list);
-    for (i = 0; i < list.count; i++)
-        if (t_find(&foreign, list.at[i].id) == NULL) {
-            t_describe(&list.at[i], text, sizeof text);
-            violation("after the end, this is left: %s", text);
-        }
-    t_remove_new(&foreign);
+    list_segments (&list);
+    for (i = 0; i < list.count; i++) {
+        describe_segment (&list.at[i], text, sizeof text);
+        violation ("after the end, this is left: %s", text);
+    }
+    remove_everything ();
 }
 
-static void check_file(const char *path, const char *name)
+static void check_file (const char *path, const char *name)
 {
     static char data[1 << 17];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = read(fd, data, sizeof data);
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = read (fd, data, sizeof data);
     unsigned fill;
 
-    close(fd);
-    if (strncmp(name, "live-", 5) == 0) {
-        if (size != (ssize_t) shared_size(atoi(name + 5)))
-            violation("the saved file %s has %zd bytes", name, size);
-    } else if (size <= 0 || check_private(data, (size_t) size, &fill) != (size_t) size) {
-        violation("the saved file %s is not whole (%zd bytes)", name, size);
+    close (fd);
+    if (strncmp (name, "live-", 5) == 0) {
+        if (size != (ssize_t) shared_size (atoi (name + 5)))
+            violation ("the saved file %s has %zd bytes", name, size);
+    } else if (size <= 0 || check_private (data, (size_t) size, &fill) != (size_t) size) {
+        violation ("the saved file %s is not complete (%zd bytes)", name, size);
     }
 }
 
-/* Check all files; count those that have no business there; leave the directory empty. */
-static void check_files(void)
+/* Checks all files, counts temporary ones, and leaves the directory empty. */
+static void check_files (void)
 {
-    DIR *entries = opendir(table->directory);
+    DIR *entries = opendir (table->directory);
     struct dirent *entry;
     char path[700];
     long kills = figures.kills_by_op[SAVE], strangers = 0;
 
-    while (entries != NULL && (entry = readdir(entries)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+    while (entries != NULL && (entry = readdir (entries)) != NULL) {
+        if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
             continue;
-        snprintf(path, sizeof path, "%s/%s", table->directory, entry->d_name);
-        if ((strncmp(entry->d_name, "live-", 5) == 0 || strncmp(entry->d_name, "file-", 5) == 0)
-            && strspn(entry->d_name + 5, "0123456789") == strlen(entry->d_name + 5))
-            check_file(path, entry->d_name);
+        snprintf (path, sizeof path, "%s/%s", table->directory, entry->d_name);
+        if ((strncmp (entry->d_name, "live-", 5) == 0
+             || strncmp (entry->d_name, "file-", 5) == 0)
+            && strspn (entry->d_name + 5, "0123456789") == strlen (entry->d_name + 5))
+            check_file (path, entry->d_name);
         else
             strangers++;
-        unlink(path);
+        unlink (path);
     }
     if (entries != NULL)
-        closedir(entries);
+        closedir (entries);
     figures.temporaries += strangers;
-    /* Deaths other than by our own shots (a child with its parent, a suicide) may add a few. */
+    /* Other deaths (a child with its parent, a suicide) may add a few. */
     if (figures.temporaries > kills + figures.deaths / 10 + 5)
-        violation("%ld temporary files are left after %ld kills in shmSave", figures.temporaries,
-                  kills);
+        violation ("%ld temporary files are left after %ld kills in shmSave",
+                   figures.temporaries, kills);
 }
 
-static void end_round(void)
+static void end_round (void)
 {
-    pid_t child = t_fork();
+    pid_t child = fork_child ();
     int status, slot;
 
     if (child == 0) {
-        alarm(120);
-        check_the_end();
+        alarm (120);
+        check_the_end ();
     }
-    t_reap(child, &status);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        violation("at the end, the checking process died, status %#x", status);
-    check_nothing_left();
-    check_files();
+    wait_for_end (child, &status);
+    if (!WIFEXITED (status) || WEXITSTATUS (status) != 0)
+        violation ("at the end, the checking process died, status %#x", status);
+    check_nothing_left ();
+    check_files ();
     for (slot = 0; slot < SLOTS; slot++)
         table->slot[slot].private_state = NO_PRIVATE;
     figures.rounds++;
 }
 
-/* ---------------------------------------------------------------- main */
+/* ---- main ------------------------------------------------------------------------------- */
 
-static void print_figures(double since)
+static void tell_table (void)
 {
     uint64_t total = 0, done[OPS];
     double slowest = 0;
-    int op, slot, slowest_op = IDLE, i;
+    int op, slot, slowest_op = IDLE;
 
-    memset(done, 0, sizeof done);
+    memset (done, 0, sizeof done);
     for (slot = 0; slot < SLOTS; slot++) {
         for (op = 0; op < OPS; op++)
             done[op] += table->slot[slot].done[op];
@@ -1360,95 +1375,75 @@ static void print_figures(double since)
             slowest_op = table->slot[slot].slowest_op;
         }
     }
-    printf("%-10s %12s %12s\n", "operation", "done", "killed in it");
     for (op = 0; op < OPS; op++) {
         total += done[op];
-        printf("%-10s %12llu %12ld\n", op_names[op], (unsigned long long) done[op],
-               figures.kills_by_op[op]);
+        note ("%-8s %9llu times, %6ld killed in it", op_names[op], (unsigned long long) done[op],
+              figures.kills_by_op[op]);
+    }
+    note ("slowest call: %s, %.3f s, not counting the time that it was stopped",
+          op_names[slowest_op], slowest);
+    tell_figures (" operations=%llu kills=%ld damage=%d kills_in_calls=%ld stops=%ld rounds=%ld "
+                  "timeouts=%llu temporaries=%ld", (unsigned long long) total, figures.kills,
+                  table->violations, figures.kills_inside, figures.stops, figures.rounds,
+                  (unsigned long long) table->timeouts, figures.temporaries);
+}
+
+/* In turns in memory, where saves are quick, and in the scratch directory. */
+static void choose_directory (int round)
+{
+    const char *directory = round % 2 == 0 ? memory_directory () : NULL;
+
+    snprintf (table->directory, sizeof table->directory, "%s", directory ? directory : scratch);
+}
+
+static void make_table (void)
+{
+    table_fd = (int) syscall (SYS_memfd_create, "storm", 0);
+    if (table_fd < 0 || ftruncate (table_fd, (off_t) sizeof *table) != 0)
+        give_up ("memfd_create");
+    map_table ();
+    table->seed = seed;
+}
+
+static void storm (void)
+{
+    double seconds = full_form ? 230 : 17;
+    int rounds = full_form ? 5 : 3;
+    uint64_t random = mix (seed);
+    int round, i;
+
+    if (privacy == NO_WORLD) {
+        use_names_of_our_own ();
+        if (!has_room ("storm", 2 * ALL_NAMES))
+            return;
+        skip ("storm: does not look for segments without a name, for want of an IPC namespace of "
+              "its own");
+    }
+    unsetenv ("APERROR_PRINT");
+    prctl (PR_SET_CHILD_SUBREAPER, 1);
+    make_table ();
+    note ("%d processes (every fourth with %d threads), %d names, %.0f s in %d rounds", PROCESSES,
+          THREADS, NAMES, seconds, rounds);
+    for (round = 0; round < rounds && table->violations == 0; round++) {
+        choose_directory (round);
+        rage (seconds / rounds, &random);
+        calm ();
+        end_round ();
     }
     for (i = 0; i < table->violations && i < TOLD; i++)
-        printf("    VIOLATION: %s\n", table->told[i]);
-    printf("%ld processes born, %ld shot, %ld stops; the slowest call took %.3f s (%s), not "
-           "counting its own stops\n", figures.births, figures.kills, figures.stops, slowest,
-           op_names[slowest_op]);
-    printf("%.0f s in all\n", t_now() - since);
-    printf("storm: operations=%llu kills=%ld damage=%d kills_in_calls=%ld stops=%ld rounds=%ld "
-           "timeouts=%llu temporaries=%ld slowest=%.3f\n", (unsigned long long) total,
-           figures.kills, table->violations, figures.kills_inside, figures.stops, figures.rounds,
-           (unsigned long long) table->timeouts, figures.temporaries, slowest);
+        note ("VIOLATION: %s", table->told[i]);
+    check (table->violations == 0 && figures.rounds == rounds,
+           "%ld processes were started, %ld killed and %ld stopped: names, segments and data are "
+           "intact", figures.births, figures.kills, figures.stops);
+    tell_table ();
 }
 
-/* In turns on a file system in memory, where saves are quick, and on a disk. */
-static void make_directory(int round)
+int main (int argc, char **argv)
 {
-    const char *parent = NULL;
+    static const struct part parts[] = { { "storm", storm }, { NULL, NULL } };
+    const struct program program = { "storm", parts, NULL, 90, 600 };
 
-    if (round % 2 == 0 && access("/dev/shm", W_OK | X_OK) == 0)
-        parent = "/dev/shm";
-    snprintf(table->directory, sizeof table->directory, "%s", t_temporary_directory(parent));
-}
-
-/* Among the segments of other programs: names that nobody else uses. False if there is no room
-   for all of them. */
-static bool choose_names(void)
-{
-    char database[64];
-    struct shminfo limits;
-
-    if (shmctl(0, IPC_INFO, (struct shmid_ds *) (void *) &limits) < 0
-        || limits.shmmni < 2 * (NAMES + SLOTS)) {
-        printf("SKIP: storm: SHMMNI is %lu, %d segments are needed\n", limits.shmmni,
-               2 * (NAMES + SLOTS));
-        return false;
-    }
-    snprintf(database, sizeof database, "/torture/storm/%d/%.9f", (int) getpid(), t_now());
-    return setenv("NOB_DATABASE", database, 1) == 0;
-}
-
-int main(int argc, char **argv)
-{
-    struct t_options options;
-    enum t_isolation isolation;
-    double seconds, since = t_now();
-    uint64_t random;
-    int round, rounds;
-
-    if (argc == 6 && strncmp(argv[1], "--exec-", 7) == 0)
-        return be_executed(argv);
-    options = t_options(argc, argv);
-    seconds = argc > 3 ? atof(argv[3]) : options.full ? 230 : 17;
-    rounds = options.full ? 5 : 3;
-    unsetenv("NOB_DATABASE");
-    unsetenv("APERROR_PRINT");
-    isolation = t_isolate();
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    table_fd = (int) syscall(SYS_memfd_create, "storm", 0);
-    if (table_fd < 0 || ftruncate(table_fd, (off_t) sizeof *table) != 0)
-        t_die("memfd_create");
-    map_table();
-    table->seed = options.seed;
-    random = t_mix(options.seed);
-    if (t_alone) {
-        t_list(&foreign);
-    } else {
-        printf("SKIP: storm: looks for segments that no name owns only in an IPC namespace of "
-               "its own\n");
-        if (!choose_names())
-            return 0;
-    }
-    printf("storm: %s form, seed %llu, %d processes (every fourth with %d threads), %d names, "
-           "%.0f s in %d rounds, %s\n", argv[1], (unsigned long long) options.seed, PROCESSES, THREADS,
-           NAMES, seconds, rounds, t_isolation_text(isolation));
-    fflush(stdout);
-    for (round = 0; round < rounds && table->violations == 0; round++) {
-        make_directory(round);
-        rage(seconds / rounds, &random);
-        calm();
-        end_round();
-        t_remove_temporary();
-    }
-    if (t_alone)
-        t_remove_new(&foreign);
-    print_figures(since);
-    return table->violations == 0 ? 0 : 1;
+    if (argc == 6 && strncmp (argv[1], "--exec-", 7) == 0)
+        return be_executed (argv);
+    return run_program (&program, argc, argv);
 }

@@ -1,26 +1,43 @@
-/* What the torture tests share: an IPC name space of their own, lists of System V segments,
-   clocks, a random generator that a seed repeats, and death with dignity.
-
-   How the tests tell what they see: the library's registry (the table of names) is a segment of
-   mode 0600, or 0700 while it is being born, as long as NOB_DATABASE is not set; every segment
-   that has a name has mode 0660. The tests unset NOB_DATABASE.
-
-   All functions are static and inline, so that a program may use a few of them only. */
-
+/*
+ * torture.h - what all torture programs share.
+ *
+ * The words that they use:
+ *
+ *   world      an IPC namespace of a test's own: every segment in it is the test's
+ *   holder     a process that keeps segments attached while something happens to the names
+ *   newcomer   a process that uses the library for the first time
+ *   stranger   a segment in the world that the library did not make and must not touch
+ *   stage      an int in shared memory that only grows; processes wait for it to reach a value
+ *
+ * A program is a list of parts. run_program runs them in a child process, prints one line per
+ * check, "ok - sentence" or "not ok - sentence", and counts them in its last line. A check that
+ * cannot be made here is one line "SKIP: reason".
+ *
+ * No program looks at a segment that it did not make. Where a world cannot be had (unshare(2) is
+ * refused, or SHM_UTIL_TESTS_ISOLATE=no asks for none), list_segments ends the program: the parts
+ * that list segments are skipped there. The others use names that no other program has, see
+ * use_names_of_our_own, and reach segments by name only.
+ *
+ * Include this file first: it asks for GNU extensions.
+ */
 #ifndef TORTURE_H
 #define TORTURE_H
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,378 +45,229 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "shm_util.h"
+#include "shm_util_ext.h"
 
 #ifndef SHM_STAT_ANY
 #define SHM_STAT_ANY 15
 #endif
 #ifndef SHM_DEST
-#define SHM_DEST 01000          /* marked for deletion; not in the C library's headers */
+#define SHM_DEST 01000               /* marked for deletion; not in the C library's headers */
 #endif
+#define COUNT(array) (sizeof (array) / sizeof (array)[0])
+#define LIKE_PRINTF(f, a) __attribute__ ((format (printf, f, a)))
+#define NO_RETURN __attribute__ ((noreturn))
 
-/* ---------------------------------------------------------------- clocks and messages */
+/* The library waits at most 10 s for its lock; a call that takes longer than this hangs. */
+#define CALL_LIMIT 12.0
+/* A process that does not end within this time is killed, and that is a failure. */
+#define WATCHDOG 15.0
+/* Room for the path of a file in the scratch directory. */
+#define PATH_SIZE 300
 
-static inline double t_now(void)
-{
-    struct timespec now;
+/* ---- the program ------------------------------------------------------------------------ */
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
-
-static inline void t_sleep(double seconds)
-{
-    struct timespec wait;
-
-    wait.tv_sec = (time_t) seconds;
-    wait.tv_nsec = (long) ((seconds - (double) wait.tv_sec) * 1e9);
-    nanosleep(&wait, NULL);
-}
-
-/* The test itself can't go on; this says nothing about the library. */
-__attribute__((noreturn, format(printf, 1, 2)))
-static inline void t_die(const char *format, ...)
-{
-    int error = errno;
-    va_list arguments;
-
-    fflush(stdout);
-    fprintf(stderr, "harness: ");
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fprintf(stderr, " (%s)\n", strerror(error));
-    exit(2);
-}
-
-/* ---------------------------------------------------------------- arguments */
-
-struct t_options {
-    bool full;
-    uint64_t seed;
+struct part {
+    const char *name;
+    void (*test) (void);
 };
 
-static inline struct t_options t_options(int argc, char **argv)
-{
-    struct t_options options = { false, 0 };
-
-    if (argc < 2 || (strcmp(argv[1], "quick") != 0 && strcmp(argv[1], "full") != 0)) {
-        fprintf(stderr, "usage: %s quick|full [seed]\n", argv[0]);
-        exit(2);
-    }
-    options.full = strcmp(argv[1], "full") == 0;
-    if (argc > 2)
-        options.seed = strtoull(argv[2], NULL, 0);
-    if (options.seed == 0)
-        options.seed = (uint64_t) time(NULL) * 1000003u ^ (uint64_t) getpid();
-    return options;
-}
-
-/* ---------------------------------------------------------------- random numbers */
-
-static inline uint64_t t_mix(uint64_t x)
-{
-    x += 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-static inline uint64_t t_random(uint64_t *state)
-{
-    *state += 0x9e3779b97f4a7c15u;
-    return t_mix(*state);
-}
-
-/* A number from 0 to limit - 1. */
-static inline unsigned t_below(uint64_t *state, unsigned limit)
-{
-    return (unsigned) ((t_random(state) >> 11) % limit);
-}
-
-/* ---------------------------------------------------------------- patterns */
-
-/* The byte at a place of the pattern that a fill number stands for; fill 0 means zeros. */
-static inline unsigned char t_pattern(unsigned fill, size_t place)
-{
-    return fill == 0 ? 0 : (unsigned char) (t_mix(fill * 1000003u + place / 8) >> (place % 8 * 8));
-}
-
-static inline void t_write_pattern(void *memory, size_t size, unsigned fill)
-{
-    size_t i;
-
-    for (i = 0; i < size; i++)
-        ((unsigned char *) memory)[i] = t_pattern(fill, i);
-}
-
-/* -1 if all is well, else the first place that is not. */
-static inline long t_check_pattern(const void *memory, size_t size, unsigned fill)
-{
-    size_t i;
-
-    for (i = 0; i < size; i++)
-        if (((const unsigned char *) memory)[i] != t_pattern(fill, i))
-            return (long) i;
-    return -1;
-}
-
-/* ---------------------------------------------------------------- name spaces, processes */
-
-enum t_isolation { T_SHARED, T_ISOLATED, T_ISOLATED_BY_USER };
-
-/* Whether every System V segment here is ours. Otherwise no test may list segments: it could
-   not tell its own from those of other programs. */
-static bool t_alone;
-
-static inline bool t_write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t) strlen(text);
-
-    if (fd >= 0)
-        close(fd);
-    return done;
-}
-
-/* Move to an IPC name space of our own: as root, else with the help of a user name space in
-   which our user is still who it was. */
-static inline enum t_isolation t_isolate(void)
-{
-    const char *wanted = getenv("SHM_UTIL_TESTS_ISOLATE");
-    char map[64];
-    unsigned long uid = geteuid(), gid = getegid();
-
-    if (wanted != NULL && strcmp(wanted, "no") == 0)
-        return T_SHARED;
-    if (unshare(CLONE_NEWIPC) == 0) {
-        t_alone = true;
-        return T_ISOLATED;
-    }
-    if (unshare(CLONE_NEWUSER | CLONE_NEWIPC) != 0)
-        return T_SHARED;
-    t_alone = true;
-    t_write_file("/proc/self/setgroups", "deny");
-    snprintf(map, sizeof map, "%lu %lu 1", uid, uid);
-    t_write_file("/proc/self/uid_map", map);
-    snprintf(map, sizeof map, "%lu %lu 1", gid, gid);
-    t_write_file("/proc/self/gid_map", map);
-    return T_ISOLATED_BY_USER;
-}
-
-static inline const char *t_isolation_text(enum t_isolation isolation)
-{
-    switch (isolation) {
-    case T_ISOLATED:
-        return "in an IPC name space of its own";
-    case T_ISOLATED_BY_USER:
-        return "in an IPC name space of its own, by way of a user name space";
-    default:
-        return "in the IPC name space of everyone";
-    }
-}
-
-/* In a new child: die when the parent does. */
-static inline void t_die_with(pid_t parent)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127);
-}
-
-static inline pid_t t_fork(void)
-{
-    pid_t parent = getpid(), child;
-
-    fflush(stdout);
-    fflush(stderr);
-    child = fork();
-    if (child < 0)
-        t_die("fork");
-    if (child == 0)
-        t_die_with(parent);
-    return child;
-}
-
-static inline void t_reap(pid_t child, int *status)
-{
-    int ignored;
-
-    while (waitpid(child, status ? status : &ignored, 0) < 0 && errno == EINTR)
-        ;
-}
-
-/* Zeroed memory that all children share. */
-static inline void *t_shared_memory(size_t size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-    if (memory == MAP_FAILED)
-        t_die("mmap");
-    return memory;
-}
-
-/* ---------------------------------------------------------------- temporary files */
-
-struct t_temporary {
-    pid_t owner;                /* who removes it */
-    char path[300];
+struct program {
+    const char *name;
+    const struct part *parts;        /* the last one has no name */
+    void (*body) (void);             /* runs the parts, if they are not simply run in turn */
+    double quick_limit, full_limit;  /* seconds that the program may take */
 };
 
-static struct t_temporary t_temporary;
+extern bool full_form;               /* full, not quick */
+extern uint64_t seed;
+extern const char *only_part;        /* the part to be run, or NULL for all */
+extern char scratch[200];            /* a directory of our own, removed at the end */
+extern int out_fd;                   /* where lines are printed, also when 1 is closed */
 
-static inline void t_remove_tree(const char *path)
-{
-    char entry_path[1000];
-    size_t length = strlen(path);
-    DIR *entries = opendir(path);
-    struct dirent *entry;
+/* The program's main: `program [quick|full] [SEED] [PART]`. A part may be followed by a colon and
+ * what the program makes of it. */
+int run_program (const struct program *program, int argc, char **argv);
 
-    while (entries != NULL && (entry = readdir(entries)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (length + strlen(entry->d_name) + 2 > sizeof entry_path)
-            continue;
-        memcpy(entry_path, path, length);
-        entry_path[length] = '/';
-        strcpy(entry_path + length + 1, entry->d_name);
-        if (unlink(entry_path) != 0)
-            t_remove_tree(entry_path);
-    }
-    if (entries != NULL)
-        closedir(entries);
-    rmdir(path);
-}
+/* For a body: those that are wanted, one after another. */
+void run_all_parts (const struct part *parts);
 
-static inline void t_remove_temporary(void)
-{
-    if (t_temporary.owner == getpid())
-        t_remove_tree(t_temporary.path);
-}
+/* Adds "name=value" to the program's last line. */
+LIKE_PRINTF (1, 2) void tell_figures (const char *format, ...);
 
-static inline void t_interrupted(int signal_number)
-{
-    t_remove_temporary();
-    signal(signal_number, SIG_DFL);
-    raise(signal_number);
-}
+/* ---- what is printed -------------------------------------------------------------------- */
 
-/* A directory that is removed with all that is in it when this process ends, whichever way but
-   by SIGKILL. In $TMPDIR or /tmp, unless another parent is given. */
-static inline const char *t_temporary_directory(const char *parent)
-{
-    if (parent == NULL)
-        parent = getenv("TMPDIR");
-    if (parent == NULL || *parent == '\0')
-        parent = "/tmp";
-    snprintf(t_temporary.path, sizeof t_temporary.path, "%s/torture-XXXXXX", parent);
-    if (mkdtemp(t_temporary.path) == NULL)
-        t_die("mkdtemp %s", t_temporary.path);
-    if (t_temporary.owner == 0) {
-        atexit(t_remove_temporary);
-        signal(SIGINT, t_interrupted);
-        signal(SIGTERM, t_interrupted);
-        signal(SIGHUP, t_interrupted);
-    }
-    t_temporary.owner = getpid();
-    return t_temporary.path;
-}
+LIKE_PRINTF (1, 2) void note (const char *format, ...);
+LIKE_PRINTF (2, 3) bool check (bool good, const char *format, ...);
+LIKE_PRINTF (1, 2) void skip (const char *format, ...);
 
-/* ---------------------------------------------------------------- segments */
+/* The test cannot go on, for a reason that is not the library's: counts as a failure. */
+LIKE_PRINTF (1, 2) NO_RETURN void give_up (const char *format, ...);
 
-enum { T_LIST_MAX = 4500 };     /* more than the usual limit of segments, 4096 */
+/* ---- time and chance -------------------------------------------------------------------- */
 
-struct t_segment {
+double now (void);                   /* seconds */
+void nap (double seconds);
+void spin (double seconds);          /* waits without giving up the processor */
+
+uint64_t mix (uint64_t x);
+/* Each process or thread has a state of its own; the seed determines all of them. */
+uint64_t chance (uint64_t *state);
+uint64_t below (uint64_t *state, uint64_t limit);
+
+/* ---- patterns --------------------------------------------------------------------------- */
+
+/* The bytes of a pattern depend on a number and their offset; pattern 0 is all zeros. */
+unsigned char pattern_byte (unsigned pattern, size_t offset);
+void fill_pattern (void *memory, size_t size, unsigned pattern);
+/* The first offset that differs; -1 if none does. */
+long wrong_byte (const void *memory, size_t size, unsigned pattern);
+bool has_pattern (const void *memory, size_t size, unsigned pattern);
+bool is_zero (const void *memory, size_t size);
+
+/* ---- memory and stages ------------------------------------------------------------------ */
+
+void *shared (size_t size);          /* zeroed; children share it */
+void reach (int *stage, int value);
+bool wait_for_stage (int *stage, int value, double seconds);
+
+/* ---- processes -------------------------------------------------------------------------- */
+
+/* A fork whose child dies with its parent. */
+pid_t fork_child (void);
+/* The same, where the child runs a function and calls exit(3). */
+pid_t start (void (*body) (void *), void *argument);
+void die_with (pid_t parent);        /* in a child, however it was made */
+void die_with_parent (void);         /* again, after a change of user */
+void wait_for_end (pid_t pid, int *status);
+
+enum how { ENDED, CRASHED, HUNG };
+
+struct end {
+    enum how how;
+    int code;                        /* the exit status, or the signal */
+};
+
+/* Waits for a child; kills it if that takes too long. */
+struct end await (pid_t pid, double seconds);
+struct end run (void (*body) (void *), void *argument);
+const char *tell_end (struct end end);
+bool ended_well (struct end end);
+/* Runs a function in a process of its own, and checks that it ends in time. */
+void run_test (const char *what, void (*body) (void *), void *argument, double seconds);
+
+bool may_trace (void);               /* ptrace(2) with hardware breakpoints */
+
+/* ---- worlds ----------------------------------------------------------------------------- */
+
+enum privacy { NO_WORLD, WORLD_OF_ROOT, WORLD_OF_USER };
+
+extern enum privacy privacy;
+
+/* Moves this process and its future children to a world, where the system allows that. */
+enum privacy try_new_world (void);
+/* The same at the start of a program: stores the result in `privacy` and prints it. */
+void leave_common_world (void);
+/* Another one, once that has succeeded. */
+void new_world (void);
+/* Without a world: lets the library use names that no other program has. */
+void use_names_of_our_own (void);
+/* False, and a SKIP line, if there is no world. */
+bool has_world (const char *what);
+/* False, and a SKIP line, if SHMMNI is less than that. */
+bool has_room (const char *what, int segments);
+
+bool write_text (const char *path, const char *text);
+bool write_number (const char *path, unsigned long number);
+unsigned long read_number (const char *path);
+
+/* ---- segments --------------------------------------------------------------------------- */
+
+enum { MOST_SEGMENTS = 4500 };       /* the usual limit of the system is 4096 */
+
+struct segment {
     int id;
     key_t key;
-    unsigned mode;
-    size_t size;
-    unsigned long attached;
+    struct shmid_ds ds;
 };
 
-struct t_list {
+struct segments {
     int count;
-    struct t_segment at[T_LIST_MAX];
+    struct segment at[MOST_SEGMENTS];
 };
 
-static inline void t_list(struct t_list *list)
-{
-    struct shm_info info;
-    struct shmid_ds segment;
-    int i, last = shmctl(0, SHM_INFO, (struct shmid_ds *) (void *) &info);
+void list_segments (struct segments *list);
+const struct segment *find_segment (const struct segments *list, int id);
+int count_segments (void);
+bool segment_exists (int id);        /* and is not marked for deletion */
+bool is_dying (const struct segment *segment);
+bool is_registry (const struct segment *segment);
+/* The id of the library's registry, -1 if there is none. */
+int find_registry (struct shmid_ds *ds);
+int find_registry_of (uid_t owner, struct shmid_ds *ds);
+bool same_state (const struct shmid_ds *a, const struct shmid_ds *b);
+void describe_segment (const struct segment *segment, char *text, size_t size);
+void remove_everything (void);
+void remove_all_but (const struct segments *keep);
 
-    if (!t_alone)
-        t_die("segments are listed that may be other programs'");
-    list->count = 0;
-    for (i = 0; i <= last && list->count < T_LIST_MAX; i++) {
-        int id = shmctl(i, SHM_STAT_ANY, &segment);
+/* ---- strangers -------------------------------------------------------------------------- */
 
-        if (id < 0)
-            id = shmctl(i, SHM_STAT, &segment);
-        if (id < 0)
-            continue;
-        list->at[list->count].id = id;
-        list->at[list->count].key = segment.shm_perm.__key;
-        list->at[list->count].mode = segment.shm_perm.mode;
-        list->at[list->count].size = segment.shm_segsz;
-        list->at[list->count].attached = segment.shm_nattch;
-        list->count++;
-    }
-}
+#define STRANGERS 5
+#define STRANGER_SIZE 4096
 
-static inline const struct t_segment *t_find(const struct t_list *list, int id)
-{
-    int i;
+struct strangers {
+    int id[STRANGERS];
+    struct shmid_ds before[STRANGERS];
+};
 
-    for (i = 0; i < list->count; i++)
-        if (list->at[i].id == id)
-            return &list->at[i];
-    return NULL;
-}
+void make_strangers (struct strangers *strangers);
+bool is_stranger (const struct strangers *strangers, int id);
+/* NULL if all are untouched, else what was done to them. To be called once, by the process that
+ * made them: looking at the data changes the state. */
+const char *strangers_hurt (const struct strangers *strangers);
+void check_strangers (const struct strangers *strangers, const char *what);
 
-static inline bool t_is_registry(const struct t_segment *segment)
-{
-    unsigned mode = segment->mode & 0777;
+/* ---- what the library prints on stderr -------------------------------------------------- */
 
-    return mode == 0600 || mode == 0700;
-}
+int open_messages (void);
+void keep_messages (int fd);         /* in the process whose messages are wanted */
+const char *read_messages (int fd, char *text, size_t size);
+/* Does the message name the segment that is wrong, and the command that helps? */
+bool says_what_to_do (const char *text, int registry);
+const char *first_line (const char *text);
 
-static inline bool t_is_dying(const struct t_segment *segment)
-{
-    return (segment->mode & SHM_DEST) != 0;
-}
+/* ---- calls of the library, timed -------------------------------------------------------- */
 
-/* Is the segment there, and not about to go? */
-static inline bool t_exists(int id)
-{
-    struct shmid_ds segment;
+struct call {
+    int result;                      /* 0 or errno; -1: not called */
+    int id;
+    long size;
+    double seconds;
+    void *address;
+    SharedMemory handle;
+};
 
-    return shmctl(id, IPC_STAT, &segment) == 0 && (segment.shm_perm.mode & SHM_DEST) == 0;
-}
+struct call create (const char *name, long size);
+struct call destroy (SharedMemory handle);
 
-/* Remove every segment that is not in the list of those that were there before. */
-static inline void t_remove_new(const struct t_list *before)
-{
-    static struct t_list now;
-    int i;
+/* A newcomer creates a name, writes and destroys it within a second: if that does not work,
+ * `why` is the reason, otherwise the time that it took. */
+bool library_works (const char *name, char *why, size_t size);
+void check_library_works (const char *name, const char *what);
 
-    t_list(&now);
-    for (i = 0; i < now.count; i++)
-        if (t_find(before, now.at[i].id) == NULL)
-            shmctl(now.at[i].id, IPC_RMID, NULL);
-}
+/* ---- files ------------------------------------------------------------------------------ */
 
-static inline int t_describe(const struct t_segment *segment, char *text, size_t size)
-{
-    return snprintf(text, size, "%s id %d key %#x mode %#o, %zu bytes, attached %lu",
-                    t_is_registry(segment) ? "registry" : "segment", segment->id,
-                    (unsigned) segment->key, segment->mode, segment->size, segment->attached);
-}
+/* A directory in memory, removed at the end; NULL if /dev/shm is not writable. */
+const char *memory_directory (void);
 
 #endif

@@ -1,13 +1,11 @@
 /*
- * users.c - who may.
+ * users.c - which user may do what.
  *
- * Two users who do not trust each other, a group that shares a name space, an outsider who
- * squats, forges and gives away, and a set-uid program in a hostile environment.  It takes
- * root to play all of them.
- *
- *     users [quick|full] [seed] [strangers|squatters|gifts|group|setuid]
+ * Two users who do not trust each other, a group that shares a namespace, an outsider who
+ * occupies keys, forges registries and gives segments away, and a set-uid program in a hostile
+ * environment. Only root can be all of them.
  */
-#include "check_world.h"
+#include "torture.h"
 
 #include <grp.h>
 #include <sys/statvfs.h>
@@ -16,7 +14,7 @@ enum { ANN = 61001, BOB = 61002, OUTSIDER = 61003, CLARA = 61004, GROUP = 61100 
 
 #define SHARED_SPACE "/srv/instruments/names"
 
-/* ---- agents: processes of other users that do as they are told -------------------------- */
+/* ---- agents: processes of other users that carry out orders -------------------------- */
 
 enum order_kind { CREATE, DESTROY, FILL, LOOK, RAW_ATTACH, RAW_REMOVE, RAW_SET_MODE, RAW_GIVE,
     RAW_MAKE, HAMMER, LEAVE };
@@ -246,7 +244,7 @@ static const char *agent_said (struct agent *a)
     return first_line (text);
 }
 
-/* The agent ends by exit(3), with the library's tidying up. */
+/* The agent calls exit(3), at which the library does its work, too. */
 static void dismiss (struct agent *a)
 {
     struct end end;
@@ -267,15 +265,41 @@ static void shoot (struct agent *a)
     close (a->order->messages);
 }
 
-static bool in_world_of_root (const char *what)
-{
-    if (geteuid () == 0 && privacy == ROOTS_WORLD)
-        return true;
-    skip ("%s: it takes root to be several users", what);
-    return false;
-}
+/* ---- two users ---------------------------------------------------------------------------- */
 
-/* ---- strangers to each other --------------------------------------------------------------- */
+/* A process of Ann's is stopped or killed in the middle of its work: Bob does not notice. */
+static void interrupt_ann (struct agent *bob)
+{
+    int rounds = full_form ? 2000 : 200;
+    uint64_t state = seed ^ 0xb0b;
+    double slowest = 0;
+    int bad = 0;
+    int i;
+
+    for (i = 0; i < rounds; i++) {
+        struct agent busy = engage (ANN, ANN, 0, NULL);
+        struct call c;
+
+        snprintf (busy.order->name, sizeof busy.order->name, "hammer");
+        ask (&busy, HAMMER);
+        spin (100e-6 + (double) below (&state, 500) / 1e6);
+        kill (busy.pid, i % 4 == 3 ? SIGKILL : SIGSTOP);
+        c = agent_creates (bob, 2, "hammer", 5000);
+        if (c.result != 0 || agent_destroys (bob, 2) != 0)
+            bad++;
+        if (c.seconds > slowest)
+            slowest = c.seconds;
+        kill (busy.pid, SIGCONT);
+        __atomic_store_n (&busy.order->stop_hammering, 1, __ATOMIC_SEQ_CST);
+        if (i % 2 == 0)
+            dismiss (&busy);
+        else
+            shoot (&busy);
+    }
+    check (bad == 0 && slowest < 1.0,
+           "a process of one user is stopped or killed at any moment, %d times: the other user's "
+           "calls work (%d errors, slowest %.3f s)", rounds, bad, slowest);
+}
 
 static void strangers_world (void *argument)
 {
@@ -286,11 +310,6 @@ static void strangers_world (void *argument)
     struct shmid_ds ds;
     int registry;
     int bobs_registry;
-    int i;
-    int bad = 0;
-    int rounds = full_form ? 2000 : 200;
-    uint64_t state = seed ^ 0xb0b;
-    double slowest = 0;
 
     (void) argument;
     new_world ();
@@ -300,89 +319,56 @@ static void strangers_world (void *argument)
     a = agent_creates (&ann, 0, "same", 5000);
     b = agent_creates (&bob, 0, "same", 5000);
     check (a.result == 0 && b.result == 0 && a.id != b.id,
-           "two users make the same name: two segments (%s, %s)", strerror (a.result),
+           "two users create the same name and get two segments (%s, %s)", strerror (a.result),
            strerror (b.result));
     agent_fills (&ann, 0, 1);
     agent_fills (&bob, 0, 2);
-    check (agent_sees (&ann, 0, 1) && agent_sees (&bob, 0, 2), "each has data of its own");
+    check (agent_sees (&ann, 0, 1) && agent_sees (&bob, 0, 2), "each user has data of their own");
     memset (&ds, 0, sizeof ds);
     shmctl (a.id, IPC_STAT, &ds);
     check ((ds.shm_perm.mode & 0777) == 0660,
-           "a segment has mode 0660 under umask 077 (%04o)", ds.shm_perm.mode & 0777);
+           "a segment has mode 0660 regardless of umask 077 (%04o)", ds.shm_perm.mode & 0777);
     agent_creates (&ann, 1, "only ann's", 100);
     b = agent_creates (&bob, 1, "only ann's", 0);
-    check (b.result == ENOENT, "one user does not see the other's names (%s)",
+    check (b.result == ENOENT, "a user does not see the other user's names (%s)",
            strerror (b.result));
     registry = find_registry_of (ANN, &ds);
     bobs_registry = find_registry_of (BOB, NULL);
     check (registry >= 0 && bobs_registry >= 0 && (ds.shm_perm.mode & 0777) == 0600,
-           "each has a registry of its own, mode 0600 (%04o)", ds.shm_perm.mode & 0777);
+           "each user has a registry of mode 0600 (%04o)", ds.shm_perm.mode & 0777);
     check (!agent_raw (&bob, RAW_ATTACH, registry, 0, 0)->good
            && !agent_raw (&bob, RAW_REMOVE, registry, 0, 0)->good
            && !agent_raw (&bob, RAW_SET_MODE, registry, 0666, 0)->good,
-           "the other's registry cannot be mapped, removed or opened by hand");
+           "a user cannot attach, remove or chmod the other's registry");
     check (!agent_raw (&bob, RAW_ATTACH, a.id, 0, 0)->good
            && !agent_raw (&bob, RAW_REMOVE, a.id, 0, 0)->good,
-           "the other's segment cannot be mapped or removed by hand");
+           "a user cannot attach or remove the other's segment");
     check (agent_destroys (&bob, 0) == 0 && segment_exists (a.id) && agent_sees (&ann, 0, 1),
-           "when one destroys the name, the other's segment stays");
+           "a user's destroy leaves the other user's segment of that name");
 
-    /* Ann is stopped or killed in the midst of it: Bob does not notice. */
-    for (i = 0; i < rounds; i++) {
-        struct agent busy = engage (ANN, ANN, 0, NULL);
-        double delay;
-        double begin;
-
-        snprintf (busy.order->name, sizeof busy.order->name, "hammer");
-        ask (&busy, HAMMER);
-        delay = 100e-6 + (double) below (&state, 500) / 1e6;
-        begin = now ();
-        while (now () - begin < delay)
-            ;
-        kill (busy.pid, i % 4 == 3 ? SIGKILL : SIGSTOP);
-        b = agent_creates (&bob, 2, "hammer", 5000);
-        if (b.result != 0 || agent_destroys (&bob, 2) != 0)
-            bad++;
-        if (b.seconds > slowest)
-            slowest = b.seconds;
-        kill (busy.pid, SIGCONT);
-        if (i % 2)
-            shoot (&busy);
-        else {
-            __atomic_store_n (&busy.order->stop_hammering, 1, __ATOMIC_SEQ_CST);
-            if (i % 4 != 3)
-                dismiss (&busy);
-            else
-                shoot (&busy);
-        }
-    }
-    check (bad == 0 && slowest < 1.0,
-           "%d times a process of one user is stopped or killed at any moment: the other works "
-           "on (%d errors, slowest %.3f s)", rounds, bad, slowest);
+    interrupt_ann (&bob);
     b = agent_creates (&ann, 3, "hammer", 0);
     if (b.result == 0)
         agent_destroys (&ann, 3);
-    check (b.result == 0 || b.result == ENOENT, "and so does the first one itself (%s)",
+    check (b.result == 0 || b.result == ENOENT, "afterwards the first user's calls work, too (%s)",
            strerror (b.result));
     check (agent_destroys (&ann, 0) == 0 && agent_destroys (&ann, 1) == 0,
-           "the names are destroyed");
+           "the names can be destroyed");
     dismiss (&ann);
     dismiss (&bob);
-    check (count_segments () == 0, "nothing is left over (%d segments)", count_segments ());
+    check (count_segments () == 0, "no segment is left (%d)", count_segments ());
 }
 
 static void test_strangers (void)
 {
-    if (in_world_of_root ("users who are strangers"))
-        check (ended_well (await (start (strangers_world, NULL), 200)),
-               "users who are strangers were tried");
+    run_test ("two users", strangers_world, NULL, 200);
 }
 
-/* ---- squatters on the other's keys ----------------------------------------------------------- */
+/* ---- squatters: segments of another user under the registry's keys -------------------------- */
 
 #define MOST_KEYS 40
 
-/* Each squatter takes another key of Ann's, until she has none. */
+/* Each squatter takes one more of Ann's keys, until she has none. */
 static void squatters_world (void *argument)
 {
     static const unsigned modes[] = { 0666, 0600, 0660, 0777, 0700, 0000 };
@@ -418,23 +404,23 @@ static void squatters_world (void *argument)
                                    modes[n % (int) COUNT (modes)]);
         shmctl (squatter[n], IPC_STAT, &before[n]);
     }
-    check (n >= 2 && n < MOST_KEYS, "another user squats on the registry's keys: %d of them%s",
-           n, with_size ? ", segments of the registry's size" : "");
+    check (n >= 2 && n < MOST_KEYS, "another user occupies all %d keys of the registry%s",
+           n, with_size ? ", with segments of its size" : "");
     read_messages (ann.order->messages, text, sizeof text);
-    check (c.result > 0 && c.seconds < 1.0, "with all keys taken there is an error at once: %s",
+    check (c.result > 0 && c.seconds < 1.0, "with all keys occupied shmCreate fails at once: %s",
            strerror (c.result));
     check (strstr (text, "61002") != NULL || strstr (text, "ipcrm") || strstr (text, "ipcs"),
-           "and its message tells who or what to do: %s", first_line (text));
+           "its message names the user or a command: %s", first_line (text));
     for (i = 0; i < n; i++)
         untouched &= shmctl (squatter[i], IPC_STAT, &ds) == 0 && same_state (&ds, &before[i]);
-    check (untouched, "and nobody mapped, changed or removed the squatters' segments");
+    check (untouched, "the squatters are not attached, changed or removed");
     if (n > 0) {
         agent_raw (&bob, RAW_REMOVE, squatter[--n], 0, 0);
         c = agent_creates (&ann, 0, "treasure", 5000);
-        check (c.result == 0, "the same process works when one key is free again (%s)",
+        check (c.result == 0, "when one key is free again, the same process can create a name (%s)",
                strerror (c.result));
         agent_fills (&ann, 0, 5);
-        /* The others go too: Ann's registry is now under the last of the keys. */
+        /* The other squatters go, too: Ann's registry now has the last of the keys. */
         while (n > 0)
             agent_raw (&bob, RAW_REMOVE, squatter[--n], 0, 0);
         {
@@ -442,34 +428,31 @@ static void squatters_world (void *argument)
             struct call d = agent_creates (&later, 0, "treasure", 0);
 
             check (d.result == 0 && d.id == c.id && agent_sees (&later, 0, 5),
-                   "when the squatters go, a later process finds the same segment (%s)",
+                   "when all squatters are gone, a later process finds the same segment (%s)",
                    strerror (d.result));
             agent_destroys (&later, 0);
             dismiss (&later);
         }
         check (agent_destroys (&ann, 0) == 0 && !segment_exists (c.id),
-               "and the name is destroyed");
+               "and can destroy the name");
     }
     dismiss (&ann);
     dismiss (&bob);
-    check (count_segments () == 0, "nothing is left over (%d segments)", count_segments ());
+    check (count_segments () == 0, "no segment is left (%d)", count_segments ());
 }
 
 static void test_squatters (void)
 {
     static int with_size;
 
-    if (!in_world_of_root ("squatters"))
-        return;
     for (with_size = 0; with_size <= 1; with_size++)
-        check (ended_well (await (start (squatters_world, &with_size), 200)),
-               "squatters were tried");
+        run_test ("squatters", squatters_world, &with_size, 200);
 }
 
-/* ---- look-alikes that are given away ---------------------------------------------------------- */
+/* ---- look-alikes: forged registries that are given away --------------------------------------- */
 
-/* Bob copies Ann's registry byte by byte (root helps him), puts it under her key and makes her
- * its owner. */
+/* Bob copies Ann's registry byte by byte (with root's help), gives the copy her key and makes
+ * her its owner. */
 static void gifts_world (void *argument)
 {
     static const unsigned modes[] = { 0600, 0700, 0660, 0666 };
@@ -516,7 +499,7 @@ static void gifts_world (void *argument)
                 memcpy (p, bytes, model.shm_segsz);
             shmdt (p);
             if (!agent_raw (&bob, RAW_GIVE, gift, ANN, ANN)->good) {
-                check (false, "a segment can be given away (%s)", strerror (bob.order->error));
+                check (false, "a user can give a segment away (%s)", strerror (bob.order->error));
                 return;
             }
             shmctl (gift, IPC_STAT, &ds);
@@ -524,12 +507,12 @@ static void gifts_world (void *argument)
             c = agent_creates (&ann, 0, "treasure", 0);
             said = agent_said (&ann);
             check (c.result == ENOENT || c.result == EACCES,
-                   "a look-alike registry, mode %04o, %s, that another user gave away is not "
-                   "believed (%s) %s", modes[i], contents ? "empty" : "copied",
+                   "a registry that another user made and gave away is not trusted (mode %04o, %s: "
+                   "%s) %s", modes[i], contents ? "empty" : "copied",
                    strerror (c.result), c.result == ENOENT ? "" : said);
             c = agent_creates (&ann, 1, "mine", 100);
             check (c.result == 0 || c.result == EACCES,
-                   "and beside it a name can be made, or not, with a clear error (%s)",
+                   "beside it a name can be created, or shmCreate returns EACCES (%s)",
                    strerror (c.result));
             if (c.result == 0)
                 agent_destroys (&ann, 1);
@@ -538,150 +521,198 @@ static void gifts_world (void *argument)
 
                 untouched = shmctl (gift, IPC_STAT, &after) == 0 && same_state (&after, &ds);
             }
-            check (untouched, "and it was neither mapped nor removed");
+            check (untouched, "it is neither attached nor removed");
             dismiss (&ann);
             shmctl (gift, IPC_RMID, NULL);
         }
-    check (segment_exists (treasure), "the segment that the look-alike named is still there");
+    check (segment_exists (treasure), "the segment that the forged registry lists still exists");
     shmctl (treasure, IPC_RMID, NULL);
     dismiss (&bob);
-    check (count_segments () == 0, "nothing is left over (%d segments)", count_segments ());
+    check (count_segments () == 0, "no segment is left (%d)", count_segments ());
 }
 
 static void test_gifts (void)
 {
-    if (in_world_of_root ("look-alikes"))
-        check (ended_well (await (start (gifts_world, NULL), 100)), "look-alikes were tried");
+    run_test ("look-alikes", gifts_world, NULL, 100);
 }
 
-/* ---- a group with a name space of its own ------------------------------------------------------ */
+/* ---- a group with a namespace of its own ------------------------------------------------------- */
+
+struct members {
+    struct agent ann, bob, clara, outsider;
+    int registry;
+    struct shmid_ds registry_ds;
+};
+
+/* The members create and attach "board". Returns its segment. */
+static int members_join (struct members *g)
+{
+    struct call a = agent_creates (&g->ann, 0, "board", 5000);
+    struct call b;
+    struct call c;
+
+    check (a.result == 0, "a member creates a name in the group's namespace (%s)",
+           strerror (a.result));
+    agent_fills (&g->ann, 0, 7);
+    g->registry = find_registry (&g->registry_ds);
+    check (g->registry >= 0 && (g->registry_ds.shm_perm.mode & 0777) == 0660
+           && g->registry_ds.shm_perm.gid == GROUP,
+           "the namespace's registry has mode 0660 and the group's id (%04o, %u)",
+           g->registry_ds.shm_perm.mode & 0777, (unsigned) g->registry_ds.shm_perm.gid);
+    b = agent_creates (&g->bob, 0, "board", 5000);
+    check (b.result == 0 && b.id == a.id && agent_sees (&g->bob, 0, 7),
+           "another member attaches it and sees the data (%s) %s", strerror (b.result),
+           agent_said (&g->bob));
+    c = agent_creates (&g->clara, 0, "board", 0);
+    check (c.result == 0 && c.id == a.id && agent_sees (&g->clara, 0, 7),
+           "a user with the group as a supplementary one attaches it, too (%s) %s",
+           strerror (c.result), agent_said (&g->clara));
+    return a.id;
+}
+
+static void outsider_is_refused (struct members *g)
+{
+    struct call c = agent_creates (&g->outsider, 0, "board", 0);
+    struct shmid_ds ds;
+    char text[4000];
+
+    read_messages (g->outsider.order->messages, text, sizeof text);
+    check (c.result == EACCES, "a user outside the group gets EACCES (%s)", strerror (c.result));
+    check (strstr (text, "61001") || strstr (text, "ipcs"),
+           "the outsider's message names the owner: %s", first_line (text));
+    c = agent_creates (&g->outsider, 0, "a new one", 100);
+    check (c.result == EACCES, "the outsider cannot create a name in the namespace (%s)",
+           strerror (c.result));
+    check (shmctl (g->registry, IPC_STAT, &ds) == 0
+           && ds.shm_nattch == g->registry_ds.shm_nattch + 2,
+           "the outsider does not attach the registry");
+}
+
+/* Only the owner of a segment may delete it. */
+static void members_leave (struct members *g, int board)
+{
+    struct shmid_ds ds;
+    struct call a;
+    struct call b;
+
+    check (agent_destroys (&g->ann, 0) == 0 && segment_exists (board),
+           "the owner's destroy leaves a segment that others have attached");
+    check (agent_destroys (&g->clara, 0) == 0 && segment_exists (board),
+           "so does a member's destroy");
+    b.result = agent_destroys (&g->bob, 0);
+    check (b.result == EPERM, "the last member, who may not delete the segment, gets EPERM (%s) %s",
+           strerror (b.result), agent_said (&g->bob));
+    check (g->bob.order->good, "after EPERM the handle is invalid");
+    check (shmctl (board, IPC_STAT, &ds) == 0 && ds.shm_nattch == 0
+           && !(ds.shm_perm.mode & SHM_DEST), "after EPERM the segment is detached");
+    b = agent_creates (&g->bob, 0, "board", 0);
+    check (b.result == 0 && b.id == board && agent_sees (&g->bob, 0, 7),
+           "after EPERM the member finds name and data again (%s)", strerror (b.result));
+    a = agent_creates (&g->ann, 0, "board", 0);
+    check (a.result == 0 && a.id == board && agent_sees (&g->ann, 0, 7),
+           "after EPERM the owner finds them, too (%s)", strerror (a.result));
+    check (agent_destroys (&g->bob, 0) == 0 && agent_destroys (&g->ann, 0) == 0
+           && !segment_exists (board), "the owner's destroy, the last, deletes the segment");
+}
+
+/* A segment of a member in a registry of another member. */
+static void member_owns_segment (struct members *g)
+{
+    struct call b = agent_creates (&g->bob, 1, "bob's", 300);
+    struct call a = agent_creates (&g->ann, 1, "bob's", 0);
+    struct call c;
+
+    check (a.result == 0 && a.id == b.id,
+           "the registry's owner attaches another member's segment (%s)", strerror (a.result));
+    check (agent_destroys (&g->bob, 1) == 0 && agent_destroys (&g->ann, 1) == EPERM
+           && segment_exists (b.id), "the registry's owner cannot delete it as the last user");
+    c = agent_creates (&g->bob, 1, "bob's", 0);
+    check (c.result == 0 && c.id == b.id && agent_destroys (&g->bob, 1) == 0
+           && !segment_exists (b.id), "the member can delete it");
+}
+
+/* A member's exit does not fail because of the registry, which is the owner's. */
+static void members_exit (struct members *g)
+{
+    agent_creates (&g->ann, 2, "stays", 100);
+    dismiss (&g->bob);
+    check (segment_exists (g->registry),
+           "a member's exit leaves the registry while it has names");
+    agent_destroys (&g->ann, 2);
+    dismiss (&g->clara);
+    check (segment_exists (g->registry) || find_registry (NULL) < 0,
+           "a member exits when there are no names");
+}
+
+/* What a new process of that user gets for a name, and its message. */
+static struct call visitor_gets (uid_t user, const char *name, char *text, size_t size)
+{
+    struct agent visitor = engage (user, GROUP, 0, SHARED_SPACE);
+    struct call c = agent_creates (&visitor, 0, name, 0);
+
+    read_messages (visitor.order->messages, text, size);
+    if (c.result == 0)
+        c.result = agent_destroys (&visitor, 0);
+    dismiss (&visitor);
+    return c;
+}
+
+/* A registry that all users may write to is not trusted. */
+static void exposed_registry (struct members *g)
+{
+    struct call made = agent_creates (&g->ann, 3, "exposed", 100);
+    struct call c;
+    char text[4000];
+    int registry = find_registry (NULL);
+
+    check (made.result == 0 && agent_raw (&g->ann, RAW_SET_MODE, registry, 0666, 0)->good,
+           "the owner makes the registry writable for all users");
+    c = visitor_gets (BOB, "exposed", text, sizeof text);
+    check (c.result == EACCES && says_what_to_do (text, registry),
+           "a member refuses a registry that all users may write to (%s): %s",
+           strerror (c.result), first_line (text));
+    c = visitor_gets (ANN, "exposed", text, sizeof text);
+    check (c.result == EACCES, "its owner's next process refuses it, too (%s)",
+           strerror (c.result));
+    c = agent_creates (&g->outsider, 0, "exposed", 0);
+    check (c.result == EACCES, "an outsider refuses it, too (%s)", strerror (c.result));
+    c = agent_creates (&g->ann, 4, "exposed", 0);
+    note ("a process that had it attached before gets: %s", strerror (c.result));
+    if (c.result == 0)
+        agent_destroys (&g->ann, 4);
+    agent_raw (&g->ann, RAW_SET_MODE, registry, 0660, 0);
+    c = visitor_gets (BOB, "exposed", text, sizeof text);
+    check (c.id == made.id, "with its old mode the registry is trusted again (%s)",
+           strerror (c.result));
+    check (c.result == 0 && agent_destroys (&g->ann, 3) == 0,
+           "with its old mode names can be destroyed");
+}
 
 static void group_world (void *argument)
 {
-    struct agent ann;
-    struct agent bob;
-    struct agent clara;
-    struct agent outsider;
-    struct agent other;
-    struct call a;
-    struct call b;
-    struct call c;
-    struct shmid_ds ds;
-    struct shmid_ds registry_ds;
-    char text[4000];
-    int registry;
+    struct members g;
+    int board;
 
     (void) argument;
     new_world ();
     umask (077);
-    ann = engage (ANN, GROUP, 0, SHARED_SPACE);
-    bob = engage (BOB, GROUP, 0, SHARED_SPACE);
-    clara = engage (CLARA, CLARA, GROUP, SHARED_SPACE);
-    outsider = engage (OUTSIDER, OUTSIDER, 0, SHARED_SPACE);
-    a = agent_creates (&ann, 0, "board", 5000);
-    check (a.result == 0, "a member makes a name in the group's name space (%s)",
-           strerror (a.result));
-    agent_fills (&ann, 0, 7);
-    registry = find_registry (&registry_ds);
-    check (registry >= 0 && (registry_ds.shm_perm.mode & 0777) == 0660
-           && registry_ds.shm_perm.gid == GROUP,
-           "its registry has mode 0660 and the group's id (%04o, %u)",
-           registry_ds.shm_perm.mode & 0777, (unsigned) registry_ds.shm_perm.gid);
-    b = agent_creates (&bob, 0, "board", 5000);
-    check (b.result == 0 && b.id == a.id && agent_sees (&bob, 0, 7),
-           "another member maps it and sees the data (%s) %s", strerror (b.result),
-           agent_said (&bob));
-    c = agent_creates (&clara, 0, "board", 0);
-    check (c.result == 0 && c.id == a.id && agent_sees (&clara, 0, 7),
-           "so does one for whom the group is a supplementary one (%s) %s", strerror (c.result),
-           agent_said (&clara));
-
-    c = agent_creates (&outsider, 0, "board", 0);
-    read_messages (outsider.order->messages, text, sizeof text);
-    check (c.result == EACCES, "one who is not a member is refused (%s)", strerror (c.result));
-    check (strstr (text, "61001") || strstr (text, "ipcs"),
-           "and the message says whom to ask: %s", first_line (text));
-    c = agent_creates (&outsider, 0, "a new one", 100);
-    check (c.result == EACCES, "and makes no name beside the group's (%s)",
-           strerror (c.result));
-    check (shmctl (registry, IPC_STAT, &ds) == 0
-           && ds.shm_nattch == registry_ds.shm_nattch + 2, "and has not mapped the registry");
-
-    /* Only the owner may remove a segment. */
-    check (agent_destroys (&ann, 0) == 0 && segment_exists (a.id),
-           "the owner's destroy leaves it to those who still have it");
-    check (agent_destroys (&clara, 0) == 0 && segment_exists (a.id), "a member's destroy too");
-    b.result = agent_destroys (&bob, 0);
-    check (b.result == EPERM, "a member who is the last but may not remove it gets EPERM (%s) %s",
-           strerror (b.result), agent_said (&bob));
-    check (bob.order->good, "and the handle is consumed all the same");
-    check (shmctl (a.id, IPC_STAT, &ds) == 0 && ds.shm_nattch == 0
-           && !(ds.shm_perm.mode & SHM_DEST), "and is not attached any more");
-    b = agent_creates (&bob, 0, "board", 0);
-    check (b.result == 0 && b.id == a.id && agent_sees (&bob, 0, 7),
-           "and finds name and data again (%s)", strerror (b.result));
-    c = agent_creates (&ann, 0, "board", 0);
-    check (c.result == 0 && c.id == a.id && agent_sees (&ann, 0, 7),
-           "and so does the owner (%s)", strerror (c.result));
-    check (agent_destroys (&bob, 0) == 0 && agent_destroys (&ann, 0) == 0
-           && !segment_exists (a.id), "whose destroy, the last, deletes it");
-
-    /* The other way about: a member's segment in another one's registry. */
-    b = agent_creates (&bob, 1, "bob's", 300);
-    a = agent_creates (&ann, 1, "bob's", 0);
-    check (a.result == 0 && a.id == b.id, "the registry's owner maps a member's segment (%s)",
-           strerror (a.result));
-    check (agent_destroys (&bob, 1) == 0 && agent_destroys (&ann, 1) == EPERM
-           && segment_exists (b.id), "and cannot delete it as the last");
-    c = agent_creates (&bob, 1, "bob's", 0);
-    check (c.result == 0 && c.id == b.id && agent_destroys (&bob, 1) == 0
-           && !segment_exists (b.id), "but the member can");
-
-    /* Everything was destroyed.  Members' exits must not fail over the registry. */
-    a = agent_creates (&ann, 2, "stays", 100);
-    dismiss (&bob);
-    check (segment_exists (registry), "a member's exit leaves the registry while names are in it");
-    agent_destroys (&ann, 2);
-    dismiss (&clara);
-    check (segment_exists (registry) || find_registry (NULL) < 0,
-           "a member's exit with no names is quiet");
-
-    /* A registry that others may write to. */
-    b = agent_creates (&ann, 3, "exposed", 100);
-    registry = find_registry (NULL);
-    check (b.result == 0 && agent_raw (&ann, RAW_SET_MODE, registry, 0666, 0)->good,
-           "the owner opens the registry to the world");
-    other = engage (BOB, GROUP, 0, SHARED_SPACE);
-    c = agent_creates (&other, 0, "exposed", 0);
-    read_messages (other.order->messages, text, sizeof text);
-    check (c.result == EACCES && says_what_to_do (text, registry),
-           "a registry that others may write to is refused (%s): %s", strerror (c.result),
-           first_line (text));
-    dismiss (&other);
-    other = engage (ANN, GROUP, 0, SHARED_SPACE);
-    c = agent_creates (&other, 0, "exposed", 0);
-    check (c.result == EACCES, "also by its owner's next process (%s)", strerror (c.result));
-    dismiss (&other);
-    c = agent_creates (&outsider, 0, "exposed", 0);
-    check (c.result == EACCES, "and an outsider gains nothing (%s)", strerror (c.result));
-    c = agent_creates (&ann, 4, "exposed", 0);
-    note ("a process that had it mapped before gets: %s", strerror (c.result));
-    if (c.result == 0)
-        agent_destroys (&ann, 4);
-    agent_raw (&ann, RAW_SET_MODE, registry, 0660, 0);
-    other = engage (BOB, GROUP, 0, SHARED_SPACE);
-    c = agent_creates (&other, 0, "exposed", 0);
-    check (c.result == 0 && c.id == b.id, "closed again it is trusted again (%s)",
-           strerror (c.result));
-    check (agent_destroys (&other, 0) == 0 && agent_destroys (&ann, 3) == 0, "and works");
-    dismiss (&other);
-    dismiss (&outsider);
-    dismiss (&ann);
-    check (count_segments () == 0, "nothing is left over (%d segments)", count_segments ());
+    g.ann = engage (ANN, GROUP, 0, SHARED_SPACE);
+    g.bob = engage (BOB, GROUP, 0, SHARED_SPACE);
+    g.clara = engage (CLARA, CLARA, GROUP, SHARED_SPACE);
+    g.outsider = engage (OUTSIDER, OUTSIDER, 0, SHARED_SPACE);
+    board = members_join (&g);
+    outsider_is_refused (&g);
+    members_leave (&g, board);
+    member_owns_segment (&g);
+    members_exit (&g);
+    exposed_registry (&g);
+    dismiss (&g.outsider);
+    dismiss (&g.ann);
+    check (count_segments () == 0, "no segment is left (%d)", count_segments ());
 }
 
-/* An outsider is the first to use the group's name space, and then makes his registry look as
- * if it were the group's. */
+/* An outsider is the first to use the group's namespace, and then disguises the registry as the
+ * group's. */
 static void forged_group_world (void *argument)
 {
     struct agent outsider;
@@ -700,21 +731,21 @@ static void forged_group_world (void *argument)
     trap = c.id;
     registry = find_registry_of (OUTSIDER, NULL);
     if (c.result != 0 || registry < 0)
-        give_up ("an outsider can make a name space");
+        give_up ("an outsider creates a namespace");
     ann = engage (ANN, GROUP, 0, SHARED_SPACE);
     shmctl (registry, IPC_STAT, &before);
     c = agent_creates (&ann, 0, "board", 0);
     read_messages (ann.order->messages, text, sizeof text);
     check (c.result == EACCES || c.result == ENOENT,
-           "a name space that an outsider made first is refused (%s)", strerror (c.result));
+           "a namespace that an outsider created is refused (%s)", strerror (c.result));
     check (c.result != EACCES || strstr (text, "61003") || strstr (text, "ipcs"),
-           "and the message says where to look: %s", first_line (text));
+           "the message names the user or ipcs: %s", first_line (text));
     agent_raw (&outsider, RAW_GIVE, trap, ANN, GROUP);
     agent_raw (&outsider, RAW_GIVE, registry, OUTSIDER, GROUP);
     shmctl (registry, IPC_STAT, &before);
     c = agent_creates (&ann, 0, "board", 0);
     check (c.result == EACCES || c.result == ENOENT,
-           "one to which an outsider gave the group's id is refused (%s)", strerror (c.result));
+           "a registry that an outsider gave to the group is refused (%s)", strerror (c.result));
     if (c.result == 0)
         agent_destroys (&ann, 0);
     dismiss (&ann);
@@ -723,15 +754,15 @@ static void forged_group_world (void *argument)
     ann = engage (ANN, GROUP, 0, SHARED_SPACE);
     c = agent_creates (&ann, 0, "board", 0);
     check (c.result == EACCES || c.result == ENOENT,
-           "one that an outsider gave to the member is refused (%s) %s", strerror (c.result),
+           "a registry that an outsider gave to a member is refused (%s) %s", strerror (c.result),
            agent_said (&ann));
     check (shmctl (registry, IPC_STAT, &after) == 0 && same_state (&before, &after),
-           "and was not mapped");
+           "it is not attached");
     dismiss (&ann);
     shoot (&outsider);
 }
 
-/* A member is killed at any moment; the others, who may not remove his segments, go on. */
+/* A member is killed at any moment; the others may not delete the member's segments. */
 static void killed_member_world (void *argument)
 {
     struct agent ann;
@@ -749,22 +780,19 @@ static void killed_member_world (void *argument)
     ann = engage (ANN, GROUP, 0, SHARED_SPACE);
     c = agent_creates (&ann, 0, "anchor", 100);
     if (c.result != 0)
-        give_up ("a member makes a name");
+        give_up ("a member creates a name");
     for (i = 0; i < rounds; i++) {
         struct agent bob = engage (BOB, GROUP, 0, SHARED_SPACE);
         double delay;
-        double begin;
 
         snprintf (bob.order->name, sizeof bob.order->name, "hammer");
         ask (&bob, HAMMER);
         delay = (double) below (&state, 600) / 1e6;
-        begin = now ();
-        while (now () - begin < delay)
-            ;
+        spin (delay);
         shoot (&bob);
         c = agent_creates (&ann, 1, "anchor", 0);
         if (c.result != 0 && bad++ < 5)
-            note ("killed member: the owner's own name: %s %s", strerror (c.result),
+            note ("killed member: the owner's name: %s %s", strerror (c.result),
                   agent_said (&ann));
         slow += c.seconds > 1;
         if (c.result == 0 && agent_destroys (&ann, 1) != 0 && bad++ < 5)
@@ -774,40 +802,36 @@ static void killed_member_world (void *argument)
             int result = agent_destroys (&ann, 2);
 
             if (result != 0 && result != EPERM && bad++ < 5)
-                note ("killed member: destroy of his name: %s", strerror (result));
+                note ("killed member: destroy of the member's name: %s", strerror (result));
         } else if (blocked++ < 3)
-            note ("killed member: his name: %s %s", strerror (c.result), agent_said (&ann));
+            note ("killed member: the member's name: %s %s", strerror (c.result), agent_said (&ann));
         slow += c.seconds > 1;
     }
     check (bad == 0 && slow == 0,
-           "a member killed at any moment, %d times: the others' names work (%d errors, %d slow)",
+           "a member is killed at any moment, %d times: the others' names work (%d errors, %d slow)",
            rounds, bad, slow);
-    check (blocked == 0, "and his names work too (%d times not)", blocked);
+    check (blocked == 0, "the killed member's names work, too (%d did not)", blocked);
     {
         struct agent bob = engage (BOB, GROUP, 0, SHARED_SPACE);
 
         c = agent_creates (&bob, 0, "hammer", 0);
-        check (c.result == 0 || c.result == ENOENT, "and he can come back (%s)",
+        check (c.result == 0 || c.result == ENOENT, "the killed member's next process works (%s)",
                strerror (c.result));
         if (c.result == 0)
-            check (agent_destroys (&bob, 0) == 0, "and destroy what he left");
+            check (agent_destroys (&bob, 0) == 0, "and destroys what the killed process left");
         dismiss (&bob);
     }
-    check (agent_destroys (&ann, 0) == 0, "the last name is destroyed");
+    check (agent_destroys (&ann, 0) == 0, "the last name can be destroyed");
     dismiss (&ann);
     left = count_segments ();
-    check (left == 0, "nothing is left over (%d segments)", left);
+    check (left == 0, "no segment is left (%d)", left);
 }
 
 static void test_group (void)
 {
-    if (!in_world_of_root ("a group's name space"))
-        return;
-    check (ended_well (await (start (group_world, NULL), 100)), "a group was tried");
-    check (ended_well (await (start (forged_group_world, NULL), 100)),
-           "a forged group was tried");
-    check (ended_well (await (start (killed_member_world, NULL), 400)),
-           "killed members were tried");
+    run_test ("a group", group_world, NULL, 100);
+    run_test ("a forged group", forged_group_world, NULL, 100);
+    run_test ("killed members", killed_member_world, NULL, 400);
 }
 
 /* ---- a set-uid program in a hostile environment -------------------------------------------------- */
@@ -888,9 +912,9 @@ static void set_uid_world (void *argument)
     struct agent evil;
     struct agent ann;
     struct call c;
-    char path[120];
-    char home[120];
-    char name[160];
+    char path[PATH_SIZE];
+    char home[PATH_SIZE];
+    char name[PATH_SIZE + 20];
     char text[4000];
     struct end end;
 
@@ -901,9 +925,9 @@ static void set_uid_world (void *argument)
     snprintf (home, sizeof home, "%s/home", scratch);
     if (chmod (scratch, 0755) != 0 || mkdir (home, 0777) != 0 || chmod (home, 0777) != 0
         || !copy_myself (path))
-        give_up ("install a set-uid program");
+        give_up ("a set-uid program is installed");
     if (statvfs (path, &fs) != 0 || (fs.f_flag & ST_NOSUID)) {
-        skip ("set-uid: %s is mounted nosuid; TMPDIR may name another place", scratch);
+        skip ("users: set-uid: %s is mounted nosuid; set TMPDIR to another place", scratch);
         return;
     }
     h.path = path;
@@ -915,12 +939,12 @@ static void set_uid_world (void *argument)
     close (h.out[1]);
     read_messages (h.messages, text, sizeof text);
     if (end.how == ENDED && (end.code == 126 || end.code == 127)) {
-        skip ("set-uid: an ordinary user cannot start it: %s", first_line (text));
+        skip ("users: set-uid: an ordinary user cannot start a program in TMPDIR: %s", first_line (text));
         return;
     }
     if (read (h.out[0], &r, sizeof r) != (ssize_t) sizeof r)
         r.euid = -1;
-    if (!check (ended_well (end) && r.euid == BOB, "a set-uid program in a hostile environment: it %s, user %d",
+    if (!check (ended_well (end) && r.euid == BOB, "a set-uid program works in a hostile environment (it %s, user %d)",
                 tell_end (end), r.euid))
         return;
     bob = engage (BOB, BOB, 0, NULL);
@@ -928,49 +952,53 @@ static void set_uid_world (void *argument)
     ann = engage (ANN, ANN, 0, NULL);
     c = agent_creates (&bob, 0, "set-uid probe", 0);
     check (r.created == 0 && c.result == 0 && c.id == r.id,
-           "NOB_DATABASE does not select its name space (%s)", strerror (c.result));
+           "NOB_DATABASE does not select the namespace of a set-uid program (%s)", strerror (c.result));
     c = agent_creates (&evil, 0, "set-uid probe", 0);
-    check (c.result != 0, "and the name is not in the one that it names (%s)",
+    check (c.result != 0, "its name is not in the namespace of NOB_DATABASE (%s)",
            strerror (c.result));
     c = agent_creates (&ann, 0, "set-uid probe", 0);
-    check (c.result == ENOENT, "nor in that of the user who called it (%s)",
+    check (c.result == ENOENT, "its name is not in the namespace of the user who started it (%s)",
            strerror (c.result));
-    check (r.missing == ENOENT && text[0] == '\0', "APERROR_PRINT does not make it talk (%s)",
+    check (r.missing == ENOENT && text[0] == '\0', "APERROR_PRINT does not make it print (%s)",
            first_line (text));
     snprintf (name, sizeof name, "%s/from-home", home);
     check (access (name, F_OK) != 0 && r.saved_home != 0,
            "HOME does not tell it where to save (%s)", strerror (r.saved_home));
     snprintf (name, sizeof name, "%s/from-variable", home);
     check (access (name, F_OK) != 0 && r.saved_variable != 0,
-           "nor does another variable (%s)", strerror (r.saved_variable));
-    check (agent_destroys (&bob, 0) == 0, "the name is destroyed");
+           "another variable does not, either (%s)", strerror (r.saved_variable));
+    check (agent_destroys (&bob, 0) == 0, "its name can be destroyed");
     dismiss (&ann);
     dismiss (&evil);
     dismiss (&bob);
-    check (count_segments () == 0, "nothing is left over (%d segments)", count_segments ());
+    check (count_segments () == 0, "no segment is left (%d)", count_segments ());
 }
 
 static void test_set_uid (void)
 {
-    if (in_world_of_root ("set-uid"))
-        check (ended_well (await (start (set_uid_world, NULL), 60)), "set-uid was tried");
+    run_test ("set-uid", set_uid_world, NULL, 60);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
 
+static const struct part parts[] = {
+    { "strangers", test_strangers }, { "squatters", test_squatters }, { "gifts", test_gifts },
+    { "group", test_group }, { "setuid", test_set_uid }, { NULL, NULL }
+};
+
 static void all_users (void)
 {
-    leave_the_common_world ();
-    part ("strangers", test_strangers);
-    part ("squatters", test_squatters);
-    part ("gifts", test_gifts);
-    part ("group", test_group);
-    part ("setuid", test_set_uid);
+    if (geteuid () != 0 || privacy == WORLD_OF_USER)
+        skip ("users: only root can be several users");
+    else if (has_world ("users"))
+        run_all_parts (parts);
 }
 
 int main (int argc, char **argv)
 {
+    const struct program program = { "users", parts, all_users, 120, 600 };
+
     if (argc == 2 && strcmp (argv[1], HELPER) == 0)
         return helper ();
-    return run_program ("users", argc, argv, all_users, 120, 600);
+    return run_program (&program, argc, argv);
 }

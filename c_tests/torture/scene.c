@@ -1,0 +1,530 @@
+/*
+ * scene.c - the scene of killpoints and faults, and the check that it is intact; scene.h describes
+ * it.
+ */
+#include "scene.h"
+
+void *address;
+SharedMemory memory;
+
+LIKE_PRINTF (2, 3) static void complain (struct scene *scene, const char *format, ...)
+{
+    va_list arguments;
+
+    if (scene->shared->damage++ > 0)
+        return;
+    va_start (arguments, format);
+    vsnprintf (scene->shared->complaint, sizeof scene->shared->complaint, format, arguments);
+    va_end (arguments);
+}
+
+static void other_name (int which, char name[32])
+{
+    snprintf (name, 32, "torture/other %d", which);
+}
+
+/* ---- calls that are timed --------------------------------------------------------------- */
+
+static void check_time (struct scene *scene, const char *what, double since)
+{
+    double took = now () - since;
+
+    if (took > scene->shared->slowest)
+        scene->shared->slowest = took;
+    if (took > SLOW)
+        complain (scene, "%s took %.2f s", what, took);
+}
+
+static int timed_create (struct scene *scene, const char *name, long size, void **address,
+                         SharedMemory *memory)
+{
+    double since = now ();
+    int status;
+
+    *address = NULL;
+    *memory = NULL;
+    errno = 0;
+    status = shmCreate (name, size, address, memory);
+    if (status != errno && status != 0)
+        complain (scene, "shmCreate returned %d and set errno to %d", status, errno);
+    check_time (scene, "shmCreate", since);
+    if ((status == 0) != (*memory != NULL))
+        complain (scene, "shmCreate returned %d and the handle %p", status, (void *) *memory);
+    return status;
+}
+
+static void timed_destroy (struct scene *scene, const char *name, SharedMemory memory)
+{
+    double since = now ();
+    int status = shmDestroy (memory);
+
+    if (status != 0)
+        complain (scene, "shmDestroy of '%s': %s", name, strerror (status));
+    check_time (scene, "shmDestroy", since);
+}
+
+/* ---- the check -------------------------------------------------------------------------- */
+
+/* Is it the victim's, another name's, or a registry? */
+static bool has_owner (const struct scene *scene, const struct segment *segment, int victim)
+{
+    int i;
+
+    if (segment->id == victim || (scene->held && segment->id == scene->shared->held_id))
+        return true;
+    for (i = 0; scene->others && i < OTHERS; i++)
+        if (segment->id == scene->shared->other_id[i])
+            return true;
+    return is_registry (segment);
+}
+
+/* Every segment belongs to a name or is the one registry. */
+static void check_segments (struct scene *scene, const struct expectation *expect, int victim)
+{
+    static struct segments list;
+    char text[200];
+    int i, registries = 0;
+
+    list_segments (&list);
+    for (i = 0; i < list.count; i++) {
+        const struct segment *segment = &list.at[i];
+
+        if (is_dying (segment))
+            continue;
+        describe_segment (segment, text, sizeof text);
+        if (is_registry (segment) && ++registries > 1)
+            complain (scene, "there is a second registry: %s", text);
+        if (is_registry (segment) && (segment->ds.shm_perm.mode & 0777) != 0600)
+            complain (scene, "a registry is incomplete: %s", text);
+        if (has_owner (scene, segment, victim))
+            continue;
+        if (!expect->leftover) {
+            complain (scene, "a segment belongs to no name: %s", text);
+            continue;
+        }
+        scene->shared->leftovers++;
+        shmctl (segment->id, IPC_RMID, NULL);
+    }
+}
+
+static void check_other (struct scene *scene, int which)
+{
+    char name[32];
+    void *address;
+    SharedMemory memory;
+    int status;
+
+    other_name (which, name);
+    status = timed_create (scene, name, 0, &address, &memory);
+    if (status != 0) {
+        complain (scene, "'%s' cannot be attached: %s", name, strerror (status));
+        return;
+    }
+    if (shmId (memory) != scene->shared->other_id[which])
+        complain (scene, "'%s' has segment %d instead of %d", name, shmId (memory),
+                  scene->shared->other_id[which]);
+    else if (shmSizeOf (memory) != VICTIM_SIZE + which)
+        complain (scene, "'%s' has %ld bytes", name, shmSizeOf (memory));
+    else if (wrong_byte (address, (size_t) (VICTIM_SIZE + which), 200 + (unsigned) which) >= 0)
+        complain (scene, "the data of '%s' differ", name);
+    timed_destroy (scene, name, memory);
+}
+
+/* Afterwards it is not kept. */
+static void check_kept (struct scene *scene, const struct expectation *expect,
+                        SharedMemory memory)
+{
+    struct ShmxInfo info;
+    int status;
+
+    info.size = sizeof info;
+    status = shmxStat (memory, &info);
+    if (status != 0)
+        complain (scene, "shmxStat: %s", strerror (status));
+    else if (expect->kept != MAYBE_KEPT && info.kept != (expect->kept == KEPT))
+        complain (scene, info.kept ? "the segment is kept" : "the segment is not kept");
+    status = shmxKeep (memory, 0);
+    if (status != 0)
+        complain (scene, "shmxKeep: %s", strerror (status));
+}
+
+/* Creates the victim or, if the holder has it, attaches it; twice. Destroys both handles. */
+static void check_use (struct scene *scene)
+{
+    void *first, *second;
+    SharedMemory one, two;
+    int status = timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &first, &one), id;
+
+    if (status != 0) {
+        complain (scene, "the victim cannot be created afterwards: %s", strerror (status));
+        return;
+    }
+    id = shmId (one);
+    if (shmSizeOf (one) != VICTIM_SIZE)
+        complain (scene, "created anew, the victim has %ld bytes", shmSizeOf (one));
+    else if (wrong_byte (first, VICTIM_SIZE, scene->held ? HELD_PATTERN : 0) >= 0)
+        complain (scene, scene->held ? "the victim's data differ"
+                                     : "created anew, the victim is not zero-filled");
+    status = timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &second, &two);
+    if (status != 0) {
+        complain (scene, "the victim cannot be attached twice: %s", strerror (status));
+    } else {
+        if (shmId (two) != id)
+            complain (scene, "attached twice, the victim has two segments, %d and %d", id,
+                      shmId (two));
+        if (!scene->held) {
+            memset (first, 0x5a, VICTIM_SIZE);
+            if (memcmp (first, second, VICTIM_SIZE) != 0)
+                complain (scene, "two attachments of the victim differ");
+        }
+        timed_destroy (scene, VICTIM_NAME, two);
+    }
+    timed_destroy (scene, VICTIM_NAME, one);
+    if (!scene->held && segment_exists (id))
+        complain (scene, "the segment outlives the last shmDestroy");
+}
+
+/* All that can be asked of a library that was told something untrue. */
+static void check_usable (struct scene *scene)
+{
+    void *address;
+    SharedMemory memory;
+    int status = timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &address, &memory);
+
+    if (status != 0) {
+        complain (scene, "the victim cannot be created afterwards: %s", strerror (status));
+        return;
+    }
+    memset (address, 0x5a, VICTIM_SIZE);
+    timed_destroy (scene, VICTIM_NAME, memory);
+}
+
+/* The victim, if it exists, is what the scenario allows. Returns its segment, or -1. */
+static int check_victim (struct scene *scene, const struct expectation *expect,
+                         SharedMemory *victim)
+{
+    void *start;
+    int status = timed_create (scene, VICTIM_NAME, 0, &start, victim);
+    long bad;
+
+    if (status != 0) {
+        if (status != ENOENT)
+            complain (scene, "the victim cannot be attached: %s", strerror (status));
+        else if (expect->presence == MUST_EXIST)
+            complain (scene, "the victim does not exist, but must");
+        return -1;
+    }
+    if (expect->presence == MUST_NOT_EXIST)
+        complain (scene, "the victim exists, but must not");
+    if (scene->held && shmId (*victim) != scene->shared->held_id)
+        complain (scene, "the victim has segment %d, the holder's is %d", shmId (*victim),
+                  scene->shared->held_id);
+    if (shmSizeOf (*victim) != VICTIM_SIZE)
+        complain (scene, "the victim has %ld bytes", shmSizeOf (*victim));
+    else if ((bad = wrong_byte (start, VICTIM_SIZE, expect->pattern)) >= 0)
+        complain (scene, "the victim's data differ from byte %ld on", bad);
+    check_kept (scene, expect, *victim);
+    return shmId (*victim);
+}
+
+static void check_scene (struct scene *scene, const struct expectation *expect)
+{
+    void *start;
+    SharedMemory victim;
+    int status, id, i;
+
+    if (expect->believed) {
+        check_usable (scene);
+        return;
+    }
+    id = check_victim (scene, expect, &victim);
+    for (i = 0; scene->others && i < OTHERS; i++)
+        check_other (scene, i);
+    check_segments (scene, expect, id);
+    if (victim != NULL) {
+        timed_destroy (scene, VICTIM_NAME, victim);
+        if (!scene->held && segment_exists (id))
+            complain (scene, "the segment outlives shmDestroy by its last user");
+    }
+    check_use (scene);
+    status = timed_create (scene, VICTIM_NAME, 0, &start, &victim);
+    if (status != (scene->held ? 0 : ENOENT))
+        complain (scene, "at the end, attaching the victim returns: %s", strerror (status));
+    if (victim != NULL)
+        timed_destroy (scene, VICTIM_NAME, victim);
+}
+
+/* ---- the holder ------------------------------------------------------------------------- */
+
+/* An expectation from the parent asks for a check; a byte answers. */
+NO_RETURN static void hold (struct scene *scene, int in, int out)
+{
+    char name[32], byte = 'r';
+    void *start;
+    SharedMemory handle;
+    struct expectation expect;
+    int i;
+
+    for (i = 0; scene->others && i < OTHERS; i++) {
+        other_name (i, name);
+        if (timed_create (scene, name, VICTIM_SIZE + i, &start, &handle) != 0)
+            give_up ("the holder creates '%s'", name);
+        fill_pattern (start, (size_t) (VICTIM_SIZE + i), 200 + (unsigned) i);
+        scene->shared->other_id[i] = shmId (handle);
+    }
+    if (scene->held) {
+        if (timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &start, &handle) != 0)
+            give_up ("the holder creates '%s'", VICTIM_NAME);
+        fill_pattern (start, VICTIM_SIZE, HELD_PATTERN);
+        scene->shared->held_id = shmId (handle);
+    }
+    while (write (out, &byte, 1) == 1 && read (in, &expect, sizeof expect) == sizeof expect)
+        check_scene (scene, &expect);
+    _exit (0);
+}
+
+static void await_holder (struct scene *scene)
+{
+    struct pollfd answer = { scene->from_holder, POLLIN, 0 };
+    char byte;
+
+    if (poll (&answer, 1, 60000) == 0)
+        complain (scene, "the holder hangs");
+    else if (read (scene->from_holder, &byte, 1) != 1)
+        complain (scene, "the holder died");
+}
+
+static void start_holder (struct scene *scene)
+{
+    int to[2], from[2];
+
+    if (pipe2 (to, O_CLOEXEC) != 0 || pipe2 (from, O_CLOEXEC) != 0)
+        give_up ("pipe");
+    scene->holder = fork_child ();
+    if (scene->holder == 0) {
+        close (to[1]);
+        close (from[0]);
+        hold (scene, to[0], from[1]);
+    }
+    close (to[0]);
+    close (from[1]);
+    scene->to_holder = to[1];
+    scene->from_holder = from[0];
+    await_holder (scene);
+}
+
+static void stop_holder (struct scene *scene)
+{
+    if (scene->holder == 0)
+        return;
+    kill (scene->holder, SIGKILL);
+    wait_for_end (scene->holder, NULL);
+    close (scene->to_holder);
+    close (scene->from_holder);
+    scene->holder = 0;
+}
+
+/* ---- saved files ------------------------------------------------------------------------ */
+
+void write_pattern_file (const char *path, size_t size, unsigned pattern)
+{
+    unsigned char data[VICTIM_SIZE * 2];
+    int fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, OLD_MODE);
+
+    fill_pattern (data, size, pattern);
+    if (fd < 0 || write (fd, data, size) != (ssize_t) size || fchmod (fd, OLD_MODE) != 0)
+        give_up ("write %s", path);
+    close (fd);
+}
+
+enum file_state which_file (const char *path, unsigned new_pattern)
+{
+    unsigned char data[VICTIM_SIZE * 2];
+    int fd = open (path, O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+
+    if (fd < 0)
+        return errno == ENOENT ? NO_FILE : BROKEN_FILE;
+    size = read (fd, data, sizeof data);
+    close (fd);
+    if (size == OLD_SIZE && wrong_byte (data, OLD_SIZE, OLD_PATTERN) < 0)
+        return OLD_FILE;
+    if (size == VICTIM_SIZE && wrong_byte (data, VICTIM_SIZE, new_pattern) < 0)
+        return NEW_FILE;
+    return BROKEN_FILE;
+}
+
+int sweep (const char *directory, const char *keep)
+{
+    DIR *entries = opendir (directory);
+    struct dirent *entry;
+    int removed = 0;
+
+    while (entries != NULL && (entry = readdir (entries)) != NULL)
+        if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0
+            && (keep == NULL || strcmp (entry->d_name, keep) != 0)) {
+            unlinkat (dirfd (entries), entry->d_name, 0);
+            removed++;
+        }
+    if (entries != NULL)
+        closedir (entries);
+    return removed;
+}
+
+/* ---- the world's life ------------------------------------------------------------------- */
+
+void clear_scene (struct scene *scene)
+{
+    stop_holder (scene);
+    remove_everything ();
+}
+
+void reset_scene (struct scene *scene)
+{
+    clear_scene (scene);
+    scene->shared->damage = 0;
+    scene->shared->complaint[0] = '\0';
+    if (scene->others || scene->held)
+        start_holder (scene);
+    list_segments (&scene->before);
+}
+
+void make_scene (struct scene *scene, bool others, bool held)
+{
+    if (scene->shared == NULL)
+        scene->shared = shared (sizeof *scene->shared);
+    scene->others = others;
+    scene->held = held;
+    reset_scene (scene);
+}
+
+/* After the clean exit of the last process the list of segments is the same as before. */
+static void check_nothing_left (struct scene *scene)
+{
+    static struct segments list;
+    char text[200];
+    int i;
+
+    list_segments (&list);
+    for (i = 0; i < list.count; i++)
+        if (find_segment (&scene->before, list.at[i].id) == NULL) {
+            describe_segment (&list.at[i], text, sizeof text);
+            complain (scene, "left behind: %s", text);
+        }
+    for (i = 0; i < scene->before.count; i++)
+        if (find_segment (&list, scene->before.at[i].id) == NULL) {
+            describe_segment (&scene->before.at[i], text, sizeof text);
+            complain (scene, "lost: %s", text);
+        }
+}
+
+bool judge_scene (struct scene *scene, const struct expectation *expect, bool ask_holder,
+                  char *text, size_t size)
+{
+    struct expectation after = *expect;
+    bool damaged;
+    int status;
+    pid_t child;
+
+    if (ask_holder && scene->holder != 0) {
+        if (write (scene->to_holder, &after, sizeof after) != (ssize_t) sizeof after)
+            complain (scene, "the holder is gone");
+        await_holder (scene);
+        after.presence = scene->held ? MUST_EXIST : MUST_NOT_EXIST;
+    }
+    child = fork_child ();
+    if (child == 0) {
+        alarm (60);
+        check_scene (scene, &after);
+        exit (0);
+    }
+    wait_for_end (child, &status);
+    if (WIFSIGNALED (status))
+        complain (scene, "the checking process died: %s", strsignal (WTERMSIG (status)));
+    if (!expect->believed)
+        check_nothing_left (scene);
+    damaged = scene->shared->damage > 0;
+    if (damaged)
+        snprintf (text, size, "%s", scene->shared->complaint);
+    if (damaged || expect->believed)
+        reset_scene (scene);
+    return damaged;
+}
+
+/* ---- the process that has the mishap ---------------------------------------------------- */
+
+void must (int status, const char *what)
+{
+    if (status == 0)
+        return;
+    dprintf (out_fd, "# preparing a call: %s: %s\n", what, strerror (status));
+    _exit (126);
+}
+
+void prepare_nothing (void)
+{
+}
+
+void prepare_warm (void)
+{
+    must (shmCreate ("torture/warm", 100, &address, &memory), "create");
+    must (shmDestroy (memory), "destroy");
+    address = NULL;
+    memory = NULL;
+}
+
+void prepare_attached (void)
+{
+    must (shmCreate (VICTIM_NAME, 0, &address, &memory), "attach");
+}
+
+void prepare_own (void)
+{
+    must (shmCreate (VICTIM_NAME, VICTIM_SIZE, &address, &memory), "create");
+    fill_pattern (address, VICTIM_SIZE, OWN_PATTERN);
+}
+
+void prepare_own_kept (void)
+{
+    prepare_own ();
+    must (shmxKeep (memory, 1), "keep");
+}
+
+static void abandon (void)
+{
+    shmdt (address);
+    address = NULL;
+    memory = NULL;
+}
+
+void prepare_orphan (void)
+{
+    prepare_own ();
+    abandon ();
+}
+
+void prepare_orphan_kept (void)
+{
+    prepare_own_kept ();
+    abandon ();
+}
+
+int call_create (void)
+{
+    return shmCreate (VICTIM_NAME, VICTIM_SIZE, &address, &memory);
+}
+
+int call_attach (void)
+{
+    return shmCreate (VICTIM_NAME, 0, &address, &memory);
+}
+
+int call_destroy (void)
+{
+    return shmDestroy (memory);
+}
+
+int call_exit (void)
+{
+    exit (0);
+}

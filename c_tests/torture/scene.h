@@ -1,0 +1,106 @@
+/*
+ * scene.h - the scene of killpoints and faults, and the check that it is intact.
+ *
+ * Both programs let something bad happen to a process that calls the library: a mishap. The scene
+ * is the names that exist meanwhile. One name, VICTIM_NAME, is the one that the call is about. In
+ * some scenarios a living process, the holder, has OTHERS other names attached, with known data,
+ * and perhaps the victim, too. After the mishap judge_scene looks at all of them the way a program
+ * would, through the library, and at the kernel's list of segments:
+ *
+ *   - the victim exists or does not, as the scenario allows, has its size and data, and is kept
+ *     or not;
+ *   - every other name has the same segment and data as before;
+ *   - every segment belongs to a name; there is at most one registry, and it is complete;
+ *   - the victim can be destroyed, created anew (zero-filled), attached twice and destroyed for
+ *     good, after which it is gone;
+ *   - none of these calls takes longer than SLOW seconds.
+ *
+ * The holder, which has used the library before, makes this check after every other mishap, and
+ * a newcomer always makes it and then exits. After that the kernel's list must be what it was
+ * before the mishap.
+ */
+#ifndef SCENE_H
+#define SCENE_H
+
+#include "torture.h"
+
+#define VICTIM_NAME "torture/victim"
+#define VICTIM_SIZE 5000L            /* not a multiple of a page */
+#define SLOW 1.0
+
+enum { OTHERS = 3, HELD_PATTERN = 77, OWN_PATTERN = 99 };
+
+enum presence { MAY_EXIST, MUST_EXIST, MUST_NOT_EXIST };
+enum kept_state { NOT_KEPT, MAYBE_KEPT, KEPT };
+
+/* What the victim may look like after a mishap. */
+struct expectation {
+    enum presence presence;
+    unsigned pattern;                /* in its segment; 0: zeros */
+    bool leftover;                   /* segments without a name are forgiven */
+    bool believed;                   /* all is forgiven, as long as the name is usable */
+    enum kept_state kept;            /* if it exists */
+};
+
+/* What the processes of a scene share. */
+struct scene_shared {
+    int damage;                      /* complaints since the last reset_scene */
+    char complaint[600];             /* the first of them */
+    int other_id[OTHERS];
+    int held_id;
+    int leftovers;                   /* segments without a name that were forgiven */
+    double slowest;                  /* seconds, the longest call of a check */
+};
+
+struct scene {
+    struct scene_shared *shared;
+    bool others, held;               /* what the holder has attached */
+    pid_t holder;
+    int to_holder, from_holder;
+    struct segments before;          /* the kernel's list before the mishap */
+};
+
+/* Makes a scene; the same struct serves one after another. */
+void make_scene (struct scene *scene, bool others, bool held);
+/* Removes all segments and starts a new holder. */
+void reset_scene (struct scene *scene);
+void clear_scene (struct scene *scene);
+/* The check after a mishap. Returns whether there is damage, described in `text`; the scene is
+ * intact again in either case. */
+bool judge_scene (struct scene *scene, const struct expectation *expect, bool ask_holder,
+                  char *text, size_t size);
+
+/* ---- the process that has the mishap ---------------------------------------------------- */
+
+extern void *address;
+extern SharedMemory memory;
+
+/* Ends the process if a call that only prepares the scene fails. */
+void must (int status, const char *what);
+
+void prepare_nothing (void);
+void prepare_warm (void);            /* it has used the library before */
+void prepare_attached (void);        /* it has the holder's victim attached */
+void prepare_own (void);             /* it has created the victim */
+void prepare_own_kept (void);
+void prepare_orphan (void);          /* it has created the victim, which nobody has attached */
+void prepare_orphan_kept (void);
+int call_create (void);
+int call_attach (void);
+int call_destroy (void);
+NO_RETURN int call_exit (void);
+
+/* ---- saved files ------------------------------------------------------------------------ */
+
+/* The old file is longer than the new one, so that overwriting it in place shows. */
+enum { OLD_PATTERN = 55, OLD_SIZE = 7000, OLD_MODE = 0640 };
+
+enum file_state { NO_FILE, OLD_FILE, NEW_FILE, BROKEN_FILE };
+
+void write_pattern_file (const char *path, size_t size, unsigned pattern);
+/* BROKEN_FILE if it is neither the whole old file nor the whole new one. */
+enum file_state which_file (const char *path, unsigned new_pattern);
+/* Removes all files of a directory but one, which may be NULL; returns how many. */
+int sweep (const char *directory, const char *keep);
+
+#endif
