@@ -5,8 +5,10 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::error::{Error, Quoted, Result, require_memory_for};
-use crate::process;
+use crate::allocate::require_memory_for;
+use crate::environment;
+use crate::error::{Error, Result};
+use crate::quoted::Quoted;
 
 /// The longest result in bytes. `PATH_MAX` includes the NUL.
 const LONGEST: usize = libc::PATH_MAX as usize - 1;
@@ -27,7 +29,7 @@ pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
         let Ok(variable) = CString::new(variable) else {
             return Ok(None);
         };
-        process::variable(&variable)
+        environment::variable(&variable)
             .map_err(|errno| errno.during(format_args!("translate {}", Quoted(name))))
     })
 }

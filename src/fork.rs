@@ -1,38 +1,41 @@
-//! Calls in progress, and fork.
+//! Calls in progress, and fork(2).
 //!
 //! A child of fork has one thread, and a copy of everything as it was at that
-//! moment. So that nothing is half changed in the copy, fork waits until no
+//! moment. So that nothing in the copy is half changed, fork waits until no
 //! other thread is in a call that changes handles or registries. It does not
-//! wait for saves and loads, which may take as long as a pipe likes: what they
-//! hold is told by the [`epoch`] to belong to threads that the child has not.
+//! wait for saves and loads, which may take as long as a pipe blocks: the
+//! [`epoch`] shows that what they hold belongs to threads that the child does
+//! not have.
 //!
-//! `std`'s lock is used because on Linux it is one futex word: a child that
-//! inherits it with threads waiting for it can release it and go on. A lock
-//! that queues waiting threads in memory of their own can't be inherited so.
+//! The lock is `std`'s, because on Linux that is one futex word: a child that
+//! inherits it with threads waiting for it can release it and go on. A lock that
+//! keeps its waiting threads in a queue elsewhere can't be inherited like that.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::error::{Errno, Result};
-use crate::process;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::ids::ProcessId;
+use crate::os;
 
 static CHANGES: RwLock<()> = RwLock::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
-/// A word that is 1, and that the kernel makes 0 in a child of whatever kind of
-/// fork: not all kinds run handlers.
+/// Points to a word that is 1, and that the kernel sets to 0 in a child of any
+/// kind of fork: not all kinds run handlers.
 static NOT_FORKED: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
-static HELD: Held = Held(UnsafeCell::new(None));
+static FORKING: ForkGuard = ForkGuard(UnsafeCell::new(None));
 
-/// The lock on [`CHANGES`] while a thread forks. Not in that thread's storage,
-/// which is gone in handlers of atexit(3).
-struct Held(UnsafeCell<Option<RwLockWriteGuard<'static, ()>>>);
+/// The lock on [`CHANGES`] while a thread forks. It is not kept in that thread's
+/// storage, which no longer exists in handlers of atexit(3).
+struct ForkGuard(UnsafeCell<Option<RwLockWriteGuard<'static, ()>>>);
 
 // SAFETY: only the thread that has the lock touches it, and the lock is
 // exclusive.
-unsafe impl Sync for Held {}
+unsafe impl Sync for ForkGuard {}
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,19 +44,20 @@ enum Doing {
     Else,
     /// It is in a call.
     Call,
-    /// It forks, and waits for the lock or has it: handlers of others, and of
-    /// signals, that run meanwhile may make calls, and must not wait for it.
+    /// It forks, and waits for the lock or holds it. Other atfork handlers, and
+    /// signal handlers, that run meanwhile may make calls, which must not wait
+    /// for the lock.
     Fork,
 }
 
 thread_local! {
-    // Neither has a destructor, so they are there until the thread ends.
+    // Neither has a destructor, so both exist until the thread ends.
     static DOING: Cell<Doing> = const { Cell::new(Doing::Else) };
     static NESTED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How many forks lie between the program's start and this process: another
-/// value than before means that the other threads of that time are not here.
+/// How many forks lie between the program's start and this process. If it has
+/// changed, this process does not have the threads of the earlier time.
 pub(crate) fn epoch() -> u32 {
     let mark = NOT_FORKED.load(Ordering::Acquire);
     if !mark.is_null() {
@@ -66,23 +70,22 @@ pub(crate) fn epoch() -> u32 {
     EPOCH.load(Ordering::Relaxed)
 }
 
-/// The calling process's id, remembered until the next fork. 0 if it has none
-/// that is a number of this size.
-pub(crate) fn process() -> u32 {
+/// The calling process's id, remembered until the next fork.
+pub(crate) fn process() -> ProcessId {
     static KNOWN: AtomicU64 = AtomicU64::new(0);
     let epoch = u64::from(epoch()) << 32;
     let known = KNOWN.load(Ordering::Relaxed);
     match u32::try_from(known & u64::from(u32::MAX)) {
-        Ok(id) if id != 0 && known == epoch | u64::from(id) => id,
+        Ok(id) if id != 0 && known == epoch | u64::from(id) => ProcessId(id),
         _ => {
-            let id = u32::try_from(process::id()).unwrap_or(0);
-            KNOWN.store(epoch | u64::from(id), Ordering::Relaxed);
-            id
+            let process = os::process();
+            KNOWN.store(epoch | u64::from(process.0), Ordering::Relaxed);
+            process
         }
     }
 }
 
-/// What a call does, as far as fork minds.
+/// Whether fork must wait for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// It changes handles or registries: fork waits for its end.
@@ -100,7 +103,7 @@ pub(crate) struct Call {
 
 impl Call {
     /// Begins a call. `EDEADLK` if this thread is in a call already: a signal
-    /// handler that interrupted one can't make another, but must not hang.
+    /// handler that interrupted one is refused, so that it does not hang.
     pub(crate) fn begin(purpose: Purpose) -> Result<Self> {
         Self::can_begin()?;
         set_handlers();
@@ -136,7 +139,7 @@ impl Drop for Call {
 }
 
 /// Not guarded by a `Once`, which a fork at the wrong moment would leave locked
-/// in the child: two threads that both register the handlers do no harm.
+/// in the child: it does no harm if two threads both register the handlers.
 fn set_handlers() {
     if HANDLERS_ARE_SET.load(Ordering::Acquire) {
         return;
@@ -149,49 +152,36 @@ fn set_handlers() {
 }
 
 fn set_mark() {
-    const SIZE: usize = 4096;
-    // SAFETY: a new mapping, where the kernel likes.
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            SIZE,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
+    let Some(mark) = os::map_word_wiped_on_fork() else {
         return;
-    }
-    // SAFETY: the page is ours.
-    let wiped = unsafe { libc::madvise(page, SIZE, libc::MADV_WIPEONFORK) };
-    let mark = page.cast::<AtomicU32>();
-    // SAFETY: a page begins where any word may, and is zero.
-    unsafe { &*mark }.store(1, Ordering::Relaxed);
-    let published = wiped == 0
-        && NOT_FORKED
-            .compare_exchange(ptr::null_mut(), mark, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok();
-    if !published {
-        // Another thread was faster, or the kernel is older than Linux 4.14.
-        // SAFETY: nobody else knows the page.
-        unsafe { libc::munmap(page, SIZE) };
+    };
+    mark.store(1, Ordering::Relaxed);
+    let published = NOT_FORKED.compare_exchange(
+        ptr::null_mut(),
+        ptr::from_ref(mark).cast_mut(),
+        Ordering::AcqRel,
+        Ordering::Relaxed,
+    );
+    if published.is_err() {
+        // Another thread was faster.
+        // SAFETY: nobody else knows the word.
+        unsafe { os::unmap_word_wiped_on_fork(mark) };
     }
 }
 
 extern "C" fn prepare() {
     match DOING.get() {
-        // A signal handler that forks while it interrupts a call of its own
+        // A signal handler that forks after it interrupted a call of its own
         // thread would wait for itself.
         Doing::Call => {}
-        // Also one that interrupts a fork; or these handlers are set twice.
+        // A signal handler that interrupts a fork; or the handlers were registered
+        // twice.
         Doing::Fork => NESTED.set(NESTED.get() + 1),
         Doing::Else => {
             DOING.set(Doing::Fork);
             let guard = CHANGES.write().unwrap_or_else(PoisonError::into_inner);
             // SAFETY: this thread has the lock.
-            unsafe { *HELD.0.get() = Some(guard) };
+            unsafe { *FORKING.0.get() = Some(guard) };
         }
     }
 }
@@ -213,7 +203,7 @@ extern "C" fn after() {
         return;
     }
     // SAFETY: this thread has the lock.
-    let guard = unsafe { (*HELD.0.get()).take() };
+    let guard = unsafe { (*FORKING.0.get()).take() };
     drop(guard);
     DOING.set(Doing::Else);
 }

@@ -14,9 +14,9 @@ use std::sync::atomic::Ordering;
 use crate::capi::Handle;
 use crate::filename;
 use crate::fork::Call;
-use crate::registry::survive_damage;
-use crate::segment::{Segment, Terms, Wanted};
-use crate::sysv::Placement;
+use crate::request::{Placement, Request, Wanted};
+use crate::segment::Segment;
+use crate::store::survive_damage;
 
 /// Translates a file name. The input's last line is the name; the lines before it set
 /// variables: `NAME=value`.
@@ -117,7 +117,10 @@ impl Model {
     }
 
     fn create(&mut self, name: usize, wanted: Wanted) {
-        let result = Segment::map(&Self::name(name), Terms::usual(wanted, Placement::Anywhere));
+        let result = Segment::attach(
+            &Self::name(name),
+            &Request::usual(wanted, Placement::Anywhere),
+        );
         let expected = match (self.segments.get(&name), wanted) {
             (None, Wanted::Existing) => Err(libc::ENOENT),
             (Some((_, bytes)), Wanted::OfSize(size)) if bytes.len() < size.get() => {

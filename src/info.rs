@@ -1,16 +1,15 @@
-//! What is known of segments and of the registry, as the caller gets it.
+//! What a program gets to know of segments and of the registry: plain data.
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::error::Errno;
-use crate::registry::{Entry, Lifetime};
-use crate::sysv::{Change, MODE_BITS, Status};
+use crate::quoted::Quoted;
 
 /// What is known of a segment.
 ///
-/// Times are those of the kernel, in whole seconds. See shmctl(2).
+/// The kernel measures the times, in whole seconds. See shmctl(2).
 ///
 /// ```
 /// let segment = shm_util::Segment::create("doc-struct-info", 100)?;
@@ -20,80 +19,81 @@ use crate::sysv::{Change, MODE_BITS, Status};
 /// # Ok::<(), shm_util::Error>(())
 /// ```
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Info {
     /// The name, any bytes but zero.
     pub name: Vec<u8>,
     /// The System V identifier, as `ipcs -m` shows it.
     pub id: i32,
-    /// The System V key; 0 of a segment that has lost its name.
+    /// The System V key; 0 if the segment has lost its name.
     pub key: i32,
-    /// In bytes.
+    /// The size in bytes.
     pub size: usize,
-    /// When it was made.
+    /// When it was created.
     pub created: SystemTime,
-    /// When it was last mapped.
+    /// When it was last attached.
     pub attached: Option<SystemTime>,
-    /// When it was last unmapped, by its user or by the user's death.
+    /// When it was last detached, or its holder died.
     pub detached: Option<SystemTime>,
-    /// When it was made, or its owner or permission bits were last set.
+    /// When it was created, or its owner or permission bits were last set.
     pub changed: SystemTime,
-    /// The process that made it; 0 if it can't be seen from here.
+    /// The process that created it; 0 if that is in another PID namespace.
     pub creator_pid: i32,
-    /// The process that last mapped or unmapped it; 0 if none did, or it can't
-    /// be seen from here.
+    /// The process that last attached or detached it; 0 if none did, or it is in
+    /// another PID namespace.
     pub last_pid: i32,
     /// The owner's user id.
     pub uid: u32,
     /// The owner's group id.
     pub gid: u32,
-    /// The user id of who made it.
+    /// The creator's user id.
     pub creator_uid: u32,
-    /// The group id of who made it.
+    /// The creator's group id.
     pub creator_gid: u32,
     /// The nine permission bits.
     pub mode: u32,
-    /// How many mappings there are, in all processes. A process may have several,
-    /// and mprotect(2) may split one in two.
+    /// The number of attachments in all processes. A process may have several, and
+    /// mprotect(2) may split one in two.
     pub mappings: u64,
-    /// Whether it may not be written to swap space (`SHM_LOCK`).
+    /// Whether it is locked in memory (`SHM_LOCK`).
     pub locked: bool,
-    /// Whether it outlives its last user.
+    /// Whether it is a kept segment, which outlives its users.
     pub kept: bool,
 }
 
-impl Info {
-    pub(crate) fn new(name: Vec<u8>, entry: &Entry, status: &Status, lifetime: Lifetime) -> Self {
-        Self {
-            name,
-            id: entry.id,
-            key: i32::from_ne_bytes(status.key.to_ne_bytes()),
-            size: status.size,
-            created: UNIX_EPOCH + Duration::from_secs(entry.created),
-            attached: time(status.attached),
-            detached: time(status.detached),
-            changed: time(status.changed).unwrap_or(UNIX_EPOCH),
-            creator_pid: status.creator_process,
-            last_pid: status.last_process,
-            uid: status.owner,
-            gid: status.group,
-            creator_uid: status.creator,
-            creator_gid: status.creator_group,
-            mode: status.mode,
-            mappings: status.mappings,
-            locked: status.is_locked,
-            kept: lifetime == Lifetime::Kept,
-        }
+/// Shows the name as text, escaped where it is not UTF-8.
+impl fmt::Debug for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Info")
+            .field("name", &format_args!("{}", Quoted(&self.name)))
+            .field("id", &self.id)
+            .field("key", &format_args!("{:#x}", self.key))
+            .field("size", &self.size)
+            .field("created", &self.created)
+            .field("attached", &self.attached)
+            .field("detached", &self.detached)
+            .field("changed", &self.changed)
+            .field("creator_pid", &self.creator_pid)
+            .field("last_pid", &self.last_pid)
+            .field("uid", &self.uid)
+            .field("gid", &self.gid)
+            .field("creator_uid", &self.creator_uid)
+            .field("creator_gid", &self.creator_gid)
+            .field("mode", &format_args!("{:#o}", self.mode))
+            .field("mappings", &self.mappings)
+            .field("locked", &self.locked)
+            .field("kept", &self.kept)
+            .finish()
     }
 }
 
-/// A time of the kernel, which is 0 where something has never happened.
-fn time(seconds: i64) -> Option<SystemTime> {
+/// A time from the kernel, which is 0 if something never happened.
+pub(crate) fn time_of(seconds: i64) -> Option<SystemTime> {
     let seconds = u64::try_from(seconds).ok().filter(|&seconds| seconds > 0)?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// Who may use a segment: what is `None` stays as it is. See
+/// Who may use a segment. `None` leaves a value as it is. See
 /// [`Segment::set_permissions`](crate::Segment::set_permissions).
 ///
 /// ```
@@ -115,21 +115,8 @@ pub struct Permissions {
     pub mode: Option<u32>,
 }
 
-impl Permissions {
-    pub(crate) fn to_change(self) -> Result<Change, Errno> {
-        if self.mode.is_some_and(|mode| mode & !MODE_BITS != 0) {
-            return Err(Errno(libc::EINVAL));
-        }
-        Ok(Change {
-            owner: self.uid,
-            group: self.gid,
-            mode: self.mode,
-        })
-    }
-}
-
-/// What is known of the registry of a name space: the segment in which it is
-/// written which name belongs to which segment.
+/// What is known of the registry of a namespace: the segment that records which
+/// name belongs to which segment.
 ///
 /// ```
 /// let segment = shm_util::Segment::create("doc-registry-info", 100)?;
@@ -143,7 +130,7 @@ impl Permissions {
 pub struct RegistryInfo {
     /// The System V identifier, as `ipcs -m` shows it.
     pub id: i32,
-    /// In bytes.
+    /// The size in bytes.
     pub size: usize,
     /// How many names it has room for.
     pub capacity: usize,
@@ -153,7 +140,7 @@ pub struct RegistryInfo {
     pub owner: u32,
     /// The nine permission bits.
     pub mode: u32,
-    /// How many mappings there are: about as many as processes that have used a
-    /// name of this name space.
+    /// The number of attachments: about one for each process that has used a name
+    /// of this namespace.
     pub mappings: u64,
 }

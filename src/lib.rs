@@ -54,32 +54,45 @@ compile_error!("shm_util was built and tested with glibc on 64-bit machines only
 #[cfg(all(feature = "shipped", panic = "unwind"))]
 compile_error!("the library for C programs is built with panic = \"abort\": use make");
 
+#[doc(hidden)]
+pub mod admin;
+mod allocate;
 pub mod capi;
-mod directory;
+mod environment;
+mod errno;
 mod error;
 mod filename;
 mod fork;
 #[cfg(any(test, fuzzing))]
-// To fail is what it is for.
+// Its job is to fail.
 #[allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::missing_panics_doc
 )]
 pub mod fuzzing;
+mod ids;
 mod info;
+mod lock;
 mod name;
+mod names;
+mod namespace;
 mod options;
-mod process;
-mod registry;
+mod os;
+mod quoted;
+mod random;
+mod read_only;
+mod request;
 mod segment;
 mod snapshot;
-mod sysv;
+mod store;
+mod sync;
 
-pub use directory::{info, keep, list, prune, registry, remove};
 pub use error::{Error, Result};
 pub use info::{Info, Permissions, RegistryInfo};
-pub use options::{Options, ReadOnlySegment};
+pub use names::{info, keep, list, prune, registry, remove};
+pub use options::Options;
+pub use read_only::ReadOnlySegment;
 pub use segment::Segment;
 pub use snapshot::Loaded;
 
@@ -94,7 +107,7 @@ static AT_EXIT: extern "C" fn() = {
         // exit(3) may have been called by a signal handler that interrupted a
         // call, and malloc(3) in it; what that holds, the kernel gives up.
         if let Ok(_call) = fork::Call::begin(fork::Purpose::Change) {
-            registry::retire_all();
+            store::retire_all();
         }
     }
     at_exit

@@ -104,7 +104,7 @@ fn exclusive_accepts_only_a_new_segment() {
     let error = exclusive.create(&name, 50).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("make segment '{name}', which exists with 100 bytes: File exists")
+        format!("segment '{name}' already exists with 100 bytes: File exists")
     );
     first.destroy().unwrap();
     exclusive.create(&name, 50).unwrap().destroy().unwrap();

@@ -76,7 +76,7 @@ fn errors_of_names_and_sizes_say_what_is_wrong() {
     let error = Segment::create(&name, 8192).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("map segment '{name}' with 8192 bytes, which has 4096: Invalid argument")
+        format!("segment '{name}' has 4096 bytes, 8192 requested: Invalid argument")
     );
     let error: std::io::Error = error.into();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);

@@ -3,7 +3,8 @@
 use std::ffi::{CStr, c_char, c_long};
 use std::num::NonZeroUsize;
 
-use crate::error::{Errno, Error};
+use crate::errno::Errno;
+use crate::error::Error;
 
 /// A size in bytes, or `None` where a program passes 0 or less.
 pub(crate) fn positive(size: c_long) -> Option<NonZeroUsize> {

@@ -15,9 +15,12 @@ use super::call::call;
 use super::create::create;
 use super::handle::Handle;
 use super::{error_text, message};
-use crate::error::{Errno, Error, Quoted, Result};
-use crate::segment::{Segment, Terms, Wanted};
-use crate::{filename, process};
+use crate::errno::Errno;
+use crate::error::{Error, Result};
+use crate::quoted::Quoted;
+use crate::request::{Request, Wanted};
+use crate::segment::Segment;
+use crate::{filename, os};
 
 /// The type that `SharedMemory` points to in name only.
 ///
@@ -100,7 +103,7 @@ pub unsafe extern "C" fn shmCreate(
         || {
             create(name, address, memory, |name, placement| {
                 let wanted = positive(size).map_or(Wanted::Existing, Wanted::OfSize);
-                Segment::map(name, Terms::usual(wanted, placement))
+                Segment::attach(name, &Request::usual(wanted, placement))
             })
         },
         |result| {
@@ -119,7 +122,7 @@ pub unsafe extern "C" fn shmCreate(
                     "shmCreate",
                     format_args!(
                         "segment {name} at {wanted_at:#x}, {size} bytes: {}",
-                        process::strerror(error.errno())
+                        os::strerror(Errno(error.errno()))
                     ),
                 ),
             }
@@ -288,7 +291,7 @@ fn debug(function: &str, what: &str, result: &Result<()>) {
         Ok(()) => message::debug(function, format_args!("{what}")),
         Err(error) => message::debug(
             function,
-            format_args!("{what}: {}", process::strerror(error.errno())),
+            format_args!("{what}: {}", os::strerror(Errno(error.errno()))),
         ),
     }
 }
@@ -300,7 +303,7 @@ fn debug_copy(
     file: Option<&[u8]>,
     result: &Result<()>,
 ) {
-    let what = crate::error::text(format_args!(
+    let what = crate::allocate::text(format_args!(
         "{}, {} bytes, {direction} {}",
         handle.describe(),
         size_of_segment(handle),
@@ -349,7 +352,7 @@ fn known<T>(memory: SharedMemory, access: impl FnOnce(Handle) -> Option<T>) -> O
 #[inline(never)]
 fn refuse(handle: Handle) {
     error_text::set(&handle.unknown());
-    process::set_errno(libc::EINVAL);
+    os::set_errno(libc::EINVAL);
 }
 
 fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use super::{error_text, message};
 use crate::error::Result;
-use crate::process;
+use crate::os;
 
 /// Does the work of a function, reports the result, and turns it into a status:
 /// 0, which leaves `errno` unchanged, or an `errno` value.
@@ -13,7 +13,7 @@ pub(crate) fn call<T>(
     work: impl FnOnce() -> Result<T>,
     report: impl FnOnce(&Result<T>),
 ) -> c_int {
-    let errno = process::errno();
+    let errno = os::errno();
     let result = work();
     report(&result);
     let status = match &result {
@@ -24,6 +24,6 @@ pub(crate) fn call<T>(
             error.errno()
         }
     };
-    process::set_errno(if status == 0 { errno } else { status });
+    os::set_errno(if status == 0 { errno } else { status });
     status
 }

@@ -6,8 +6,8 @@ use std::ptr;
 use super::argument::null;
 use super::handle::Handle;
 use crate::error::Result;
+use crate::request::Placement;
 use crate::segment::Segment;
-use crate::sysv::Placement;
 
 /// Attaches a segment with `attach`, and stores its handle and its address. Only
 /// success changes `*address`.

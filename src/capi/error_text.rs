@@ -65,7 +65,7 @@ pub(crate) fn get() -> *const c_char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Errno;
+    use crate::errno::Errno;
     use std::ffi::CStr;
 
     fn text() -> String {

@@ -14,13 +14,15 @@ use super::call::call;
 use super::create::create;
 use super::error_text;
 use super::handle::Handle;
-use crate::directory;
-use crate::error::{Errno, Quoted, Result};
+use crate::errno::Errno;
+use crate::error::Result;
 use crate::info::{Info, Permissions};
+use crate::name::NAME_MAX;
+use crate::names;
 use crate::options::Options;
-use crate::registry::{Lifetime, NAME_MAX};
-use crate::segment::{Segment, Wanted};
-use crate::sysv::{Access, Placement, Swapping};
+use crate::quoted::Quoted;
+use crate::request::{Access, Lifetime, Placement, Swapping, Wanted};
+use crate::segment::Segment;
 
 /// Flag of shmxCreate: fail with EEXIST if the segment exists.
 pub const SHMX_EXCL: c_int = 1;
@@ -203,7 +205,7 @@ fn map(
         0 => options,
         mode => options.mode(mode),
     };
-    options.map(name, wanted, placement, access)
+    options.attach(name, wanted, placement, access)
 }
 
 /// Returns information about a segment in `*info`, also if it has lost its
@@ -260,7 +262,7 @@ pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) 
     status_of("shmxStatName", || {
         // SAFETY: the caller passes NULL or as many bytes as the struct says.
         let place = unsafe { Place::new(info) }?;
-        place.fill(&directory::info(named(name)?)?);
+        place.fill(&names::info(named(name)?)?);
         Ok(())
     })
 }
@@ -289,7 +291,7 @@ pub unsafe extern "C" fn shmxList(callback: ShmxCallback, context: *mut c_void) 
     let mut infos = Vec::new();
     let status = status_of("shmxList", || {
         callback.ok_or_else(|| null("callback"))?;
-        infos = directory::list()?;
+        infos = names::list()?;
         Ok(())
     });
     let Some(callback) = callback.filter(|_| status == 0) else {
@@ -410,7 +412,7 @@ pub extern "C" fn shmxKeep(memory: SharedMemory, on: c_int) -> c_int {
 pub unsafe extern "C" fn shmxRemove(name: *const c_char) -> c_int {
     // SAFETY: the caller passes NULL or a string.
     let name = unsafe { bytes_of(name) };
-    status_of("shmxRemove", || directory::remove(named(name)?))
+    status_of("shmxRemove", || names::remove(named(name)?))
 }
 
 /// Removes the segments that no process has attached, that are not kept, and
@@ -439,7 +441,7 @@ pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_
         let age = u64::try_from(minimumAge).map_err(|_| {
             Errno(libc::EINVAL).during(format_args!("minimumAge is {minimumAge}, not 0 or more"))
         })?;
-        let pruned = directory::prune(Duration::from_secs(age))?.len();
+        let pruned = names::prune(Duration::from_secs(age))?.len();
         if let Some(count) = count {
             *count = c_long::try_from(pruned).unwrap_or(c_long::MAX);
         }

@@ -25,9 +25,11 @@ use std::time::Duration;
 
 use once_cell::race::OnceBox;
 
-use crate::error::{Errno, Error, Result, text};
+use crate::allocate::text;
+use crate::errno::Errno;
+use crate::error::{Error, Result};
 use crate::fork::{self, Call, Purpose};
-use crate::process::Uncancelled;
+use crate::os::Uncancelled;
 use crate::segment::Segment;
 
 const LIVE: u64 = 1 << 31;

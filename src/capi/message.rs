@@ -5,8 +5,11 @@
 use std::ffi::CString;
 use std::fmt;
 
-use crate::error::{Error, text};
-use crate::process::{self, Stream};
+use super::aperror;
+use crate::allocate::text;
+use crate::environment;
+use crate::error::Error;
+use crate::os::{self, Stream};
 
 /// Prints the line of a call to stdout, as `shm_util_debug` demands.
 pub(crate) fn debug(function: &str, what: fmt::Arguments<'_>) {
@@ -16,7 +19,7 @@ pub(crate) fn debug(function: &str, what: fmt::Arguments<'_>) {
 /// Prints an error to stderr, if the environment variable `APERROR_PRINT` or the
 /// program's variable `aperror_print` demands it.
 pub(crate) fn error(function: &str, error: &Error) {
-    if process::aperror_print() || process::variable_is_nonzero(c"APERROR_PRINT") {
+    if aperror::is_set() || environment::is_nonzero(c"APERROR_PRINT") {
         print(Stream::Error, function, format_args!("{error}"));
     }
 }
@@ -24,6 +27,6 @@ pub(crate) fn error(function: &str, error: &Error) {
 fn print(stream: Stream, function: &str, what: fmt::Arguments<'_>) {
     // Names are quoted, so the line contains no NUL.
     if let Ok(line) = CString::new(text(format_args!("({function}) {what}\n"))) {
-        process::print(stream, &line);
+        os::print(stream, &line);
     }
 }

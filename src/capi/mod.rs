@@ -8,6 +8,7 @@
 //! | `create`     | what shmCreate and shmxCreate share |
 //! | `call`       | what surrounds each function's work: `errno`, errors |
 //! | `argument`   | C's arguments as Rust values |
+//! | `aperror`    | the global `aperror_print` |
 //! | `handle`     | handles: checked numbers, never dereferenced |
 //! | `message`    | lines on stdout and stderr |
 //! | `error_text` | each thread's last error |
@@ -72,6 +73,7 @@
 //! }
 //! ```
 
+mod aperror;
 mod argument;
 mod base;
 mod call;

@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd as _;
 use std::sync::atomic::AtomicU8;
 
 use super::file::offset;
-use crate::error::Errno;
+use crate::errno::Errno;
 
 /// Writes all bytes at the descriptor's position.
 pub(super) fn write(file: &File, bytes: &[AtomicU8]) -> Result<(), Errno> {

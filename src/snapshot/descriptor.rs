@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::error::Errno;
+use crate::errno::Errno;
 
 /// Keeps a file off the descriptors 0 to 2. In a program that has closed those, a
 /// `printf` of another thread would write into the file.

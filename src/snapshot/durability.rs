@@ -6,8 +6,8 @@ use std::fs::File;
 use std::path::Path;
 
 use super::file;
-use crate::error::Errno;
-use crate::process;
+use crate::environment;
+use crate::errno::Errno;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durability {
@@ -20,7 +20,7 @@ pub(super) enum Durability {
 impl Durability {
     /// The one that the environment selects.
     pub(super) fn selected() -> Self {
-        match process::variable(c"SHM_UTIL_SYNC") {
+        match environment::variable(c"SHM_UTIL_SYNC") {
             Ok(Some(value)) if value == b"0" => Self::Memory,
             _ => Self::Disk,
         }

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
-use crate::error::Errno;
+use crate::errno::Errno;
 
 /// An offset as the kernel takes it. No memory is larger than the largest file.
 pub(super) fn offset(offset: usize) -> libc::off_t {

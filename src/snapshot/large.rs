@@ -20,7 +20,7 @@ use super::memory::{self, Residency, Use};
 use super::pair::{self, PIECE};
 use super::runs::Runs;
 use super::{copy, file};
-use crate::error::Errno;
+use crate::errno::Errno;
 
 /// The smallest size, in bytes, for which this module is faster.
 pub(super) const LARGE: usize = 2 << 20;

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU8;
 use super::descriptor::{above_standard, inherited, position};
 use super::loaded::Loaded;
 use super::{copy, large};
-use crate::error::Errno;
+use crate::errno::Errno;
 
 pub(super) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded, Errno> {
     let inherited = inherited(path)?;

@@ -108,7 +108,7 @@ pub(super) fn backing_file(mapping: &[AtomicU8]) -> Option<File> {
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
     let start = mapping.as_ptr().addr();
     let end = start + mapping.len().next_multiple_of(page);
-    File::open(crate::error::text(format_args!(
+    File::open(crate::allocate::text(format_args!(
         "/proc/self/map_files/{start:x}-{end:x}"
     )))
     .ok()

@@ -40,8 +40,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
-use crate::error::{Errno, Quoted, Result, require_memory_for};
-use crate::process::Uncancelled;
+use crate::allocate::require_memory_for;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::os::Uncancelled;
+use crate::quoted::Quoted;
 
 pub use loaded::Loaded;
 

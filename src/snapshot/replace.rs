@@ -19,8 +19,8 @@ use super::durability::Durability;
 use super::large::{self, Allocation};
 use super::resolve::{directory_of, is_same_file};
 use super::{copy, file};
-use crate::error::Errno;
-use crate::process;
+use crate::errno::Errno;
+use crate::os;
 
 /// The file to replace.
 #[derive(Clone, Copy)]
@@ -194,7 +194,7 @@ impl TemporaryName {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         loop {
             let mut name = OsString::from(".shm_util.");
-            name.push(process::id().to_string());
+            name.push(os::process().0.to_string());
             name.push(".");
             name.push(COUNTER.fetch_add(1, Ordering::Relaxed).to_string());
             let path = directory.join(name);

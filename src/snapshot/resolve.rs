@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::descriptor::inherited;
 use super::file;
-use crate::error::Errno;
-use crate::process;
+use crate::errno::Errno;
+use crate::os;
 
 /// As many symbolic links as the kernel follows.
 const MAXIMUM_LINKS: usize = 40;
@@ -82,7 +82,7 @@ impl Link {
         }
         let directory = directory_of(path).metadata()?;
         let is_everybodys = directory.mode() & STICKY_AND_WRITABLE == STICKY_AND_WRITABLE;
-        let trusted = [process::effective_user(), directory.uid()];
+        let trusted = [os::effective_user().0, directory.uid()];
         if is_everybodys && !trusted.contains(&metadata.uid()) {
             return Err(Errno(libc::EACCES));
         }
@@ -98,7 +98,7 @@ impl Link {
 /// (`fs.protected_regular` and `fs.protected_fifos`, see proc(5)).
 pub(super) fn refuse_trap(path: &Path, found: &Metadata) -> Result<(), Errno> {
     let kind = found.file_type();
-    if !(kind.is_file() || kind.is_fifo()) || found.uid() == process::effective_user() {
+    if !(kind.is_file() || kind.is_fifo()) || found.uid() == os::effective_user().0 {
         return Ok(());
     }
     let opened = OpenOptions::new()

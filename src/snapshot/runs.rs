@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::block::BLOCK;
 use super::file;
-use crate::error::Errno;
+use crate::errno::Errno;
 
 /// Ranges with data, in ascending order, with holes between them.
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use super::durability::Durability;
 use super::replace::{Old, Replaced, replace};
 use super::resolve::{Target, is_same_file, refuse_trap};
 use super::{copy, file};
-use crate::error::Errno;
+use crate::errno::Errno;
 
 /// How often a save starts again where the file at the path keeps changing.
 const ATTEMPTS: usize = 100;

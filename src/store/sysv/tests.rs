@@ -1,11 +1,20 @@
-//! What the registry does when a process died on the way, or others take
-//! things away. Each test has a name space of its own.
+//! What the registry does after a process died half-way, or others removed
+//! things. Each test has a namespace of its own.
 
-use super::*;
+use super::entry::Entry;
+use super::keys;
+use super::layout::{Facts, HashedName, State};
+use super::names::{Lookup, Names, Removal};
+use super::open::Completed;
+use super::registry::Registry;
+use super::shm::{self, Key};
+use crate::namespace::Namespace;
+use crate::os;
+use crate::request::{Creation, Lifetime};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-const ORDINARY: Making = Making::with_mode(0o660);
+const ORDINARY: Creation = Creation::with_mode(0o660);
 
 /// A registry that is gone when the test is over, however it ends, with all
 /// the segments that it names.
@@ -15,8 +24,8 @@ impl Scratch {
     fn new() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let path = format!("/test/{}/{number}", process::id());
-        Self(Registry::open(&NameSpace::Path(path.into_bytes())).unwrap())
+        let path = format!("/test/{}/{number}", os::process().0);
+        Self(Registry::open(&Namespace::Path(path.into_bytes())).unwrap())
     }
 
     fn names(&self) -> Names<'_> {
@@ -24,7 +33,7 @@ impl Scratch {
     }
 
     fn found(&self, name: &[u8]) -> Option<Entry> {
-        match self.names().look_up(&Name::new(name)).unwrap() {
+        match self.names().look_up(&HashedName::new(name)).unwrap() {
             Lookup::Found(entry) => Some(entry),
             Lookup::Absent => None,
             Lookup::NotCurrent => panic!("the registry is not current"),
@@ -33,14 +42,14 @@ impl Scratch {
 
     fn create(&self, name: &[u8]) -> Entry {
         self.names()
-            .create(&Name::new(name), 4096, ORDINARY, Lifetime::Used)
+            .create(&HashedName::new(name), 4096, ORDINARY, Lifetime::Used)
             .unwrap()
     }
 
     /// What a process leaves that dies before shmget(2).
     fn begin(&self, name: &[u8], key: Key) -> usize {
         let names = self.names();
-        let name = Name::new(name);
+        let name = HashedName::new(name);
         let slot = names.probe(&name).unwrap().vacancy.unwrap();
         let facts = Facts {
             key,
@@ -48,7 +57,7 @@ impl Scratch {
             hash: name.hash(),
             length: u32::try_from(name.bytes().len()).unwrap(),
             creator: crate::fork::process(),
-            created: process::seconds_since_1970(),
+            created: os::seconds(os::Clock::Realtime),
         };
         names.table.begin(slot, facts, &name).unwrap();
         slot
@@ -70,24 +79,24 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         if let Ok(table) = self.0.table() {
             for used in table.used().flatten() {
-                if let Ok(id) = sysv::find(used.facts.key, 0) {
-                    let _ = sysv::remove(id);
+                if let Ok(id) = shm::find(used.facts.key, 0) {
+                    let _ = shm::remove(id);
                 }
             }
         }
-        let _ = sysv::remove(self.0.id);
+        let _ = shm::remove(self.0.id);
     }
 }
 
 fn exists(key: Key) -> bool {
-    sysv::find(key, 0).is_ok()
+    shm::find(key, 0).is_ok()
 }
 
 #[test]
 fn who_died_before_making_the_segment_leaves_a_free_name() {
     let scratch = Scratch::new();
     scratch.create(b"other");
-    scratch.begin(b"victim", random_key());
+    scratch.begin(b"victim", keys::for_segment());
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
     assert!(scratch.found(b"other").is_some());
@@ -97,9 +106,9 @@ fn who_died_before_making_the_segment_leaves_a_free_name() {
 #[test]
 fn who_died_after_making_the_segment_leaves_no_segment() {
     let scratch = Scratch::new();
-    let key = random_key();
+    let key = keys::for_segment();
     scratch.begin(b"victim", key);
-    sysv::create(key, 4096, ORDINARY).unwrap();
+    shm::create(key, 4096, ORDINARY).unwrap();
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
     assert!(!exists(key));
@@ -109,13 +118,13 @@ fn who_died_after_making_the_segment_leaves_no_segment() {
 #[test]
 fn a_strangers_segment_under_the_key_that_was_tried_is_left_alone() {
     let scratch = Scratch::new();
-    let key = random_key();
-    let stranger = sysv::create(key, 12_288, ORDINARY).unwrap();
+    let key = keys::for_segment();
+    let stranger = shm::create(key, 12_288, ORDINARY).unwrap();
     scratch.begin(b"victim", key);
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
     assert!(exists(key));
-    sysv::remove(stranger).unwrap();
+    shm::remove(stranger).unwrap();
 }
 
 #[test]
@@ -153,7 +162,7 @@ fn who_died_after_removing_the_segment_leaves_a_free_name() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
     scratch.set(entry.slot, State::Removing(entry.id, Lifetime::Used));
-    sysv::remove(entry.id).unwrap();
+    shm::remove(entry.id).unwrap();
     scratch.die_with_the_lock();
     assert_eq!(scratch.found(b"victim"), None);
     assert_eq!(scratch.names().table.header.names(), Ok(0));
@@ -172,9 +181,9 @@ fn who_died_before_counting_the_name_is_counted() {
 #[test]
 fn a_half_made_name_is_undone_even_if_nobody_noticed_the_death() {
     let scratch = Scratch::new();
-    let key = random_key();
+    let key = keys::for_segment();
     scratch.begin(b"victim", key);
-    sysv::create(key, 4096, ORDINARY).unwrap();
+    shm::create(key, 4096, ORDINARY).unwrap();
     assert_eq!(scratch.found(b"victim"), None);
     assert!(!exists(key));
 }
@@ -182,9 +191,9 @@ fn a_half_made_name_is_undone_even_if_nobody_noticed_the_death() {
 #[test]
 fn who_completes_a_registry_passes_a_death_on() {
     let scratch = Scratch::new();
-    let key = random_key();
+    let key = keys::for_segment();
     scratch.begin(b"victim", key);
-    sysv::create(key, 4096, ORDINARY).unwrap();
+    shm::create(key, 4096, ORDINARY).unwrap();
     scratch.die_with_the_lock();
     // It saw the registry when it was new, and had to wait for the lock.
     let identity = scratch.0.namespace.identity().unwrap();
@@ -197,7 +206,7 @@ fn who_completes_a_registry_passes_a_death_on() {
 fn a_segment_that_was_removed_behind_our_back_is_noticed() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
-    sysv::remove(entry.id).unwrap();
+    shm::remove(entry.id).unwrap();
     assert_eq!(scratch.found(b"victim"), None);
     assert_ne!(scratch.create(b"victim").key, entry.key);
 }
@@ -206,8 +215,8 @@ fn a_segment_that_was_removed_behind_our_back_is_noticed() {
 fn a_registry_that_was_taken_away_is_noticed() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"alive");
-    sysv::remove(scratch.0.id).unwrap();
-    let lookup = |name| scratch.names().look_up(&Name::new(name)).unwrap();
+    shm::remove(scratch.0.id).unwrap();
+    let lookup = |name| scratch.names().look_up(&HashedName::new(name)).unwrap();
     assert_eq!(lookup(b"new"), Lookup::NotCurrent);
     // Nobody else can have given this name away yet.
     assert_eq!(lookup(b"alive"), Lookup::Found(entry));
@@ -256,14 +265,14 @@ fn a_registry_of_another_version_is_enotsup() {
 
 #[test]
 fn a_strangers_segment_under_the_first_key_leads_to_the_next() {
-    let namespace = NameSpace::Path(format!("/test/{}/squat", process::id()).into_bytes());
+    let namespace = Namespace::Path(format!("/test/{}/squat", os::process().0).into_bytes());
     let identity = namespace.identity().unwrap();
-    let keys: Vec<_> = NameSpace::keys(&identity).collect();
-    let stranger = sysv::create(keys[0], 100, Making::with_mode(0o600)).unwrap();
+    let keys: Vec<_> = keys::of_registry(&identity).collect();
+    let stranger = shm::create(keys[0], 100, Creation::with_mode(0o600)).unwrap();
     let scratch = Scratch(Registry::open(&namespace).unwrap());
     assert_eq!(scratch.0.key, keys[1]);
     // When the stranger is gone, the registry is still found.
-    sysv::remove(stranger).unwrap();
+    shm::remove(stranger).unwrap();
     let again = Registry::open(&namespace).unwrap();
     assert_eq!(again.id, scratch.0.id);
 }
@@ -271,7 +280,7 @@ fn a_strangers_segment_under_the_first_key_leads_to_the_next() {
 #[test]
 fn a_registry_that_anyone_may_write_to_is_refused() {
     let scratch = Scratch::new();
-    sysv::set_mode(scratch.0.id, 0o662).unwrap();
+    shm::set_mode(scratch.0.id, 0o662).unwrap();
     let again = Registry::open(&scratch.0.namespace);
     assert_eq!(again.err().unwrap().errno(), libc::EACCES);
 }

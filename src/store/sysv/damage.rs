@@ -1,24 +1,32 @@
 //! A registry that a stray pointer writes to, for the fuzzers and tests.
 
-use super::*;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-/// How long a lock that was overwritten is waited for.
+use super::layout::{HEADER_SIZE, HashedName};
+use super::names::Lookup;
+use super::registry::Registry;
+use super::{keys, shm};
+use crate::namespace::Namespace;
+use crate::os;
+use crate::request::{Creation, Lifetime};
+
+/// How long to wait for a lock that was overwritten.
 const SHORT: Duration = Duration::from_millis(1);
 
-/// Makes a registry and two names, overwrites bytes as the input says, and
-/// uses it: each name leads to its segment, or to an error, and nothing
-/// happens to the segment of a stranger.
+/// Creates a registry and two names, overwrites bytes as the input says, and uses
+/// the registry: each name must lead to its segment or to an error, and the segment
+/// of a stranger must not change.
 pub(crate) fn survive_damage(data: &[u8]) {
-    let path = format!("/fuzz/{}", process::id()).into_bytes();
-    let registry = Registry::open(&NameSpace::Path(path)).unwrap();
-    let stranger = sysv::create(random_key(), 4096, Making::with_mode(0o600)).unwrap();
-    let untouched = sysv::status(stranger).unwrap();
-    let names = [Name::new(b"one"), Name::new(b"another name")];
+    let path = format!("/fuzz/{}", os::process().0).into_bytes();
+    let registry = Registry::open(&Namespace::Path(path)).unwrap();
+    let stranger = shm::create(keys::for_segment(), 4096, Creation::with_mode(0o600)).unwrap();
+    let untouched = shm::status(stranger).unwrap();
+    let names = [HashedName::new(b"one"), HashedName::new(b"another name")];
     let entries = names.map(|name| {
         let names = registry.lock().unwrap();
-        let making = Making::with_mode(0o660);
-        names.create(&name, 4096, making, Lifetime::Used).unwrap()
+        let creation = Creation::with_mode(0o660);
+        names.create(&name, 4096, creation, Lifetime::Used).unwrap()
     });
 
     let bytes = registry.mapping.bytes();
@@ -29,9 +37,9 @@ pub(crate) fn survive_damage(data: &[u8]) {
         let offset = usize::from(u16::from_le_bytes([low, high]));
         let base = match region % 4 {
             0 => 0,
-            1 => super::layout::HEADER_SIZE + entries[0].slot * 64,
-            2 => super::layout::HEADER_SIZE + entries[1].slot * 64,
-            _ => super::layout::HEADER_SIZE + registry.capacity * 64 + entries[0].slot * 1024,
+            1 => HEADER_SIZE + entries[0].slot * 64,
+            2 => HEADER_SIZE + entries[1].slot * 64,
+            _ => HEADER_SIZE + registry.capacity * 64 + entries[0].slot * 1024,
         };
         let span = if region % 4 == 0 { 4200 } else { 64 };
         let place = bytes.get(base + offset % span)?;
@@ -46,8 +54,7 @@ pub(crate) fn survive_damage(data: &[u8]) {
         match looked_up {
             Ok(Lookup::Found(found)) => assert_eq!(found.id, entry.id),
             Ok(Lookup::NotCurrent) => assert!(data.len() >= 4),
-            // All 64 bits of a state would have to be overwritten with zeros,
-            // or another whole state.
+            // Takes overwriting all 64 bits of a state with zeros or another state.
             Ok(Lookup::Absent) => assert!(data.len() >= 4 * 8),
             Err(error) => assert!(
                 [libc::EUCLEAN, libc::ENOTSUP, libc::ETIMEDOUT].contains(&error.errno()),
@@ -60,10 +67,10 @@ pub(crate) fn survive_damage(data: &[u8]) {
         let _ = locked.recover();
     });
 
-    assert_eq!(sysv::status(stranger), Ok(untouched));
-    sysv::remove(stranger).unwrap();
+    assert_eq!(shm::status(stranger), Ok(untouched));
+    shm::remove(stranger).unwrap();
     for entry in entries {
-        let _ = sysv::remove(entry.id);
+        let _ = shm::remove(entry.id);
     }
-    sysv::remove(registry.id).unwrap();
+    shm::remove(registry.id).unwrap();
 }

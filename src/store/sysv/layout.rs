@@ -18,8 +18,12 @@ use std::mem::offset_of;
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use super::lock::RobustLock;
-use crate::sysv::{Id, Key, Mapping};
+use super::mapping::Mapping;
+use super::shm::{Id, Key};
+use crate::ids::ProcessId;
+use crate::lock::RobustLock;
+use crate::name::NAME_MAX;
+use crate::request::Lifetime;
 
 /// In the first eight bytes: the registry is complete.
 pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
@@ -27,8 +31,6 @@ pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
 pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read.
 pub(super) const VERSION: u32 = 3;
-/// The longest name, in bytes.
-pub(crate) const NAME_MAX: usize = 1000;
 
 pub(super) const HEADER_SIZE: usize = 8192;
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
@@ -102,21 +104,6 @@ const _: () = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damage(pub(super) &'static str);
 
-/// How long a segment lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lifetime {
-    /// Until its last user destroys it.
-    Used,
-    /// Until its name is removed, and then until its last user leaves.
-    Kept,
-}
-
-impl Lifetime {
-    pub(crate) const fn kept_if(yes: bool) -> Self {
-        if yes { Self::Kept } else { Self::Used }
-    }
-}
-
 /// What a slot is in the midst of. How long the segment lives is said here, so
 /// that to change it is one store, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,10 +124,10 @@ impl State {
     /// The identifier in the lower half; in the upper one what the state is,
     /// and a check over both. Empty is 0, as memory is when it is new.
     fn to_word(self) -> u64 {
-        let (kind, id): (u8, Id) = match self {
+        let (kind, Id(id)) = match self {
             Self::Empty => return 0,
-            Self::Freed => (1, -1),
-            Self::Creating => (2, -1),
+            Self::Freed => (1_u8, Id(-1)),
+            Self::Creating => (2, Id(-1)),
             Self::Live(id, Lifetime::Used) => (3, id),
             Self::Removing(id, Lifetime::Used) => (4, id),
             Self::Live(id, Lifetime::Kept) => (5, id),
@@ -156,9 +143,9 @@ impl State {
             return Err(damage);
         }
         let [id0, id1, id2, id3, kind, ..] = word.to_le_bytes();
-        let id = Id::from_le_bytes([id0, id1, id2, id3]);
+        let id = Id(i32::from_le_bytes([id0, id1, id2, id3]));
         match kind {
-            0 if id == 0 => Ok(Self::Empty),
+            0 if id.0 == 0 => Ok(Self::Empty),
             1 => Ok(Self::Freed),
             2 => Ok(Self::Creating),
             3 => Ok(Self::Live(id, Lifetime::Used)),
@@ -184,15 +171,15 @@ pub(super) struct Facts {
     pub(super) size: u64,
     pub(super) hash: u32,
     pub(super) length: u32,
-    pub(super) creator: u32,
+    pub(super) creator: ProcessId,
     pub(super) created: u64,
 }
 
 impl Facts {
     fn check(self) -> u32 {
         let words = [
-            (u64::from(self.key) << 32) | u64::from(self.hash),
-            (u64::from(self.length) << 32) | u64::from(self.creator),
+            (u64::from(self.key.0) << 32) | u64::from(self.hash),
+            (u64::from(self.length) << 32) | u64::from(self.creator.0),
             self.size,
             self.created,
         ];
@@ -204,7 +191,7 @@ impl Slot {
     /// A slot that is empty has no key either, so zeros in a state are noticed.
     pub(super) fn state(&self) -> Result<State, Damage> {
         match State::from_word(self.state.load(Ordering::Acquire))? {
-            State::Empty if self.key() != 0 => Err(Damage("the state of a name")),
+            State::Empty if self.key().0 != 0 => Err(Damage("the state of a name")),
             state => Ok(state),
         }
     }
@@ -218,7 +205,7 @@ impl Slot {
     /// Clears what who died between the facts and the state of a new name has
     /// left in an empty slot.
     pub(super) fn recover(&self) {
-        if self.state.load(Ordering::Acquire) == State::Empty.to_word() && self.key() != 0 {
+        if self.state.load(Ordering::Acquire) == State::Empty.to_word() && self.key().0 != 0 {
             self.clear();
         }
     }
@@ -231,16 +218,16 @@ impl Slot {
 
     /// The key alone, to be compared with one that is known.
     pub(super) fn key(&self) -> Key {
-        self.key.load(Ordering::Relaxed)
+        Key(self.key.load(Ordering::Relaxed))
     }
 
     pub(super) fn facts(&self) -> Result<Facts, Damage> {
         let facts = Facts {
-            key: self.key.load(Ordering::Relaxed),
+            key: self.key(),
             size: self.size.load(Ordering::Relaxed),
             hash: self.hash.load(Ordering::Relaxed),
             length: self.length.load(Ordering::Relaxed),
-            creator: self.creator.load(Ordering::Relaxed),
+            creator: ProcessId(self.creator.load(Ordering::Relaxed)),
             created: self.created.load(Ordering::Relaxed),
         };
         if facts.check() == self.check.load(Ordering::Relaxed) {
@@ -252,11 +239,11 @@ impl Slot {
 
     /// Only while the state says that there are no facts to read.
     pub(super) fn set_facts(&self, facts: Facts) {
-        self.key.store(facts.key, Ordering::Relaxed);
+        self.key.store(facts.key.0, Ordering::Relaxed);
         self.size.store(facts.size, Ordering::Relaxed);
         self.hash.store(facts.hash, Ordering::Relaxed);
         self.length.store(facts.length, Ordering::Relaxed);
-        self.creator.store(facts.creator, Ordering::Relaxed);
+        self.creator.store(facts.creator.0, Ordering::Relaxed);
         self.created.store(facts.created, Ordering::Relaxed);
         self.check.store(facts.check(), Ordering::Relaxed);
     }
@@ -329,12 +316,12 @@ fn names_word(count: u32) -> u64 {
 
 /// A name as the registry knows it: at most [`NAME_MAX`] bytes, none of them 0.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Name<'a> {
+pub(crate) struct HashedName<'a> {
     bytes: &'a [u8],
     hash: u32,
 }
 
-impl<'a> Name<'a> {
+impl<'a> HashedName<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         // A name is looked up in every call, so this is faster than `hash_of`.
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -436,7 +423,7 @@ impl<'a> Table<'a> {
             .ok_or(Damage("an index"))
     }
 
-    pub(super) fn set_name(&self, index: usize, name: &Name<'_>) -> Result<(), Damage> {
+    pub(super) fn set_name(&self, index: usize, name: &HashedName<'_>) -> Result<(), Damage> {
         for (place, word) in self.name_cell(index)?.iter().zip(words_of(name.bytes)) {
             place.store(word, Ordering::Relaxed);
         }
@@ -455,7 +442,7 @@ impl<'a> Table<'a> {
             .filter(|&length| length <= NAME_MAX)
             .ok_or(Damage("the length of a name"))?;
         let bytes = bytes_of(cell);
-        if Name::new(bytes.get(..length).unwrap_or(&bytes)).hash == facts.hash {
+        if HashedName::new(bytes.get(..length).unwrap_or(&bytes)).hash == facts.hash {
             Ok(bytes.into_iter().take(length))
         } else {
             Err(Damage("a name"))
@@ -467,7 +454,7 @@ impl<'a> Table<'a> {
         &self,
         index: usize,
         facts: Facts,
-        name: &Name<'_>,
+        name: &HashedName<'_>,
     ) -> Result<bool, Damage> {
         if facts.hash != name.hash {
             return Ok(false);
@@ -481,7 +468,7 @@ impl<'a> Table<'a> {
         // Another name of the same hash, or one that was overwritten? Behind
         // its end that does not matter.
         let bytes = bytes_of(cell);
-        let stored = Name::new(bytes.get(..length).unwrap_or(&bytes));
+        let stored = HashedName::new(bytes.get(..length).unwrap_or(&bytes));
         if stored.hash == facts.hash {
             Ok(stored.bytes == name.bytes)
         } else {
@@ -544,10 +531,10 @@ mod tests {
             State::Empty,
             State::Freed,
             State::Creating,
-            State::Live(0, Lifetime::Used),
-            State::Live(i32::MAX, Lifetime::Kept),
-            State::Removing(7, Lifetime::Used),
-            State::Removing(7, Lifetime::Kept),
+            State::Live(Id(0), Lifetime::Used),
+            State::Live(Id(i32::MAX), Lifetime::Kept),
+            State::Removing(Id(7), Lifetime::Used),
+            State::Removing(Id(7), Lifetime::Kept),
         ] {
             assert_eq!(State::from_word(state.to_word()), Ok(state));
         }
@@ -558,9 +545,9 @@ mod tests {
         for state in [
             State::Freed,
             State::Creating,
-            State::Live(42, Lifetime::Used),
-            State::Live(42, Lifetime::Kept),
-            State::Removing(42, Lifetime::Kept),
+            State::Live(Id(42), Lifetime::Used),
+            State::Live(Id(42), Lifetime::Kept),
+            State::Removing(Id(42), Lifetime::Kept),
         ] {
             for bit in 0..64 {
                 assert!(State::from_word(state.to_word() ^ (1 << bit)).is_err());

@@ -1,14 +1,14 @@
-//! A lock in shared memory that a dead owner gives up.
+//! A robust lock of one 32-bit word in shared memory, for Linux.
 //!
-//! It is one 32-bit word, used as futex(2) and the kernel's robust futex ABI
-//! prescribe: 0 is free, else it holds the owner's thread id, and a bit that
-//! says whether anyone waits. While a thread takes, holds or releases the
-//! lock, the `list_op_pending` of its robust list (`get_robust_list(2)`) points
-//! at it, so the kernel, when the thread ends in whatever way, or calls
-//! exec, marks the word as left by a dead owner and wakes a waiter.
+//! The word is used as futex(2) and the kernel's robust futex ABI prescribe: 0
+//! is free; otherwise it holds the owner's thread id, and a bit that says whether
+//! anyone waits. While a thread takes, holds or releases the lock, the
+//! `list_op_pending` of its robust list (`get_robust_list(2)`) points at the
+//! word. When the thread ends, in whatever way, or calls exec, the kernel marks
+//! the word and wakes a waiter.
 //!
-//! A `pthread_mutex_t` would do the same, but keeps list pointers in the
-//! shared memory: a stray write there makes the *owner's* process crash when it
+//! A `pthread_mutex_t` would do the same, but keeps list pointers in the shared
+//! memory: a stray write there makes the *owner's* process crash when it
 //! unlocks. Here nothing read from shared memory is ever used as an address,
 //! fresh memory, all zero, is a free lock, and programs of any word size and C
 //! library agree on it.
@@ -19,38 +19,31 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
 use std::time::{Duration, Instant};
 
-use crate::error::Errno;
-use crate::fork;
+use super::Acquired;
+use crate::errno::Errno;
+use crate::ids::ThreadId;
+use crate::{fork, os};
 
 const OWNER: u32 = 0x3fff_ffff; // FUTEX_TID_MASK
 const OWNER_DIED: u32 = 0x4000_0000; // FUTEX_OWNER_DIED
 const WAITERS: u32 = 0x8000_0000; // FUTEX_WAITERS
 
-/// It is held for microseconds: most waits end while a processor spins this
-/// often.
+/// How often a waiter spins before it sleeps. The lock is held for microseconds,
+/// so most waits end here.
 const SPINS: u32 = 100;
 
-/// A waiter looks again this often, although it is woken: a word that was
-/// overwritten wakes nobody.
+/// A waiter looks again this often even if nobody wakes it: nobody does if the
+/// word was overwritten.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A robust lock; all zero is free.
 #[repr(transparent)]
 #[derive(Debug)]
-pub(super) struct RobustLock(AtomicU32);
-
-/// How a lock was come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Acquired {
-    /// Its last owner released it.
-    Released,
-    /// Its last owner died with it: what it guards may be half changed.
-    OwnerDied,
-}
+pub(crate) struct RobustLock(AtomicU32);
 
 /// The lock is held, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Held<'a> {
+pub(crate) struct Held<'a> {
     word: &'a AtomicU32,
     acquired: Acquired,
     left_to_the_next: Cell<bool>,
@@ -58,23 +51,24 @@ pub(super) struct Held<'a> {
 }
 
 impl Held<'_> {
-    pub(super) const fn acquired(&self) -> Acquired {
+    pub(crate) const fn acquired(&self) -> Acquired {
         self.acquired
     }
 
-    /// The next one to take the lock is told that its owner died.
-    pub(super) fn leave_to_the_next(&self) {
+    /// Releases the lock as if its owner had died, so that the next owner
+    /// recovers.
+    pub(crate) fn leave_to_the_next(&self) {
         self.left_to_the_next.set(true);
     }
 }
 
 impl RobustLock {
-    /// Takes the lock. `ETIMEDOUT` if its owner keeps it longer than `limit`:
-    /// it was stopped, perhaps.
-    pub(super) fn acquire(&self, limit: Duration) -> Result<Held<'_>, Errno> {
+    /// Takes the lock. `ETIMEDOUT` if its owner holds it longer than `limit`,
+    /// perhaps because it was stopped.
+    pub(crate) fn acquire(&self, limit: Duration) -> Result<Held<'_>, Errno> {
         let thread = Thread::current();
-        // From here on the kernel knows, so a death between two instructions
-        // can't leave the lock taken for ever.
+        // From here on the kernel knows of the word, so a death between two
+        // instructions can't leave the lock taken for ever.
         let announced = thread.announce(&self.0);
         let acquired = self.take(thread.id, limit)?;
         Ok(Held {
@@ -85,15 +79,15 @@ impl RobustLock {
         })
     }
 
-    fn take(&self, thread: u32, limit: Duration) -> Result<Acquired, Errno> {
+    fn take(&self, thread: ThreadId, limit: Duration) -> Result<Acquired, Errno> {
         let mut spins = 0;
         let mut waited = Duration::ZERO;
-        // Who has waited can't know whether others still do.
+        // A thread that has waited can't know whether others still do.
         let mut waiters = 0;
         loop {
             let word = self.0.load(Ordering::Relaxed);
             if word & OWNER == 0 || word & OWNER_DIED != 0 {
-                let ours = thread | waiters | (word & WAITERS);
+                let ours = thread.0 | waiters | (word & WAITERS);
                 if self.replace(word, ours) {
                     return Ok(if word & OWNER_DIED == 0 {
                         Acquired::Released
@@ -118,17 +112,17 @@ impl RobustLock {
                     word | WAITERS,
                     LOOK_AGAIN.min(limit.saturating_sub(waited)),
                 );
-                // This process may have been stopped, or the machine asleep:
-                // that is not the owner's fault.
+                // Time in which this process was stopped, or the machine asleep,
+                // does not count against the owner.
                 waited += begun.elapsed().min(LOOK_AGAIN);
                 waiters = WAITERS;
             }
         }
     }
 
-    /// Whose lock it is now, for a message: a thread id, or 0.
-    pub(super) fn owner(&self) -> u32 {
-        self.0.load(Ordering::Relaxed) & OWNER
+    /// The thread that holds the lock now, for a message; 0 if none does.
+    pub(crate) fn owner(&self) -> ThreadId {
+        ThreadId(self.0.load(Ordering::Relaxed) & OWNER)
     }
 
     fn replace(&self, old: u32, new: u32) -> bool {
@@ -140,10 +134,9 @@ impl RobustLock {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // Another process may have mapped the memory away from under its name
-        // by now, but this mapping stays, so the word is still there. A death
-        // between the two lines is the kernel's: it wakes a waiter of a
-        // free word that is announced.
+        // The registry may have been removed by now, but this mapping stays, so
+        // the word still exists. If this thread dies between the two lines, the
+        // kernel wakes a waiter: it does so for a free word that is announced.
         let free = if self.left_to_the_next.get() {
             OWNER_DIED
         } else {
@@ -164,10 +157,10 @@ struct RobustListHead {
     list_op_pending: *mut c_void,
 }
 
-/// What the kernel knows of a thread.
+/// The calling thread, and its robust list.
 #[derive(Clone, Copy)]
 struct Thread {
-    id: u32,
+    id: ThreadId,
     robust_list: *mut RobustListHead,
     epoch: u32,
 }
@@ -177,8 +170,8 @@ thread_local! {
 }
 
 impl Thread {
-    /// Remembered, because it costs two system calls; a child of fork is
-    /// another thread.
+    /// Remembered, because it costs two system calls, until the next fork: a
+    /// child of fork is another thread.
     fn current() -> Self {
         let epoch = fork::epoch();
         let known = THREAD.get();
@@ -188,8 +181,6 @@ impl Thread {
         }
         let mut robust_list = ptr::null_mut::<RobustListHead>();
         let mut length = 0_usize;
-        // SAFETY: gettid has no arguments.
-        let id = unsafe { libc::syscall(libc::SYS_gettid) };
         // SAFETY: for the calling thread (0) the kernel writes a pointer and
         // a length. If it can't, the pointer stays NULL.
         unsafe {
@@ -201,8 +192,8 @@ impl Thread {
             )
         };
         if robust_list.is_null() {
-            // A child of a bare fork system call: the C library's list is
-            // where it was in the parent, but the kernel does not know it.
+            // A child of a bare fork system call: the C library's list is where it
+            // was in the parent, but the kernel does not know of it.
             robust_list = known.map_or(ptr::null_mut(), |thread| thread.robust_list);
             length = size_of::<RobustListHead>();
             // SAFETY: the list's head is the thread's own; NULL means none.
@@ -212,7 +203,7 @@ impl Thread {
             robust_list = ptr::null_mut();
         }
         let thread = Self {
-            id: u32::try_from(id).unwrap_or(0) & OWNER,
+            id: ThreadId(os::thread().0 & OWNER),
             robust_list,
             epoch,
         };
@@ -221,8 +212,8 @@ impl Thread {
     }
 
     /// Tells the kernel that this thread is about to take, hold and release
-    /// `word`. What the C library had announced, if a signal handler
-    /// interrupted it there, is announced again afterwards.
+    /// `word`. If a signal handler interrupted the C library while it had
+    /// announced a word of its own, that one is announced again afterwards.
     fn announce(self, word: &AtomicU32) -> Announced {
         if self.robust_list.is_null() {
             return Announced { restore: None };
@@ -249,7 +240,7 @@ impl Thread {
     }
 }
 
-/// The kernel knows of a lock, until this is dropped.
+/// The kernel knows of a word until this is dropped.
 #[derive(Debug)]
 struct Announced {
     restore: Option<(&'static AtomicPtr<c_void>, *mut c_void)>,

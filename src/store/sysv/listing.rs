@@ -1,13 +1,15 @@
-//! What a registry holds, for those who want to see all of it.
+//! All names of a registry.
 
 #![forbid(unsafe_code)]
 
-use super::layout::Lifetime;
-use super::{Entry, Id, Names, Registry};
-use crate::error::{Errno, Result};
-use crate::sysv::{self, Status};
+use super::entry::Entry;
+use super::names::Names;
+use super::registry::Registry;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::request::Lifetime;
 
-/// How many slots are looked at before the lock is given to others.
+/// How many slots are looked at before the lock is released for others.
 const BATCH: usize = 256;
 
 /// A name of the registry.
@@ -19,12 +21,12 @@ pub(crate) struct Listed {
 }
 
 impl Registry {
-    /// All names. `None` if this is not the name space's registry any more.
+    /// All names. `None` if this is not the namespace's registry any more.
     ///
-    /// They are not of one moment: others may come in between. But slots stay
-    /// where they are, so a name that is there all the time is listed, once.
-    /// One that is removed and made again meanwhile may be listed twice: as the
-    /// old segment, of which the kernel knows nothing any more, and the new.
+    /// The list is not a snapshot: others may change names in between. But slots do
+    /// not move, so a name that exists all the time is listed once. A name that
+    /// is removed and created again meanwhile may be listed twice: with the old
+    /// segment, which the kernel does not know any more, and with the new one.
     pub(crate) fn all_names(&self) -> Result<Option<Vec<Listed>>> {
         let mut list = Vec::new();
         for first in (0..self.capacity).step_by(BATCH) {
@@ -36,35 +38,11 @@ impl Registry {
         }
         Ok(Some(list))
     }
-
-    /// How long a segment lives; `None` if its name does not belong to it any
-    /// more. Without the lock, which a single word needs not.
-    pub(crate) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
-        self.table()?
-            .lifetime_so_far(entry)
-            .map_err(|damage| self.damaged(damage))
-    }
-
-    /// Its identifier.
-    pub(crate) const fn id(&self) -> Id {
-        self.id
-    }
-
-    /// How many names it has room for.
-    pub(crate) const fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    /// What the kernel says of it.
-    pub(crate) fn status(&self) -> Result<Status> {
-        sysv::status(self.id)
-            .map_err(|errno| errno.during(format_args!("look at registry {}", self.id)))
-    }
 }
 
 impl Names<'_> {
-    /// Adds one batch of names. A name whose maker died is none, and is left to
-    /// the next one who looks it up.
+    /// Adds one batch of names. A name whose creator died half-way is skipped: the
+    /// next process that looks it up recovers it.
     fn add_to(&self, list: &mut Vec<Listed>, first: usize) -> Result<()> {
         let no_room = |_| Errno(libc::ENOMEM).during(format_args!("list the names"));
         for used in self.table.used_among(first, BATCH) {

@@ -6,8 +6,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::Entry;
-use super::layout::{Damage, Facts, Lifetime, Name, Slot, State, Table};
+use super::entry::Entry;
+use super::layout::{Damage, Facts, HashedName, Slot, State, Table};
+use crate::request::Lifetime;
 
 /// A slot that is not free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(super) struct Probe {
 
 impl Table<'_> {
     /// Looks a name up.
-    pub(super) fn probe(&self, name: &Name<'_>) -> Result<Probe, Damage> {
+    pub(super) fn probe(&self, name: &HashedName<'_>) -> Result<Probe, Damage> {
         let first = usize::try_from(name.hash()).unwrap_or(0);
         let mut vacancy = None;
         for step in 0..self.capacity() {
@@ -93,7 +94,12 @@ impl Table<'_> {
     }
 
     /// Begins a name in a vacant slot.
-    pub(super) fn begin(&self, index: usize, facts: Facts, name: &Name<'_>) -> Result<(), Damage> {
+    pub(super) fn begin(
+        &self,
+        index: usize,
+        facts: Facts,
+        name: &HashedName<'_>,
+    ) -> Result<(), Damage> {
         let slot = self.slot(index)?;
         slot.set_facts(facts);
         self.set_name(index, name)?;
@@ -169,42 +175,43 @@ impl Table<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::{capacity_of, size_of_registry};
+    use super::super::mapping::Mapping;
+    use super::super::shm::{Id, Key};
     use super::*;
-    use crate::registry::layout::{capacity_of, size_of_registry};
-    use crate::sysv::{self, Access, Mapping, Placement};
+    use crate::ids::ProcessId;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    /// Zeroed shared memory that is gone when the test is over, however it ends.
+    /// Zeroed shared memory, deleted at the end of the test however it ends.
     fn memory(capacity: usize) -> Mapping {
         let size = size_of_registry(capacity);
         assert_eq!(capacity_of(size), Some(capacity));
-        let id = sysv::create_private(size);
-        let mapping = Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size).unwrap();
-        sysv::remove(id).unwrap();
-        mapping
+        Mapping::nameless(size)
     }
 
-    fn facts(name: &Name<'_>) -> Facts {
+    fn facts(name: &HashedName<'_>) -> Facts {
         Facts {
-            key: 0xc000_0001,
+            key: Key(0xc000_0001),
             size: 4096,
             hash: name.hash(),
             length: u32::try_from(name.bytes().len()).unwrap(),
-            creator: 1,
+            creator: ProcessId(1),
             created: 1_700_000_000,
         }
     }
 
     fn insert(table: &Table<'_>, bytes: &[u8], id: i32) {
-        let name = Name::new(bytes);
+        let name = HashedName::new(bytes);
         let slot = table.probe(&name).unwrap().vacancy.unwrap();
         table.begin(slot, facts(&name), &name).unwrap();
-        table.finish(slot, State::Live(id, Lifetime::Used)).unwrap();
+        table
+            .finish(slot, State::Live(Id(id), Lifetime::Used))
+            .unwrap();
     }
 
     fn find(table: &Table<'_>, bytes: &[u8]) -> Option<Used> {
-        table.probe(&Name::new(bytes)).unwrap().found
+        table.probe(&HashedName::new(bytes)).unwrap().found
     }
 
     #[test]
@@ -219,10 +226,10 @@ mod tests {
         for (id, name) in (0..).zip(&names) {
             assert_eq!(
                 find(&table, name.as_bytes()).unwrap().state,
-                State::Live(id, Lifetime::Used)
+                State::Live(Id(id), Lifetime::Used)
             );
         }
-        let probe = table.probe(&Name::new(b"another")).unwrap();
+        let probe = table.probe(&HashedName::new(b"another")).unwrap();
         assert_eq!(
             probe,
             Probe {
@@ -261,7 +268,7 @@ mod tests {
         for (id, name) in (0..).zip(names) {
             assert_eq!(
                 find(&table, name).unwrap().state,
-                State::Live(id, Lifetime::Used)
+                State::Live(Id(id), Lifetime::Used)
             );
         }
     }
@@ -283,7 +290,7 @@ mod tests {
                 let byte = &mapping.bytes()[offset];
                 byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
                 assert!(
-                    table.probe(&Name::new(b"sensors")).is_err(),
+                    table.probe(&HashedName::new(b"sensors")).is_err(),
                     "offset {offset}, bit {bit}"
                 );
                 byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
@@ -304,7 +311,7 @@ mod tests {
             let mut model = HashMap::new();
             for (id, (name, add)) in (0..).zip(steps) {
                 let known = find(&table, &[name]).map(|used| used.state);
-                prop_assert_eq!(known, model.get(&name).map(|&id| State::Live(id, Lifetime::Used)));
+                prop_assert_eq!(known, model.get(&name).map(|&id| State::Live(Id(id), Lifetime::Used)));
                 match (known, add) {
                     (None, true) if model.len() < 64 => {
                         insert(&table, &[name], id);
@@ -319,7 +326,7 @@ mod tests {
                 prop_assert_eq!(table.header.names(), Ok(u32::try_from(model.len()).unwrap()));
             }
             for (&name, &id) in &model {
-                prop_assert_eq!(find(&table, &[name]).unwrap().state, State::Live(id, Lifetime::Used));
+                prop_assert_eq!(find(&table, &[name]).unwrap().state, State::Live(Id(id), Lifetime::Used));
             }
             prop_assert_eq!(table.used().count(), model.len());
         }

@@ -1,0 +1,167 @@
+//! What is done with segments by name, without attaching them: look, list, keep,
+//! remove, prune. None of it creates a registry.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::fork::{Call, Purpose};
+use crate::info::{Info, RegistryInfo};
+use crate::name;
+use crate::request::Lifetime;
+use crate::store::Store;
+
+/// What is known of the segment of a name. This process need not have it attached,
+/// nor have permission to attach it.
+///
+/// ```
+/// use shm_util::Segment;
+///
+/// let segment = Segment::create("doc-info", 5000)?;
+/// let info = shm_util::info("doc-info")?;
+/// assert_eq!((info.id, info.size, info.mappings), (segment.id(), 5000, 1));
+/// assert_eq!((info.mode, info.kept, info.locked), (0o660, false, false));
+/// segment.destroy()?;
+/// assert_eq!(shm_util::info("doc-info").unwrap_err().errno(), libc::ENOENT);
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// * `ENOENT`: no segment has this name.
+/// * `ENAMETOOLONG`, `EINVAL`: no segment can have this name.
+/// * `EACCES`, `ETIMEDOUT`, `EUCLEAN`, `ENOTSUP`, `EDEADLK`: see
+///   [`Segment::create`](crate::Segment::create).
+pub fn info(name: impl AsRef<[u8]>) -> Result<Info> {
+    let name = name.as_ref();
+    let _call = begin(name)?;
+    Store::current()?.info(name)
+}
+
+/// All segments of the namespace, orphans included, in no order.
+///
+/// The list is not a snapshot: other processes may create and delete segments
+/// meanwhile.
+///
+/// ```
+/// use shm_util::Segment;
+///
+/// let segment = Segment::create("doc-list", 100)?;
+/// let infos = shm_util::list()?;
+/// assert!(infos.iter().any(|info| info.name == b"doc-list" && info.size == 100));
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// * `ENOMEM`: there is no memory for the list.
+/// * `EACCES`, `ETIMEDOUT`, `EUCLEAN`, `ENOTSUP`, `EDEADLK`: see
+///   [`Segment::create`](crate::Segment::create).
+pub fn list() -> Result<Vec<Info>> {
+    let _call = Call::begin(Purpose::Change)?;
+    Store::current()?.list()
+}
+
+/// Makes the segment of a name a kept one, which outlives its last user, or an
+/// ordinary one again. A segment that nobody has attached stays in either case.
+///
+/// ```
+/// use shm_util::Segment;
+///
+/// Segment::create("doc-keep", 100)?.keep(true)?; // and dropped
+/// assert_eq!(Segment::open("doc-keep")?.len(), 100);
+/// shm_util::keep("doc-keep", false)?;
+/// Segment::open("doc-keep")?.destroy()?; // the last one
+/// assert!(Segment::open("doc-keep").is_err());
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// * `EPERM`: the segment belongs to another user.
+/// * `EACCES`: its status may not be read (only before Linux 4.17).
+/// * otherwise as [`info`].
+pub fn keep(name: impl AsRef<[u8]>, yes: bool) -> Result<()> {
+    let name = name.as_ref();
+    let _call = begin(name)?;
+    Store::current()?.set_lifetime(name, Lifetime::kept_if(yes))
+}
+
+/// Removes a name at once, and deletes its segment when the last process detaches it.
+/// Processes that have it attached keep their bytes, and destroy it as usual. The
+/// next call that creates the name creates a new segment.
+///
+/// ```
+/// use shm_util::Segment;
+///
+/// let old = Segment::create("doc-remove", 100)?;
+/// shm_util::remove("doc-remove")?;
+/// let new = Segment::create("doc-remove", 200)?;
+/// assert_ne!(old.id(), new.id());
+/// old.destroy()?;
+/// new.destroy()?;
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// `EPERM` if the segment belongs to another user; otherwise as [`info`].
+pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
+    let name = name.as_ref();
+    let _call = begin(name)?;
+    Store::current()?.remove(name)
+}
+
+/// Deletes orphans that have been unused for at least `minimum_age`: segments that
+/// nobody has attached, that are not kept, and that were last detached, or created if
+/// they were never attached, at least that long ago. Returns what they were. Segments
+/// that this user may not delete are left alone.
+///
+/// ```standalone_crate
+/// use std::time::Duration;
+///
+/// # // SAFETY: the only thread.
+/// # unsafe { std::env::set_var("NOB_DATABASE", "/doc/prune") };
+/// let old = shm_util::prune(Duration::from_secs(24 * 3600))?;
+/// for info in old {
+///     println!("{} bytes are free again", info.size);
+/// }
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`list`]. Segments that were deleted before the error stay deleted.
+pub fn prune(minimum_age: Duration) -> Result<Vec<Info>> {
+    let _call = Call::begin(Purpose::Change)?;
+    Store::current()?.prune(minimum_age)
+}
+
+/// What is known of the registry of the namespace; `None` if it has none. Reads all
+/// of it, and reports any damage.
+///
+/// ```
+/// use shm_util::Segment;
+///
+/// let segment = Segment::create("doc-registry", 100)?;
+/// let registry = shm_util::registry()?.expect("a name exists");
+/// assert!(registry.names >= 1 && registry.names <= registry.capacity);
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// * `EUCLEAN`: it was overwritten.
+/// * `ENOTSUP`: it belongs to another version of this library.
+/// * `EACCES`, `ETIMEDOUT`, `EDEADLK`: see
+///   [`Segment::create`](crate::Segment::create).
+pub fn registry() -> Result<Option<RegistryInfo>> {
+    let _call = Call::begin(Purpose::Change)?;
+    Store::current()?.registry()
+}
+
+fn begin(name: &[u8]) -> Result<Call> {
+    name::check(name)?;
+    Call::begin(Purpose::Change)
+}

@@ -1,0 +1,56 @@
+//! Which names a process shares with which others.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use crate::allocate::{text, try_to_vec};
+use crate::error::Result;
+use crate::ids::UserId;
+use crate::quoted::Quoted;
+use crate::{environment, filename, os};
+
+/// A namespace: processes that select different ones share no names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Namespace {
+    /// That of an effective user id.
+    User(UserId),
+    /// The one that `NOB_DATABASE` selects by an absolute path. No file of that
+    /// name need exist.
+    Path(Vec<u8>),
+}
+
+impl Namespace {
+    /// The one that the environment and the effective user id select now: a
+    /// program may change both at any time.
+    pub(crate) fn current() -> Result<Self> {
+        let value = environment::variable(c"NOB_DATABASE")
+            .map_err(|errno| errno.during(format_args!("read NOB_DATABASE")))?;
+        match value {
+            Some(value) if !value.is_empty() => filename::translate(&value)
+                .and_then(|path| filename::absolute(&path))
+                .map(Self::Path)
+                .map_err(|error| error.in_what("NOB_DATABASE")),
+            _ => Ok(Self::User(os::effective_user())),
+        }
+    }
+
+    /// Bytes that tell it from every other namespace.
+    pub(crate) fn identity(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::User(user) => Ok(text(format_args!("uid {user}")).into_bytes()),
+            Self::Path(path) => {
+                try_to_vec(path).map_err(|errno| errno.during(format_args!("use {self}")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "the namespace of user {user}"),
+            Self::Path(path) => write!(f, "namespace {}", Quoted(path)),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Linux with glibc.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::fmt;
+use std::ptr;
+use std::sync::atomic::AtomicU32;
+
+use crate::errno::Errno;
+use crate::ids::{GroupId, ProcessId, ThreadId, UserId};
+
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+unsafe extern "C" {
+    static stdout: *mut libc::FILE;
+    static stderr: *mut libc::FILE;
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    fn secure_getenv(name: *const c_char) -> *const c_char;
+}
+
+/// geteuid(2)
+pub(crate) fn effective_user() -> UserId {
+    // SAFETY: geteuid has no arguments and can't fail.
+    UserId(unsafe { libc::geteuid() })
+}
+
+/// getegid(2)
+pub(crate) fn effective_group() -> GroupId {
+    // SAFETY: getegid has no arguments and can't fail.
+    GroupId(unsafe { libc::getegid() })
+}
+
+/// Whether the process is a member of a group: its effective group or one of
+/// getgroups(2).
+pub(crate) fn is_in_group(group: GroupId) -> bool {
+    if effective_group() == group {
+        return true;
+    }
+    // SAFETY: with a length of 0 getgroups writes nothing.
+    let count = unsafe { libc::getgroups(0, ptr::null_mut()) };
+    let mut groups = Vec::new();
+    if groups
+        .try_reserve_exact(usize::try_from(count).unwrap_or(0))
+        .is_err()
+    {
+        return false;
+    }
+    groups.resize(usize::try_from(count).unwrap_or(0), 0);
+    // SAFETY: there is room for `count` ids.
+    let count = unsafe { libc::getgroups(count, groups.as_mut_ptr()) };
+    groups
+        .iter()
+        .take(usize::try_from(count).unwrap_or(0))
+        .any(|&one| one == group.0)
+}
+
+/// getpid(2)
+pub(crate) fn process() -> ProcessId {
+    // SAFETY: getpid has no arguments and can't fail.
+    ProcessId(u32::try_from(unsafe { libc::getpid() }).unwrap_or(0))
+}
+
+/// gettid(2)
+pub(crate) fn thread() -> ThreadId {
+    // SAFETY: gettid has no arguments and can't fail.
+    ThreadId(u32::try_from(unsafe { libc::syscall(libc::SYS_gettid) }).unwrap_or(0))
+}
+
+/// The calling thread's `errno`.
+pub(crate) fn errno() -> c_int {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place }
+}
+
+/// Sets the calling thread's `errno`.
+pub(crate) fn set_errno(value: c_int) {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place = value };
+}
+
+/// The text of strerror(3), without allocating.
+pub(crate) fn strerror(errno: Errno) -> impl fmt::Display {
+    let mut text: [c_char; 256] = [0; 256];
+    // SAFETY: the buffer has the length that is passed. The libc crate binds the
+    // POSIX form, which writes a string that ends with a NUL.
+    unsafe { libc::strerror_r(errno.0, text.as_mut_ptr(), text.len()) };
+    Text(text)
+}
+
+struct Text([c_char; 256]);
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: the buffer was all NUL, and strerror_r leaves one at the end.
+        let text = unsafe { CStr::from_ptr(self.0.as_ptr()) };
+        for chunk in text.to_bytes().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+        }
+        Ok(())
+    }
+}
+
+/// The value of an environment variable. `None` if it is not set, or if the
+/// program is set-uid or the like: its caller's environment selects nothing
+/// then, see secure_getenv(3).
+pub(crate) fn variable(name: &CStr) -> Option<&CStr> {
+    // SAFETY: the name ends with a NUL.
+    let value = unsafe { secure_getenv(name.as_ptr()) };
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: getenv returns a string that ends with a NUL. As everywhere in C, a
+    // program may not call setenv(3) in one thread while another reads.
+    Some(unsafe { CStr::from_ptr(value) })
+}
+
+/// The clocks that the library reads, at hardly any cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Since 1970. The kernel takes its own times of segments from the same clock.
+    Realtime,
+    /// Since some moment in the past.
+    Monotonic,
+}
+
+/// The whole seconds of a clock; 0 if the system lacks it.
+pub(crate) fn seconds(clock: Clock) -> u64 {
+    let clock = match clock {
+        Clock::Realtime => libc::CLOCK_REALTIME_COARSE,
+        Clock::Monotonic => libc::CLOCK_MONOTONIC_COARSE,
+    };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: there is room for a time. On an error it stays 0.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    u64::try_from(time.tv_sec).unwrap_or(0)
+}
+
+/// Bits that the kernel chose at random for this program; 0 if it chose none.
+pub(crate) fn random_seed() -> u64 {
+    // SAFETY: getauxval takes a number only.
+    let seed = unsafe { libc::getauxval(libc::AT_RANDOM) };
+    let seed = ptr::with_exposed_provenance::<u64>(usize::try_from(seed).unwrap_or(0));
+    if seed.is_null() {
+        return 0;
+    }
+    // SAFETY: the kernel has put 16 random bytes there for the program.
+    unsafe { seed.read_unaligned() }
+}
+
+/// The size of a page in bytes.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: sysconf takes a number only.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// Maps a word, 0, that the kernel sets to 0 again in a child of any kind of
+/// fork (`MADV_WIPEONFORK`). `None` on a kernel older than Linux 4.14, or
+/// without memory.
+pub(crate) fn map_word_wiped_on_fork() -> Option<&'static AtomicU32> {
+    let size = page_size();
+    // SAFETY: a new mapping, where the kernel chooses.
+    let page = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if page == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: the page is ours.
+    if unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } != 0 {
+        // SAFETY: nobody else knows the page.
+        unsafe { libc::munmap(page, size) };
+        return None;
+    }
+    // SAFETY: a page is aligned for any word, is zero, and stays mapped.
+    Some(unsafe { &*page.cast::<AtomicU32>() })
+}
+
+/// Unmaps a word that [`map_word_wiped_on_fork`] returned.
+///
+/// # Safety
+///
+/// Nothing uses the word any more.
+pub(crate) unsafe fn unmap_word_wiped_on_fork(word: &'static AtomicU32) {
+    // SAFETY: the caller says that nothing uses the page.
+    unsafe { libc::munmap(word.as_ptr().cast(), page_size()) };
+}
+
+/// While this lives, the thread is not cancelled (`pthread_cancel(3)`):
+/// cancelling it would unwind it in the middle of a call.
+///
+/// Needed around what pthreads(7) calls a cancellation point. Creating and
+/// destroying segments has none, except where it reads files or waits.
+#[derive(Debug)]
+pub(crate) struct Uncancelled(c_int);
+
+impl Uncancelled {
+    pub(crate) fn new() -> Self {
+        let mut before = 0;
+        // SAFETY: there is room for the state before; it can't fail.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+        Self(before)
+    }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        // SAFETY: the C library returned this state.
+        unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
+    }
+}
+
+/// One of the C library's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// `stdout`
+    Out,
+    /// `stderr`
+    Error,
+}
+
+/// Writes a string to one of the C library's streams, so that it appears in
+/// order among the program's own `printf`s.
+pub(crate) fn print(stream: Stream, text: &CStr) {
+    // SAFETY: both are set before main and hold streams; a program that
+    // assigns to one may not do so while other threads print.
+    let file = unsafe {
+        match stream {
+            Stream::Out => stdout,
+            Stream::Error => stderr,
+        }
+    };
+    let _uncancelled = Uncancelled::new();
+    // SAFETY: the string ends with a NUL; the stream is open, or fputs returns
+    // EOF. The caller has not failed if the text can't be printed.
+    unsafe { libc::fputs(text.as_ptr(), file) };
+}

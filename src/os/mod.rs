@@ -1,0 +1,8 @@
+//! What the library asks of the operating system apart from shared memory: a
+//! dozen functions, with the same names on each system.
+
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;

@@ -1,0 +1,149 @@
+//! A segment attached for reading only.
+
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use crate::error::Result;
+use crate::info::Info;
+use crate::segment::Segment;
+
+/// A named shared memory segment, attached to this process for reading only.
+///
+/// It offers no slice of atomic bytes, through which a program could store: a store
+/// would be `SIGSEGV`. Otherwise it behaves like a [`Segment`], and counts as a user.
+///
+/// ```
+/// use shm_util::{Options, Segment};
+///
+/// let ours = Segment::create("doc-read-only", 4096)?;
+/// ours.bytes()[7].store(42, std::sync::atomic::Ordering::Relaxed);
+///
+/// let view = Options::new().open_read_only("doc-read-only")?;
+/// let mut bytes = [0; 2];
+/// assert_eq!(view.read(6, &mut bytes), 2);
+/// assert_eq!(bytes, [0, 42]);
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ReadOnlySegment(pub(crate) Segment);
+
+impl ReadOnlySegment {
+    /// The name: any bytes except zero.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-name", 100)?;
+    /// assert_eq!(view.name(), b"doc-view-name");
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.0.name()
+    }
+
+    /// The System V identifier, as `ipcs -m` shows it, for use with shmctl(2).
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-id", 100)?;
+    /// assert_eq!(view.id(), view.info()?.id);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn id(&self) -> i32 {
+        self.0.id()
+    }
+
+    /// The size in bytes that was requested when the segment was created.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-len", 100)?;
+    /// assert_eq!(view.len(), 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Always false: no segment is empty.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-is-empty", 100)?;
+    /// assert!(!view.is_empty());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Copies the bytes from `offset` on into `bytes`, as far as both reach, and
+    /// returns how many. Other processes may change the segment meanwhile.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-read", 100)?;
+    /// let mut bytes = [1; 30];
+    /// assert_eq!(view.read(90, &mut bytes), 10); // the segment ends there
+    /// assert_eq!(bytes[9..11], [0, 1]);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    pub fn read(&self, offset: usize, bytes: &mut [u8]) -> usize {
+        let source = self.0.bytes().get(offset..).unwrap_or_default();
+        for (to, from) in bytes.iter_mut().zip(source) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        bytes.len().min(source.len())
+    }
+
+    /// What is known of the segment now.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-info", 100)?;
+    /// assert_eq!(view.info()?.size, 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::info`].
+    pub fn info(&self) -> Result<Info> {
+        self.0.info()
+    }
+
+    /// Saves the bytes to a file, all or nothing.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-save", 100)?;
+    /// let file = std::env::temp_dir().join(format!("doc-view-save.{}", std::process::id()));
+    /// view.save(&file)?;
+    /// assert_eq!(std::fs::read(&file).unwrap(), [0; 100]);
+    /// # std::fs::remove_file(file).unwrap();
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::save`].
+    pub fn save(&self, file: impl AsRef<Path>) -> Result<()> {
+        self.0.save(file)
+    }
+
+    /// Detaches the segment, and deletes it and its name if that leaves no process
+    /// attached, unless it is kept.
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-destroy", 100)?;
+    /// view.destroy()?;
+    /// assert!(shm_util::info("doc-view-destroy").is_err());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::destroy`]. `EPERM` if this was the last process, but the
+    /// segment belongs to another user.
+    pub fn destroy(self) -> Result<()> {
+        self.0.destroy()
+    }
+}

@@ -1,0 +1,133 @@
+//! What a program asks for when it creates or attaches a segment.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::num::NonZeroUsize;
+
+/// A request for a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) wanted: Wanted,
+    pub(crate) placement: Placement,
+    pub(crate) access: Access,
+    pub(crate) creation: Creation,
+    /// The lifetime of a new segment, unless `SHM_UTIL_KEEP` asks for
+    /// [`Lifetime::Kept`].
+    pub(crate) lifetime: Lifetime,
+}
+
+impl Request {
+    /// The one that `shmCreate` makes.
+    pub(crate) const fn usual(wanted: Wanted, placement: Placement) -> Self {
+        Self {
+            wanted,
+            placement,
+            access: Access::ReadWrite,
+            creation: Creation::with_mode(Creation::USUAL_MODE),
+            lifetime: Lifetime::Used,
+        }
+    }
+}
+
+/// Which segment is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// An existing one.
+    Existing,
+    /// An existing one of at least this many bytes.
+    ExistingOfSize(NonZeroUsize),
+    /// An existing one of at least this many bytes, or else a new one.
+    OfSize(NonZeroUsize),
+    /// A new one.
+    New(NonZeroUsize),
+}
+
+impl Wanted {
+    /// The size in bytes that an existing segment must have at least.
+    pub(crate) const fn minimum(self) -> Option<NonZeroUsize> {
+        match self {
+            Self::ExistingOfSize(size) | Self::OfSize(size) => Some(size),
+            Self::Existing | Self::New(_) => None,
+        }
+    }
+}
+
+/// Where a segment is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Where the system chooses.
+    Anywhere,
+    /// At this address, rounded down to a multiple of `SHMLBA`.
+    At(usize),
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anywhere => Ok(()),
+            Self::At(address) => write!(f, " at {address:#x}"),
+        }
+    }
+}
+
+/// What an attachment may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reading and writing.
+    ReadWrite,
+    /// Reading: a store is SIGSEGV.
+    ReadOnly,
+}
+
+/// The nine permission bits.
+pub(crate) const MODE_BITS: u32 = 0o777;
+
+/// The properties of a new segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Creation {
+    /// The permission bits, regardless of the umask.
+    pub(crate) mode: u32,
+    /// `SHM_HUGETLB`
+    pub(crate) huge_pages: bool,
+    /// `SHM_NORESERVE`
+    pub(crate) no_reserve: bool,
+}
+
+impl Creation {
+    /// The permission bits of a new segment unless the program chooses others.
+    pub(crate) const USUAL_MODE: u32 = 0o660;
+
+    /// Ordinary pages.
+    pub(crate) const fn with_mode(mode: u32) -> Self {
+        Self {
+            mode,
+            huge_pages: false,
+            no_reserve: false,
+        }
+    }
+}
+
+/// How long a segment lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// Until its last user destroys it.
+    Used,
+    /// Until its name is removed, and then until its last user leaves.
+    Kept,
+}
+
+impl Lifetime {
+    pub(crate) const fn kept_if(yes: bool) -> Self {
+        if yes { Self::Kept } else { Self::Used }
+    }
+}
+
+/// Whether a segment may be written to swap space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Swapping {
+    /// `SHM_LOCK`
+    Forbidden,
+    /// `SHM_UNLOCK`
+    Allowed,
+}

@@ -1,0 +1,170 @@
+//! The store: a namespace's segments, and who has them attached.
+//!
+//! There is one kind of store so far, System V segments. Only this file matches
+//! on the kind.
+
+mod sysv;
+mod users;
+
+use std::sync::atomic::AtomicU8;
+use std::time::Duration;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use sysv::survive_damage;
+pub use sysv::{Kind, Row, SEGMENT_TABLE, parse_segment_table};
+pub(crate) use sysv::{may_be_removed, registry_size, retire_all};
+pub(crate) use users::Users;
+
+use crate::error::Result;
+use crate::info::{Info, Permissions, RegistryInfo};
+use crate::name::OwnedName;
+use crate::namespace::Namespace;
+use crate::request::{Lifetime, Request, Swapping};
+
+/// The segments of a namespace.
+pub(crate) enum Store {
+    /// System V segments, named by a registry.
+    SysV(sysv::SysV),
+}
+
+/// A segment that this process has attached.
+#[derive(Debug)]
+pub(crate) enum Attached {
+    SysV(sysv::Attached),
+}
+
+impl Store {
+    /// The store of the namespace that is selected now.
+    pub(crate) fn current() -> Result<Self> {
+        Ok(Self::SysV(sysv::SysV::new(Namespace::current()?)))
+    }
+
+    /// Creates or attaches the segment of a name.
+    #[inline]
+    pub(crate) fn attach(&self, name: OwnedName, request: &Request) -> Result<Attached> {
+        match self {
+            Self::SysV(store) => store.attach(name, request).map(Attached::SysV),
+        }
+    }
+
+    /// What is known of the segment of a name.
+    pub(crate) fn info(&self, name: &[u8]) -> Result<Info> {
+        match self {
+            Self::SysV(store) => store.info(name),
+        }
+    }
+
+    /// All segments, in no order.
+    pub(crate) fn list(&self) -> Result<Vec<Info>> {
+        match self {
+            Self::SysV(store) => store.list(),
+        }
+    }
+
+    /// Changes how long the segment of a name lives.
+    pub(crate) fn set_lifetime(&self, name: &[u8], lifetime: Lifetime) -> Result<()> {
+        match self {
+            Self::SysV(store) => store.set_lifetime(name, lifetime),
+        }
+    }
+
+    /// Removes a name, and deletes its segment when the last process detaches it.
+    pub(crate) fn remove(&self, name: &[u8]) -> Result<()> {
+        match self {
+            Self::SysV(store) => store.remove(name),
+        }
+    }
+
+    /// Deletes the segments that nobody has had attached for this long, and returns
+    /// what they were.
+    pub(crate) fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
+        match self {
+            Self::SysV(store) => store.prune(minimum_age),
+        }
+    }
+
+    /// What is known of the registry; `None` if the namespace has none.
+    pub(crate) fn registry(&self) -> Result<Option<RegistryInfo>> {
+        match self {
+            Self::SysV(store) => store.registry(),
+        }
+    }
+}
+
+impl Attached {
+    /// The segment's name.
+    #[inline]
+    pub(crate) fn name(&self) -> &[u8] {
+        match self {
+            Self::SysV(attached) => attached.name(),
+        }
+    }
+
+    /// The segment's System V identifier.
+    #[inline]
+    pub(crate) const fn id(&self) -> i32 {
+        match self {
+            Self::SysV(attached) => attached.id(),
+        }
+    }
+
+    /// The segment's bytes; none once it was closed.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[AtomicU8] {
+        match self {
+            Self::SysV(attached) => attached.bytes(),
+        }
+    }
+
+    /// Whether it has been closed.
+    #[inline]
+    pub(crate) const fn is_closed(&self) -> bool {
+        match self {
+            Self::SysV(attached) => attached.is_closed(),
+        }
+    }
+
+    /// What is known of the segment now.
+    pub(crate) fn info(&self) -> Result<Info> {
+        match self {
+            Self::SysV(attached) => attached.info(),
+        }
+    }
+
+    /// Changes the segment's owner, group and permission bits.
+    pub(crate) fn set_permissions(&self, permissions: Permissions) -> Result<()> {
+        match self {
+            Self::SysV(attached) => attached.set_permissions(permissions),
+        }
+    }
+
+    /// Sets whether the segment may be written to swap space.
+    pub(crate) fn set_swapping(&self, swapping: Swapping) -> Result<()> {
+        match self {
+            Self::SysV(attached) => attached.set_swapping(swapping),
+        }
+    }
+
+    /// Changes how long the segment lives.
+    pub(crate) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {
+        match self {
+            Self::SysV(attached) => attached.set_lifetime(lifetime),
+        }
+    }
+
+    /// Lets a segment that this process created not outlive its attachment.
+    pub(crate) fn give_up(&self) {
+        match self {
+            Self::SysV(attached) => attached.give_up(),
+        }
+    }
+
+    /// Detaches the segment, and deletes it if that leaves nobody attached and it is
+    /// not kept.
+    #[inline]
+    pub(crate) fn close(&mut self) -> Result<()> {
+        match self {
+            Self::SysV(attached) => attached.close(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Create or attach the segment of a name.
+
+#![forbid(unsafe_code)]
+
+use std::num::NonZeroUsize;
+
+use super::attached::{Attached, Origin};
+use super::entry::Entry;
+use super::layout::HashedName;
+use super::limits::Remedy;
+use super::mapping::Mapping;
+use super::names::{Lookup, Names, Removal};
+use super::registry::Registry;
+use super::shm::Status;
+use super::{ATTEMPTS, SysV};
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::name::OwnedName;
+use crate::quoted::Quoted;
+use crate::request::{Lifetime, Request, Wanted};
+use crate::store::Users;
+use crate::{environment, os};
+
+/// An identifier is used again only after some four million creations, which take
+/// longer than this many seconds.
+const ID_IS_FRESH: u64 = 1;
+
+impl SysV {
+    pub(in crate::store) fn attach(&self, owned: OwnedName, request: &Request) -> Result<Attached> {
+        let name = HashedName::new(owned.bytes());
+        for _ in 0..ATTEMPTS {
+            let registry = Registry::of(&self.namespace)?;
+            let begun = os::seconds(os::Clock::Monotonic);
+            let names = registry.lock()?;
+            let (entry, origin) = match names.look_up(&name)? {
+                Lookup::Found(entry) => {
+                    check_existing(&name, &entry, request.wanted)?;
+                    (entry, Origin::Found)
+                }
+                Lookup::Absent => match request.wanted {
+                    Wanted::OfSize(size) | Wanted::New(size) => {
+                        (create(&names, &name, size, request)?, Origin::Created)
+                    }
+                    Wanted::Existing | Wanted::ExistingOfSize(_) => {
+                        return Err(self.no_such(name.bytes()));
+                    }
+                },
+                Lookup::NotCurrent => {
+                    drop(names);
+                    registry.forget();
+                    continue;
+                }
+            };
+            // Attaching may take seconds (mlockall), so the lock is released now.
+            // Others may even delete the segment before it is attached.
+            drop(names);
+            if let Some(mapping) = attach(&registry, &name, entry, begun, request)? {
+                return Ok(Attached {
+                    name: owned,
+                    entry,
+                    origin,
+                    access: request.access,
+                    registry,
+                    mapping: Some(mapping),
+                });
+            }
+        }
+        Err(Self::restless(name.bytes()))
+    }
+}
+
+/// Checks that an existing segment is what was asked for.
+fn check_existing(name: &HashedName<'_>, entry: &Entry, wanted: Wanted) -> Result<()> {
+    if let Wanted::New(_) = wanted {
+        return Err(Errno(libc::EEXIST).during(format_args!(
+            "segment {} already exists with {} bytes",
+            Quoted(name.bytes()),
+            entry.size
+        )));
+    }
+    match wanted.minimum() {
+        Some(size) if entry.size < size.get() => Err(Errno(libc::EINVAL).during(format_args!(
+            "segment {} has {} bytes, {size} requested",
+            Quoted(name.bytes()),
+            entry.size
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Creates a segment for a name that has none.
+fn create(
+    names: &Names<'_>,
+    name: &HashedName<'_>,
+    size: NonZeroUsize,
+    request: &Request,
+) -> Result<Entry> {
+    let lifetime = if environment::is_nonzero(c"SHM_UTIL_KEEP") {
+        Lifetime::Kept
+    } else {
+        request.lifetime
+    };
+    names.create(name, size.get(), request.creation, lifetime)
+}
+
+/// Attaches a segment that the registry named a moment ago, not before second
+/// `begun`. `None` if it was deleted since. A new one that can't be attached is
+/// deleted.
+fn attach(
+    registry: &Registry,
+    name: &HashedName<'_>,
+    entry: Entry,
+    begun: u64,
+    request: &Request,
+) -> Result<Option<Mapping>> {
+    let placement = request.placement;
+    let attached = Mapping::attach(entry.id, placement, request.access, entry.size);
+    // Otherwise this process was stopped meanwhile, perhaps for so long that the
+    // identifier is another segment's by now.
+    let is_fresh = os::seconds(os::Clock::Monotonic) <= begun + ID_IS_FRESH;
+    let is_sure = registry.still_names(&entry) && is_fresh;
+    let attached = match attached {
+        Ok(mapping) if is_sure => return Ok(Some(mapping)),
+        attached => attached,
+    };
+    let names = registry.lock()?;
+    if !names.has(&entry)? {
+        return Ok(None);
+    }
+    match attached {
+        Ok(mapping) => match entry.status() {
+            Ok(Some(_)) => Ok(Some(mapping)),
+            _ => Ok(None),
+        },
+        Err(errno) => {
+            // Nothing is lost with a segment that no process has seen. Another process
+            // may be about to attach it; that one then creates a new one. It has to be
+            // deleted here: while this attempt lasted, the kernel counted it as an
+            // attachment, so a process that left meanwhile did not delete it.
+            let is_unseen =
+                |status: &Status| status.users(0) == Users::Nobody && !status.was_ever_attached();
+            if names.remove_if(&entry, is_unseen)? == Removal::Missing {
+                return Ok(None);
+            }
+            let size = entry.size;
+            Err(errno.during(format_args!(
+                "attach segment {} (id {}, {size} bytes){placement}{}",
+                Quoted(name.bytes()),
+                entry.id,
+                Remedy {
+                    errno,
+                    size,
+                    creation: None
+                }
+            )))
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! A segment's attachment, until it is detached; and the deletion of the segment
+//! by the last process.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+
+use super::entry::Entry;
+use super::mapping::Mapping;
+use super::names::{Names, Removal};
+use super::registry::Registry;
+use super::shm::{self, Change, Status};
+use crate::allocate::try_to_vec;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::fork;
+use crate::ids::{GroupId, UserId};
+use crate::info::{Info, Permissions};
+use crate::name::OwnedName;
+use crate::quoted::Quoted;
+use crate::request::{Access, Lifetime, MODE_BITS, Swapping};
+use crate::store::Users;
+
+/// A segment that this process has attached.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(super) name: OwnedName,
+    pub(super) entry: Entry,
+    pub(super) origin: Origin,
+    pub(super) access: Access,
+    /// The registry that the name was found in, even if it is gone by now.
+    pub(super) registry: Arc<Registry>,
+    /// `None` once it was detached.
+    pub(super) mapping: Option<Mapping>,
+}
+
+/// Where a segment comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It existed.
+    Found,
+    /// This attachment's call created it.
+    Created,
+}
+
+/// What became of the segment of a destroyed handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is deleted.
+    Deleted,
+    /// Others have it attached.
+    InUse,
+    /// It stays, whether anybody has it attached or not.
+    Kept,
+}
+
+impl Attached {
+    #[inline]
+    pub(in crate::store) fn name(&self) -> &[u8] {
+        self.name.bytes()
+    }
+
+    #[inline]
+    pub(in crate::store) const fn id(&self) -> i32 {
+        self.entry.id.0
+    }
+
+    #[inline]
+    pub(in crate::store) fn bytes(&self) -> &[AtomicU8] {
+        self.mapping.as_ref().map_or(&[], Mapping::bytes)
+    }
+
+    #[inline]
+    pub(in crate::store) const fn is_closed(&self) -> bool {
+        self.mapping.is_none()
+    }
+
+    pub(in crate::store) fn info(&self) -> Result<Info> {
+        let status = self.status("look at")?;
+        let lifetime = self.registry.lifetime(&self.entry)?;
+        let name = try_to_vec(self.name())
+            .map_err(|errno| errno.during(format_args!("look at {self}")))?;
+        let lifetime = lifetime.unwrap_or(Lifetime::Used);
+        Ok(self.entry.info(name, &status, lifetime))
+    }
+
+    pub(in crate::store) fn set_permissions(&self, permissions: Permissions) -> Result<()> {
+        let mode = permissions.mode;
+        if let Some(mode) = mode.filter(|mode| mode & !MODE_BITS != 0) {
+            return Err(Errno(libc::EINVAL).during(format_args!(
+                "set the permissions of {self}: mode 0{mode:o} has bits beyond 0777"
+            )));
+        }
+        let change = Change {
+            owner: permissions.uid.map(UserId),
+            group: permissions.gid.map(GroupId),
+            mode,
+        };
+        // The kernel sets all of them at once. The lock keeps this call from undoing
+        // another process's change of a different one.
+        let _names = self.registry.lock()?;
+        self.status("set the permissions of")?;
+        shm::set(self.entry.id, change)
+            .map_err(|errno| errno.during(format_args!("set the permissions of {self}")))
+    }
+
+    pub(in crate::store) fn set_swapping(&self, swapping: Swapping) -> Result<()> {
+        let doing = match swapping {
+            Swapping::Forbidden => "lock",
+            Swapping::Allowed => "unlock",
+        };
+        self.status(doing)?;
+        shm::set_swapping(self.entry.id, swapping).map_err(|errno| {
+            let limit = match errno {
+                Errno(libc::ENOMEM) => {
+                    " in memory, RLIMIT_MEMLOCK does not allow its size; raise it with 'ulimit -l'"
+                }
+                _ => "",
+            };
+            errno.during(format_args!("{doing} {self}{limit}"))
+        })
+    }
+
+    pub(in crate::store) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {
+        let names = self.registry.lock()?;
+        if names.set_lifetime_if_allowed(self.name(), &self.entry, lifetime)? {
+            return Ok(());
+        }
+        Err(Errno(libc::EIDRM).during(format_args!("keep {self}: it has lost its name")))
+    }
+
+    /// Rolls back a create whose handle could not be returned: the segment does not
+    /// outlive the attachment.
+    pub(in crate::store) fn give_up(&self) {
+        if self.origin == Origin::Created {
+            let names = self.registry.lock();
+            let _ = names.and_then(|names| names.set_lifetime(&self.entry, Lifetime::Used));
+        }
+    }
+
+    /// The segment's status, even if it has lost its name.
+    fn status(&self, doing: &str) -> Result<Status> {
+        self.entry
+            .status_of_attached()
+            .map_err(|errno| errno.during(format_args!("{doing} {self}")))
+    }
+
+    pub(in crate::store) fn close(&mut self) -> Result<()> {
+        let Some(mapping) = self.mapping.take() else {
+            return Ok(());
+        };
+        // A process that found the segment probably leaves others with it. If not,
+        // that is noticed below, at the cost of another attachment.
+        let fate = match self.origin {
+            Origin::Created => self.delete_if_last(|status| {
+                status.users(1) != Users::Others && is_its_mapping(status, &mapping)
+            }),
+            Origin::Found => Ok(Fate::InUse),
+        };
+        // Whether this works or the segment was detached already: it is now.
+        let detached = self.detach(mapping);
+        if fate? == Fate::Deleted {
+            return detached;
+        }
+        // Only now does this process not count any more: of two that leave at once,
+        // each has seen the other until now. Whether the segment is kept is looked at
+        // again, too.
+        while self.is_orphan()? && !self.registry.keeps(&self.entry)? {
+            // The memory of a segment that is deleted while it is attached is freed
+            // when it is detached, after the lock was released.
+            let mapping = self.entry.attach_again(self.access);
+            let ours = u64::from(mapping.is_some());
+            let fate = self.delete_if_last(|status| status.users(ours) != Users::Others);
+            drop(mapping);
+            if fate? == Fate::Deleted {
+                break;
+            }
+        }
+        detached
+    }
+
+    fn detach(&self, mapping: Mapping) -> Result<()> {
+        mapping
+            .detach()
+            .map_err(|errno| errno.during(format_args!("detach {self}")))
+    }
+
+    /// Whether the segment exists and nobody has it attached.
+    fn is_orphan(&self) -> Result<bool> {
+        match self.entry.status() {
+            Ok(Some(status)) => Ok(status.users(0) == Users::Nobody),
+            Ok(None) => {
+                self.registry.lock()?.remove_stale(&self.entry)?;
+                Ok(false)
+            }
+            Err(errno) => Err(errno.during(format_args!("look at {self}"))),
+        }
+    }
+
+    /// Deletes the segment and frees its name, unless it is kept or its status shows
+    /// that others have it attached.
+    fn delete_if_last(&self, is_last: impl Fn(&Status) -> bool) -> Result<Fate> {
+        let names = self
+            .registry
+            .lock()
+            .inspect_err(|error| self.delete_if_unfindable(error.errno(), &is_last))?;
+        if self.registry.keeps(&self.entry)? {
+            return Ok(Fate::Kept);
+        }
+        match names.remove_if(&self.entry, &is_last)? {
+            Removal::Removed | Removal::Missing => Ok(Fate::Deleted),
+            Removal::Spared => Ok(Fate::InUse),
+            Removal::Failed(errno) => Err(match self.entry.status() {
+                Ok(Some(status)) => errno.during(format_args!(
+                    "delete {self}: user {} created it",
+                    status.creator
+                )),
+                _ => errno.during(format_args!("delete {self}")),
+            }),
+        }
+    }
+
+    /// Deletes a segment whose registry was overwritten. No process can be about to
+    /// attach it, and none would ever find it. But a kept one may be worth a search
+    /// by hand.
+    fn delete_if_unfindable(&self, errno: i32, is_last: impl Fn(&Status) -> bool) {
+        if errno == libc::EUCLEAN
+            && !self.registry.still_names(&self.entry)
+            && !matches!(
+                self.registry.lifetime(&self.entry),
+                Ok(Some(Lifetime::Kept))
+            )
+            && matches!(self.entry.status(), Ok(Some(status)) if is_last(&status))
+        {
+            let _ = shm::remove(self.entry.id);
+        }
+    }
+}
+
+impl fmt::Display for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Quoted(self.name.bytes());
+        write!(f, "segment {name} (id {})", self.entry.id)
+    }
+}
+
+/// Whether a segment's only attachment is this one. The program may have called
+/// shmdt(2), or withheld the mapping from a child (`MADV_DONTFORK`).
+fn is_its_mapping(status: &Status, mapping: &Mapping) -> bool {
+    // This process attached it last, and nobody has ever detached it.
+    let is_the_only_one_ever = status.detached == 0 && status.last_process == fork::process();
+    is_the_only_one_ever || mapping.is_there()
+}
+
+impl Names<'_> {
+    /// Changes how long a segment lives. Only a user who may delete the segment may do
+    /// so. False if it has lost its name.
+    pub(super) fn set_lifetime_if_allowed(
+        &self,
+        name: &[u8],
+        entry: &Entry,
+        lifetime: Lifetime,
+    ) -> Result<bool> {
+        let failed = |errno: Errno| {
+            errno.during(format_args!(
+                "keep segment {} (id {})",
+                Quoted(name),
+                entry.id
+            ))
+        };
+        let Some(status) = entry.status().map_err(failed)? else {
+            return Ok(false);
+        };
+        if self.lifetime(entry)? == Some(lifetime) {
+            return Ok(true);
+        }
+        entry.may_be_removed(&status).map_err(failed)?;
+        self.set_lifetime(entry, lifetime)
+    }
+}

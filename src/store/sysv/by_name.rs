@@ -1,0 +1,248 @@
+//! What is done with segments by name, without attaching them for the program:
+//! look, list, keep, remove, prune. Creates no registry.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::entry::Entry;
+use super::layout::HashedName;
+use super::listing::Listed;
+use super::names::{Lookup, Names, Removal};
+use super::registry::Registry;
+use super::shm::Status;
+use super::{ATTEMPTS, SysV};
+use crate::allocate::try_to_vec;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::info::{Info, RegistryInfo, time_of};
+use crate::os;
+use crate::quoted::Quoted;
+use crate::request::{Access, Lifetime};
+use crate::store::Users;
+
+impl SysV {
+    pub(in crate::store) fn info(&self, name: &[u8]) -> Result<Info> {
+        self.with_entry(name, |_, names, entry| {
+            let failed =
+                |errno: Errno| errno.during(format_args!("look at segment {}", Quoted(name)));
+            let Some(status) = entry.status().map_err(failed)? else {
+                return Ok(None);
+            };
+            let lifetime = names.lifetime(entry)?.unwrap_or(Lifetime::Used);
+            let name = try_to_vec(name).map_err(failed)?;
+            Ok(Some(entry.info(name, &status, lifetime)))
+        })
+    }
+
+    pub(in crate::store) fn list(&self) -> Result<Vec<Info>> {
+        let mut infos = Vec::new();
+        let Some((_, listed)) = self.all_names()? else {
+            return Ok(infos);
+        };
+        infos
+            .try_reserve_exact(listed.len())
+            .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list the names")))?;
+        for Listed {
+            name,
+            entry,
+            lifetime,
+        } in listed
+        {
+            let status = entry
+                .status()
+                .map_err(|errno| errno.during(format_args!("look at segment {}", Quoted(&name))))?;
+            // It may have been deleted since.
+            let Some(status) = status else { continue };
+            infos.push(entry.info(name, &status, lifetime));
+        }
+        Ok(infos)
+    }
+
+    pub(in crate::store) fn set_lifetime(&self, name: &[u8], lifetime: Lifetime) -> Result<()> {
+        self.with_entry(name, |_, names, entry| {
+            let done = names.set_lifetime_if_allowed(name, entry, lifetime)?;
+            Ok(done.then_some(()))
+        })
+    }
+
+    pub(in crate::store) fn remove(&self, name: &[u8]) -> Result<()> {
+        let failed = |errno: Errno| errno.during(format_args!("remove segment {}", Quoted(name)));
+        for _ in 0..ATTEMPTS {
+            let (registry, entry) = self.with_entry(name, |registry, _, entry| {
+                if let Some(status) = entry.status().map_err(failed)? {
+                    entry.may_be_removed(&status).map_err(failed)?;
+                }
+                Ok(Some((Arc::clone(registry), *entry)))
+            })?;
+            // If nobody else has it attached, its memory is freed when this mapping is
+            // detached, after the lock was released.
+            let mapping = entry.attach_again(Access::ReadOnly);
+            let names = registry.lock()?;
+            if !names.has(&entry)? {
+                continue;
+            }
+            let removal = names.remove_if(&entry, |_| true)?;
+            drop(names);
+            drop(mapping);
+            return match removal {
+                Removal::Failed(errno) => Err(failed(errno)),
+                _ => Ok(()),
+            };
+        }
+        Err(Self::restless(name))
+    }
+
+    pub(in crate::store) fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
+        let mut pruned = Vec::new();
+        let Some((registry, listed)) = self.all_names()? else {
+            return Ok(pruned);
+        };
+        for one in listed {
+            pruned
+                .try_reserve(1)
+                .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
+            pruned.extend(prune_one(&registry, one, minimum_age)?);
+        }
+        Ok(pruned)
+    }
+
+    pub(in crate::store) fn registry(&self) -> Result<Option<RegistryInfo>> {
+        let Some((registry, listed)) = self.all_names()? else {
+            return Ok(None);
+        };
+        let status = registry.status()?;
+        Ok(Some(RegistryInfo {
+            id: registry.id.0,
+            size: status.size,
+            capacity: registry.capacity,
+            names: listed.len(),
+            owner: status.owner.0,
+            mode: status.mode,
+            mappings: status.mappings,
+        }))
+    }
+
+    /// Does `work` with a name's segment, under the lock. If `work` returns `None`, the
+    /// segment is gone, and the name is looked up again.
+    fn with_entry<T>(
+        &self,
+        name: &[u8],
+        work: impl Fn(&Arc<Registry>, &Names<'_>, &Entry) -> Result<Option<T>>,
+    ) -> Result<T> {
+        for _ in 0..ATTEMPTS {
+            let registry =
+                Registry::existing(&self.namespace)?.ok_or_else(|| self.no_such(name))?;
+            let names = registry.lock()?;
+            match names.look_up(&HashedName::new(name))? {
+                Lookup::Found(entry) => {
+                    if let Some(done) = work(&registry, &names, &entry)? {
+                        return Ok(done);
+                    }
+                }
+                Lookup::Absent => return Err(self.no_such(name)),
+                Lookup::NotCurrent => {
+                    drop(names);
+                    registry.forget();
+                }
+            }
+        }
+        Err(Self::restless(name))
+    }
+
+    /// All names, and their registry; `None` if the namespace has no registry.
+    fn all_names(&self) -> Result<Option<(Arc<Registry>, Vec<Listed>)>> {
+        for _ in 0..ATTEMPTS {
+            let Some(registry) = Registry::existing(&self.namespace)? else {
+                return Ok(None);
+            };
+            match registry.all_names()? {
+                Some(names) => return Ok(Some((registry, names))),
+                None => registry.forget(),
+            }
+        }
+        Err(Errno(libc::EAGAIN).during(format_args!(
+            "list the names of {}: other processes keep removing its registry",
+            self.namespace
+        )))
+    }
+}
+
+fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<Option<Info>> {
+    let Listed {
+        name,
+        entry,
+        lifetime,
+    } = one;
+    let is_old_orphan = |status: &Status| {
+        status.users(0) == Users::Nobody && entry.idle_time(status) >= minimum_age
+    };
+    let status = match entry.status() {
+        Ok(Some(status)) => status,
+        Ok(None) => {
+            // The segment was deleted by other means: free its name, too.
+            registry.lock()?.remove_stale(&entry)?;
+            return Ok(None);
+        }
+        Err(_) => return Ok(None),
+    };
+    if lifetime == Lifetime::Kept
+        || !is_old_orphan(&status)
+        || entry.may_be_removed(&status).is_err()
+    {
+        return Ok(None);
+    }
+    // That was only a look. The decision is made under the lock, and only then is the
+    // segment attached (see `remove` for the reason): a process that leaves the segment
+    // meanwhile must not take this mapping for another user's, and leave the segment
+    // to it.
+    let names = registry.lock()?;
+    let mut mapping = None;
+    let removed = names.lifetime(&entry)? == Some(Lifetime::Used)
+        && names.remove_if(&entry, |now| {
+            let goes = is_old_orphan(now);
+            if goes {
+                mapping = entry.attach_again(Access::ReadOnly);
+            }
+            goes
+        })? == Removal::Removed;
+    drop(names);
+    drop(mapping);
+    Ok(removed.then(|| entry.info(name, &status, lifetime)))
+}
+
+impl Entry {
+    /// How long a segment that nobody has attached has been unused.
+    fn idle_time(&self, status: &Status) -> Duration {
+        let last_used = match u64::try_from(status.detached) {
+            Ok(seconds) if seconds > 0 => seconds,
+            _ => self.created,
+        };
+        Duration::from_secs(os::seconds(os::Clock::Realtime).saturating_sub(last_used))
+    }
+
+    /// What a program gets to know of the segment.
+    pub(super) fn info(&self, name: Vec<u8>, status: &Status, lifetime: Lifetime) -> Info {
+        Info {
+            name,
+            id: self.id.0,
+            key: status.key.to_c(),
+            size: status.size,
+            created: UNIX_EPOCH + Duration::from_secs(self.created),
+            attached: time_of(status.attached),
+            detached: time_of(status.detached),
+            changed: time_of(status.changed).unwrap_or(UNIX_EPOCH),
+            creator_pid: i32::try_from(status.creator_process.0).unwrap_or(0),
+            last_pid: i32::try_from(status.last_process.0).unwrap_or(0),
+            uid: status.owner.0,
+            gid: status.group.0,
+            creator_uid: status.creator.0,
+            creator_gid: status.creator_group.0,
+            mode: status.mode,
+            mappings: status.mappings,
+            locked: status.is_locked,
+            kept: lifetime == Lifetime::Kept,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The keys of registries and segments, and who may be trusted with a registry.
+
+#![forbid(unsafe_code)]
+
+use super::layout;
+use super::shm::Key;
+use crate::ids::{GroupId, UserId};
+use crate::namespace::Namespace;
+use crate::{fork, os, random};
+
+/// How many keys a namespace may have its registry under: others, by chance or
+/// on purpose, may occupy the first ones.
+pub(crate) const KEYS: u32 = 8;
+
+/// The two top bits tell registries from segments, so they never have the same
+/// key. ftok(3) with the usual letters, and numbers picked by hand, do not reach
+/// these bits.
+const KIND_BITS: u32 = 0xc000_0000;
+const REGISTRY: u32 = 0x8000_0000;
+const SEGMENT: u32 = 0xc000_0000;
+
+/// What a segment with a given key is, if it is this library's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The registry of a namespace.
+    Registry,
+    /// A segment that a registry may name.
+    Named,
+    /// A segment of another program.
+    Other,
+}
+
+impl Kind {
+    /// The kind that the key stands for.
+    #[must_use]
+    pub const fn of(key: i32) -> Self {
+        match Key::from_c(key).0 & KIND_BITS {
+            REGISTRY => Self::Registry,
+            SEGMENT => Self::Named,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The keys to look for the registry of a namespace under, in this order.
+pub(super) fn of_registry(identity: &[u8]) -> impl Iterator<Item = Key> {
+    (0..KEYS).map(move |attempt| {
+        let bytes = attempt
+            .to_le_bytes()
+            .into_iter()
+            .chain(identity.iter().copied());
+        Key(REGISTRY | (layout::hash_of(bytes) & !KIND_BITS))
+    })
+}
+
+/// A key for a new segment. Only by a rare chance is it in use already, which
+/// shmget(2) reports.
+pub(super) fn for_segment() -> Key {
+    Key(SEGMENT | (random::bits(fork::process()) & !KIND_BITS))
+}
+
+/// The permission bits of a new registry.
+pub(super) const fn mode(namespace: &Namespace) -> u32 {
+    match namespace {
+        Namespace::User(_) => 0o600,
+        Namespace::Path(_) => 0o660,
+    }
+}
+
+/// The group that shares a namespace: that of its registry's creator.
+pub(super) const fn group(namespace: &Namespace, creator_group: GroupId) -> Option<GroupId> {
+    match namespace {
+        Namespace::User(_) => None,
+        Namespace::Path(_) => Some(creator_group),
+    }
+}
+
+/// Whether a registry created by this user and group can be trusted. Only the
+/// creator counts: an owner can give a segment away and keep control of it.
+pub(super) fn are_trusted(namespace: &Namespace, creator: UserId, creator_group: GroupId) -> bool {
+    let ours = match namespace {
+        Namespace::User(user) => *user,
+        Namespace::Path(_) => os::effective_user(),
+    };
+    creator == ours
+        || creator == UserId::ROOT
+        || matches!(namespace, Namespace::Path(_)) && os::is_in_group(creator_group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_has_eight_keys_that_no_segment_has() {
+        let keys: std::collections::HashSet<_> =
+            of_registry(b"uid 1000").map(|key| key.0).collect();
+        assert_eq!(keys.len(), 8);
+        assert!(keys.iter().all(|key| key & KIND_BITS == REGISTRY));
+        assert_ne!(
+            of_registry(b"uid 1000").next(),
+            of_registry(b"uid 1001").next()
+        );
+    }
+
+    #[test]
+    fn the_key_tells_what_a_segment_is() {
+        let registry = of_registry(b"uid 1000").next().unwrap();
+        assert_eq!(Kind::of(registry.to_c()), Kind::Registry);
+        assert_eq!(Kind::of(for_segment().to_c()), Kind::Named);
+        for other in [0, 1, i32::MAX, 0x6101_0203] {
+            assert_eq!(Kind::of(other), Kind::Other);
+        }
+    }
+
+    #[test]
+    fn a_users_namespace_trusts_the_user_and_root_alone() {
+        let ours = Namespace::User(UserId(1000));
+        assert!(are_trusted(&ours, UserId(1000), GroupId(5)));
+        assert!(are_trusted(&ours, UserId(0), GroupId(5)));
+        assert!(!are_trusted(&ours, UserId(1001), GroupId(5)));
+    }
+}

@@ -1,0 +1,69 @@
+//! The system's limits on System V segments, and what to do about them. See
+//! "Shared memory limits" in shmget(2).
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use super::shm;
+use crate::errno::Errno;
+use crate::request::Creation;
+
+/// The part of a message that names the limit a call ran into and how to raise
+/// it; empty if no limit is known to be the cause.
+pub(super) struct Remedy {
+    pub(super) errno: Errno,
+    /// The size in bytes that was asked for.
+    pub(super) size: usize,
+    /// `None` if the segment existed already and was to be attached.
+    pub(super) creation: Option<Creation>,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.creation, self.errno) {
+            (Some(creation), errno) if creation.huge_pages => huge_pages(errno, f),
+            (Some(_), Errno(libc::EINVAL)) => {
+                let maximum = shm::limits().shmmax;
+                if u64::try_from(self.size).is_ok_and(|size| size > maximum) {
+                    write!(f, ", SHMMAX is {maximum}; raise kernel.shmmax")?;
+                }
+                Ok(())
+            }
+            (Some(_), Errno(libc::ENOSPC)) => out_of_room(f),
+            (_, Errno(libc::EAGAIN)) => f.write_str(
+                ", more than RLIMIT_MEMLOCK allows to lock (mlockall); raise it with 'ulimit -l'",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn huge_pages(errno: Errno, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(" with huge pages")?;
+    f.write_str(match errno {
+        Errno(libc::ENOMEM) => ", too few of which are free; raise vm.nr_hugepages",
+        Errno(libc::EPERM) => {
+            ", which requires CAP_IPC_LOCK or membership in the group vm.hugetlb_shm_group"
+        }
+        _ => "",
+    })
+}
+
+fn out_of_room(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let limits = shm::limits();
+    let usage = shm::usage();
+    if usage.segments >= limits.shmmni {
+        write!(
+            f,
+            ", SHMMNI allows {} segments, all in use; destroy some or raise kernel.shmmni",
+            limits.shmmni
+        )
+    } else {
+        write!(
+            f,
+            ", SHMALL allows {} pages, {} are in use; destroy segments or raise kernel.shmall",
+            limits.shmall, usage.pages
+        )
+    }
+}

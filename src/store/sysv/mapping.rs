@@ -1,0 +1,123 @@
+//! An attachment of a System V segment in this process. See shmat(2).
+
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::atomic::AtomicU8;
+
+use super::shm::{Id, cerr, last};
+use crate::errno::Errno;
+use crate::os::page_size;
+use crate::request::{Access, Placement};
+
+/// The last page of the address space that a program has on most machines. Beyond
+/// it, shmat(2) fails with `ENOMEM`, as if memory were short, unless the machine
+/// has a larger address space.
+const LAST_ADDRESS: usize = (1 << 47) - 4096;
+
+/// A segment's attachment in this process. Dropping it detaches the segment.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    address: NonNull<c_void>,
+    size: usize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread, and is only handed
+// out as atomic bytes or as an address.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Attaches a segment. `size` is its real size in bytes, which the caller has
+    /// from a status of the same segment.
+    pub(crate) fn attach(
+        id: Id,
+        placement: Placement,
+        access: Access,
+        size: usize,
+    ) -> Result<Self, Errno> {
+        let access = match access {
+            Access::ReadWrite => 0,
+            Access::ReadOnly => libc::SHM_RDONLY,
+        };
+        let (wanted, flags) = match placement {
+            Placement::Anywhere => (ptr::null(), 0),
+            Placement::At(address) => {
+                // The lowest page would come back as a NULL address.
+                if address < page_size() || address > usize::MAX / 2 {
+                    return Err(Errno(libc::EINVAL));
+                }
+                (ptr::without_provenance(address), libc::SHM_RND)
+            }
+        };
+        // SAFETY: without SHM_REMAP the kernel never maps over anything.
+        let address = unsafe { libc::shmat(id.0, wanted, flags | access) };
+        if address.addr() == usize::MAX {
+            return Err(match (last(), placement) {
+                (Errno(libc::ENOMEM), Placement::At(at)) if at + size > LAST_ADDRESS => {
+                    Errno(libc::EINVAL)
+                }
+                (errno, _) => errno,
+            });
+        }
+        let address = NonNull::new(address).ok_or(Errno(libc::EINVAL))?;
+        Ok(Self { address, size })
+    }
+
+    /// Where the segment is attached.
+    pub(crate) const fn address(&self) -> NonNull<c_void> {
+        self.address
+    }
+
+    /// In bytes.
+    pub(crate) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The bytes: atomic, because other processes may change them at any time.
+    pub(crate) const fn bytes(&self) -> &[AtomicU8] {
+        // SAFETY: the kernel mapped `size` bytes there, which stay until the
+        // mapping is dropped; AtomicU8 has the layout of a byte.
+        unsafe { slice::from_raw_parts(self.address.as_ptr().cast::<AtomicU8>(), self.size) }
+    }
+
+    /// Whether anything is still mapped at its address.
+    pub(crate) fn is_there(&self) -> bool {
+        // SAFETY: this changes nothing. Linux does nothing for MS_ASYNC, but returns
+        // ENOMEM if nothing is mapped there (msync(2)), at a fraction of the
+        // cost of mincore(2). The C library's function is a cancellation point.
+        unsafe { libc::syscall(libc::SYS_msync, self.address.as_ptr(), 1, libc::MS_ASYNC) == 0 }
+    }
+
+    /// Detaches the segment.
+    pub(crate) fn detach(self) -> Result<(), Errno> {
+        let address = self.address;
+        std::mem::forget(self);
+        detach_at(address)
+    }
+}
+
+#[cfg(test)]
+impl Mapping {
+    /// A new segment without a key, which is deleted when this is dropped.
+    pub(crate) fn nameless(size: usize) -> Self {
+        // SAFETY: shmget takes numbers only.
+        let id = Id(unsafe { libc::shmget(libc::IPC_PRIVATE, size, 0o600) });
+        let mapping = Self::attach(id, Placement::Anywhere, Access::ReadWrite, size).unwrap();
+        super::shm::remove(id).unwrap();
+        mapping
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // Nothing can be done if the program has detached it itself.
+        let _ = detach_at(self.address);
+    }
+}
+
+fn detach_at(address: NonNull<c_void>) -> Result<(), Errno> {
+    // SAFETY: called once for each mapping, when nothing borrows it any more.
+    cerr(unsafe { libc::shmdt(address.as_ptr()) }).map(drop)
+}

@@ -1,0 +1,277 @@
+//! A registry whose lock is held: look up, insert and remove names.
+
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{Ordering, fence};
+
+use super::entry::Entry;
+use super::keys;
+use super::layout::{Damage, Facts, HashedName, MAGIC, SUPERSEDED, State, Table};
+use super::limits::Remedy;
+use super::registry::{Presence, Registry};
+use super::shm::{self, Id, Status};
+use super::table::Probe;
+use crate::errno::Errno;
+use crate::error::{Error, Result};
+use crate::lock::Held;
+use crate::quoted::Quoted;
+use crate::request::{Creation, Lifetime};
+use crate::{fork, os};
+
+/// How many random keys are tried for a new segment.
+const KEY_ATTEMPTS: usize = 64;
+
+/// A registry whose lock is held, until this is dropped.
+pub(crate) struct Names<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) table: Table<'a>,
+    pub(super) held: Held<'a>,
+}
+
+/// The result of looking a name up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// The name belongs to this segment, which exists.
+    Found(Entry),
+    /// The name has no segment.
+    Absent,
+    /// Unknown: this is not the namespace's registry any more.
+    NotCurrent,
+}
+
+/// The result of removing a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    Removed,
+    /// Its status showed that it must stay.
+    Spared,
+    /// It did not exist any more.
+    Missing,
+    Failed(Errno),
+}
+
+impl<'a> Names<'a> {
+    pub(super) const fn new(registry: &'a Registry, table: Table<'a>, held: Held<'a>) -> Self {
+        Self {
+            registry,
+            table,
+            held,
+        }
+    }
+
+    /// Whether the registry is still the one under its key.
+    pub(super) fn is_current(&self) -> bool {
+        self.registry.presence() == Presence::Current
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.header.names() == Ok(0)
+    }
+
+    /// The segment of a name. If the segment was deleted by other means (ipcrm(1), a
+    /// logout), its name is freed, and absent.
+    ///
+    /// This finds out under the lock whether the registry is current, so that no
+    /// name gets into one that was removed before. There is no need to ask about a
+    /// segment that exists: nobody else has its key, and as long as no other
+    /// registry is born, nobody else can have its name.
+    pub(super) fn look_up(&self, name: &HashedName<'_>) -> Result<Lookup> {
+        if self.table.header.magic() == SUPERSEDED {
+            return Ok(Lookup::NotCurrent);
+        }
+        loop {
+            let found = self.probe(name)?.found;
+            if let Some(entry) = found.and_then(Entry::of_live) {
+                let findable = entry.is_findable().map_err(|errno| {
+                    errno.during(format_args!(
+                        "look for segment {} (id {})",
+                        Quoted(name.bytes()),
+                        entry.id
+                    ))
+                })?;
+                if findable {
+                    return Ok(Lookup::Found(entry));
+                }
+            }
+            // Either the segment is gone, or this process has moved to another IPC
+            // namespace, from which it sees neither segment nor registry.
+            if !self.is_current() {
+                return Ok(Lookup::NotCurrent);
+            }
+            match found {
+                None => {
+                    return match self.table.header.magic() {
+                        MAGIC => Ok(Lookup::Absent),
+                        SUPERSEDED => Ok(Lookup::NotCurrent),
+                        // Zeros that were written over it just now hold no names either.
+                        _ => self.check(Err(Damage("its first bytes"))),
+                    };
+                }
+                Some(used) if matches!(used.state, State::Live(..)) => {
+                    self.check(self.table.end(used.slot))?;
+                }
+                // Its creator died, and no process has recovered it.
+                Some(_) => self.recover()?,
+            }
+        }
+    }
+
+    /// Creates a segment of `size` bytes for a name that has none. `ENOSPC` if
+    /// the registry, or the system, has no room for another.
+    pub(super) fn create(
+        &self,
+        name: &HashedName<'_>,
+        size: usize,
+        creation: Creation,
+        lifetime: Lifetime,
+    ) -> Result<Entry> {
+        let Some(slot) = self.probe(name)?.vacancy else {
+            return Err(Error::new(
+                libc::ENOSPC,
+                format_args!(
+                    "create segment {}: the registry of {} is full with {} names; destroy some",
+                    Quoted(name.bytes()),
+                    self.registry.namespace,
+                    self.table.capacity()
+                ),
+            ));
+        };
+        let mut result = Err(Errno(libc::EEXIST));
+        for _ in 0..KEY_ATTEMPTS {
+            let facts = Facts {
+                key: keys::for_segment(),
+                size: u64::try_from(size).unwrap_or(u64::MAX),
+                hash: name.hash(),
+                length: u32::try_from(name.bytes().len()).unwrap_or(u32::MAX),
+                creator: fork::process(),
+                created: os::seconds(os::Clock::Realtime),
+            };
+            // After a death from here on, the key leads recovery to the segment.
+            self.check(self.table.begin(slot, facts, name))?;
+            result = shm::create(facts.key, size, creation);
+            if let Ok(id) = result {
+                self.share(id);
+                self.check(self.table.finish(slot, State::Live(id, lifetime)))?;
+                return Ok(Entry {
+                    slot,
+                    id,
+                    key: facts.key,
+                    size,
+                    created: facts.created,
+                });
+            }
+            self.check(self.table.vacate(slot))?;
+            if result != Err(Errno(libc::EEXIST)) {
+                break;
+            }
+        }
+        let errno = result.err().unwrap_or(Errno(libc::EEXIST));
+        Err(errno.during(format_args!(
+            "create segment {} of {size} bytes{}",
+            Quoted(name.bytes()),
+            Remedy {
+                errno,
+                size,
+                creation: Some(creation)
+            }
+        )))
+    }
+
+    /// Gives a new segment to the group that shares the namespace. Its creator may
+    /// have another effective group.
+    fn share(&self, id: Id) {
+        match self.registry.group {
+            Some(group) if group != os::effective_group() => {
+                // Its creator may do so. If it fails, the others can't use the segment.
+                let _ = shm::set_group(id, group);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the name still belongs to this segment. While the lock is held,
+    /// no other user of this library can remove it.
+    pub(super) fn has(&self, entry: &Entry) -> Result<bool> {
+        Ok(self.lifetime(entry)?.is_some())
+    }
+
+    /// How long the segment lives; `None` if the name does not belong to it any
+    /// more.
+    pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
+        self.check(self.table.lifetime(entry))
+    }
+
+    /// Changes how long a segment lives. False if it has lost its name.
+    pub(super) fn set_lifetime(&self, entry: &Entry, lifetime: Lifetime) -> Result<bool> {
+        match self.lifetime(entry)? {
+            Some(_) if self.is_current() => {}
+            _ => return Ok(false),
+        }
+        self.set_state(entry, State::Live(entry.id, lifetime))?;
+        Ok(true)
+    }
+
+    fn set_state(&self, entry: &Entry, state: State) -> Result<()> {
+        let slot = self.table.slot(entry.slot);
+        self.check(slot.map(|slot| slot.set_state(state)))
+    }
+
+    /// Removes a segment and its name, if its status then allows it. If the segment
+    /// can't be removed (`EPERM`: it is another user's), both stay.
+    ///
+    /// The remover marks the slot before it counts the attachments. A process that
+    /// attaches the segment looks at the slot afterwards, without the lock (see
+    /// [`Registry::still_names`]). So one of the two sees the other.
+    pub(super) fn remove_if(
+        &self,
+        entry: &Entry,
+        may_go: impl FnOnce(&Status) -> bool,
+    ) -> Result<Removal> {
+        // None if the name was lost with a registry that was removed.
+        let lifetime = self.lifetime(entry)?;
+        if let Some(lifetime) = lifetime {
+            self.set_state(entry, State::Removing(entry.id, lifetime))?;
+            fence(Ordering::SeqCst);
+        }
+        let removal = match entry.status() {
+            Ok(Some(status)) if may_go(&status) => match shm::remove(entry.id) {
+                Ok(()) => Removal::Removed,
+                Err(errno) => Removal::Failed(errno),
+            },
+            Ok(Some(_)) => Removal::Spared,
+            Ok(None) => Removal::Missing,
+            Err(errno) => Removal::Failed(errno),
+        };
+        let Some(lifetime) = lifetime else {
+            return Ok(removal);
+        };
+        let is_gone = match removal {
+            Removal::Removed => true,
+            Removal::Missing => self.registry.presence() != Presence::Elsewhere,
+            Removal::Spared | Removal::Failed(_) => false,
+        };
+        if is_gone {
+            self.check(self.table.end(entry.slot))?;
+        } else {
+            self.set_state(entry, State::Live(entry.id, lifetime))?;
+        }
+        Ok(removal)
+    }
+
+    /// Frees the name of a segment that was deleted by other means, unless the
+    /// segment is only out of sight because this process has left the IPC namespace.
+    pub(super) fn remove_stale(&self, entry: &Entry) -> Result<()> {
+        if self.registry.presence() != Presence::Elsewhere && self.has(entry)? {
+            self.check(self.table.end(entry.slot))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn probe(&self, name: &HashedName<'_>) -> Result<Probe> {
+        self.check(self.table.probe(name))
+    }
+
+    pub(super) fn check<T>(&self, result: std::result::Result<T, Damage>) -> Result<T> {
+        result.map_err(|damage| self.registry.damaged(damage))
+    }
+}

@@ -1,0 +1,430 @@
+//! Find, create, complete, supersede and retire a registry.
+
+#![forbid(unsafe_code)]
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::keys;
+use super::layout::{self, Damage, MAGIC, SUPERSEDED};
+use super::limits::Remedy;
+use super::mapping::Mapping;
+use super::registry::{PATIENCE, Registry};
+use super::shm::{self, Id, Key, Status};
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::lock::Acquired;
+use crate::namespace::Namespace;
+use crate::os::Uncancelled;
+use crate::request::{Access, Creation, Placement};
+use crate::sync::Mutex;
+
+/// How long a process that is about to end waits for the lock.
+const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
+/// An additional permission bit of a registry that is not complete yet.
+const UNBORN: u32 = 0o100;
+/// How often to try again when other processes interfere.
+const ATTEMPTS: usize = 10_000;
+/// How many registries without a handle stay attached.
+const IDLE_REGISTRIES: usize = 8;
+
+/// The registries that this process has attached, one for each namespace.
+///
+/// Only taken within a call that fork waits for, so no thread of a child waits for it.
+static OPEN: Mutex<Vec<Arc<Registry>>> = Mutex::new(Vec::new());
+
+/// Which process completed a new registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completed {
+    /// This one.
+    Here,
+    /// Another one, perhaps for another namespace.
+    Elsewhere,
+}
+
+/// What was found under the keys of a namespace.
+enum Search {
+    /// Its registry.
+    Found(Registry),
+    /// A registry that no process has completed yet.
+    Unborn(Registry),
+    /// No registry, and a key for one; no key if strangers occupy them all.
+    Vacant(Option<Key>),
+    /// Something that went away meanwhile: start again.
+    Gone,
+}
+
+/// What a segment under one of the keys of a namespace is.
+enum Candidate {
+    /// The complete registry of this namespace.
+    Complete(Registry),
+    /// A registry that no process has completed yet.
+    Unborn(Registry),
+    /// Something else: try the next key.
+    Stranger,
+    /// It went away meanwhile: start again.
+    Gone,
+}
+
+impl Registry {
+    /// The registry of a namespace, created if necessary. It may have been
+    /// removed meanwhile, which [`Names::look_up`](super::names::Names::look_up)
+    /// finds out.
+    pub(super) fn of(namespace: &Namespace) -> Result<Arc<Self>> {
+        let mut open = OPEN.lock();
+        match Self::known(&open, namespace) {
+            Some(known) => Ok(known),
+            None => Self::open(namespace)?.keep_among(&mut open),
+        }
+    }
+
+    /// The registry of a namespace; `None` if it has none.
+    pub(super) fn existing(namespace: &Namespace) -> Result<Option<Arc<Self>>> {
+        let mut open = OPEN.lock();
+        if let Some(known) = Self::known(&open, namespace) {
+            return Ok(Some(known));
+        }
+        Self::find(namespace)?
+            .map(|found| found.keep_among(&mut open))
+            .transpose()
+    }
+
+    fn known(open: &[Arc<Self>], namespace: &Namespace) -> Option<Arc<Self>> {
+        open.iter()
+            .find(|known| known.namespace == *namespace)
+            .map(Arc::clone)
+    }
+
+    fn keep_among(self, open: &mut Vec<Arc<Self>>) -> Result<Arc<Self>> {
+        let registry = Arc::new(self);
+        if open.len() >= IDLE_REGISTRIES {
+            open.retain(|known| {
+                let in_use = Arc::strong_count(known) > 1;
+                if !in_use {
+                    known.retire_if_empty();
+                }
+                in_use
+            });
+        }
+        open.try_reserve(1)
+            .map_err(|_| Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace)))?;
+        open.push(Arc::clone(&registry));
+        Ok(registry)
+    }
+
+    /// Drops a registry that is not current any more. Handles that were created
+    /// with it go on using it.
+    pub(super) fn forget(self: &Arc<Self>) {
+        OPEN.lock().retain(|known| !Arc::ptr_eq(known, self));
+    }
+
+    /// Finds the registry under the keys of the namespace, or creates it.
+    pub(super) fn open(namespace: &Namespace) -> Result<Self> {
+        let _uncancelled = Uncancelled::new();
+        let identity = namespace.identity()?;
+        let mut created = None;
+        for _ in 0..ATTEMPTS {
+            match Self::find_or_create(namespace, &identity, &mut created) {
+                Ok(ControlFlow::Break(registry)) => return Ok(registry),
+                Ok(ControlFlow::Continue(())) => {}
+                Err(error) => {
+                    // A new one that can't be used is not left behind.
+                    if let Some((id, key)) = created {
+                        remove_unused(id, key);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Err(denied(
+            namespace,
+            format_args!("other processes keep removing its registry"),
+        ))
+    }
+
+    /// Finds a complete registry, but creates none.
+    fn find(namespace: &Namespace) -> Result<Option<Self>> {
+        let identity = namespace.identity()?;
+        for _ in 0..ATTEMPTS {
+            match Self::search(namespace, &identity)? {
+                Search::Found(registry) => return Ok(Some(registry)),
+                Search::Unborn(_) | Search::Vacant(_) => return Ok(None),
+                Search::Gone => {}
+            }
+        }
+        Err(denied(
+            namespace,
+            format_args!("other processes keep removing its registry"),
+        ))
+    }
+
+    /// One pass over the keys. Looks at all of them before a registry is created or
+    /// completed: a stranger that occupied an early one may be gone by now.
+    fn search(namespace: &Namespace, identity: &[u8]) -> Result<Search> {
+        let mut vacant = None;
+        let mut unborn = None;
+        for key in keys::of_registry(identity) {
+            match shm::find(key, 0) {
+                Err(Errno(libc::ENOENT)) => vacant = vacant.or(Some(key)),
+                Err(errno) => {
+                    return Err(errno.during(format_args!("find the registry of {namespace}")));
+                }
+                Ok(id) => match Self::examine(namespace, identity, key, id)? {
+                    Candidate::Complete(registry) => return Ok(Search::Found(registry)),
+                    Candidate::Unborn(registry) => unborn = unborn.or(Some(registry)),
+                    Candidate::Stranger => {}
+                    Candidate::Gone => return Ok(Search::Gone),
+                },
+            }
+        }
+        Ok(unborn.map_or(Search::Vacant(vacant), Search::Unborn))
+    }
+
+    /// One attempt to find the registry, or to create and complete it. Notes the
+    /// segment that it created.
+    fn find_or_create(
+        namespace: &Namespace,
+        identity: &[u8],
+        created: &mut Option<(Id, Key)>,
+    ) -> Result<ControlFlow<Self>> {
+        let key = match Self::search(namespace, identity)? {
+            Search::Found(registry) => return Ok(ControlFlow::Break(registry)),
+            // It stays attached: where the system removes segments that nobody has
+            // attached (kernel.shm_rmid_forced), it would be gone again.
+            Search::Unborn(registry) => {
+                return Ok(match registry.complete(identity)? {
+                    Completed::Here => ControlFlow::Break(registry),
+                    Completed::Elsewhere => ControlFlow::Continue(()),
+                });
+            }
+            Search::Gone => return Ok(ControlFlow::Continue(())),
+            Search::Vacant(Some(key)) => key,
+            Search::Vacant(None) => {
+                return Err(denied(
+                    namespace,
+                    format_args!(
+                        "other programs' segments occupy all its keys; 'ipcs -m' shows the \
+                         owners of the keys from {:#x} on",
+                        keys::of_registry(identity).next().map_or(0, |key| key.0)
+                    ),
+                ));
+            }
+        };
+        let size = super::registry_size();
+        let creation = Creation::with_mode(keys::mode(namespace) | UNBORN);
+        match shm::create(key, size, creation) {
+            // The next pass finds and completes it, unless another process was faster.
+            Ok(id) => {
+                *created = Some((id, key));
+                Ok(ControlFlow::Continue(()))
+            }
+            Err(Errno(libc::EEXIST)) => Ok(ControlFlow::Continue(())),
+            Err(errno) => Err(errno.during(format_args!(
+                "create a registry of {size} bytes for {namespace}{}",
+                Remedy {
+                    errno,
+                    size,
+                    creation: Some(creation)
+                }
+            ))),
+        }
+    }
+
+    /// Looks at the segment under one of the keys of the namespace.
+    fn examine(namespace: &Namespace, identity: &[u8], key: Key, id: Id) -> Result<Candidate> {
+        let status = match shm::status(id) {
+            Ok(Some(status)) if status.key == key => status,
+            Ok(_) => return Ok(Candidate::Gone),
+            Err(Errno(libc::EACCES)) => return untrusted(namespace, id, None),
+            Err(errno) => {
+                return Err(errno.during(format_args!("look at registry {id} of {namespace}")));
+            }
+        };
+        if !keys::are_trusted(namespace, status.creator, status.creator_group) {
+            return untrusted(namespace, id, Some(status));
+        }
+        if status.size < layout::HEADER_SIZE {
+            return Ok(Candidate::Stranger);
+        }
+        let mapping = match attach(id, status.size) {
+            Ok(mapping) => mapping,
+            Err(errno) if shm::is_gone(errno) => return Ok(Candidate::Gone),
+            Err(Errno(libc::EACCES)) => return untrusted(namespace, id, Some(status)),
+            Err(errno) => {
+                let size = status.size;
+                return Err(errno.during(format_args!(
+                    "attach registry {id} of {namespace}, {size} bytes{}",
+                    Remedy {
+                        errno,
+                        size,
+                        creation: None
+                    }
+                )));
+            }
+        };
+        let registry = Self {
+            namespace: namespace.clone(),
+            id,
+            key,
+            creator_process: status.creator_process,
+            group: keys::group(namespace, status.creator_group),
+            capacity: layout::capacity_of(status.size).unwrap_or(0),
+            mapping,
+        };
+        registry.judge(identity, &status)
+    }
+
+    /// Looks at the bytes of a candidate whose creator is trusted.
+    fn judge(self, identity: &[u8], status: &Status) -> Result<Candidate> {
+        let Some(header) = layout::header(&self.mapping) else {
+            return Ok(Candidate::Stranger);
+        };
+        // A stranger's segment has neither a registry's size nor its mode.
+        let looks_like_one = self.capacity != 0 && status.mode & !UNBORN == self.mode();
+        match header.magic() {
+            MAGIC => {}
+            SUPERSEDED => return Ok(Candidate::Gone),
+            _ if !looks_like_one => return Ok(Candidate::Stranger),
+            0 if status.mode & UNBORN != 0 => return Ok(Candidate::Unborn(self)),
+            _ => return Err(self.damaged(Damage("its first bytes"))),
+        }
+        self.check_version(header)?;
+        if !header
+            .is_for(identity)
+            .map_err(|damage| self.damaged(damage))?
+        {
+            return Ok(Candidate::Stranger);
+        }
+        if status.mode & 0o002 != 0 {
+            return Err(denied(
+                &self.namespace,
+                format_args!(
+                    "registry {} of user {} is world-writable; end the programs that use it, \
+                     then run 'ipcrm -m {}'",
+                    self.id, status.owner, self.id
+                ),
+            ));
+        }
+        if looks_like_one && status.mode & UNBORN != 0 {
+            // The process that completed it died before it took the bit away, or is
+            // just about to do so.
+            self.show_complete();
+        }
+        Ok(Candidate::Complete(self))
+    }
+
+    /// Writes the header of a new registry, unless another process did so
+    /// while this one waited for the lock.
+    pub(super) fn complete(&self, identity: &[u8]) -> Result<Completed> {
+        let table = self.table()?;
+        let held = self.hold(table.header, PATIENCE)?;
+        if table.header.magic() != 0 {
+            if held.acquired() == Acquired::OwnerDied {
+                // It may have died while it changed names: whoever opens it recovers.
+                held.leave_to_the_next();
+            }
+            return Ok(Completed::Elsewhere);
+        }
+        self.supersede_predecessors(identity);
+        table.header.give_birth(identity, table.capacity());
+        self.show_complete();
+        Ok(Completed::Here)
+    }
+
+    /// Takes away the bit that marks the registry as new. Only the owner can;
+    /// others may skip it.
+    fn show_complete(&self) {
+        let _ = shm::set_mode(self.id, self.mode());
+    }
+
+    /// Marks earlier registries of this namespace that were removed while processes
+    /// had them attached, so that these processes notice. To ask the kernel at each
+    /// call instead would cost every call, for something that is rare.
+    fn supersede_predecessors(&self, identity: &[u8]) {
+        let was_removed = |status: &Status| {
+            status.is_removed
+                && layout::capacity_of(status.size).is_some()
+                && keys::are_trusted(&self.namespace, status.creator, status.creator_group)
+        };
+        for (id, status) in shm::all().filter(|(_, status)| was_removed(status)) {
+            let Ok(mapping) = attach(id, status.size) else {
+                continue;
+            };
+            match layout::header(&mapping) {
+                Some(header) if header.magic() == MAGIC && header.is_for(identity) == Ok(true) => {
+                    header.supersede();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Removes the registry if it holds no names. Processes that have it attached
+    /// notice by [`Lookup::NotCurrent`](super::names::Lookup::NotCurrent).
+    pub(super) fn retire_if_empty(&self) {
+        let Ok(names) = self.lock_within(PATIENCE_AT_EXIT) else {
+            return;
+        };
+        if names.is_empty() && names.is_current() {
+            // Only its owner can.
+            let _ = shm::remove(self.id);
+        }
+    }
+}
+
+/// A segment that somebody else created. Nobody else creates a user's registry.
+/// But the registry of a path may be one that this process may not use, and to
+/// create another would give one name two segments.
+fn untrusted(namespace: &Namespace, id: Id, status: Option<Status>) -> Result<Candidate> {
+    match (namespace, status) {
+        (Namespace::User(_), _) => Ok(Candidate::Stranger),
+        (Namespace::Path(_), None) => Err(denied(
+            namespace,
+            format_args!(
+                "no permission to read its registry, segment {id}; ask its owner, whom 'ipcs -m' \
+                 shows, or choose another NOB_DATABASE"
+            ),
+        )),
+        (Namespace::Path(_), Some(status)) => Err(denied(
+            namespace,
+            format_args!(
+                "its registry, segment {id}, was created by user {} and group {}, of which this \
+                 process is neither; join that group, or choose another NOB_DATABASE",
+                status.creator, status.creator_group
+            ),
+        )),
+    }
+}
+
+/// The error of a registry that can't be used.
+fn denied(namespace: &Namespace, why: std::fmt::Arguments<'_>) -> crate::error::Error {
+    crate::error::Error::new(libc::EACCES, format_args!("open {namespace}: {why}"))
+}
+
+fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
+    Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
+}
+
+/// Removes a segment that no process has ever attached.
+fn remove_unused(id: Id, key: Key) {
+    let is_unused = |status: Status| status.key == key && !status.was_ever_attached();
+    if matches!(shm::status(id), Ok(Some(status)) if is_unused(status)) {
+        let _ = shm::remove(id);
+    }
+}
+
+/// Removes empty registries when the process exits, so that clean programs leave
+/// nothing behind.
+pub(crate) fn retire_all() {
+    // Other threads may still be running, or have been stopped half-way. What can't
+    // be locked at once is left to the next process.
+    let Some(mut open) = OPEN.try_lock() else {
+        return;
+    };
+    // Registries without a handle are detached too: the library may be unloaded.
+    open.retain(|registry| {
+        registry.retire_if_empty();
+        Arc::strong_count(registry) > 1
+    });
+}

@@ -1,0 +1,364 @@
+//! shmget(2) and shmctl(2) as safe functions that return `Result`.
+
+use std::ffi::{c_int, c_ulong};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use crate::errno::Errno;
+use crate::ids::{GroupId, ProcessId, UserId};
+use crate::request::{Creation, MODE_BITS, Swapping};
+use crate::store::Users;
+
+/// A System V key. 0 (`IPC_PRIVATE`) is never one of this library's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key(pub(crate) u32);
+
+impl Key {
+    /// The same 32 bits, as C has them in a `key_t`.
+    pub(crate) const fn to_c(self) -> libc::key_t {
+        libc::key_t::from_ne_bytes(self.0.to_ne_bytes())
+    }
+
+    pub(crate) const fn from_c(key: libc::key_t) -> Self {
+        Self(u32::from_ne_bytes(key.to_ne_bytes()))
+    }
+}
+
+/// A System V identifier, as `ipcs -m` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id(pub(crate) c_int);
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the kernel knows of a segment (`IPC_STAT`), as far as it is used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// 0 as soon as the segment is marked for deletion.
+    pub(crate) key: Key,
+    /// Whether it is marked for deletion. Its memory stays until the last process
+    /// detaches it.
+    pub(crate) is_removed: bool,
+    /// In bytes.
+    pub(crate) size: usize,
+    /// How many attachments exist, in all processes. A process may have several,
+    /// and mprotect(2) may split one in two: see [`Status::users`].
+    pub(crate) mappings: u64,
+    /// The nine permission bits.
+    pub(crate) mode: u32,
+    /// Whether it may not be swapped out (`SHM_LOCK`).
+    pub(crate) is_locked: bool,
+    /// `IPC_SET` can give a segment to another owner. The creator stays.
+    pub(crate) owner: UserId,
+    pub(crate) group: GroupId,
+    pub(crate) creator: UserId,
+    pub(crate) creator_group: GroupId,
+    pub(crate) creator_process: ProcessId,
+    /// The process that last attached or detached it.
+    pub(crate) last_process: ProcessId,
+    /// Seconds since 1970; 0 if that never happened.
+    pub(crate) attached: i64,
+    pub(crate) detached: i64,
+    /// Seconds since 1970, when the segment was created or `IPC_SET` changed it.
+    pub(crate) changed: i64,
+}
+
+impl Status {
+    /// Whether any process has ever attached the segment.
+    pub(crate) const fn was_ever_attached(&self) -> bool {
+        self.attached != 0
+    }
+
+    /// Who has the segment attached, if this process has `ours` attachments.
+    pub(crate) const fn users(&self, ours: u64) -> Users {
+        match self.mappings {
+            0 => Users::Nobody,
+            mappings if mappings <= ours => Users::OnlyUs,
+            _ => Users::Others,
+        }
+    }
+}
+
+// Linux's, see shmctl(2).
+const SHM_STAT: c_int = 13;
+const SHM_INFO: c_int = 14;
+const SHM_STAT_ANY: c_int = 15;
+const SHM_DEST: u32 = 0o1000;
+const SHM_LOCKED: u32 = 0o2000;
+/// How many bits of an identifier are an index: the second where the kernel was
+/// booted with `ipcmni_extend`.
+const INDEX_BITS: [u32; 2] = [15, 24];
+
+pub(super) fn cerr(result: c_int) -> Result<c_int, Errno> {
+    if result == -1 {
+        Err(last())
+    } else {
+        Ok(result)
+    }
+}
+
+pub(super) fn last() -> Errno {
+    Errno::from(std::io::Error::last_os_error())
+}
+
+/// Whether an error means that the segment of an identifier does not exist (any
+/// more).
+pub(crate) const fn is_gone(errno: Errno) -> bool {
+    matches!(errno, Errno(libc::EINVAL | libc::EIDRM))
+}
+
+/// Creates a segment of `size` zero bytes. `EEXIST` if the key is in use.
+pub(crate) fn create(key: Key, size: usize, creation: Creation) -> Result<Id, Errno> {
+    let mut flags = libc::IPC_CREAT | libc::IPC_EXCL;
+    flags |= c_int::try_from(creation.mode & MODE_BITS).map_err(|_| Errno(libc::EINVAL))?;
+    if creation.huge_pages {
+        flags |= libc::SHM_HUGETLB;
+    }
+    if creation.no_reserve {
+        flags |= libc::SHM_NORESERVE;
+    }
+    // SAFETY: shmget takes numbers only.
+    cerr(unsafe { libc::shmget(key.to_c(), size, flags) }).map(Id)
+}
+
+/// Finds the segment of a key. `ENOENT` if it does not exist, `EINVAL` if it has
+/// fewer than `size` bytes.
+pub(crate) fn find(key: Key, size: usize) -> Result<Id, Errno> {
+    // SAFETY: shmget takes numbers only.
+    cerr(unsafe { libc::shmget(key.to_c(), size, 0) }).map(Id)
+}
+
+/// `IPC_STAT`, also of a segment that this process may not read: `ipcs -m` shows
+/// the same to everybody. `EACCES` only on a kernel older than Linux 4.17.
+fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
+    // Zeroed for valgrind, which does not know SHM_STAT_ANY.
+    let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
+    // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+    match cerr(unsafe { libc::shmctl(id.0, libc::IPC_STAT, raw.as_mut_ptr()) }) {
+        Err(Errno(libc::EACCES)) => {}
+        // SAFETY: it is zero, or the kernel has filled it in.
+        result => return result.map(|_| unsafe { raw.assume_init() }),
+    }
+    for bits in INDEX_BITS {
+        let index = id.0 & ((1 << bits) - 1);
+        // SAFETY: as above.
+        let found = unsafe { libc::shmctl(index, SHM_STAT_ANY, raw.as_mut_ptr()) };
+        if found == id.0 {
+            // SAFETY: as above.
+            return Ok(unsafe { raw.assume_init() });
+        }
+    }
+    // Or it was removed meanwhile.
+    // SAFETY: as above.
+    cerr(unsafe { libc::shmctl(id.0, libc::IPC_STAT, raw.as_mut_ptr()) })?;
+    // SAFETY: as above.
+    Ok(unsafe { raw.assume_init() })
+}
+
+/// What the kernel knows of a segment; `None` if no segment has this identifier.
+pub(crate) fn status(id: Id) -> Result<Option<Status>, Errno> {
+    match raw_status(id) {
+        Ok(raw) => Ok(Some(Status::from(raw))),
+        Err(errno) if is_gone(errno) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// All segments that this process may read.
+pub(crate) fn all() -> impl Iterator<Item = (Id, Status)> {
+    let mut info = MaybeUninit::<libc::shmid_ds>::uninit();
+    // SAFETY: for SHM_INFO the kernel writes a struct shm_info, for which a
+    // shmid_ds has more than room; only the highest index is of interest.
+    let highest = unsafe { libc::shmctl(0, SHM_INFO, info.as_mut_ptr()) };
+    (0..=highest).filter_map(|index| {
+        let mut raw = MaybeUninit::<libc::shmid_ds>::uninit();
+        // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+        let id = cerr(unsafe { libc::shmctl(index, SHM_STAT, raw.as_mut_ptr()) }).ok()?;
+        // SAFETY: SHM_STAT succeeded, so the kernel has filled it in.
+        Some((Id(id), Status::from(unsafe { raw.assume_init() })))
+    })
+}
+
+impl From<libc::shmid_ds> for Status {
+    fn from(raw: libc::shmid_ds) -> Self {
+        let mode = u32::from(raw.shm_perm.mode);
+        Self {
+            key: Key::from_c(raw.shm_perm.__key),
+            is_removed: mode & SHM_DEST != 0,
+            size: raw.shm_segsz,
+            mappings: raw.shm_nattch,
+            mode: mode & MODE_BITS,
+            is_locked: mode & SHM_LOCKED != 0,
+            owner: UserId(raw.shm_perm.uid),
+            group: GroupId(raw.shm_perm.gid),
+            creator: UserId(raw.shm_perm.cuid),
+            creator_group: GroupId(raw.shm_perm.cgid),
+            creator_process: process(raw.shm_cpid),
+            last_process: process(raw.shm_lpid),
+            attached: raw.shm_atime,
+            detached: raw.shm_dtime,
+            changed: raw.shm_ctime,
+        }
+    }
+}
+
+/// The kernel returns 0 for a process outside the caller's PID namespace.
+fn process(id: libc::pid_t) -> ProcessId {
+    ProcessId(u32::try_from(id).unwrap_or(0))
+}
+
+/// What `IPC_SET` changes; `None` leaves it as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) owner: Option<UserId>,
+    pub(crate) group: Option<GroupId>,
+    pub(crate) mode: Option<u32>,
+}
+
+/// Changes a segment's permission bits; its owner stays.
+pub(crate) fn set_mode(id: Id, mode: u32) -> Result<(), Errno> {
+    let mode = Some(mode);
+    set(
+        id,
+        Change {
+            mode,
+            ..Change::default()
+        },
+    )
+}
+
+/// Gives a segment to a group; its owner and mode stay.
+pub(crate) fn set_group(id: Id, group: GroupId) -> Result<(), Errno> {
+    let group = Some(group);
+    set(
+        id,
+        Change {
+            group,
+            ..Change::default()
+        },
+    )
+}
+
+/// `IPC_SET`. `EPERM` if this process may not change the segment at all.
+pub(crate) fn set(id: Id, change: Change) -> Result<(), Errno> {
+    let mut raw = raw_status(id)?;
+    let perm = &mut raw.shm_perm;
+    perm.uid = change.owner.map_or(perm.uid, |owner| owner.0);
+    perm.gid = change.group.map_or(perm.gid, |group| group.0);
+    if let Some(mode) = change.mode {
+        perm.mode = (mode & MODE_BITS)
+            .try_into()
+            .map_err(|_| Errno(libc::EINVAL))?;
+    }
+    // SAFETY: the kernel reads a whole shmid_ds, which IPC_STAT has filled in.
+    cerr(unsafe { libc::shmctl(id.0, libc::IPC_SET, &raw mut raw) }).map(drop)
+}
+
+/// Whether this process may change or delete a segment: `EPERM` if not. Changes
+/// nothing, not even the time of the last change.
+pub(crate) fn may_change(id: Id) -> Result<(), Errno> {
+    const NOBODY: u32 = u32::MAX;
+    let nobody = Change {
+        owner: Some(UserId(NOBODY)),
+        group: Some(GroupId(NOBODY)),
+        mode: None,
+    };
+    match set(id, nobody) {
+        // The kernel checks the right to change it first, then the user.
+        Err(Errno(libc::EINVAL)) => Ok(()),
+        result => result,
+    }
+}
+
+/// Sets whether a segment may be written to swap space.
+pub(crate) fn set_swapping(id: Id, swapping: Swapping) -> Result<(), Errno> {
+    let command = match swapping {
+        Swapping::Forbidden => libc::SHM_LOCK,
+        Swapping::Allowed => libc::SHM_UNLOCK,
+    };
+    // SAFETY: both commands ignore the third argument.
+    cerr(unsafe { libc::shmctl(id.0, command, ptr::null_mut()) }).map(drop)
+}
+
+/// Marks a segment for deletion; the kernel frees its memory when the last
+/// process detaches it.
+pub(crate) fn remove(id: Id) -> Result<(), Errno> {
+    // SAFETY: IPC_RMID ignores the third argument.
+    cerr(unsafe { libc::shmctl(id.0, libc::IPC_RMID, ptr::null_mut()) }).map(drop)
+}
+
+/// What `IPC_INFO` returns (`struct shminfo` in shmctl(2)).
+#[repr(C)]
+struct RawLimits {
+    shmmax: c_ulong,
+    shmmin: c_ulong,
+    shmmni: c_ulong,
+    shmseg: c_ulong,
+    shmall: c_ulong,
+    _unused: [c_ulong; 4],
+}
+
+/// The system's limits, all 0 if they can't be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// The largest size of a segment, in bytes.
+    pub(crate) shmmax: u64,
+    /// The largest number of segments.
+    pub(crate) shmmni: u64,
+    /// The largest number of pages in all segments.
+    pub(crate) shmall: u64,
+}
+
+/// `IPC_INFO`
+pub(crate) fn limits() -> Limits {
+    let mut raw = MaybeUninit::<RawLimits>::uninit();
+    // SAFETY: for IPC_INFO the kernel writes the limits, for which the
+    // pointer has room; the cast is how shmctl(2) asks for it.
+    let result = unsafe { libc::shmctl(0, libc::IPC_INFO, raw.as_mut_ptr().cast()) };
+    if result == -1 {
+        return Limits::default();
+    }
+    // SAFETY: IPC_INFO succeeded, so the kernel has filled it in.
+    let raw = unsafe { raw.assume_init() };
+    Limits {
+        shmmax: raw.shmmax,
+        shmmni: raw.shmmni,
+        shmall: raw.shmall,
+    }
+}
+
+/// What `SHM_INFO` returns (`struct shm_info` in shmctl(2)).
+#[repr(C)]
+struct RawUsage {
+    used_ids: c_int,
+    shm_tot: c_ulong,
+    _unused: [c_ulong; 4],
+}
+
+/// What all segments together use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) segments: u64,
+    pub(crate) pages: u64,
+}
+
+/// `SHM_INFO`; zeros if it can't be read.
+pub(crate) fn usage() -> Usage {
+    let mut raw = MaybeUninit::<RawUsage>::uninit();
+    // SAFETY: for SHM_INFO the kernel writes the usage, for which the
+    // pointer has room; the cast is how shmctl(2) asks for it.
+    let result = unsafe { libc::shmctl(0, SHM_INFO, raw.as_mut_ptr().cast()) };
+    if result == -1 {
+        return Usage::default();
+    }
+    // SAFETY: SHM_INFO succeeded, so the kernel has filled it in.
+    let raw = unsafe { raw.assume_init() };
+    Usage {
+        segments: u64::try_from(raw.used_ids).unwrap_or(0),
+        pages: raw.shm_tot,
+    }
+}
