@@ -46,7 +46,6 @@ use crate::store::{Attached, Store};
 #[derive(Debug)]
 pub struct Segment {
     attached: Attached,
-    access: Access,
 }
 
 impl Segment {
@@ -105,7 +104,6 @@ impl Segment {
             .map_err(|errno| errno.during(format_args!("attach segment {}", Quoted(name))))?;
         Ok(Self {
             attached: Store::current()?.attach(owned, request)?,
-            access: request.access,
         })
     }
 
@@ -223,7 +221,7 @@ impl Segment {
 
     /// The same within a call that has begun.
     pub(crate) fn load_within(&self, _call: &Call, file: &Path) -> Result<Loaded> {
-        if self.access == Access::ReadOnly {
+        if self.attached.access() == Access::ReadOnly {
             return Err(Errno(libc::EACCES).during(format_args!(
                 "load {} into {self}, which is attached for reading only",
                 Quoted(file.as_os_str().as_bytes())

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};
 use crate::name::OwnedName;
 use crate::namespace::Namespace;
-use crate::request::{Lifetime, Request, Swapping};
+use crate::request::{Access, Lifetime, Request, Swapping};
 
 /// The segments of a namespace.
 pub(crate) enum Store {
@@ -113,6 +113,14 @@ impl Attached {
     pub(crate) fn bytes(&self) -> &[AtomicU8] {
         match self {
             Self::SysV(attached) => attached.bytes(),
+        }
+    }
+
+    /// What the attachment may be used for.
+    #[inline]
+    pub(crate) const fn access(&self) -> Access {
+        match self {
+            Self::SysV(attached) => attached.access(),
         }
     }
 

@@ -73,6 +73,11 @@ impl Attached {
     }
 
     #[inline]
+    pub(in crate::store) const fn access(&self) -> Access {
+        self.access
+    }
+
+    #[inline]
     pub(in crate::store) const fn is_closed(&self) -> bool {
         self.mapping.is_none()
     }

@@ -160,6 +160,7 @@ fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
 }
 
 /// What the kernel knows of a segment; `None` if no segment has this identifier.
+#[inline]
 pub(crate) fn status(id: Id) -> Result<Option<Status>, Errno> {
     match raw_status(id) {
         Ok(raw) => Ok(Some(Status::from(raw))),
