@@ -66,11 +66,11 @@ static void sentences (void)
     CHECK ("each thread has its own", good == 2 && says ("a\\nb"));
     memset (name, 1, 1000);
     shmxRemove (name);
-    CHECK ("what is too long is cut off", strlen (shmxErrorText ()) == 2047 && says ("find segment"));
+    CHECK ("what is too long is cut off", strlen (shmxErrorText ()) == 2047 && says ("no segment"));
     shmxCreate (NAME, SIZE, 0, 01666, NULL, &none);
-    CHECK ("modes are told as C writes them", says ("mode 01666,"));
+    CHECK ("modes are told as C writes them", says ("mode 01666 has"));
     CHECK ("also of a change", shmxSetPerm (memory, -1, -1, 07777) == EINVAL
-           && says ("mode 07777,"));
+           && says ("mode 07777 has"));
     setenv ("EXT_ERROR", "$EXT_ERROR", 1);
     setenv ("NOB_DATABASE", "$EXT_ERROR/x", 1);
     CHECK ("where a name space is from", shmxRemove (NAME) == ELOOP && says ("NOB_DATABASE")
@@ -94,7 +94,7 @@ static void printing (void)
     CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
     unsetenv ("APERROR_PRINT");
     CHECK ("with APERROR_PRINT it is, with the function's name",
-           strncmp (err, "(shmxRemove) find segment 'no such'", 35) == 0 && out[0] == '\0');
+           strncmp (err, "(shmxRemove) no segment 'no such' in", 36) == 0 && out[0] == '\0');
     shm_util_debug = 1;
     CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
     shm_util_debug = 0;

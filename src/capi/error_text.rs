@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn the_last_error_stays_until_the_next_and_long_texts_are_cut_off() {
         assert_eq!(text(), "");
-        set(&Errno(libc::ENOENT).during(format_args!("find segment 'x'")));
-        assert_eq!(text(), "find segment 'x': No such file or directory");
+        set(&Errno(libc::ENOENT).during(format_args!("no segment 'x'")));
+        assert_eq!(text(), "no segment 'x': No such file or directory");
         for length in [SIZE - 2, SIZE - 1, SIZE, 3 * SIZE] {
             let long = "\u{e9}".repeat(length);
             set(&Errno(libc::EINVAL).during(format_args!("a{long}")));
