@@ -6,12 +6,12 @@ use std::fs;
 use std::mem;
 use std::time::SystemTime;
 
-use shm_util::{Info, Options};
+use shm_util::{Info, Options, admin};
 
 use crate::cli::{Create, Keep, Prune, Remove};
 use crate::failure::{Failure, Outcome, Result, say};
 use crate::names::{self, Name};
-use crate::{output, raw, units};
+use crate::{output, units};
 
 /// `shmutil create`
 pub(crate) fn create(arguments: &Create) -> Result<Outcome> {
@@ -62,12 +62,12 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     let (removed, left, verb) = if arguments.dry_run {
         let (ours, others) = old_orphans()?
             .into_iter()
-            .partition(|info| raw::may_be_removed(info.id));
+            .partition(|info| admin::may_be_removed(info.id));
         (ours, others, "would delete")
     } else {
         let removed = shm_util::prune(arguments.older_than).map_err(library)?;
         let mut left: Vec<Info> = old_orphans()?;
-        left.retain(|info| !raw::may_be_removed(info.id));
+        left.retain(|info| !admin::may_be_removed(info.id));
         (removed, left, "deleted")
     };
     output::print(|out| {

@@ -11,9 +11,10 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use shm_util::admin::{Kind, Row};
 
 use crate::holders;
-use crate::sysvipc::{self, Kind};
+use crate::sysvipc;
 
 /// How many bytes the `shmutil save` at the other end of a pipe sends. `None`
 /// if it is another program, has ended already, or may not be inspected.
@@ -27,7 +28,7 @@ pub(crate) fn size(pipe: &File) -> Option<u64> {
     segments.retain(|&(_, key)| Kind::of(key) == Kind::Named);
     // If the save runs in another IPC namespace, the segment is not in our table.
     match segments.as_slice() {
-        &[(id, key)] => find(&sysvipc::read().ok()?, id, key),
+        &[(id, key)] => find(&sysvipc::rows().ok()?, id, key),
         _ => None,
     }
 }
@@ -64,24 +65,28 @@ fn is_command(pid: u32, word: &[u8]) -> bool {
             .is_ok_and(|line| line.split(|&byte| byte == 0).any(|found| found == word))
 }
 
-/// Finds the size of a segment in the text of the kernel's table.
-fn find(table: &str, id: i32, key: i32) -> Option<u64> {
-    sysvipc::rows(table)
+/// Finds the size of a segment in the kernel's table.
+fn find(table: &[Row], id: i32, key: i32) -> Option<u64> {
+    table
+        .iter()
         .find(|row| (row.id, row.key) == (id, key))
         .map(|row| row.size)
 }
 
 #[cfg(test)]
 mod tests {
+    use shm_util::admin::parse_segment_table;
+
     use super::*;
 
     #[test]
     fn a_segment_is_found_by_identifier_and_key() {
-        let table = "       key      shmid perms                  size  cpid\n\
+        let text = "       key      shmid perms                  size  cpid\n\
                      -1073741824          7   660                  4097   12\n\
                               5          8   600                   100   12\n";
-        assert_eq!(find(table, 7, -1_073_741_824), Some(4097));
-        assert_eq!(find(table, 8, 5), Some(100));
-        assert_eq!(find(table, 8, 6), None);
+        let table: Vec<_> = parse_segment_table(text).collect();
+        assert_eq!(find(&table, 7, -1_073_741_824), Some(4097));
+        assert_eq!(find(&table, 8, 5), Some(100));
+        assert_eq!(find(&table, 8, 6), None);
     }
 }

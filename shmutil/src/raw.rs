@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::mem;
 use std::os::fd::AsRawFd as _;
 use std::ptr;
 use std::sync::atomic::AtomicU8;
@@ -99,20 +98,6 @@ pub(crate) fn roomy_buffer(capacity: usize) -> Result<Vec<u8>, std::collections:
         unsafe { libc::madvise(start.cast(), length / page * page, libc::MADV_HUGEPAGE) };
     }
     Ok(buffer)
-}
-
-/// Whether this process may remove a segment: its owner and its creator may, and
-/// who has a capability that only the kernel can tell for sure. So the kernel is
-/// asked for a change that it looks at after the right to make one, and that it
-/// refuses: there is no user and no group of this number.
-pub(crate) fn may_be_removed(id: i32) -> bool {
-    // SAFETY: it is a plain C struct, for which zeros are a value.
-    let mut nonsense: libc::shmid_ds = unsafe { mem::zeroed() };
-    nonsense.shm_perm.uid = libc::uid_t::MAX;
-    nonsense.shm_perm.gid = libc::gid_t::MAX;
-    // SAFETY: the kernel reads a whole shmid_ds.
-    let result = unsafe { libc::shmctl(id, libc::IPC_SET, &raw mut nonsense) };
-    result != -1 || io::Error::last_os_error().raw_os_error() != Some(libc::EPERM)
 }
 
 fn count(result: isize) -> io::Result<usize> {

@@ -7,9 +7,10 @@ use std::fs;
 use std::io;
 
 use shm_util::RegistryInfo;
+use shm_util::admin::{self, Row};
 
 use crate::failure::reason;
-use crate::sysvipc::{self, Row};
+use crate::sysvipc;
 use crate::units;
 
 use super::{Finding, is_near};
@@ -59,31 +60,26 @@ impl Limits {
 }
 
 impl Usage {
-    /// Counts the segments in the text of the kernel's table.
-    fn parse(table: &str, page: u64) -> Self {
-        sysvipc::rows(table).fold(Self::default(), |usage, Row { size, .. }| Self {
+    fn of(table: &[Row], page: u64) -> Self {
+        table.iter().fold(Self::default(), |usage, row| Self {
             segments: usage.segments + 1,
-            pages: usage.pages.saturating_add(size.div_ceil(page)),
+            pages: usage.pages.saturating_add(row.size.div_ceil(page)),
         })
     }
 }
 
 pub(super) fn check(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let read = || Ok((sysvipc::read()?, Limits::read()?));
+    let read = || Ok((sysvipc::rows()?, Limits::read()?));
     let (table, limits) = match read() {
         Ok(read) => read,
         Err(error) => return vec![unknown(&error)],
     };
     let need = Need {
-        size: registry
-            .as_ref()
-            .ok()
-            .and_then(Option::as_ref)
-            .map_or(0, |info| u64::try_from(info.size).unwrap_or(u64::MAX)),
+        size: u64::try_from(admin::registry_size()).unwrap_or(u64::MAX),
         exists: !matches!(registry, Ok(None)),
     };
-    compare(Usage::parse(&table, page), limits, need, page).into()
+    compare(Usage::of(&table, page), limits, need, page).into()
 }
 
 fn unknown(error: &io::Error) -> Finding {
@@ -173,6 +169,8 @@ fn size_of_limit(bytes: u64) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use shm_util::admin::parse_segment_table;
+
     use super::*;
 
     const PAGE: u64 = 4096;
@@ -192,14 +190,15 @@ mod tests {
 
     #[test]
     fn usage_counts_segments_and_whole_pages() {
-        let table = "       key      shmid perms                  size  cpid\n\
+        let text = "       key      shmid perms                  size  cpid\n\
                      -1073741824          0   660                  4097   12\n\
                               0          1   600                   100   12\n";
+        let table: Vec<_> = parse_segment_table(text).collect();
         let usage = Usage {
             segments: 2,
             pages: 3,
         };
-        assert_eq!(Usage::parse(table, PAGE), usage);
+        assert_eq!(Usage::of(&table, PAGE), usage);
     }
 
     #[test]

@@ -12,10 +12,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use shm_util::Info;
+use shm_util::admin::{Kind, Row};
 
 use super::Finding;
 use crate::holders::{self, IpcNamespace, Segment};
-use crate::sysvipc::{self, Kind};
+use crate::sysvipc;
 use crate::units;
 
 /// `SHM_DEST` in the mode that the kernel's table shows: the segment is deleted
@@ -24,7 +25,7 @@ const REMOVED: u32 = 0o1000;
 
 /// Looks for lost names. `listed` are the segments that have names.
 pub(super) fn check(listed: &[Info]) -> Option<Finding> {
-    let table = Table::parse(&sysvipc::read().unwrap_or_default());
+    let table = Table::new(&sysvipc::rows().unwrap_or_default());
     if table.removed.is_empty() {
         return None;
     }
@@ -66,9 +67,9 @@ struct Table {
 }
 
 impl Table {
-    fn parse(text: &str) -> Self {
+    fn new(rows: &[Row]) -> Self {
         let mut table = Self::default();
-        for row in sysvipc::rows(text) {
+        for row in rows {
             if row.mode & REMOVED == 0 {
                 table.others.insert(row.id);
             } else {
@@ -107,6 +108,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use shm_util::admin::parse_segment_table;
+
     use super::*;
 
     const TABLE: &str = "       key      shmid perms                  size  cpid\n\
@@ -120,7 +123,7 @@ mod tests {
     fn lost(mapped: &[Segment], listed: &[i32]) -> Vec<i32> {
         let listed = listed.iter().copied().collect();
         let processes = [mapped.to_vec()].into_iter();
-        let table = Table::parse(TABLE);
+        let table = Table::new(&parse_segment_table(TABLE).collect::<Vec<_>>());
         table.lost(processes, &listed).into_iter().collect()
     }
 

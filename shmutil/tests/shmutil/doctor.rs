@@ -152,3 +152,29 @@ fn a_small_shmmni_is_not_a_problem_by_itself() {
         "{text}"
     );
 }
+
+#[test]
+fn a_registry_that_does_not_fit_the_limits_is_a_problem() {
+    let world = World::new();
+    let doctor = |limits: &str| {
+        let script = format!("cd /proc/sys/kernel; {limits}; {SHMUTIL} doctor");
+        world.script_in_own_ipc(&script).map(|(text, _)| text)
+    };
+    let Some(text) = doctor("echo 4096 >shmmax") else {
+        return;
+    };
+    let problem = "attention  SHMMAX: a segment can have 4 KiB, but a registry needs ";
+    assert!(text.contains(problem), "{text}");
+    assert!(
+        text.contains("-> as root, run sysctl -w kernel.shmmax="),
+        "{text}"
+    );
+
+    let text = doctor("echo 1 >shmall").unwrap();
+    let problem = "attention  SHMALL: 0 B of 4 KiB; a registry needs ";
+    assert!(text.contains(problem), "{text}");
+
+    let text = doctor("echo 1 >shmmni; ipcmk -M 1 >/dev/null").unwrap();
+    let problem = "attention  SHMMNI: 1 of 1 segment; a registry needs one\n";
+    assert!(text.contains(problem), "{text}");
+}
