@@ -1,11 +1,11 @@
 /*
- * What the benchmarks have in common. Each prints one line for each sample,
+ * Shared by the benchmarks. Each of them prints one line per sample,
  *
  *     case<TAB>way<TAB>round<TAB>value
  *
- * in nanoseconds, unless the case says another unit. Samples that are compared are taken
- * in the same round, one after the other, in an order that is drawn anew for each round:
- * so a change of the machine's mood hits all of them. bench/report.py does the arithmetic.
+ * in nanoseconds, unless the case names another unit. Samples that are compared are taken in
+ * the same round, one after the other, in a new random order for each round, so that changes
+ * in the machine's speed affect all of them. bench/report.py does the arithmetic.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -33,7 +33,7 @@ static void die (const char *what)
     exit (EXIT_FAILURE);
 }
 
-/* For calls that return 0, or say why not in errno. */
+/* For calls that return 0, or set errno. */
 __attribute__ ((unused))
 static void must (int status, const char *what)
 {
@@ -76,8 +76,8 @@ static void interrupt (int number)
 }
 
 /*
- * An interrupted program ends at its next sample, through exit, so that what atexit has
- * been told cleans up.
+ * An interrupted program ends at its next sample, through exit, so that the handlers of
+ * atexit clean up.
  */
 __attribute__ ((unused))
 static void begin (void)

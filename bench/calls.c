@@ -1,11 +1,11 @@
 /*
- * What the calls cost, beside the system calls that they cannot do without and beside the
- * other ways that a program could take.
+ * The cost of the calls, compared with the system calls that they cannot avoid and with the
+ * alternatives that a program has.
  *
  *     calls DIRECTORY
  *
- * The directory is where ways that need files have them. CALLS_SECONDS in the environment is
- * the time for all of it, 45 if not set.
+ * Ways that need files create them in DIRECTORY. The environment variable CALLS_SECONDS is the
+ * time for the whole program (default 45).
  */
 
 #include "bench.h"
@@ -125,7 +125,7 @@ static void release_all (void)
 static SharedMemory memory;
 static struct plain plain;
 
-/* Each call is written out: through a pointer, the jump would be a part of the time. */
+/* Each call is written out, because a jump through a pointer would add to the time. */
 #define ACCESSES_OF(name, call) \
     static void name (void) \
     { \
@@ -196,7 +196,7 @@ int main (int count, char **arguments)
             }
         }
     }
-    atexit (clean_up); /* the first that is done, while the ways still have their files */
+    atexit (clean_up); /* runs before the ways remove their files */
     measure_accessors ();
     for (i = 0; i < SIZES; i++) {
         hold_all (sizes[i].bytes);

@@ -1,7 +1,7 @@
 /*
- * What first_use.c starts: maps a segment, and says on stdout when that was done and what
- * memory the process has, in KiB: private and written, its share of all, resident.
- * With RAW it uses the system calls, else the library.
+ * Started by first_use.c: attaches a segment, and prints when that was done and the memory
+ * of the process in KiB: private dirty, proportional, resident. Uses the system calls if RAW
+ * is defined, otherwise the library.
  */
 
 #include "bench.h"

@@ -1,12 +1,12 @@
 /*
- * What a program pays for its first segment: the time from exec until it is mapped, and
- * memory, beside a program that makes the system calls itself.
+ * The cost of a program's first segment: the time from exec until it is attached, and the
+ * memory, compared with a program that makes the system calls itself.
  *
  *     first_use DIRECTORY
  *
- * The directory has the programs that are made of first_map.c, in the ways of `programs`; one
- * that is not there is left out. FIRST_SECONDS in the environment is the time for all of it,
- * 15 if not set.
+ * DIRECTORY contains the programs that are built from first_map.c and listed in `programs`.
+ * A missing one is skipped. The environment variable FIRST_SECONDS is the time for the whole
+ * program (default 15).
  */
 
 #include "bench.h"
@@ -18,7 +18,7 @@
 #define MIN_ROUNDS 7
 #define ROUNDS 300
 
-/* A raw program is the yardstick for those that are linked as it is. */
+/* A raw program is the reference for those that are linked in the same way. */
 static const struct {
     const char *linked, *way, *file;
 } programs[] = {
@@ -110,7 +110,7 @@ int main (int count, char **arguments)
         return EXIT_FAILURE;
     }
     begin ();
-    sync (); /* pages of a program that was just linked would count as written by it */
+    sync (); /* else the pages of a newly linked program would count as dirtied by it */
     atexit (clean_up);
     measure_all (arguments[1], "no names yet", now () + half);
     must (shmCreate ("bench/first_use, other", 4096, NULL, &other), "shmCreate");

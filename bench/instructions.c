@@ -1,6 +1,6 @@
 /*
- * What bench/instructions runs under callgrind: it has the instructions of each call counted,
- * those of the calls around it not, and a file written for each. All calls are warm ones.
+ * Run by bench/instructions under callgrind. Counts the instructions of each call, but not
+ * those of the calls around it, and writes a file for each. A first call warms up uncounted.
  */
 
 #include "bench.h"
@@ -23,7 +23,7 @@ static void destroy (SharedMemory memory)
     must (shmDestroy (memory), "shmDestroy");
 }
 
-/* Counts the instructions of `call`, which is between `before` and `after`. */
+/* Counts the instructions of `call`, but not those of `before` and `after`. */
 #define COUNT(name, before, call, after) \
     do { \
         CALLGRIND_ZERO_STATS; \

@@ -1,4 +1,4 @@
-/* A function of a shared library that returns what a structure holds: the yardstick for
+/* A function in a shared library that returns a member of a structure: the reference for
  * shmAddress, shmId and shmSizeOf. */
 #ifndef PLAIN_H
 #define PLAIN_H

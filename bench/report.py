@@ -3,9 +3,9 @@
 
     bench/report.py SAMPLES DISK TMPFS
 
-SAMPLES is the directory with calls.tsv, scale.tsv, first_use.tsv and snapshots.tsv; DISK and
-TMPFS are where the snapshots were, to say what file systems those are. Without matplotlib
-the tables are written, and the plots are as they were.
+SAMPLES is the directory with calls.tsv, scale.tsv, first_use.tsv and snapshots.tsv. DISK and
+TMPFS are the directories of the snapshots: the page names their file systems. Without
+matplotlib the tables are written, and the plots remain as they are.
 """
 
 import os
@@ -55,13 +55,13 @@ class Samples:
         return median(values) if values else None
 
     def ratios(self, over, under):
-        """Of two (case, way): the ratios of the rounds that both have."""
+        """The ratios of two (case, way), for the rounds that both have."""
         over, under = self.values(*over), self.values(*under)
         return [over[number] / under[number] for number in over if number in under]
 
 
 def spread(values, digits=2):
-    """median (least to most)"""
+    """The median (minimum to maximum), as text."""
     if not values:
         return "-"
     return (f"{median(values):.{digits}f} "
@@ -101,7 +101,7 @@ def targets(samples):
 
 
 def thread_growth(samples, name, threads):
-    """How throughput grows with threads, over how that of a plain function grows."""
+    """The growth of throughput with threads, relative to that of a plain function."""
     def case(count):
         return f"accessors, {count} threads (calls/s)"
 
@@ -157,7 +157,7 @@ def target_table(samples):
         else:
             verdict, missed = "**missed**", missed + 1
         bound = ("at most" if sign == "<=" else "at least") + f" {limit:.2f}"
-        # Three digits: a near miss is not to look like what is met.
+        # Three digits, so that a near miss does not look like a target that is met.
         rows.append([what, bound, spread(values, 3), str(len(values)), verdict])
     return (f"{met} met, {missed} missed.\n\n"
             + table(["what", "target", "measured", "rounds", ""], rows))
@@ -310,7 +310,7 @@ def left_out(directory):
         titles = [line.strip() for line in lines if line.strip()]
     if not titles:
         return "Nothing was left out."
-    return "Left out, as it is not installed here: " + ", ".join(titles) + "."
+    return "Left out, because it is not installed here: " + ", ".join(titles) + "."
 
 
 # ---- plots -------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def save(plt, figure, name):
 
 
 def from_zero(axes):
-    """For panels that share an axis: only when all are drawn is its end known."""
+    """For panels that share an axis: its end is known only when all are drawn."""
     axes[0].set_ylim(0, max(axis.dataLim.y1 for axis in axes) * 1.08)
 
 

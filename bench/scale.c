@@ -1,11 +1,11 @@
 /*
- * How the calls' cost grows with the number of names, of processes and threads, and what
- * living handles cost a fork.
+ * How the cost of the calls grows with the number of names, processes and threads, and how
+ * much open handles add to a fork.
  *
  *     scale
  *
- * SCALE_SECONDS in the environment is the time for all of it, 60 if not set. Cases in calls/s
- * are throughput: more is better.
+ * The environment variable SCALE_SECONDS is the time for the whole program (default 60).
+ * Cases in calls/s are throughput: more is better.
  */
 
 #include "bench.h"
@@ -41,7 +41,7 @@ static int make_raw (key_t key)
     return id;
 }
 
-/* The calls that the library cannot do without, see way_sysv.c. */
+/* The calls that the library cannot avoid, see way_sysv.c. */
 static void map_raw (int id)
 {
     struct shmid_ds status;
@@ -75,8 +75,8 @@ static void name_number (char *name, int number)
 
 /* ---- worlds -------------------------------------------------------------------------------
  *
- * A world is a process in an IPC name space of its own, which measures what it is told: so
- * worlds of one name and of 4,000 can be measured in turn.
+ * A world is a process in an IPC namespace of its own that runs measurements on request, so
+ * that worlds with one name and with 4,000 can be measured in turn.
  */
 
 struct world {
@@ -89,7 +89,7 @@ struct world {
 
 typedef double (*measurement) (void);
 
-/* Ends with its parent. What is in its name space goes with it. */
+/* Ends with its parent. The kernel then deletes the segments in its namespace. */
 static void live (struct world *world)
 {
     measurement measure;
@@ -103,7 +103,7 @@ static void live (struct world *world)
     fd = open ("/proc/sys/kernel/shmmni", O_WRONLY);
     if (fd != -1) {
         if (write (fd, "16384", 5) != 5) {
-            /* Then furnishing will say that there is no room. */
+            /* Creating the names will then fail for lack of room. */
         }
         close (fd);
     }
@@ -151,11 +151,11 @@ static void end_world (struct world *world)
 {
     close (world->orders[1]);
     close (world->answers[0]);
-    kill (world->process, SIGKILL); /* worlds made later have its pipe open too */
+    kill (world->process, SIGKILL); /* closing its pipe would not end it: later worlds have it open too */
     waitpid (world->process, NULL, 0);
 }
 
-/* Both are the same program, so a function's address is good in both. */
+/* Both run the same program, so the address of a function is valid in both. */
 static double measure_in (struct world *world, measurement measure)
 {
     if (write (world->orders[1], &measure, sizeof measure) != sizeof measure) {
@@ -169,9 +169,9 @@ static double measure_in (struct world *world, measurement measure)
 #define BATCH 100
 
 static int live_names;
-static int *ids; /* shared with the process that has them */
+static int *ids; /* shared with the process that holds them */
 
-/* Another process has the names, and has them mapped. */
+/* Another process creates the names, and holds their segments. */
 static void furnish_names (int number)
 {
     int ready[2];
@@ -210,7 +210,7 @@ static void furnish_names (int number)
     close (ready[0]);
 }
 
-/* A prime is the step, so that all names get their turn. */
+/* The step is a prime, so that every name is used. */
 static int next_name (void)
 {
     static int last;
@@ -366,10 +366,10 @@ enum kind { PROCESSES, THREADS };
 
 struct counter {
     volatile long calls;
-    char padding[120]; /* no two in one line of the cache */
+    char padding[120]; /* one counter per cache line */
 };
 
-/* Shared with processes. */
+/* Shared with the worker processes. */
 static struct shared {
     pthread_barrier_t start;
     volatile int stop;
@@ -435,8 +435,8 @@ static double calls_of (int workers)
 }
 
 /*
- * Calls per second of all workers together, counted while all of them are at it: who starts
- * them may have to wait for a processor itself.
+ * Calls per second of all workers together, counted only while all of them are running: the
+ * process that starts them may itself have to wait for a processor.
  */
 static double throughput (enum kind kind, int workers, job job)
 {
@@ -576,7 +576,7 @@ static void clean_up (void)
     shmDestroy (one);
 }
 
-/* In a child, as it is nothing that could be taken back. */
+/* In a child, because it cannot be undone. */
 static int can_unshare (void)
 {
     int status = 1;

@@ -1,12 +1,12 @@
 /*
- * Saves and loads beside what a C program would write instead, and beside cp.
+ * Saves and loads, compared with what a C program would do instead, and with cp.
  *
  *     snapshots DISK_DIRECTORY TMPFS_DIRECTORY [ROUNDS [FILTER]]
  *
- * FILTER is a part of a case's name: others are left out. SNAPSHOT_SECONDS in the
- * environment is the time for all of it, 180 if not set, of which each case gets a share by
- * its size: so a slow disk makes for fewer rounds of the large ones. Files are in the
- * page cache, and every byte of a segment that is saved, or called populated, was touched.
+ * FILTER is part of a case's name; other cases are skipped. The environment variable
+ * SNAPSHOT_SECONDS is the time for the whole program (default 180). Each case gets a share
+ * according to its size, so a slow disk means fewer rounds of the large ones. Files are in the
+ * page cache. Every byte of a segment that is saved, or called populated, has been touched.
  */
 
 #include "bench.h"
@@ -20,7 +20,7 @@
 #include "shm_util.h"
 
 #define ROUNDS 15
-#define MIN_LARGE_ROUNDS 3 /* of 1 GiB; the others take little time */
+#define MIN_LARGE_ROUNDS 3 /* of 1 GiB; smaller ones take little time */
 #define MIN_ROUNDS 7
 #define MAX_BATCH 32
 #define BLOCK (64 * KIB)
@@ -30,7 +30,7 @@
 enum operation { SAVE, LOAD_FRESH, LOAD_POPULATED };
 enum place { DISK, TMPFS };
 enum durability { DURABLE, UNSYNCED };
-enum contents { DENSE, SPARSE }; /* sparse: one block of ten is data, the others are zero */
+enum contents { DENSE, SPARSE }; /* sparse: one block in ten is data, the others are zero */
 
 struct bench {
     const char *name;
@@ -57,7 +57,7 @@ struct bench {
     {"save, 90% zero, unsynced, disk, " text, SAVE, DISK, UNSYNCED, SPARSE, size, 0}, \
     {"save, 90% zero, tmpfs, " text, SAVE, TMPFS, UNSYNCED, SPARSE, size, 0}
 
-/* In an order in which the source is seldom made anew. */
+/* Ordered so that the source is rarely rebuilt. */
 static const struct bench benches[] = {
     DENSE_CASES ("64 KiB", 64 * KIB, 0),
     DENSE_CASES ("16 MiB", 16 * MIB, 1),
@@ -82,10 +82,10 @@ static const char *directories[2];
 
 /* ---- files ------------------------------------------------------------------------------ */
 
-static char loaded_path[PATH];       /* what is loaded */
-static char saved_paths[WAYS][PATH]; /* what is saved, by each way */
-static char new_path[PATH];          /* what becomes the plain way's */
-static char memory_path[PATH];       /* what cp saves, and where it loads to: on tmpfs */
+static char loaded_path[PATH];       /* the file to load */
+static char saved_paths[WAYS][PATH]; /* the file that each way saves */
+static char new_path[PATH];          /* the plain way's new file, before the rename */
+static char memory_path[PATH];       /* the memory for cp: a file on tmpfs */
 
 static void remove_files (void)
 {
@@ -119,7 +119,7 @@ static void name_files (enum place place)
     name_file (memory_path, TMPFS, "memory");
 }
 
-/* Waits, so that nothing that was written goes to the disk during the next sample. */
+/* Waits until the disk is idle, so that no earlier write disturbs the next sample. */
 static void settle (enum place place)
 {
     int fd;
@@ -134,9 +134,9 @@ static void settle (enum place place)
 
 /* ---- segments --------------------------------------------------------------------------- */
 
-static SharedMemory source; /* what is saved, and what a loaded file has */
+static SharedMemory source; /* the segment to save; loaded files have its bytes */
 static enum contents source_contents;
-static SharedMemory targets[MAX_BATCH]; /* what is loaded into */
+static SharedMemory targets[MAX_BATCH]; /* the segments to load into */
 
 static void destroy (SharedMemory *memory)
 {
@@ -159,7 +159,7 @@ static int is_data (enum contents contents, long offset)
     return contents == DENSE || offset / BLOCK % 10 == 0;
 }
 
-/* No block is like another, and none of a dense segment's words is zero. */
+/* All blocks differ, and no word of a dense segment is zero. */
 static void make_source (const struct bench *bench)
 {
     static unsigned long state = 88172645463325252UL;
@@ -186,7 +186,7 @@ static void make_source (const struct bench *bench)
     }
 }
 
-/* A file like the source; where that is zero, it has holes, as after shmSave. */
+/* A file with the bytes of the source, and holes where it is zero, as after shmSave. */
 static void write_source (const char *path, enum contents contents)
 {
     char *bytes = shmAddress (source);
@@ -210,7 +210,7 @@ static void write_source (const char *path, enum contents contents)
     must (close (fd), path);
 }
 
-/* What a save replaces: a small file, as freeing the memory of a large one is no part of it. */
+/* The file that a save replaces: small, because freeing a large one must not count. */
 static void make_old (const char *path)
 {
     FILE *file;
@@ -358,7 +358,7 @@ static int compare_file (const char *path)
     return same && offset == shmSizeOf (source);
 }
 
-/* The first sample of each way is looked at: a fast wrong copy is none. */
+/* The first sample of each way is checked: a fast copy must be a right one. */
 static void check (const struct bench *bench, enum way way)
 {
     int same;
@@ -381,7 +381,7 @@ static void run (const struct bench *bench, int rounds, double end)
 {
     int ways = bench->with_cp ? 3 : 2;
     int enough = bench->size < GIB ? MIN_ROUNDS : MIN_LARGE_ROUNDS;
-    int first = bench->size < GIB ? -1 : 0; /* -1 is not counted: it warms up */
+    int first = bench->size < GIB ? -1 : 0; /* round -1 warms up, and does not count */
     int order[WAYS];
     int round, i;
     double time;
@@ -424,7 +424,7 @@ static double weight (const struct bench *bench)
     return ways * speed * ((double) bench->size + 16 * MIB);
 }
 
-/* A source, a target, a file of each way and what they replace. */
+/* Whether there is room for the source, a target, and each way's old and new file. */
 static int is_possible (const struct bench *bench)
 {
     struct sysinfo machine;

@@ -1,6 +1,6 @@
 /*
- * What a library adds to a program's start: start WITHOUT WITH runs two programs
- * by turns, which differ in it alone, and prints the median of the differences.
+ * How much a library adds to the start of a program: start WITHOUT WITH runs two programs in
+ * turn that differ only in the library, and prints the median of the differences.
  */
 #include <spawn.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The Apache Portable Runtime, apr_shm.h. As Debian builds it, it uses shm_open too. */
+/* The Apache Portable Runtime, apr_shm.h. Debian's build uses shm_open, too. */
 
 #include "bench.h"
 #include "ways.h"

@@ -1,4 +1,4 @@
-// Boost.Interprocess: files on tmpfs; in the second way with an allocator of named objects.
+// Boost.Interprocess: files on tmpfs; the second way adds an allocator of named objects.
 
 #include "bench.h"
 #include "ways.h"

@@ -1,7 +1,7 @@
 /*
- * What libgpl does, written from its description: a database of ndbm leads from a name to
- * an identifier and a count of references. It is opened anew for each access, and a lock on
- * a file keeps the accesses of one call together.
+ * The method of libgpl, written from its documentation: an ndbm database maps a name to an
+ * identifier and a reference count. It is opened for each access, and a lock on a file makes
+ * the accesses of one call atomic.
  */
 
 #include "bench.h"
@@ -58,7 +58,7 @@ static void unlock (int fd)
     }
 }
 
-/* Returns whether the name is there. */
+/* Returns whether the name exists. */
 static int access_database (enum access access, const char *name, struct entry *entry)
 {
     DBM *dbm = dbm_open (database, O_RDWR | O_CREAT, 0660);

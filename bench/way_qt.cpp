@@ -1,4 +1,4 @@
-// QSharedMemory: a file in the directory for temporary files holds a segment's key.
+// QSharedMemory: a file in the directory for temporary files provides the segment's key.
 
 #include "bench.h"
 #include "ways.h"

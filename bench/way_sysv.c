@@ -1,7 +1,7 @@
 /*
- * The system calls that the library cannot do without: to know when a segment is to be
- * deleted, a program has to ask how many have it mapped. Who knows no more than a key finds
- * the segment with one more call: that is the second way.
+ * The system calls that the library cannot avoid: to know when to delete a segment, a program
+ * has to ask how many processes have it attached. The second way knows only a key, and finds
+ * the segment with one more call.
  */
 
 #include "bench.h"
@@ -72,7 +72,7 @@ static void attach_by_key (void)
     map (id);
 }
 
-/* It stays mapped until the program ends. */
+/* It remains attached until the program ends. */
 static void release (void)
 {
     must (shmctl (held, IPC_RMID, NULL), "IPC_RMID");

@@ -1,6 +1,6 @@
 /*
- * The ways to share memory that calls.c compares. Each is in a file of its own, and is left
- * out of the program where what it needs is not installed: so it is a weak symbol.
+ * The ways to share memory that calls.c compares. Each has a file of its own. It is a weak
+ * symbol, because it is left out if the library that it needs is not installed.
  */
 #ifndef WAYS_H
 #define WAYS_H
@@ -11,14 +11,14 @@ extern "C" {
 
 struct way {
     const char *name;
-    /* Where it may put files. NULL if it has none. */
+    /* Prepares the way, which may create files in `directory`; NULL if not needed. */
     void (*begin) (const char *directory);
-    /* Makes a segment under a name, maps it, unmaps it and deletes it. */
+    /* Creates a segment with a name, attaches, detaches and deletes it. */
     void (*create) (long size);
-    /* Makes a segment that stays, and touches its memory; then takes it away. */
+    /* Create a segment that remains and touch its memory; delete it. */
     void (*hold) (long size);
     void (*release) (void);
-    /* Maps the segment that stays, and unmaps it. */
+    /* Attaches and detaches the segment that remains. */
     void (*attach) (void);
 };
 

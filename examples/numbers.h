@@ -1,4 +1,4 @@
-/* What the partner and the programs in other languages have in the segment. */
+/* The contents of the segment that the partner shares with the programs in other languages. */
 
 #ifndef NUMBERS_H
 #define NUMBERS_H
@@ -9,10 +9,10 @@
 #define COUNT 100
 
 struct numbers {
-    int32_t count; /* the partner's: how many, */
-    int32_t numbers[COUNT]; /* and which */
-    int32_t sum; /* the answer, */
-    char who[16]; /* and whose it is, zero-filled */
+    int32_t count; /* by the partner: how many numbers, */
+    int32_t numbers[COUNT]; /* and the numbers */
+    int32_t sum; /* by the other program: the sum, */
+    char who[16]; /* and the language, padded with zeros */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The C program at the other end: partner COMMAND... puts numbers into a segment, runs a
- * program that adds them up, and looks at what that has put there.
+ * The C program at the other end: partner COMMAND... stores numbers in a segment, runs a
+ * program that adds them up, and checks the sum that it has stored there.
  */
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
---  Ada 2012: a record that lies in the segment.
+--  Ada 2012: a record in the segment.
 --
 --      gnatmake sum.adb -largs -lshm_util
 
@@ -13,7 +13,7 @@ procedure Sum is
    function shmCreate
      (Name    : Strings.chars_ptr;
       Size    : long;
-      Address : in out System.Address;  --  Null_Address: anywhere
+      Address : in out System.Address;  --  Null_Address: the system chooses
       Memory  : out Shared_Memory) return int
      with Import, Convention => C, External_Name => "shmCreate";
 

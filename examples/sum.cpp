@@ -1,4 +1,4 @@
-// C++11: a segment that is unmapped when its object goes out of scope.
+// C++11: a segment that is detached when its object goes out of scope.
 //
 //     c++ sum.cpp -lshm_util
 
@@ -13,7 +13,7 @@
 
 class Segment {
 public:
-    // Makes a segment of `size` bytes, or maps the one that there is; with 0 only that.
+    // Creates a segment of `size` bytes, or attaches the existing one; with 0 only the latter.
     explicit Segment(const std::string &name, long size = 0)
     {
         const int status = shmCreate(name.c_str(), size, nullptr, &memory_);
@@ -22,7 +22,7 @@ public:
         }
     }
 
-    ~Segment() { shmDestroy(memory_); } // of NULL it does nothing
+    ~Segment() { shmDestroy(memory_); } // does nothing if it is NULL
 
     Segment(Segment &&other) noexcept : memory_(other.memory_) { other.memory_ = nullptr; }
 
@@ -37,7 +37,7 @@ public:
 
     long size() const { return shmSizeOf(memory_); }
 
-    // The bytes as a T, which the segment must have room for.
+    // The bytes as a T; the segment must be large enough.
     template <typename T> T &as() const
     {
         if (size() < static_cast<long>(sizeof(T))) {

@@ -1,4 +1,4 @@
-! Fortran 2003: shm_util by iso_c_binding.
+! Fortran 2003: shm_util through iso_c_binding.
 !
 !     gfortran sum.f90 -lshm_util
 
@@ -11,7 +11,7 @@ module shm_util
        import
        character(kind=c_char), intent(in) :: name(*) ! ends with c_null_char
        integer(c_long), value :: size
-       type(c_ptr), intent(inout) :: address ! c_null_ptr: anywhere
+       type(c_ptr), intent(inout) :: address ! c_null_ptr: the system chooses
        type(c_ptr), intent(out) :: memory
      end function shmCreate
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Python: nothing to build, and the segment's bytes are a memoryview."""
+"""Python: nothing to build; the bytes of the segment are a memoryview."""
 
 import ctypes
 import os
@@ -17,10 +17,10 @@ LIBRARY.shmSizeOf.restype = ctypes.c_long
 
 
 class Segment:
-    """A segment, to be used by `with`: `bytes` is what it has."""
+    """A segment for a `with` statement. `bytes` are its bytes."""
 
     def __init__(self, name, size=0):
-        """Makes one of `size` bytes, or maps the one there is; with 0 only that."""
+        """Creates it with `size` bytes, or attaches the existing one; with 0 only the latter."""
         address, memory = ctypes.c_void_p(), ctypes.c_void_p()
         status = LIBRARY.shmCreate(name.encode(), size, address, memory)
         if status:
@@ -30,7 +30,7 @@ class Segment:
         self.bytes = memoryview(array.from_address(address.value)).cast("B")
 
     def close(self):
-        """Unmaps it: views that were made of `bytes` must not be used after this."""
+        """Detaches it. Views made from `bytes` must not be used afterwards."""
         self.bytes.release()
         LIBRARY.shmDestroy(self._memory)
         self._memory = None

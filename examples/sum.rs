@@ -1,5 +1,5 @@
-//! Rust: the crate itself. Other processes write to the segment too, so its
-//! bytes are atomic.
+//! Rust: the crate itself. Other processes write to the segment, too, so its bytes
+//! are atomic.
 //!
 //! ```text
 //! cargo run --example sum

@@ -1,11 +1,11 @@
 /*
- * aperror.h - for programs that have left libgpl: its function that explains an
+ * aperror.h - for programs that have left libgpl: the function that prints an
  * error. See pragmatics.h beside this file.
  *
- * There is no library to it: function and variables are weak, so each object
- * file may have them, and a program that has its own uses those, as long as it
- * does not include this header where it defines them. libshm_util
- * reads the same aperror_print.
+ * It needs no library. Function and variables are weak, so every object file may
+ * contain them. A program that defines its own uses those, provided that it does
+ * not include this header where it defines them. libshm_util reads the same
+ * aperror_print.
  */
 #ifndef APERROR_H
 #define APERROR_H
@@ -16,22 +16,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Not __attribute__: glibc takes that away from tcc. */
+/* Not __attribute__, which glibc removes under tcc. */
 #define SHM_UTIL_WEAK __attribute ((__weak__))
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Not 0: errors are printed. */
+/* If not 0, errors are printed. */
 extern int aperror_print SHM_UTIL_WEAK;
-/* Where to; NULL is stderr. */
+/* Where they are printed; NULL means stderr. */
 extern FILE *aperror_file SHM_UTIL_WEAK;
 
 /*
  * If aperror_print is not 0, or the environment variable APERROR_PRINT is a
- * number other than 0: prints what printf would, and strerror (errno) and the
- * end of the line behind it. errno stays as it is.
+ * number other than 0, prints the format like printf, then strerror (errno) and a
+ * newline. Leaves errno unchanged.
  *
  *     aperror ("Error opening %s.\nopen: ", file);
  */
@@ -61,7 +61,7 @@ void aperror (const char *format, ...)
 }
 #endif
 
-/* Programs that include only this have always got that too. */
+/* As in libgpl, this header includes the other one. */
 #include "pragmatics.h"
 
 #endif /* APERROR_H */

@@ -1,39 +1,40 @@
 /*
- * pragmatics.h - for programs that have left libgpl: the macros by which they
- * print messages and keep errno, and nothing else of libgpl's header.
+ * pragmatics.h - for programs that have left libgpl: the macros that print
+ * messages and preserve errno, and nothing else from libgpl's header.
  *
  *     cc -I/usr/local/include/shm_util/compat prog.c -lshm_util
  *
  *     P_((ARGUMENTS))              the arguments of a prototype
- *     LGE "FORMAT", VALUES...) ;   an error: the message and strerror (errno)
- *     LGI "FORMAT", VALUES...) ;   information
- *     SET_ERRNO (CODE)             errno gets CODE; an expression
- *     PUSH_ERRNO ; ... POP_ERRNO ; what is between does not change errno
+ *     LGE "FORMAT", VALUES...) ;   print an error: the message and strerror (errno)
+ *     LGI "FORMAT", VALUES...) ;   print information
+ *     SET_ERRNO (CODE)             set errno to CODE; an expression
+ *     PUSH_ERRNO ; ... POP_ERRNO ; preserve errno in between
  *
- * Yes, LGE and LGI open a parenthesis that the program closes. Each makes an
- * expression of type void, so `if (failed)  LGE "...") ;  else ...` is what
- * it looks like.
+ * LGE and LGI really do open a parenthesis that the program closes. Each forms an
+ * expression of type void, so `if (failed)  LGE "...") ;  else ...` works as it
+ * looks.
  *
- * What a program may define, before or after this header is included:
+ * A program may define these before or after it includes this header:
  *
  *     E_LEVEL, I_LEVEL                      0: no messages; 1: if the guard is not
- *                                           0; 2: whatever the guard is
- *     E_DEFAULT_GUARD, I_DEFAULT_GUARD      an expression; 1 if not defined
- *     E_DEFAULT_HANDLER, I_DEFAULT_HANDLER  like printf; aperror and printf
- *     E_DEFAULT_PARAMS, I_DEFAULT_PARAMS    what comes before the format, with a
- *                                           comma behind; nothing
- *     LGE, LGI                              something else altogether
- *     USE_APERROR                           0: LGE prints by fprintf to stderr
+ *                                           0; 2: always
+ *     E_DEFAULT_GUARD, I_DEFAULT_GUARD      an expression (default 1)
+ *     E_DEFAULT_HANDLER, I_DEFAULT_HANDLER  a function like printf (default aperror
+ *                                           and printf)
+ *     E_DEFAULT_PARAMS, I_DEFAULT_PARAMS    arguments before the format, with a
+ *                                           trailing comma (default none)
+ *     LGE, LGI                              replacements for the whole macros
+ *     USE_APERROR                           0: LGE prints with fprintf to stderr
  *
- * The levels are 2 for errors, which aperror_print guards already, and 1 for
- * information. To change one of these later, #undef it before.
+ * The default level is 2 for errors, because aperror_print guards them already,
+ * and 1 for information. To change a definition later, #undef it first.
  *
- * C89 or C++98, and a compiler that has weak symbols: gcc, clang, tcc.
+ * Needs C89 or C++98, and a compiler with weak symbols: gcc, clang, tcc.
  */
 #ifndef PRAGMATICS_H
 #define PRAGMATICS_H
 
-/* How a program can tell this header from libgpl's. */
+/* Distinguishes this header from libgpl's. */
 #define SHM_UTIL_COMPAT 1
 
 #include <errno.h>
@@ -49,7 +50,7 @@
 typedef int errno_t;
 #endif
 
-/* Every compiler that is left has prototypes. */
+/* Every compiler today has prototypes. */
 #ifndef PROTOTYPES
 #define PROTOTYPES 1
 #endif
@@ -100,7 +101,7 @@ typedef int errno_t;
 #define I_DEFAULT_PARAMS
 #endif
 
-/* All of these are expanded where LGE and LGI are used, not here. */
+/* These macros are expanded where LGE and LGI are used, not here. */
 #define SHM_UTIL_SILENT(level, guard) \
     ((level) != 2 && ((level) != 1 || !(guard)))
 #ifndef LGE
