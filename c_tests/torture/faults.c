@@ -1,12 +1,12 @@
 /*
  * faults.c - every system call of the library fails in turn.
  *
- * What it proves. For each situation (a call of the library, see the table below) a first run under
- * ptrace(2) lists the system calls that the library makes. Then, for each of them and each error
- * that its man page allows (and for short reads and writes), the situation runs again with that
- * one system call replaced by the error: it is not executed, and the library gets the error as its
- * result. (close is executed, as Linux does even when it reports an error; a brk that fails returns
- * the old end.) Required:
+ * What it proves. For each situation (a call of the library, see the table below) a first run
+ * under ptrace(2) lists the system calls that the library makes. Then, for each of them and each
+ * error that its man page allows (and for short reads and writes), the situation runs again with
+ * that one system call replaced by the error: it is not executed, and the library gets the error
+ * as its result. (close is executed, as Linux does even when it reports an error; a brk that
+ * fails returns the old end.) Required:
  *
  *   - the call returns that error, or another one, which is listed, or recovers and succeeds; it
  *     never crashes or hangs;
@@ -23,19 +23,20 @@
  *
  * Known exceptions.
  *
- *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL; shmget:
- *     ENOENT, EINVAL) or another user's (EACCES), that a file does not exist (open: ENOENT) or is not
- *     a symbolic link (readlink: EINVAL, ENOENT). What follows from believing them is allowed; but
- *     the call must end in good order, the name must be usable by the next process, and a saved file
- *     be whole. These count as "believed".
- *   - If the removal itself fails (IPC_RMID, unlink), what should have been removed may be left. This
- *     counts as "left".
+ *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL;
+ *     shmget: ENOENT, EINVAL) or another user's (EACCES), that a file does not exist (open:
+ *     ENOENT) or is not a symbolic link (readlink: EINVAL, ENOENT). What follows from believing
+ *     them is allowed; but the call must end in good order, the name must be usable by the next
+ *     process, and a saved file be complete. These count as "believed".
+ *   - If the removal itself fails (IPC_RMID, unlink), what should have been removed may be left.
+ *     This counts as "left".
  *   - If shmdt fails, the attachment lasts until the process ends.
- *   - A failed allocation (brk, mmap) aborts a Rust program that is not prepared for it. This counts
- *     as "alloc", and the scene must be as intact as after a kill.
+ *   - A failed allocation (brk, mmap) aborts a Rust program that is not prepared for it. This
+ *     counts as "alloc", and the scene must be as intact as after a kill.
  *
- * In the situations "...-while-locked" another process is stopped inside the library while it holds
- * the lock. It continues, or is killed, when the traced process begins to wait for the lock.
+ * In the situations "...-while-locked" another process is stopped inside the library while it
+ * holds the lock. It continues, or is killed, when the traced process begins to wait for the
+ * lock.
  */
 #include "scene.h"
 
@@ -668,7 +669,7 @@ static pid_t stop_at_marker (pid_t child)
     return child;
 }
 
-/* Starts the rival and stops it after the shmget that makes its segment: it holds the lock then. */
+/* Starts the rival and stops it after the shmget for its segment: it holds the lock then. */
 static pid_t start_rival (void)
 {
     struct user_regs_struct registers;
@@ -760,7 +761,9 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
         }
         if (WIFSIGNALED (status)) {
             run->signal = WTERMSIG (status);
-            run->end = was_too_slow ? CALL_HUNG : run->signal == SIGABRT ? CALL_ABORTED : CALL_CRASHED;
+            run->end = run->signal == SIGABRT ? CALL_ABORTED : CALL_CRASHED;
+            if (was_too_slow)
+                run->end = CALL_HUNG;
             return;
         }
         if (WSTOPSIG (status) == SIGTRAP) {

@@ -62,7 +62,7 @@ static void nothing_left (const char *what)
     check (n == 0, "%s: no segment is left (%d)", what, n);
 }
 
-/* ---- fork while other threads are in every function --------------------------------------- */
+/* ---- fork while other threads are in every function ------------------------------------- */
 
 #define KEPT_SIZE 20000
 
@@ -173,8 +173,8 @@ static void stop_workers (struct worker *workers, int count)
         pthread_join (workers[count].thread, NULL);
 }
 
-/* A child that was forked while a worker had a name mapped has it too; when it ends without a
- * destroy, perhaps after the worker's, the name stays: that is the rule. */
+/* A child that was forked while a worker had a name attached has it attached, too. If it ends
+ * without a destroy, after the worker's, the name becomes an orphan, as it must. */
 static void destroy_names_of_workers (void *argument)
 {
     int i;
@@ -191,8 +191,8 @@ static void destroy_names_of_workers (void *argument)
     }
 }
 
-/* In a child: every function, on a name of its own and on what it has inherited.  Returns what
- * did not work, or NULL. */
+/* In a child: every function, on a name of its own and on inherited handles. Returns what did
+ * not work, or NULL. */
 static const char *heir_works (int number, bool destroy_inherited)
 {
     char name[40];
@@ -288,7 +288,7 @@ static void be_child (struct forker *f, int number)
     exit (0);
 }
 
-/* Two of them at once. */
+/* Two threads do this at once. */
 static void *fork_often (void *argument)
 {
     struct forker *f = argument;
@@ -380,24 +380,26 @@ static void storm_world (void *argument)
     (void) argument;
     own_world ();
     end = await (start (storm_process, s), 640);
-    check (ended_well (end), "fork storm: the program %s", tell_end (end));
+    check (ended_well (end), "fork storm: the program ends well (it %s)", tell_end (end));
     check (s->failed == 0 && s->forks >= 2,
-           "fork storm: %d forks while other threads are in every function, in %.1f s; %d "
-           "children could not use all of it %s", s->forks, now () - begin, s->failed, s->what);
-    check (s->slowest_fork < 2.0, "fork storm: the slowest fork took %.3f s", s->slowest_fork);
+           "fork storm: after %d forks while other threads are in every function (%.1f s) each "
+           "child can use every function (%d could not) %s",
+           s->forks, now () - begin, s->failed, s->what);
+    check (s->slowest_fork < 2.0, "fork storm: no fork takes 2 s (%.3f s)", s->slowest_fork);
     check (s->rounds[0] && s->rounds[1] && s->rounds[2] && s->rounds[3] && s->rounds[4]
-           && s->rounds[5], "fork storm: meanwhile %ld new names, %ld existing ones, %ld saves, "
-           "%ld loads, %ld failures", s->rounds[0], s->rounds[1], s->rounds[3], s->rounds[4],
-           s->rounds[5]);
+               && s->rounds[5],
+           "fork storm: the other threads created %ld names, attached %ld, made %ld saves, "
+           "%ld loads and %ld failing calls",
+           s->rounds[0], s->rounds[1], s->rounds[3], s->rounds[4], s->rounds[5]);
     nothing_left ("fork storm");
 }
 
 static void test_storm (void)
 {
-    run_test ("the fork storm", storm_world, NULL, 700);
+    run_test ("fork storm", storm_world, NULL, 700);
 }
 
-/* ---- fork while a thread waits in a save or a load for ever -------------------------------- */
+/* ---- fork while a thread waits in a save or a load -------------------------------------- */
 
 #define BLOCKED 4
 
@@ -471,8 +473,8 @@ static void blocked_process (void *argument)
         if (c.result != 0 || mkfifo (fifo[i], 0600) != 0)
             give_up ("prepare a fifo");
     }
-    /* 0: nobody opens it; 1: somebody has it open and does not read; 2: nobody opens it to
-     * write; 3: somebody has it open and does not write. */
+    /* 0: no process opens it; 1: the reader does not read; 2: no process opens it to write;
+     * 3: the writer does not write. */
     reader = open (fifo[1], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     writer = open (fifo[3], O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (reader < 0 || writer < 0)
@@ -496,7 +498,7 @@ static void blocked_process (void *argument)
     }
     blocked->fork_took = now () - begin;
     blocked->heir_end = await (pid, 5);
-    /* Let one of them go: its handle can be destroyed. */
+    /* One of them continues: then its handle can be destroyed. */
     i = open (fifo[2], O_WRONLY | O_CLOEXEC);
     if (i >= 0)
         close (i);
@@ -505,7 +507,7 @@ static void blocked_process (void *argument)
     blocked->released_destroy = c.result;
     blocked->released_took = c.seconds;
     shmDestroy (kept);
-    /* And exit with the others still waiting. */
+    /* The process exits while the others wait. */
 }
 
 static void destroy_left (void *argument)
@@ -540,27 +542,28 @@ static void blocked_world (void *argument)
     blocked->fork_took = -1;
     end = await (start (blocked_process, NULL), WATCHDOG);
     check (blocked->fork_took >= 0 && blocked->fork_took < 1,
-           "threads wait for ever in two saves and two loads: fork takes %.3f s",
+           "while threads wait in two saves and two loads, fork takes less than 1 s (%.3f s)",
            blocked->fork_took);
     check (blocked->other_result == 0 && blocked->other_took < 1,
-           "and another name can be made and destroyed in %.3f s", blocked->other_took);
+           "another name can be created and destroyed meanwhile (%.3f s)", blocked->other_took);
     for (i = 0; i < BLOCKED; i++)
         if (blocked->destroy_took[i] > most)
             most = blocked->destroy_took[i];
-    check (ended_well (blocked->heir_end), "and the child %s", tell_end (blocked->heir_end));
+    check (ended_well (blocked->heir_end), "the child ends well (it %s)",
+           tell_end (blocked->heir_end));
     check (most < 1 && blocked->destroyed[0] == 0 && blocked->destroyed[1] == 0
            && blocked->destroyed[2] == 0 && blocked->destroyed[3] == 0,
-           "and the child destroys the handles that are being saved elsewhere (%d %d %d %d, "
+           "the child can destroy the handles that its parent is saving (%d %d %d %d, "
            "%.3f s)", blocked->destroyed[0], blocked->destroyed[1], blocked->destroyed[2],
            blocked->destroyed[3], most);
-    check (blocked->heir_good, "and the child can use all of it %s", blocked->what);
+    check (blocked->heir_good, "the child can use every function %s", blocked->what);
     check (blocked->released_destroy == 0 && blocked->released_took < 1,
-           "and the one whose load ended is destroyed (%s)",
+           "a handle can be destroyed when its load has ended (%s)",
            strerror (blocked->released_destroy));
-    check (ended_well (end), "and the program can exit while threads wait (it %s)",
+    check (ended_well (end), "the program can exit while threads wait (it %s)",
            tell_end (end));
     end = run (destroy_left, failed);
-    check (ended_well (end) && *failed == 0, "and the next program destroys what is left");
+    check (ended_well (end) && *failed == 0, "the next program can destroy the names");
     nothing_left ("blocked saves");
 }
 
@@ -569,7 +572,7 @@ static void test_blocked (void)
     run_test ("blocked saves", blocked_world, NULL, 60);
 }
 
-/* ---- eight threads on one table of handles --------------------------------------------------- */
+/* ---- eight threads use the same handles ------------------------------------------------- */
 
 #define THREADS 8
 #define RECORDS 400000
@@ -688,7 +691,7 @@ static void *use_table (void *argument)
             if (s)
                 read_record (s);
         } else if (what < 88)
-            end_record (r);          /* it stays in its place, and others try it too */
+            end_record (r);          /* it stays in its place, and others try it, too */
         else if (what < 92) {
             int before = __atomic_load_n (&r->ending, __ATOMIC_SEQ_CST);
             int result = shmSave (r->handle, path);
@@ -749,23 +752,23 @@ static void table_world (void *argument)
     (void) argument;
     own_world ();
     end = await (start (table_process, results), 60);
-    check (ended_well (end), "eight threads, one table: no deadlock, no crash (it %s)",
+    check (ended_well (end), "eight threads: the program ends well (it %s)",
            tell_end (end));
     check (results[6] > 0 && results[7] > 0 && results[8] > 0 && results[9] > 0,
-           "eight threads, one table: %ld reads, %ld destroys, %ld destroys of the destroyed, "
+           "eight threads: %ld reads, %ld destroys, %ld destroys of the destroyed, "
            "%ld saves", results[6], results[7], results[8], results[9]);
     check (results[FAULT_STALE] == 0 && results[FAULT_STALE_SAVE] == 0,
-           "eight threads, one table: no use of a destroyed handle succeeds (%ld, %ld)",
+           "eight threads: no use of a destroyed handle succeeds (%ld, %ld)",
            results[FAULT_STALE], results[FAULT_STALE_SAVE]);
-    check (results[FAULT_WRONG] == 0, "eight threads, one table: no handle gives another's "
-           "values (%ld)", results[FAULT_WRONG]);
+    check (results[FAULT_WRONG] == 0, "eight threads: no handle returns values of "
+           "another (%ld)", results[FAULT_WRONG]);
     check (results[FAULT_LOST] == 0 && results[FAULT_ERROR] == 0,
-           "eight threads, one table: no living handle is refused (%ld), no error (%ld)",
+           "eight threads: no valid handle is refused (%ld), no call fails (%ld)",
            results[FAULT_LOST], results[FAULT_ERROR]);
     check (results[FAULT_DOUBLE] == 0,
-           "eight threads, one table: a handle is destroyed exactly once (%ld)",
+           "eight threads: a handle is destroyed exactly once (%ld)",
            results[FAULT_DOUBLE]);
-    nothing_left ("eight threads, one table");
+    nothing_left ("eight threads");
 }
 
 static void test_table (void)
@@ -773,12 +776,12 @@ static void test_table (void)
     run_test ("eight threads", table_world, NULL, 90);
 }
 
-/* ---- exec, vfork, posix_spawn, daemon, closed descriptors ------------------------------------- */
+/* ---- exec, vfork, posix_spawn, daemon, closed descriptors ------------------------------- */
 
 #define HEIR "--heir"
 #define SUCCESSOR "--successor"
 
-/* The program that was started: what it inherited is no handle here, but the name is. */
+/* The program that was started: an inherited handle is invalid, but the name exists. */
 static int heir_program (char **argv)
 {
     SharedMemory handle = (SharedMemory) (uintptr_t) strtoull (argv[2], NULL, 16);
@@ -883,8 +886,7 @@ static void becomes_daemon (void *argument)
         _exit (1);
     alarm (30);
     failed = heir_works (1, false);
-    /* The process that it was is still ending, and counts until the kernel has taken its
-     * mappings away. */
+    /* The process that called daemon(3) still has the segment attached until it has ended. */
     while (shmctl (kept_id, IPC_STAT, &ds) == 0 && ds.shm_nattch > 1)
         nap (0.001);
     if (!failed && shmDestroy (kept) != 0)
@@ -912,7 +914,7 @@ static void closes_all (void *argument)
     h->closed_good = failed == NULL;
 }
 
-/* A library call must not end up in a descriptor that the program has opened since. */
+/* The library must not use a descriptor that the program has closed and opened again. */
 static void closes_and_opens (void *argument)
 {
     struct heirs *h = argument;
@@ -943,7 +945,7 @@ static void closes_and_opens (void *argument)
     h->closed_good = failed == NULL;
 }
 
-/* A thread calls exec while others are in the library: nobody else may notice. */
+/* A thread calls exec while others are in the library: no other process may notice. */
 struct succession {
     int ready;
     int delay_us;
@@ -998,7 +1000,8 @@ static void heirs_world (void *argument)
 
         h->busy = i == 1;
         end = await (start (parent_of_heirs, h), 60);
-        check (ended_well (end), "%s: a program that starts others %s", who, tell_end (end));
+        check (ended_well (end), "%s: a program that starts others ends well (it %s)", who,
+               tell_end (end));
         check (ended_well (h->by_fork),
                "%s, fork and exec: handles are refused, names are found (it %s)", who,
                tell_end (h->by_fork));
@@ -1008,24 +1011,24 @@ static void heirs_world (void *argument)
         check (ended_well (h->by_spawn),
                "%s, posix_spawn: handles are refused, names are found (it %s)", who,
                tell_end (h->by_spawn));
-        check (h->kept_good && h->destroyed == 0, "%s: the parent's handle is as it was", who);
+        check (h->kept_good && h->destroyed == 0, "%s: the parent's handle still works", who);
         nothing_left (who);
     }
     end = await (start (becomes_daemon, h), WATCHDOG);
     check (ended_well (end) && wait_for_stage (&h->daemon_stage, 1, WATCHDOG) && h->daemon_good,
-           "daemon(3): it can use all that it had %s", h->daemon_what);
+           "daemon(3): the daemon can use every function and its old handle %s", h->daemon_what);
     for (i = 0; i < 1000 && privacy != NO_WORLD && count_segments () > 0; i++)
-        nap (0.005);                 /* it has still to exit */
+        nap (0.005);                 /* until it has exited */
     nothing_left ("daemon(3)");
     end = run (closes_all, h);
     check (ended_well (end) && h->closed_good,
-           "a program that closed all descriptors can use all of it (it %s) %s", tell_end (end),
-           h->closed_what);
+           "a program that closed all descriptors can use every function (it %s) %s",
+           tell_end (end), h->closed_what);
     nothing_left ("closed descriptors");
     h->closed_good = false;
     end = run (closes_and_opens, h);
     check (ended_well (end) && h->closed_good,
-           "a program that closed all descriptors and opened others keeps them (it %s) %s",
+           "a program that closed all descriptors keeps those that it opened since (it %s) %s",
            tell_end (end), h->closed_what);
     nothing_left ("closed and opened descriptors");
     for (i = 0; i < rounds; i++) {
@@ -1047,7 +1050,7 @@ static void test_heirs (void)
     run_test ("heirs", heirs_world, NULL, 300);
 }
 
-/* ---- signal handlers ---------------------------------------------------------------------------- */
+/* ---- signal handlers -------------------------------------------------------------------- */
 
 #define SPARE 16
 
@@ -1116,7 +1119,7 @@ static void interrupted_process (void *argument)
     while (!__atomic_load_n (&s->stop, __ATOMIC_SEQ_CST)) {
         struct call c;
 
-        /* The handler's own handle, of a name that is made anew each time. */
+        /* The handler's own handle, of a name that is created anew each time. */
         if (!spare) {
             c = create ("spare", 1000);
             if (c.result != 0) {
@@ -1146,7 +1149,7 @@ static void interrupted_process (void *argument)
     spare = NULL;
     if (shmDestroy (kept) != 0)
         s->main_failed = errno;
-    {                                /* what a refused destroy has left, if it has */
+    {                                /* a refused destroy may have left it */
         struct call c = create ("spare", 0);
 
         if (c.result == 0)
@@ -1185,18 +1188,19 @@ static void interrupt (void *argument)
     __atomic_store_n (&s->stop, 1, __ATOMIC_SEQ_CST);
     end = await (pid, WATCHDOG);
     check (answered && ended_well (end),
-           "a signal handler destroys a handle, %ld times, anywhere in the library: no hang, no "
-           "crash (it %s)", sent, tell_end (end));
-    check (s->by_result[2] == 0 && s->slowest < 1,
-           "there %ld destroys worked, %ld gave EDEADLK, %ld another error (%s); slowest %.3f s",
-           s->by_result[0], s->by_result[1], s->by_result[2], strerror (s->other_result),
-           s->slowest);
+           "a signal handler destroys a handle, %ld times, anywhere in the library: the program "
+           "ends well (it %s)", sent, tell_end (end));
+    check (
+        s->by_result[2] == 0 && s->slowest < 1,
+        "in the handler a destroy works (%ld), or returns EDEADLK (%ld; others: %ld, %s); %.3f s",
+        s->by_result[0], s->by_result[1], s->by_result[2], strerror (s->other_result),
+        s->slowest);
     check (s->by_result[1] > 0 && s->by_result[0] > 0,
-           "and both happened: it was interrupted within the library and outside");
-    check (s->main_failed == 0, "and the main program's own calls all worked, %ld rounds (%s)",
+           "the handler interrupted the library as well as the program");
+    check (s->main_failed == 0, "the interrupted program's own calls work, %ld rounds (%s)",
            s->main_rounds, s->main_failed > 0 ? strerror (s->main_failed) : "");
     check (s->survivors_failed == 0 || s->survivors_failed == EINVAL,
-           "and after EDEADLK the handle is destroyed, or can be (%s)",
+           "after EDEADLK the handle can be destroyed (%s)",
            strerror (s->survivors_failed));
     nothing_left ("signal handlers");
 }
@@ -1206,7 +1210,7 @@ static void test_signals (void)
     run_test ("signal handlers", interrupt, NULL, 200);
 }
 
-/* ---- exit at any moment --------------------------------------------------------------------------- */
+/* ---- exit at any moment ----------------------------------------------------------------- */
 
 enum way_out { EXIT_IN_HANDLER, EXIT_BESIDE_THREADS, EXIT_OF_MAIN_THREAD, CANCELLED, WAYS_OUT };
 
@@ -1279,7 +1283,7 @@ static void leave (void *argument)
         for (i = 0; i < 4; i++)
             if (i != cancelled)
                 pthread_join (workers[i].thread, NULL);
-        /* Its handle is not left as if a save went on for ever. */
+        /* Its handle is not left as if the save still went on. */
         begin = now ();
         if (shmDestroy (kept) != 0 || now () - begin > 5)
             l->bad = true;
@@ -1327,8 +1331,9 @@ static void ends_world (void *argument)
             if (bad >= 5)
                 break;
         }
-        check (bad == 0, "%s, %d times: no hang, no crash (%d)", way_out_name[way], rounds, bad);
-        check (blocked_after == 0, "%s: the lock is released, the next program works (%d did "
+        check (bad == 0, "%s, %d times: no process crashes or hangs (%d)", way_out_name[way],
+               rounds, bad);
+        check (blocked_after == 0, "%s: the lock is released, and the next program works (%d did "
                "not)", way_out_name[way], blocked_after);
         run (destroy_names_of_workers, NULL);
         nothing_left (way_out_name[way]);
@@ -1341,8 +1346,6 @@ static void test_ends (void)
 {
     run_test ("ends", ends_world, NULL, 600);
 }
-
-/* ----------------------------------------------------------------------------------------------------- */
 
 static const struct part parts[] = {
     { "storm", test_storm }, { "blocked", test_blocked }, { "table", test_table },

@@ -1,29 +1,29 @@
 /*
  * killpoints.c - a process is killed before every instruction of the library.
  *
- * What it proves. Each scenario is a call of the library in some situation, see the table below. A
- * process is stopped just before the call, executes N instructions, and is killed with SIGKILL, for
- * every N from 0 until the call returns or the process has exited. After each kill the scene must
- * be intact, see scene.h. In the scenarios that begin with "recover", the process that is killed is
- * clearing up after another one, which was killed at the worst moment.
+ * What it proves. Each scenario is a call of the library in some situation, see the table below.
+ * A process is stopped just before the call, executes N instructions, and is killed with SIGKILL,
+ * for every N from 0 until the call returns or the process has exited. After each kill the scene
+ * must be intact, see scene.h. In the scenarios that begin with "recover", the process that is
+ * killed is clearing up after another one, which was killed at the worst moment.
  *
  * How. The process is a child of this one, which traces it with ptrace(2). A first run is
  * single-stepped from beginning to end and records the address of every instruction. Point N is
  * then reached with a hardware breakpoint on its instruction, which is passed as often as that
  * instruction was executed before; or, where that takes fewer stops, with a breakpoint on an
- * earlier instruction and single steps from there. A system call counts as one instruction. At each
- * point the address must be the one of the first run, and every 50th point is reached by single
- * steps alone. Where the path differs from run to run (a random key), the point is tried again; after
- * three times the process is killed where it is, which counts as "strayed".
+ * earlier instruction and single steps from there. A system call counts as one instruction. At
+ * each point the address must be the one of the first run, and every 50th point is reached by
+ * single steps alone. Where the path differs from run to run (a random key), the point is tried
+ * again; after three times the process is killed where it is, which counts as "strayed".
  *
- * The registry has room for as many names as the system allows segments, and recovery looks at all
- * of it. To be able to try every turn of that loop, the workers lower the limit in their worlds,
- * where they may. The code is the same.
+ * The registry has room for as many names as the system allows segments, and recovery looks at
+ * all of it. To be able to try every turn of that loop, the workers lower the limit in their
+ * worlds, where they may. The code is the same.
  *
- * The quick form takes about 110 points per scenario, at a stride whose offset depends on the seed,
- * and all points next to a system call. The full form takes all points; of those that cannot be
- * reached with a few thousand stops (deep in a loop) it takes one in 64, and counts the others as
- * "skipped". `killpoints full 1 create-new:17` tries one point.
+ * The quick form takes about 110 points per scenario, at a stride whose offset depends on the
+ * seed, and all points next to a system call. The full form takes all points; of those that
+ * cannot be reached with a few thousand stops (deep in a loop) it takes one in 64, and counts the
+ * others as "skipped". `killpoints full 1 create-new:17` tries one point.
  */
 #include "scene.h"
 
@@ -150,11 +150,14 @@ static const struct scenario scenarios[] = {
     { "create-kept", true, false, prepare_nothing, call_create_kept, 0,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, KEPT } },
     { "create-kept-no-room", true, false, prepare_occupied, call_create_kept, EINVAL,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, NOT_KEPT } },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0,
+      NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, NOT_KEPT } },
     { "keep", true, false, prepare_own, call_keep, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, { NOT_KEPT, MAYBE_KEPT, KEPT } },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN,
+      NO_VICTIM, NO_FILE, { NOT_KEPT, MAYBE_KEPT, KEPT } },
     { "keep-no-more", true, false, prepare_own_kept, call_keep_no_more, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT } },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN,
+      NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT } },
     { "destroy-kept", true, false, prepare_own_kept, call_destroy, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT },
     { "remove-mapped", true, false, prepare_own_kept, call_remove, 0,
@@ -827,9 +830,9 @@ static void all_killpoints (void)
             tell_result (&scenarios[i], &plan, &results->of[i * plan.parts], &all);
     if (failed > 0)
         check (false, "all workers end well (%d did not)", failed);
-    tell_figures (" points=%ld damage=%ld instructions=%ld strayed=%ld unreached=%ld temporaries=%ld",
-                  all.points, all.damage, all.instructions, all.strayed, all.skipped,
-                  all.temporaries);
+    tell_figures (
+        " points=%ld damage=%ld instructions=%ld strayed=%ld unreached=%ld temporaries=%ld",
+        all.points, all.damage, all.instructions, all.strayed, all.skipped, all.temporaries);
 }
 
 static const struct part *name_parts (void)

@@ -6,28 +6,28 @@
  *
  *   - one name is one segment: nobody attaches a name and gets another segment than the one that
  *     somebody else has attached under that name at this moment;
- *   - a segment that is attached does not vanish, is not marked for deletion, and keeps its size and
- *     the data written to it;
- *   - the private name of a process that was killed is found by its successor, with the same segment
- *     and data;
- *   - no call crashes, returns an error that the situation does not call for, or takes longer than
- *     the lock's limit;
+ *   - a segment that is attached does not vanish, is not marked for deletion, and keeps its size
+ *     and the data written to it;
+ *   - the private name of a process that was killed is found by its successor, with the same
+ *     segment and data;
+ *   - no call crashes, returns an error that the situation does not call for, or takes longer
+ *     than the lock's limit;
  *   - a saved file is always complete, also while others save to it;
- *   - in the end a newcomer finds no segment without a name and can destroy every name; after that
- *     no segment is left, and no lock.
+ *   - in the end a newcomer finds no segment without a name and can destroy every name; after
+ *     that no segment is left, and no lock.
  *
  * How. The master makes a table in shared memory and the workers: each is a process in a process
  * group of its own; every fourth has three threads. Each thread, and the one child that a process
- * may have forked, is an actor, which has a slot in the table. Actors create, attach, write, read,
- * save, load, destroy, fork, exec and exit at random. The master kills them (SIGKILL), stops and
- * continues them, replaces the dead, and watches for calls that hang.
+ * may have forked, is an actor, which has a slot in the table. Actors create, attach, write,
+ * read, save, load, destroy, fork, exec and exit at random. The master kills them (SIGKILL),
+ * stops and continues them, replaces the dead, and watches for calls that hang.
  *
- * Writers die while they write, and the checks are sound all the same. In each segment every actor
- * has an area with two copies of a record (sequence number, checksum), which it writes in turns: at
- * most one is torn, and the other one must be good. An actor that has attached a name and checked it
- * enters the segment's id in the table, and removes it before it destroys. If the table has two ids
- * for one name, the other one counts only if its process still has that segment in /proc/PID/maps
- * and its entry still stands: entries of the dead do not count.
+ * Writers die while they write, and the checks are sound all the same. In each segment every
+ * actor has an area with two copies of a record (sequence number, checksum), which it writes in
+ * turns: at most one is torn, and the other one must be good. An actor that has attached a name
+ * and checked it enters the segment's id in the table, and removes it before it destroys. If the
+ * table has two ids for one name, the other one counts only if its process still has that segment
+ * in /proc/PID/maps and its entry still stands: entries of the dead do not count.
  *
  * The decisions of each actor depend on the seed only; the timing does not repeat.
  *

@@ -14,7 +14,7 @@ enum { ANN = 61001, BOB = 61002, OUTSIDER = 61003, CLARA = 61004, GROUP = 61100 
 
 #define SHARED_SPACE "/srv/instruments/names"
 
-/* ---- agents: processes of other users that carry out orders -------------------------- */
+/* ---- agents: processes of other users that carry out orders ----------------------------- */
 
 enum order_kind { CREATE, DESTROY, FILL, LOOK, RAW_ATTACH, RAW_REMOVE, RAW_SET_MODE, RAW_GIVE,
     RAW_MAKE, HAMMER, LEAVE };
@@ -35,7 +35,7 @@ struct order {
     struct call call;                /* the answer */
     bool good;
     int error;
-    /* who it is */
+    /* the user */
     uid_t uid;
     gid_t gid;
     gid_t extra;
@@ -265,7 +265,7 @@ static void shoot (struct agent *a)
     close (a->order->messages);
 }
 
-/* ---- two users ---------------------------------------------------------------------------- */
+/* ---- two users -------------------------------------------------------------------------- */
 
 /* A process of Ann's is stopped or killed in the middle of its work: Bob does not notice. */
 static void interrupt_ann (struct agent *bob)
@@ -364,7 +364,7 @@ static void test_strangers (void)
     run_test ("two users", strangers_world, NULL, 200);
 }
 
-/* ---- squatters: segments of another user under the registry's keys -------------------------- */
+/* ---- squatters: segments of another user under the registry's keys ---------------------- */
 
 #define MOST_KEYS 40
 
@@ -417,7 +417,8 @@ static void squatters_world (void *argument)
     if (n > 0) {
         agent_raw (&bob, RAW_REMOVE, squatter[--n], 0, 0);
         c = agent_creates (&ann, 0, "treasure", 5000);
-        check (c.result == 0, "when one key is free again, the same process can create a name (%s)",
+        check (c.result == 0,
+               "when one key is free again, the same process can create a name (%s)",
                strerror (c.result));
         agent_fills (&ann, 0, 5);
         /* The other squatters go, too: Ann's registry now has the last of the keys. */
@@ -449,7 +450,7 @@ static void test_squatters (void)
         run_test ("squatters", squatters_world, &with_size, 200);
 }
 
-/* ---- look-alikes: forged registries that are given away --------------------------------------- */
+/* ---- look-alikes: forged registries that are given away --------------------------------- */
 
 /* Bob copies Ann's registry byte by byte (with root's help), gives the copy her key and makes
  * her its owner. */
@@ -506,10 +507,12 @@ static void gifts_world (void *argument)
             ann = engage (ANN, ANN, 0, NULL);
             c = agent_creates (&ann, 0, "treasure", 0);
             said = agent_said (&ann);
-            check (c.result == ENOENT || c.result == EACCES,
-                   "a registry that another user made and gave away is not trusted (mode %04o, %s: "
-                   "%s) %s", modes[i], contents ? "empty" : "copied",
-                   strerror (c.result), c.result == ENOENT ? "" : said);
+            check (
+                c.result == ENOENT || c.result == EACCES,
+                "a registry that another user made and gave away is not trusted (mode %04o, %s: "
+                "%s) %s",
+                modes[i], contents ? "empty" : "copied", strerror (c.result),
+                c.result == ENOENT ? "" : said);
             c = agent_creates (&ann, 1, "mine", 100);
             check (c.result == 0 || c.result == EACCES,
                    "beside it a name can be created, or shmCreate returns EACCES (%s)",
@@ -536,7 +539,7 @@ static void test_gifts (void)
     run_test ("look-alikes", gifts_world, NULL, 100);
 }
 
-/* ---- a group with a namespace of its own ------------------------------------------------------- */
+/* ---- a group with a namespace of its own ------------------------------------------------ */
 
 struct members {
     struct agent ann, bob, clara, outsider;
@@ -600,7 +603,8 @@ static void members_leave (struct members *g, int board)
     check (agent_destroys (&g->clara, 0) == 0 && segment_exists (board),
            "so does a member's destroy");
     b.result = agent_destroys (&g->bob, 0);
-    check (b.result == EPERM, "the last member, who may not delete the segment, gets EPERM (%s) %s",
+    check (b.result == EPERM,
+           "the last member, who may not delete the segment, gets EPERM (%s) %s",
            strerror (b.result), agent_said (&g->bob));
     check (g->bob.order->good, "after EPERM the handle is invalid");
     check (shmctl (board, IPC_STAT, &ds) == 0 && ds.shm_nattch == 0
@@ -804,12 +808,14 @@ static void killed_member_world (void *argument)
             if (result != 0 && result != EPERM && bad++ < 5)
                 note ("killed member: destroy of the member's name: %s", strerror (result));
         } else if (blocked++ < 3)
-            note ("killed member: the member's name: %s %s", strerror (c.result), agent_said (&ann));
+            note ("killed member: the member's name: %s %s", strerror (c.result),
+                  agent_said (&ann));
         slow += c.seconds > 1;
     }
-    check (bad == 0 && slow == 0,
-           "a member is killed at any moment, %d times: the others' names work (%d errors, %d slow)",
-           rounds, bad, slow);
+    check (
+        bad == 0 && slow == 0,
+        "a member is killed at any moment, %d times: the others' names work (%d errors, %d slow)",
+        rounds, bad, slow);
     check (blocked == 0, "the killed member's names work, too (%d did not)", blocked);
     {
         struct agent bob = engage (BOB, GROUP, 0, SHARED_SPACE);
@@ -834,7 +840,7 @@ static void test_group (void)
     run_test ("killed members", killed_member_world, NULL, 400);
 }
 
-/* ---- a set-uid program in a hostile environment -------------------------------------------------- */
+/* ---- a set-uid program in a hostile environment ----------------------------------------- */
 
 #define HELPER "--set-uid-helper"
 
@@ -939,12 +945,14 @@ static void set_uid_world (void *argument)
     close (h.out[1]);
     read_messages (h.messages, text, sizeof text);
     if (end.how == ENDED && (end.code == 126 || end.code == 127)) {
-        skip ("users: set-uid: an ordinary user cannot start a program in TMPDIR: %s", first_line (text));
+        skip ("users: set-uid: an ordinary user cannot start a program in TMPDIR: %s",
+              first_line (text));
         return;
     }
     if (read (h.out[0], &r, sizeof r) != (ssize_t) sizeof r)
         r.euid = -1;
-    if (!check (ended_well (end) && r.euid == BOB, "a set-uid program works in a hostile environment (it %s, user %d)",
+    if (!check (ended_well (end) && r.euid == BOB,
+                "a set-uid program works in a hostile environment (it %s, user %d)",
                 tell_end (end), r.euid))
         return;
     bob = engage (BOB, BOB, 0, NULL);
@@ -952,7 +960,8 @@ static void set_uid_world (void *argument)
     ann = engage (ANN, ANN, 0, NULL);
     c = agent_creates (&bob, 0, "set-uid probe", 0);
     check (r.created == 0 && c.result == 0 && c.id == r.id,
-           "NOB_DATABASE does not select the namespace of a set-uid program (%s)", strerror (c.result));
+           "NOB_DATABASE does not select the namespace of a set-uid program (%s)",
+           strerror (c.result));
     c = agent_creates (&evil, 0, "set-uid probe", 0);
     check (c.result != 0, "its name is not in the namespace of NOB_DATABASE (%s)",
            strerror (c.result));
@@ -978,8 +987,6 @@ static void test_set_uid (void)
 {
     run_test ("set-uid", set_uid_world, NULL, 60);
 }
-
-/* ---------------------------------------------------------------------------------------------- */
 
 static const struct part parts[] = {
     { "strangers", test_strangers }, { "squatters", test_squatters }, { "gifts", test_gifts },

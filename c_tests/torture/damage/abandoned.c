@@ -1,6 +1,7 @@
+/*
+ * abandoned.c - the registry's creation is interrupted.
+ */
 #include "damage.h"
-
-/* ---- a registry created and abandoned half-way ------------------------------------------ */
 
 struct abandoned {
     int stage;
@@ -66,19 +67,19 @@ static void killed_at_first_use (void *argument)
             note ("killed %.0f us after its first use began: %s", delay * 1e6, why);
         n = count_segments ();
         if (n != 0 && left_over++ < 5)
-            note ("killed %.0f us after its first use began: %d segments left over",
+            note ("killed %.0f us after its first use began: %d segments are left",
                   delay * 1e6, n);
         if (n != 0 || damaged > 0)
             remove_everything ();
     }
     check (damaged == 0 && left_over == 0,
-           "%d processes killed at random during their first use (%s; %.0f us), %d left a "
-           "registry: %d kept the next from working, %d left segments", rounds,
-           a->explicit_space ? "explicit name space" : "default name space", limit * 1e6, born,
+           "a process is killed at random during its first use, %d times (%s; %.0f us), %d left a "
+           "registry: the next process works (%d did not), no segment is left (%d)", rounds,
+           a->explicit_space ? "NOB_DATABASE" : "default namespace", limit * 1e6, born,
            damaged, left_over);
 }
 
-/* Made by hand: the first n bytes of a registry, not yet marked as ready. */
+/* A test makes the first n bytes of a registry, which is not marked as ready. */
 static void half_made_world (void *argument)
 {
     struct model *m = argument;
@@ -102,7 +103,7 @@ static void half_made_world (void *argument)
             if (p == (void *) -1)
                 give_up ("half-made registry");
             memcpy (p, m->bytes, lengths[i] < m->size ? lengths[i] : m->size);
-            if (form != 1)           /* 1: the maker is still there, but does nothing */
+            if (form != 1)           /* 1: the maker still has it attached, but does nothing */
                 shmdt (p);
             v->messages = open_messages ();
             pid = start (visit, v);
@@ -132,11 +133,13 @@ static void half_made_world (void *argument)
             close (v->messages);
             munmap (v, sizeof *v);
         }
-    check (bad == 0, "a registry abandoned after n bytes, 2 x %zu cases: %d are not usable "
-           "and say nothing", COUNT (lengths), bad);
+    check (bad == 0,
+           "a registry is abandoned after n bytes, 2 x %zu cases: the library works or its error "
+           "names the registry and ipcrm (%d do not)",
+           COUNT (lengths), bad);
 }
 
-/* The maker of a registry is stopped for long while it makes it. */
+/* A process is stopped while it makes a registry. */
 static void stopped_maker_world (void *argument)
 {
     struct abandoned *a = shared (sizeof *a);
@@ -189,11 +192,13 @@ static void stopped_maker_world (void *argument)
         if (timed_out >= (full_form ? 5 : 1))
             break;
     }
-    check (bad == 0, "%d makers of a registry stopped half-way: others work or time out (%d)",
-           i < rounds ? i + 1 : rounds, timed_out);
+    check (
+        bad == 0,
+        "a process is stopped while it makes a registry, %d times: others work or time out (%d)",
+        i < rounds ? i + 1 : rounds, timed_out);
 }
 
-/* The same first use by several processes at once, some of which are killed. */
+/* Several processes are the first to use the library, at the same time; some are killed. */
 struct rush {
     int ready;
     int go;
@@ -259,7 +264,7 @@ static void rush_world (void *argument)
             kill (pid[victim], SIGKILL);
         }
         until = now () + WATCHDOG;
-        for (k = 0; k < 4; k++)      /* all that live have it, before one destroys it */
+        for (k = 0; k < 4; k++)      /* all that live have attached it, before one destroys it */
             while (k != victim && now () < until
                    && __atomic_load_n (&r->results[k], __ATOMIC_SEQ_CST) < 0)
                 nap (0.0001);
@@ -280,19 +285,21 @@ static void rush_world (void *argument)
             id = r->ids[k];
         }
         if (count_segments () != 0) {
-            /* The one that was killed may have been the last to hold it. */
+            /* The process that was killed may have been the last one that had it attached. */
             char why[200];
 
             if (!library_works ("rush", why, sizeof why) && bad++ < 5)
                 note ("rush: afterwards: %s", why);
             if (count_segments () != 0 && bad++ < 5)
-                note ("rush: %d segments left over", count_segments ());
+                note ("rush: %d segments are left", count_segments ());
             remove_everything ();
         }
         munmap (r, sizeof *r);
     }
-    check (bad == 0, "%d times four processes are the first users at once, and one is killed: "
-           "one segment, nothing left over", rounds);
+    check (bad == 0,
+           "four processes use the library first, at once, and one is killed, %d times: they get "
+           "one segment, and none is left",
+           rounds);
 }
 
 void test_abandoned (void)
@@ -301,15 +308,15 @@ void test_abandoned (void)
     struct model *m = shared (sizeof *m);
 
     check (ended_well (await (start (killed_at_first_use, a), 400)),
-           "processes were killed at their first use");
+           "a process is killed at its first use");
     a = shared (sizeof *a);
     a->explicit_space = true;
     check (ended_well (await (start (killed_at_first_use, a), 400)),
-           "processes were killed at their first use of an explicit name space");
+           "a process is killed at its first use of NOB_DATABASE");
     new_world ();
     if (take_model (m))
-        run_test ("half-made registries", half_made_world, m, 900);
+        run_test ("abandoned registries", half_made_world, m, 900);
     run_test ("stopped makers", stopped_maker_world, NULL, 200);
-    run_test ("rushes", rush_world, NULL, 200);
+    run_test ("first use by four processes", rush_world, NULL, 200);
 }
 

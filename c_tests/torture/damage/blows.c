@@ -1,18 +1,21 @@
+/*
+ * blows.c - the registry is overwritten: bits, words, lines, or all of it.
+ */
 #include "damage.h"
 
-/* ---- a damaged registry ----------------------------------------------------------------- */
+/* ---- one blow in a world of its own ----------------------------------------------------- */
 
-/* What is done to the registry, and what came of it. */
+/* What is done to the registry. */
 enum blow { FLIP, WORD, LINE, RANDOM_FILL, ZERO_FILL, ONES_FILL, SHIFTED, TEXT, WILD, FORGED };
 
 static const char *const blow_name[] = {
     "a single bit flipped", "a word overwritten", "64 bytes zeroed", "filled with random bytes",
     "filled with zeros", "filled with ones", "moved by 8 bytes", "filled with text",
-    "written at random for a while", "made to name a stranger's segment"
+    "written at random for a while", "changed to list a stranger"
 };
 
 enum verdict {
-    HARMLESS,                        /* all went on as if nothing had happened */
+    HARMLESS,                        /* nobody noticed */
     REFUSED,                         /* an error */
     FAULT_CRASH, FAULT_HANG, FAULT_LOST, FAULT_WRONG_SEGMENT, FAULT_STRANGER, FAULT_DATA,
     FAULT_MUTE, FAULT_REMOVED, FAULT_NO_RECOVERY, FAULT_TEST, VERDICTS
@@ -21,9 +24,9 @@ enum verdict {
 static const char *const verdict_name[VERDICTS] = {
     "harmless", "refused",
     "a process crashed", "a process hung", "a name was silently lost",
-    "a name gave another segment", "a stranger's segment was touched", "data were changed",
-    "an error whose message does not say what to do", "a segment in use was removed",
-    "no way back after ipcrm", "the test itself failed"
+    "a name gave another segment", "a stranger was touched", "data changed",
+    "the message of an error did not name registry and ipcrm", "a segment in use was removed",
+    "the library did not work after ipcrm", "the test itself failed"
 };
 
 struct blow_world {
@@ -44,14 +47,14 @@ struct blow_world {
     struct call held[6];             /* by the process that holds handles */
     bool held_whole, late_whole, late_gamma_whole;
     bool has_gamma_second;
-    /* what came of it */
+    /* the result */
     int errors[8];
     enum verdict verdict;
     char detail[240];
     double begun;
 };
 
-/* After one ETIMEDOUT nobody needs to see ten more. */
+/* One ETIMEDOUT is enough: ten more would take long. */
 static bool tried (struct blow_world *w, struct call *c)
 {
     if (c->result == ETIMEDOUT)
@@ -76,7 +79,7 @@ static void blow_make_gamma (void *argument)
     _exit (0);
 }
 
-/* Holds alpha and beta through the blow; held[]: gamma, beta again, new, then destroys. */
+/* Holds alpha and beta during the blow. held[]: attach gamma, beta; destroy alpha, beta. */
 static void blow_holder (void *argument)
 {
     struct blow_world *w = argument;
@@ -122,7 +125,7 @@ static void blow_holder (void *argument)
     }
 }
 
-/* late[0..3]: alpha, gamma, beta with a size, a new name.  Gamma is not destroyed. */
+/* late[0..3]: alpha, gamma, beta with a size, a new name. It does not destroy gamma. */
 static void blow_newcomer (void *argument)
 {
     struct blow_world *w = argument;
@@ -151,7 +154,7 @@ static void blow_newcomer (void *argument)
         shmDestroy (w->late[3].handle);
 }
 
-/* After the newcomer's clean exit: late[4], late[5]. */
+/* After the newcomer's exit: late[4], late[5]. */
 static void blow_second_newcomer (void *argument)
 {
     struct blow_world *w = argument;
@@ -211,7 +214,7 @@ static void strike (struct blow_world *w, unsigned char *p, size_t size)
         }
         break;
     case FORGED:
-        /* Wherever alpha's id and key are, put the id and key of a stranger. */
+        /* Replaces alpha's id and key, wherever they are, with those of a stranger. */
         {
             struct shmid_ds ds;
             uint32_t alpha = (uint32_t) w->alpha;
@@ -241,7 +244,7 @@ static void fault (struct blow_world *w, enum verdict verdict, const char *forma
 {
     va_list args;
 
-    if (w->verdict > REFUSED)        /* the first fault is the one that is told */
+    if (w->verdict > REFUSED)        /* only the first fault is reported */
         return;
     w->verdict = verdict;
     va_start (args, format);
@@ -249,7 +252,7 @@ static void fault (struct blow_world *w, enum verdict verdict, const char *forma
     va_end (args);
 }
 
-/* One attempt to reach a name that exists: the same segment, or an error. */
+/* A call for a name that exists returns the same segment, or an error. */
 static void judge_name (struct blow_world *w, const struct call *c, int id, const char *who)
 {
     if (c->result < 0)
@@ -300,9 +303,9 @@ static void judge (struct blow_world *w)
     judge_name (w, &w->late[4], w->alpha, "second newcomer, alpha");
     judge_name (w, &w->late[5], w->gamma, "second newcomer, gamma");
     if (!w->held_whole)
-        fault (w, FAULT_DATA, "what the holder had mapped");
+        fault (w, FAULT_DATA, "the holder's data");
     if ((w->late[0].result == 0 && !w->late_whole) || !w->late_gamma_whole)
-        fault (w, FAULT_DATA, "what a process found under a name");
+        fault (w, FAULT_DATA, "the data of a name");
     for (i = 0; i < COUNT (w->late); i++) {
         if (w->late[i].seconds > CALL_LIMIT)
             fault (w, FAULT_HANG, "a call took %.1f s", w->late[i].seconds);
@@ -325,12 +328,12 @@ static void judge (struct blow_world *w)
         fault (w, FAULT_MUTE, "%s (registry %d): %s", strerror (registry_error), w->registry,
                first_line (text));
     if (registry_error == ETIMEDOUT && text[0] == '\0')
-        fault (w, FAULT_MUTE, "a timeout without a message");
+        fault (w, FAULT_MUTE, "ETIMEDOUT without a message");
     hurt = strangers_hurt (&w->strangers);
     if (hurt)
         fault (w, FAULT_STRANGER, "%s", hurt);
 
-    /* What the message says helps. */
+    /* The remedy that the message names works. */
     remove_damaged_registry (w);
     if (!library_works ("after-all", why, sizeof why))
         fault (w, FAULT_NO_RECOVERY, "%s", why);
@@ -380,7 +383,7 @@ static void blow_world (void *argument)
         judge_process (w, await (start (blow_newcomer, w), WATCHDOG * 4), "a newcomer");
     if (w->late[0].result == 0 || w->late[1].result == 0)
         if (!segment_exists (w->alpha) || !segment_exists (w->gamma))
-            fault (w, FAULT_REMOVED, "alpha or gamma is gone though the blow was survived");
+            fault (w, FAULT_REMOVED, "alpha or gamma is gone, although a call for it succeeded");
     if (go_on (w))
         judge_process (w, await (start (blow_second_newcomer, w), WATCHDOG * 4),
                        "a second newcomer");
@@ -391,11 +394,11 @@ static void blow_world (void *argument)
     reach (&w->stage, 4);
     judge_process (w, await (holder, WATCHDOG * 4), "the holder");
     if (w->held[2].result == 0 && segment_exists (w->alpha))
-        fault (w, FAULT_LOST, "alpha's last destroy succeeded, but left the segment");
+        fault (w, FAULT_LOST, "the last destroy of alpha succeeded, but left the segment");
     judge (w);
 }
 
-/* Worlds run side by side; one that waits for a lock does not keep the others waiting. */
+/* Worlds run side by side: one that waits for a lock does not delay the others. */
 #define LANES 48
 
 struct tournament {
@@ -434,7 +437,7 @@ static void settle (struct lane *lane, struct end end)
     lane->pid = 0;
 }
 
-/* Waits until a lane is free, and no more than a few young worlds run. */
+/* Waits until a lane is free and only a few young worlds run. */
 static struct lane *free_lane (int most_young)
 {
     for (;;) {
@@ -520,14 +523,14 @@ static void tell_tournament (struct tournament *t)
           t->count[REFUSED], errors);
     for (i = REFUSED + 1; i < VERDICTS; i++)
         if (t == &lines && (i == FAULT_LOST || i == FAULT_WRONG_SEGMENT))
-            note ("%s: %s (%ld): an entry of which nothing is left cannot be told from one that "
-                  "never was", t->what, verdict_name[i], t->count[i]);
+            note ("%s: %s (%ld): an entry that is all zeros cannot be told from a free one",
+                  t->what, verdict_name[i], t->count[i]);
         else
-            check (t->count[i] == 0, "%s: not once in %ld worlds: %s (%ld)", t->what, total,
+            check (t->count[i] == 0, "%s: never in %ld worlds: %s (%ld)", t->what, total,
                    verdict_name[i], t->count[i]);
 }
 
-/* Where the registry of such a world is not zero: there a blow can matter. */
+/* Where the registry of such a world is not zero: there a blow can do harm. */
 struct survey {
     int stage;
     int registry;
@@ -579,13 +582,13 @@ static void strike_blows (void)
     long n;
 
     if (!check (ended_well (run (survey_world, s)) && s->count > 0,
-                "the registry was found: id %d, %zu bytes, %zu of them not zero", s->registry,
+                "the registry is found: id %d, %zu bytes, %zu of them not zero", s->registry,
                 s->size, s->count))
         return;
     live = calloc (s->size + 64, 1);
     if (!live)
         give_up ("calloc");
-    /* All the bits of each 8-byte word that is not zero, and of its neighbours. */
+    /* All bits of each 8-byte word that is not zero, and of its neighbours. */
     for (i = 0; i < s->count; i++) {
         size_t word = s->offset[i] & ~(size_t) 7;
         size_t from = word >= 8 ? word - 8 : 0;
@@ -601,11 +604,11 @@ static void strike_blows (void)
                 enter (&flips, FLIP, &state, i, bit, 0, 0);
     }
     free (live);
-    while (wanted-- > 0)             /* anywhere: slack, or the beginning */
+    while (wanted-- > 0)             /* anywhere, or near the beginning */
         enter (&flips, FLIP, &state, below (&state, below (&state, 2) ? s->size : 8192),
                (unsigned) below (&state, 8), 0, 0);
 
-    /* Words, such as a wild pointer writes: each zeroed, and others at random. */
+    /* Words, as a wild pointer writes them: each one zeroed, and others at random. */
     for (i = 0; i < s->count; i++)
         if (i == 0 || s->offset[i] / 8 != s->offset[i - 1] / 8)
             enter (&words, WORD, &state, s->offset[i] & ~(size_t) 7, 0, 0, 8);
@@ -636,7 +639,7 @@ static void strike_blows (void)
     munmap (s, sizeof *s);
 }
 
-/* ---- a registry destroyed under workers at their work ----------------------------------- */
+/* ---- a registry overwritten while workers use it ---------------------------------------- */
 
 struct mill {
     int stop;
@@ -677,7 +680,7 @@ static void mill_worker (void *argument)
             slow += destroy (c.handle).seconds;
         if (slow > m->slowest)
             m->slowest = slow;
-        if (slow > 5)                /* the lock: seen, no need to see it again */
+        if (slow > 5)                /* the lock timed out: once is enough */
             break;
         if (!announced) {
             announced = true;
@@ -730,7 +733,7 @@ static void mill_world (void *argument)
     registry = find_registry (&ds);
     p = registry < 0 ? (void *) -1 : shmat (registry, NULL, 0);
     if (p == (void *) -1) {
-        check (false, "registry %s under workers: the registry was found", what);
+        check (false, "registry %s in use: the registry was found", what);
         return;
     }
     w->blow = m->blow;
@@ -747,7 +750,7 @@ static void mill_world (void *argument)
 
         if (!ended_well (end)) {
             good = false;
-            note ("registry %s under workers: one %s", what, tell_end (end));
+            note ("registry %s in use: one %s", what, tell_end (end));
         }
     }
     reach (&m->stop, 2);
@@ -756,21 +759,22 @@ static void mill_world (void *argument)
 
         if (!ended_well (end)) {
             good = false;
-            note ("registry %s under workers: the holder %s", what, tell_end (end));
+            note ("registry %s in use: the holder %s", what, tell_end (end));
         }
     }
     check (good && m->slowest < 4 * CALL_LIMIT,
-           "registry %s under workers: no crash, no hang (%ld rounds, %ld with errors, "
+           "registry %s in use: no process crashes or hangs (%ld rounds, %ld with errors, "
            "slowest %.3f s)", what, m->calls, m->errors, m->slowest);
     check (m->lost == 0 && m->wrong == 0,
-           "registry %s under workers: no name lost (%ld) or mistaken (%ld)", what, m->lost,
-           m->wrong);
+           "registry %s in use: no name is lost (%ld) or gives another segment (%ld)", what,
+           m->lost, m->wrong);
     read_messages (m->messages, text, sizeof text);
     check (m->errors == 0 || says_what_to_do (text, registry),
-           "registry %s under workers: errors say what to do: %s", what, first_line (text));
+           "registry %s in use: an error names the registry and ipcrm: %s", what,
+           first_line (text));
     shmctl (registry, IPC_RMID, NULL);
     check (library_works ("alpha", why, sizeof why),
-           "registry %s under workers: after ipcrm the library works (%s)", what, why);
+           "registry %s in use: after ipcrm the library works (%s)", what, why);
     check_strangers (&strangers, what);
 }
 
@@ -795,11 +799,10 @@ static void await_mills (void)
     size_t i;
 
     for (i = 0; i < COUNT (mill_blows); i++)
-        check (ended_well (await (mill_pid[i], 150)), "registry %s under workers was tried",
-               blow_name[mill_blows[i]]);
+        check (ended_well (await (mill_pid[i], 150)),
+               "registry %s in use: the test ran to its end", blow_name[mill_blows[i]]);
 }
 
-/* Some of these wait for a lock for ten seconds.  Other tests are done meanwhile. */
 void begin_blows (void)
 {
     int rounds;

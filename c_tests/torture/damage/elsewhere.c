@@ -1,8 +1,11 @@
+/*
+ * elsewhere.c - kernel.shm_rmid_forced; a process moves to another IPC namespace.
+ */
 #include "damage.h"
 
 #define RMID_FORCED "/proc/sys/kernel/shm_rmid_forced"
 
-/* ---- shm_rmid_forced ---------------------------------------------------------------------- */
+/* ---- shm_rmid_forced -------------------------------------------------------------------- */
 
 static void forced_world (void *argument)
 {
@@ -22,23 +25,24 @@ static void forced_world (void *argument)
     new_world ();
     make_strangers (&strangers);
     if (!write_number (RMID_FORCED, 1)) {
-        skip ("shm_rmid_forced: it cannot be set here (%s)", strerror (errno));
+        skip ("damage: shm_rmid_forced cannot be set (%s)", strerror (errno));
         return;
     }
     holder = start (hold_and_go_on, w);
-    if (!check (wait_for_stage (&w->stage, 1, WATCHDOG), "shm_rmid_forced: names can be made"))
+    if (!check (wait_for_stage (&w->stage, 1, WATCHDOG), "shm_rmid_forced: names can be created"))
         return;
     run (find_alpha, found);
     check (found->result == 0 && found->id == w->alpha,
            "shm_rmid_forced: another process finds a name (%s)", strerror (found->result));
     run (make_gamma, w);
-    check (!segment_exists (w->gamma), "shm_rmid_forced: what nobody holds is gone, as wished");
+    check (!segment_exists (w->gamma), "shm_rmid_forced: a segment goes with its last holder");
     run (make_gamma, w);
     reach (&w->stage, 2);
     end = await (holder, WATCHDOG);
     check (ended_well (end) && w->held_data_whole && w->old_name == 0
-           && w->old_name_id == w->beta,
-           "shm_rmid_forced: the holder goes on and finds its names (%s)", tell_end (end));
+               && w->old_name_id == w->beta,
+           "shm_rmid_forced: the holder keeps its data and finds its names (it %s)",
+           tell_end (end));
     check (w->destroy_alpha == 0 && w->destroy_beta == 0 && w->destroy_rest == 0,
            "shm_rmid_forced: the holder destroys its handles (%d %d)", w->destroy_alpha,
            w->destroy_beta);
@@ -59,9 +63,9 @@ static void forced_world (void *argument)
            s->refused[0] + s->refused[1] + s->refused[2] + s->refused[3]);
     check (library_works ("gamma", why, sizeof why),
            "shm_rmid_forced: the library works afterwards (%s)", why);
-    for (i = 0; i < STRANGERS; i++)  /* those that nobody maps live while their maker does */
+    for (i = 0; i < STRANGERS; i++)  /* they live as long as the process that made them */
         if (!segment_exists (strangers.id[i])) {
-            check (false, "shm_rmid_forced: a stranger's segment is gone");
+            check (false, "shm_rmid_forced: no other program's segment is deleted");
             return;
         }
     hurt = NULL;
@@ -72,12 +76,12 @@ static void forced_world (void *argument)
             || !same_state (&ds, &strangers.before[i]))
             hurt = "its state changed";
     }
-    check (!hurt, "shm_rmid_forced: nobody else's segment was touched");
-    check (count_segments () == STRANGERS, "shm_rmid_forced: nothing is left over (%d)",
+    check (!hurt, "shm_rmid_forced: no other program's segment is touched");
+    check (count_segments () == STRANGERS, "shm_rmid_forced: no segment is left (%d)",
            count_segments () - STRANGERS);
 }
 
-/* ---- a living process moves to another IPC name space ------------------------------------- */
+/* ---- a process moves to another IPC namespace ------------------------------------------- */
 
 struct move {
     int stage;
@@ -119,7 +123,7 @@ static void move_house (void *argument)
         m->moved_errno = errno;
         return;
     }
-    /* Foreign segments with all the small ids; those of alpha and beta are among them. */
+    /* Other segments have all small ids, among them those of alpha and beta. */
     for (i = 0; i < COUNT (foreign); i++) {
         void *p;
 
@@ -146,7 +150,7 @@ static void move_house (void *argument)
         && (m->same_name.result != 0 || is_zero (m->same_name.address, ALPHA_SIZE));
     m->alpha_destroy = shmDestroy (alpha.handle);
     if (m->same_name.result == 0) {
-        /* The old one's end is not the new one's. */
+        /* The destroy of the old handle has not deleted the new segment. */
         if (!segment_exists (m->same_name.id))
             m->whole = false;
         m->destroy_in_new_of_other = shmDestroy (m->same_name.handle);
@@ -167,7 +171,7 @@ static void move_house (void *argument)
     only[0] = count_segments () - (int) COUNT (foreign);
     n = only[0];
     if (n == 1 && find_registry (NULL) >= 0)
-        n = 0;                       /* it goes when the process does */
+        n = 0;                       /* it is deleted when the process ends */
     m->left_in_new = n;
 }
 
@@ -184,41 +188,41 @@ static void moving_world (void *argument)
     new_world ();
     m->messages = open_messages ();
     pid = start (move_house, m);
-    check (wait_for_stage (&m->stage, 1, WATCHDOG), "a process made names, then moves");
+    check (wait_for_stage (&m->stage, 1, WATCHDOG), "unshare: a process creates names");
     reach (&m->stage, 2);
     end = await (pid, WATCHDOG);
     if (m->moved_errno != 0) {
-        skip ("unshare in a living process: %s", strerror (m->moved_errno));
+        skip ("damage: unshare in a living process: %s", strerror (m->moved_errno));
         return;
     }
     read_messages (m->messages, text, sizeof text);
-    check (ended_well (end), "unshare in a living process: it %s", tell_end (end));
-    check (m->accessors && m->whole, "unshare: old handles can be read, and new data are new");
+    check (ended_well (end), "unshare: the process ends well (it %s)", tell_end (end));
+    check (m->accessors && m->whole,
+           "unshare: old handles can be read, and new segments are zero-filled");
     check (m->saved && m->loaded, "unshare: old handles can be saved and loaded");
     check (m->same_name.result == 0 && m->fresh.result == 0,
-           "unshare: names are made in the new name space (%d %d): %s", m->same_name.result,
-           m->fresh.result, first_line (text));
-    check (m->foreign_ids_matched == 2, "unshare: foreign segments have the old ids (%d)",
+           "unshare: names can be created in the new IPC namespace (%d %d): %s",
+           m->same_name.result, m->fresh.result, first_line (text));
+    check (m->foreign_ids_matched == 2, "unshare: other segments have the old ids (%d)",
            m->foreign_ids_matched);
-    check (!m->foreign_touched, "unshare: foreign segments with the old ids are not touched");
+    check (!m->foreign_touched, "unshare: other segments with the old ids are not touched");
     check (m->alpha_destroy == 0 && m->beta_destroy == 0,
            "unshare: old handles can be destroyed (%d %d)", m->alpha_destroy, m->beta_destroy);
     check (m->fresh_destroy == 0 && m->destroy_in_new_of_other == 0,
            "unshare: new handles can be destroyed (%d %d)", m->fresh_destroy,
            m->destroy_in_new_of_other);
-    check (m->left_in_new == 0, "unshare: nothing is left in the new name space (%d)",
+    check (m->left_in_new == 0, "unshare: no segment is left in the new IPC namespace (%d)",
            m->left_in_new);
     check (segment_exists (m->alpha) && segment_exists (m->beta),
-           "unshare: the segments that it left behind keep their names and data");
+           "unshare: segments in the old IPC namespace are kept");
     run (find_alpha, found);
     check (found->result == 0 && found->id == m->alpha,
-           "unshare: in the old name space the name is found (%s)", strerror (found->result));
-    check (!segment_exists (m->alpha), "unshare: and its next destroy deletes it");
-    check (library_works ("beta", why, sizeof why), "unshare: the old name space works (%s)",
-           why);
-    check (count_segments () == 0, "unshare: nothing is left over (%d)", count_segments ());
+           "unshare: the name is found in the old IPC namespace (%s)", strerror (found->result));
+    check (!segment_exists (m->alpha), "unshare: the next destroy there deletes it");
+    check (library_works ("beta", why, sizeof why),
+           "unshare: the library works in the old IPC namespace (%s)", why);
+    check (count_segments () == 0, "unshare: no segment is left (%d)", count_segments ());
 }
-
 
 void test_elsewhere (void)
 {

@@ -1,6 +1,7 @@
+/*
+ * ipcrm.c - segments and the registry are removed while they are used.
+ */
 #include "damage.h"
-
-/* ---- ipcrm ------------------------------------------------------------------------------ */
 
 void make_gamma (void *argument)
 {
@@ -75,52 +76,52 @@ static void ipcrm_in_use (void *argument)
     run (make_gamma, w);
     holder = start (hold_and_go_on, w);
     if (!wait_for_stage (&w->stage, 1, WATCHDOG)) {
-        check (false, "%s: a process could create two names", what);
+        check (false, "%s: a process can create two names", what);
         return;
     }
     registry = find_registry (NULL);
-    check (registry >= 0, "%s: the registry is the segment with a key of its kind", what);
+    check (registry >= 0, "%s: the registry is found by its key", what);
     if (w->remove_segment)
         shmctl (w->alpha, IPC_RMID, NULL);
     if (w->remove_registry)
         shmctl (registry, IPC_RMID, NULL);
     end = run (arrive_late, w);
-    check (ended_well (end), "%s: a later process gets on (it %s)", what, tell_end (end));
-    check (w->late_attach == ENOENT, "%s: the name no longer exists (%s)", what,
+    check (ended_well (end), "%s: a newcomer ends well (it %s)", what, tell_end (end));
+    check (w->late_attach == ENOENT, "%s: the name does not exist any more (%s)", what,
            strerror (w->late_attach));
     check (w->late_create == 0 && w->late_id != w->alpha && w->late_zero
            && w->late_destroy == 0,
-           "%s: the name can be made anew, zero-filled, and destroyed", what);
+           "%s: the name can be created anew, zero-filled, and destroyed", what);
     reach (&w->stage, 2);
     end = await (holder, WATCHDOG);
-    check (ended_well (end), "%s: the process that held handles gets on (it %s)", what,
+    check (ended_well (end), "%s: the holder ends well (it %s)", what,
            tell_end (end));
     check (w->held_data_whole && w->held_accessors_right,
-           "%s: what was mapped is whole and its handle works", what);
-    check (w->new_name == 0, "%s: the holder can make a new name (%s)", what,
+           "%s: an attached segment keeps its data, and its handle works", what);
+    check (w->new_name == 0, "%s: the holder can create a new name (%s)", what,
            strerror (w->new_name));
     check (w->old_name == 0 && (w->remove_registry || w->old_name_id == w->beta),
-           "%s: the holder gets its other name (%s, id %d, was %d)", what,
+           "%s: the holder attaches its other name (%s, id %d, was %d)", what,
            strerror (w->old_name), w->old_name_id, w->beta);
     check (w->destroy_rest == 0 && w->destroy_alpha == 0 && w->destroy_beta == 0,
-           "%s: the holder's handles are destroyed without an error (%d %d %d)", what,
+           "%s: the holder destroys its handles without an error (%d %d %d)", what,
            w->destroy_rest, w->destroy_alpha, w->destroy_beta);
     check (!segment_exists (w->alpha) && !segment_exists (w->beta),
-           "%s: living handles deleted their segments", what);
-    if (w->remove_registry)          /* its name went with the registry, at our own wish */
+           "%s: the last destroy deletes each segment", what);
+    if (w->remove_registry)          /* the test has removed its name with the registry */
         shmctl (w->gamma, IPC_RMID, NULL);
     else {
-        check (segment_exists (w->gamma), "%s: a name that nobody holds is still there", what);
+        check (segment_exists (w->gamma), "%s: a name without a holder still exists", what);
         run (arrive_late, w);
     }
     check_library_works ("gamma", what);
     check_strangers (&strangers, what);
     left = count_segments ();
-    check (left == STRANGERS, "%s: nothing is left over (%d segments)", what,
+    check (left == STRANGERS, "%s: no segment is left (%d)", what,
            left - STRANGERS);
 }
 
-/* The segment of a name that nobody holds. */
+/* The segment of a name without a holder. */
 static void ipcrm_unused (void *argument)
 {
     struct ipcrm_world *w = argument;
@@ -128,19 +129,18 @@ static void ipcrm_unused (void *argument)
 
     new_world ();
     run (make_gamma, w);
-    check (segment_exists (w->gamma), "a name whose process ended keeps its segment");
+    check (segment_exists (w->gamma), "a name keeps its segment when its process ends");
     shmctl (w->gamma, IPC_RMID, NULL);
     end = run (arrive_late, w);
     check (ended_well (end) && w->late_attach == ENOENT && w->late_create == 0,
-           "ipcrm of an unused segment: other names work");
+           "ipcrm of an unused segment: the other names work");
     run (make_gamma, w);
-    check (segment_exists (w->gamma), "ipcrm of an unused segment: the name is made anew");
+    check (segment_exists (w->gamma), "ipcrm of an unused segment: the name can be created anew");
     shmctl (w->gamma, IPC_RMID, NULL);
     shmctl (find_registry (NULL), IPC_RMID, NULL);
-    check (count_segments () == 0, "ipcrm of unused segments: nothing is left over");
+    check (count_segments () == 0, "ipcrm of unused segments: no segment is left");
 }
 
-/* Workers at their work while a vandal removes segments, and now and then the registry. */
 void storm_worker (void *argument)
 {
     struct storm *s = argument;
@@ -165,7 +165,7 @@ void storm_worker (void *argument)
                 s->strange[me] = c.result;
             continue;
         }
-        /* What is in the name's segment is the name's pattern, or not yet written. */
+        /* The segment has the pattern of its name, or has not been written yet. */
         if (!is_zero ((char *) c.address + 1000, 1000)
             && !has_pattern ((char *) c.address + 1000, 1000, which))
             s->data_wrong[me] |= s->each_his_own;
@@ -181,7 +181,7 @@ void storm_worker (void *argument)
 static void ipcrm_storm (void *argument)
 {
     struct storm *s = argument;
-    const char *what = s->registries_too ? "ipcrm at random, registries too"
+    const char *what = s->registries_too ? "ipcrm at random, also of registries"
         : "ipcrm at random";
     static struct segments list;
     struct strangers strangers;
@@ -231,7 +231,7 @@ static void ipcrm_storm (void *argument)
             note ("%s: shmCreate: %s", what, strerror (s->strange[i]));
         }
     }
-    check (good, "%s: %ld creations, %ld refused for good reason, %ld removals", what, calls,
+    check (good, "%s: %ld creations, %ld errors that follow from %ld removals", what, calls,
            refused, removed);
     for (i = 0, good = true; i < STORM_WORKERS; i++)
         if (s->destroy_failed[i] != 0) {
@@ -241,13 +241,13 @@ static void ipcrm_storm (void *argument)
     check (good, "%s: no destroy fails", what);
     for (i = 0, good = true; i < STORM_WORKERS; i++)
         good &= !s->data_wrong[i];
-    check (good, "%s: no worker sees another name's data", what);
-    check (slowest < CALL_LIMIT, "%s: no call is longer than the lock's bound (%.3f s)", what,
+    check (good, "%s: no worker sees the data of another name", what);
+    check (slowest < CALL_LIMIT, "%s: no call takes longer than the lock's limit (%.3f s)", what,
            slowest);
     check_library_works ("storm-0-0", what);
     check_strangers (&strangers, what);
     i = count_segments () - STRANGERS;
-    check (i == 0, "%s: nothing is left over (%d segments)", what, i);
+    check (i == 0, "%s: no segment is left (%d)", what, i);
 }
 
 void test_ipcrm (void)
@@ -259,15 +259,15 @@ void test_ipcrm (void)
 
         w->remove_segment = (form & 1) != 0;
         w->remove_registry = (form & 2) != 0;
-        run_test ("ipcrm of what is used", ipcrm_in_use, w, 60);
+        run_test ("ipcrm of segments in use", ipcrm_in_use, w, 60);
     }
-    run_test ("ipcrm of what nobody uses", ipcrm_unused, shared (sizeof (struct ipcrm_world)), 60);
+    run_test ("ipcrm of unused segments", ipcrm_unused, shared (sizeof (struct ipcrm_world)), 60);
     for (form = 0; form <= 1; form++) {
         struct storm *s = shared (sizeof *s);
 
         s->registries_too = form == 1;
         s->each_his_own = form == 1;
-        run_test ("the ipcrm storm", ipcrm_storm, s, 60);
+        run_test ("ipcrm at random", ipcrm_storm, s, 60);
     }
 }
 

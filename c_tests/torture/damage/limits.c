@@ -1,14 +1,15 @@
+/*
+ * limits.c - limits of the system and of the process are reached.
+ */
 #include "damage.h"
 
 #include <sys/resource.h>
-
-/* ---- limits ------------------------------------------------------------------------------ */
 
 #define SHMMNI "/proc/sys/kernel/shmmni"
 #define SHMALL "/proc/sys/kernel/shmall"
 #define SHMMAX "/proc/sys/kernel/shmmax"
 
-/* As a program that has filled the table would see it. */
+/* What a program sees that creates as many names as it can. */
 struct full_world {
     int messages;
     int made, found, wrong;
@@ -51,7 +52,7 @@ static void fill_registry (void *argument)
         if (c.result == 0)
             shmDestroy (c.handle);
     }
-    /* One out, one in. */
+    /* One name goes, another comes. */
     if (f->made > 0) {
         shmDestroy (made[0].handle);
         made[0] = create ("in its place", 16);
@@ -77,27 +78,33 @@ static void full_world (void *argument)
     (void) argument;
     new_world ();
     if (!write_number (SHMMNI, limit) || read_number (SHMMNI) != limit) {
-        skip ("a full registry: %s cannot be written (%s)", SHMMNI, strerror (errno));
+        skip ("damage: a full registry: %s cannot be written (%s)", SHMMNI, strerror (errno));
         return;
     }
     f->messages = open_messages ();
     end = await (start (fill_registry, f), 60);
-    check (ended_well (end), "shmmni %lu: a program that reaches it %s", limit, tell_end (end));
+    check (ended_well (end), "shmmni %lu: a program that reaches it ends well (it %s)", limit,
+           tell_end (end));
     check (f->error_when_full == ENOSPC && f->error_again == ENOSPC,
-           "shmmni %lu: after %d names: %s", limit, f->made, strerror (f->error_when_full));
-    check (f->made >= (int) limit - 2, "shmmni %lu: %d names have room", limit, f->made);
+           "shmmni %lu: after %d names shmCreate returns ENOSPC (%s)", limit, f->made,
+           strerror (f->error_when_full));
+    check (f->made >= (int) limit - 2, "shmmni %lu: there is room for %d names", limit, f->made);
     read_messages (f->messages, text, sizeof text);
     check (strstr (text, "full-") && strlen (first_line (text)) > 20,
-           "and the message says so: %s", first_line (text));
-    check (f->left_after_error == 0, "and nothing half-made is left (%d)", f->left_after_error);
-    check (f->wrong == 0 && f->found == f->made, "and all %d names are found (%d wrong)",
+           "the message of ENOSPC names the segment: %s", first_line (text));
+    check (f->left_after_error == 0, "the failed call leaves no segment (%d)",
+           f->left_after_error);
+    check (f->wrong == 0 && f->found == f->made, "all %d names are found (%d wrong)",
            f->found, f->wrong);
-    check (f->new_after_destroy && f->same_after, "and when one goes, another can be made");
-    check (library_works ("full-1", why, sizeof why), "and then the library works (%s)", why);
-    check (count_segments () == 0, "and nothing is left over (%d)", count_segments ());
+    check (f->new_after_destroy && f->same_after,
+           "when a name is destroyed, another can be created");
+    check (library_works ("full-1", why, sizeof why),
+           "when all names are destroyed, the library works (%s)", why);
+    check (count_segments () == 0, "when all names are destroyed, no segment is left (%d)",
+           count_segments ());
 }
 
-/* The registry was made when shmmni was small; then the limit is raised. */
+/* The registry is made when shmmni is small; then the limit is raised. */
 struct grown {
     int stage;
     int messages;
@@ -143,7 +150,7 @@ static void grown_world (void *argument)
     (void) argument;
     new_world ();
     if (!write_number (SHMMNI, 30)) {
-        skip ("a registry that is too small: %s cannot be written", SHMMNI);
+        skip ("damage: a registry that is too small: %s cannot be written", SHMMNI);
         return;
     }
     g->messages = open_messages ();
@@ -154,16 +161,17 @@ static void grown_world (void *argument)
     end = await (pid, 30);
     read_messages (g->messages, text, sizeof text);
     check (ended_well (end) && (g->error == 0 || g->error == ENOSPC) && g->made >= 30,
-           "shmmni raised from 30 to 4096 after the registry was made: %d names, then %s",
+           "shmmni is raised from 30 to 4096 after the registry was made: %d names, then %s",
            g->made, g->error ? strerror (g->error) : "no error");
     if (g->error != 0)
         check (strstr (text, "full") || strstr (text, "room") || strstr (text, "registry"),
-               "and the message tells the registry's fault: %s", first_line (text));
-    check (g->wrong == 0 && count_segments () == 0, "and all is tidied up (%d wrong, %d left)",
-           g->wrong, count_segments ());
+               "the message names the registry as the reason: %s", first_line (text));
+    check (g->wrong == 0 && count_segments () == 0,
+           "all names can be destroyed, and no segment is left (%d wrong, %d left)", g->wrong,
+           count_segments ());
 }
 
-/* A limit that is reached in mid-life or at first use; then it goes away. */
+/* A limit that is reached at the first use or later, and is then lifted. */
 struct limit {
     const char *what;
     const char *file;                /* a sysctl, or NULL for a resource limit */
@@ -257,7 +265,7 @@ static void reach_limit (void *argument)
     if (!l->file)
         setrlimit ((__rlimit_resource_t) l->resource, &was);
     else {
-        reach (&l->stage, 1);        /* our parent has the right to put it back */
+        reach (&l->stage, 1);        /* the parent may restore it */
         wait_for_stage (&l->stage, 2, 10);
     }
     c = create ("big", 5000);
@@ -288,27 +296,28 @@ static void limit_world (void *argument)
     }
     end = await (pid, WATCHDOG);
     if (l->refused_setup) {
-        skip ("%s: the limit cannot be set here", l->what);
+        skip ("damage: %s: the limit cannot be set", l->what);
         return;
     }
     read_messages (l->messages, text, sizeof text);
-    check (ended_well (end), "%s: the program %s", l->what, tell_end (end));
+    check (ended_well (end), "%s: the program ends well (it %s)", l->what, tell_end (end));
     check (l->before == 0 && l->at_limit > 0 && (l->expected == 0 || l->at_limit == l->expected),
-           "%s: an error: %s", l->what, strerror (l->at_limit));
+           "%s: shmCreate fails (%s)", l->what, strerror (l->at_limit));
     check (l->no_handle && l->no_address,
-           "%s: the handle is NULL and the address as it was", l->what);
-    check (strlen (first_line (text)) > 20, "%s: a message: %s", l->what, first_line (text));
+           "%s: the handle is NULL, the address is unchanged", l->what);
+    check (strlen (first_line (text)) > 20, "%s: there is a message: %s", l->what,
+           first_line (text));
     if (!l->at_first_use) {
         check (l->left == 0, "%s: the failed call leaves no segment (%d)", l->what, l->left);
-        check (l->old_whole, "%s: what was there is whole, and found (%s)", l->what,
+        check (l->old_whole, "%s: an older segment is found and keeps its data (%s)", l->what,
                strerror (l->small_at_limit));
     }
-    check (l->after == 0, "%s: without the limit it works again (%s)", l->what,
+    check (l->after == 0, "%s: when the limit is lifted, the same call works (%s)", l->what,
            strerror (l->after));
     if (l->file)
         write_number (l->file, was);
     left = count_segments ();
-    check (left == 0, "%s: nothing is left over (%d segments)", l->what, left);
+    check (left == 0, "%s: no segment is left (%d)", l->what, left);
     check (library_works ("big", why, sizeof why), "%s: the library works afterwards (%s)",
            l->what, why);
 }

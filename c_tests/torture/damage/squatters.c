@@ -1,6 +1,9 @@
+/*
+ * squatters.c - other segments have the registry's key.
+ */
 #include "damage.h"
 
-/* ---- a foreign segment under the registry's key ----------------------------------------- */
+/* ---- another segment has the registry's key --------------------------------------------- */
 
 static void make_two_names (void *argument)
 {
@@ -10,7 +13,7 @@ static void make_two_names (void *argument)
         _exit (1);
     reach (&m->stage, 1);
     wait_for_stage (&m->stage, 2, 60);
-    _exit (0);                       /* no tidying up */
+    _exit (0);                       /* nothing is done at exit */
 }
 
 bool take_model (struct model *m)
@@ -173,7 +176,7 @@ static void squat_world (void *argument)
     munmap (squatter.bytes, q->size);
 }
 
-/* All keys of the sequence, found one after another. */
+/* Occupies all keys of a registry, which are found one after another. */
 #define MOST_KEYS 40
 
 void visit (void *argument)
@@ -235,20 +238,20 @@ static void blockade_world (void *argument)
         reach (&v->stage, 2);
         end = await (pid, WATCHDOG);
         if (!ended_well (end)) {
-            check (false, "with %d keys taken, a process %s", n, tell_end (end));
+            check (false, "with %d keys occupied, a process ends well (it %s)", n, tell_end (end));
             return;
         }
         if (v->call.result != 0) {
             read_messages (v->messages, text, sizeof text);
-            check (n > 1, "with %d keys taken by others the library says: %s", n,
+            check (n > 1, "with all %d keys occupied shmCreate fails (%s)", n,
                    strerror (v->call.result));
             check (strstr (text, "ipcrm") || strstr (text, "ipcs"),
-                   "and its message says what to do: %s", first_line (text));
-            check (v->call.seconds < 1.0, "and at once (%.3f s)", v->call.seconds);
+                   "its message names ipcrm or ipcs: %s", first_line (text));
+            check (v->call.seconds < 1.0, "it fails at once (%.3f s)", v->call.seconds);
             break;
         }
         if (registry < 0) {
-            check (false, "with %d keys taken, the registry was found", n);
+            check (false, "with %d keys occupied, the registry is found", n);
             return;
         }
         shmctl (registry, IPC_RMID, NULL);
@@ -259,17 +262,17 @@ static void blockade_world (void *argument)
         close (v->messages);
         munmap (v, sizeof *v);
     }
-    check (n > 1 && n < MOST_KEYS, "a name space has a short sequence of keys (%d)", n);
+    check (n > 1 && n < MOST_KEYS, "a namespace has a short sequence of keys (%d)", n);
     for (i = 0; i < n; i++)
         untouched &= shmctl (squatter[i], IPC_STAT, &ds) == 0 && same_state (&ds, &before[i]);
-    check (untouched, "the squatters on all keys were neither mapped nor removed");
+    check (untouched, "squatters on all keys are neither attached nor removed");
     if (n > 0)
         shmctl (squatter[n - 1], IPC_RMID, NULL);
-    check (library_works ("alpha", why, sizeof why), "with one key free again it works (%s)",
-           why);
+    check (library_works ("alpha", why, sizeof why),
+           "with one key free again the library works (%s)", why);
     for (i = 0; i < n - 1; i++)
         shmctl (squatter[i], IPC_RMID, NULL);
-    check (count_segments () == 0, "after the squatters went nothing is left over (%d)",
+    check (count_segments () == 0, "after the squatters no segment is left (%d)",
            count_segments ());
 }
 
@@ -282,8 +285,8 @@ void find_alpha (void *argument)
         shmDestroy (c->handle);
 }
 
-/* The first key is taken, the registry is under the second, and then the first becomes free:
- * the names must not be lost.  And the other way about. */
+/* The first key is occupied, the registry has the second, and then the first becomes free: no
+ * name may be lost. */
 static void departing_squatter_world (void *argument)
 {
     const struct model *m = argument;
@@ -298,7 +301,7 @@ static void departing_squatter_world (void *argument)
     pid = start (visit, v);
     wait_for_stage (&v->stage, 1, WATCHDOG);
     if (v->call.result != 0) {
-        note ("with one squatter the library refuses to work: nothing to lose");
+        note ("with one squatter the library refuses to work: there is nothing to lose");
         return;
     }
     run (find_alpha, found);
@@ -308,17 +311,19 @@ static void departing_squatter_world (void *argument)
     shmctl (squatter, IPC_RMID, NULL);
     run (find_alpha, found);
     check (found->result > 0 || found->id == v->call.id,
-           "after the squatter left no name is lost (%s, id %d, was %d)",
+           "when the squatter is gone, no name is lost (%s, id %d, was %d)",
            strerror (found->result), found->id, v->call.id);
     reach (&v->stage, 2);
     await (pid, WATCHDOG);
     run (find_alpha, found);
-    check (found->result == 0, "and new names can be made (%s)", strerror (found->result));
-    check (count_segments () == 0, "and nothing is left over (%d)", count_segments ());
+    check (found->result == 0, "when the squatter is gone, names can be created (%s)",
+           strerror (found->result));
+    check (count_segments () == 0, "when the squatter is gone, no segment is left (%d)",
+           count_segments ());
 }
 
-/* Private segments of our own user that have a registry's size, and even its bytes, while the
- * library makes a new registry: they are somebody's all the same. */
+/* Private segments of the same user that have a registry's size, and even its bytes, are left
+ * alone when the library makes a registry. */
 static void private_twins_world (void *argument)
 {
     const struct model *m = argument;
@@ -352,8 +357,8 @@ static void private_twins_world (void *argument)
         if (p != (void *) -1)
             shmdt (p);
     }
-    check (untouched, "and they are neither mapped nor removed");
-    check (whole, "and their bytes are as they were");
+    check (untouched, "these private segments are neither attached nor removed");
+    check (whole, "these private segments keep their bytes");
 }
 
 static void all_squatters (void *argument)
@@ -371,10 +376,10 @@ static void all_squatters (void *argument)
     (void) argument;
     new_world ();
     seen = take_model (m);
-    if (!check (seen, "the library's registry can be seen: key %#x, mode %04o",
+    if (!check (seen, "the registry is found: key %#x, mode %04o",
                 (unsigned) m->key, m->mode))
         return;
-    check (m->mode == 0600, "the registry of a user is for the user alone");
+    check (m->mode == 0600, "the registry of a user has mode 0600");
     sizes[0] = 1;
     sizes[1] = 4096;
     sizes[2] = m->size - 1;
@@ -399,13 +404,14 @@ static void all_squatters (void *argument)
                     bad++;
                 munmap (q, sizeof *q);
             }
-    check (bad == 0, "%d squatters on the registry's key: %d did harm or came to harm", worlds,
-           bad);
-    check (ended_well (await (start (blockade_world, NULL), 120)), "all keys were squatted on");
+    check (
+        bad == 0,
+        "%d squatters on the registry's key: neither they nor the library come to harm (%d did)",
+        worlds, bad);
+    check (ended_well (await (start (blockade_world, NULL), 120)), "squatters on all keys");
     run_test ("a squatter that leaves", departing_squatter_world, m, 60);
     run_test ("private segments of a registry's size", private_twins_world, m, 60);
 }
-
 
 void test_squatters (void)
 {

@@ -1,9 +1,9 @@
+/*
+ * versions.c - the registry has another layout version.
+ */
 #include "damage.h"
 
-/* ---- a registry of another layout version ----------------------------------------------- */
-
-/* The one thing that all versions must agree on: eight bytes that say what it is, and after
- * them the version, 32 bits wide. */
+/* All versions agree on the beginning: eight bytes of magic, and a version of 32 bits. */
 #define MAGIC "shm_util"
 #define VERSION_OFFSET 8
 
@@ -63,7 +63,7 @@ static void version_world (void *argument)
     registry = find_registry (&ds);
     p = registry < 0 ? (void *) -1 : shmat (registry, NULL, 0);
     if (p == (void *) -1 || memcmp (p, MAGIC, 8) != 0) {
-        skip ("another layout version: the registry does not begin with %s", MAGIC);
+        skip ("damage: another layout version: the registry does not begin with %s", MAGIC);
         return;
     }
     memcpy (&version, p + VERSION_OFFSET, sizeof version);
@@ -73,22 +73,23 @@ static void version_world (void *argument)
     end = run (meet_version, v);
     read_messages (v->messages, text, sizeof text);
     check (ended_well (end) && v->late.result == ENOTSUP && v->late_new.result == ENOTSUP,
-           "layout version %u: %s, %s", other, strerror (v->late.result),
+           "layout version %u: calls return ENOTSUP (%s, %s)", other, strerror (v->late.result),
            strerror (v->late_new.result));
     check (strstr (text, "version") && says_what_to_do (text, registry),
-           "layout version %u: the message tells: %s", other, first_line (text));
+           "layout version %u: the message names the version, the registry and ipcrm: %s", other,
+           first_line (text));
     check (segment_exists (registry) && segment_exists (v->alpha),
-           "layout version %u: nothing was removed", other);
+           "layout version %u: no segment is removed", other);
     memcpy (p + VERSION_OFFSET, &version, sizeof version);
     run (meet_version, v);
     check (v->late.result == 0 && v->late.id == v->alpha,
-           "layout version %u: where its own version works, all is still there", other);
+           "layout version %u: a process of that version still finds its names", other);
     memcpy (p + VERSION_OFFSET, &other, sizeof other);
     shmdt (p);
     reach (&v->stage, 2);
     end = await (pid, WATCHDOG);
     check (ended_well (end) && v->held_whole,
-           "layout version %u: a process that holds a handle %s (destroy: %s)", other,
+           "layout version %u: a process with a handle keeps its data; it %s (destroy: %s)", other,
            tell_end (end), strerror (v->destroyed));
     shmctl (registry, IPC_RMID, NULL);
     check (library_works ("alpha", why, sizeof why),
