@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 
 use crate::error::Result;
 use crate::info::Info;
+use crate::options::Options;
+use crate::request::{Access, Placement, Wanted};
 use crate::segment::Segment;
 
 /// A named shared memory segment, attached to this process for reading only.
@@ -145,5 +147,52 @@ impl ReadOnlySegment {
     /// segment belongs to another user.
     pub fn destroy(self) -> Result<()> {
         self.0.destroy()
+    }
+}
+
+impl Options {
+    /// The same as [`create`](Self::create), but attached for reading only.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let view = Options::new().create_read_only("doc-create-read-only", 100)?;
+    /// let segment = Segment::open("doc-create-read-only")?; // the writer may come later
+    /// segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
+    /// let mut bytes = [0; 1];
+    /// view.read(0, &mut bytes);
+    /// assert_eq!(bytes, [42]);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn create_read_only(&self, name: impl AsRef<[u8]>, size: usize) -> Result<ReadOnlySegment> {
+        let name = name.as_ref();
+        let wanted = self.wanted_of_size(name, size)?;
+        self.attach(name, wanted, Placement::Anywhere, Access::ReadOnly)
+            .map(ReadOnlySegment)
+    }
+
+    /// The same as [`open`](Self::open), but attached for reading only. This also works
+    /// for a segment of another user that this process may read but not write.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let segment = Segment::create("doc-open-read-only", 100)?;
+    /// let view = Options::new().open_read_only("doc-open-read-only")?;
+    /// assert_eq!(view.id(), segment.id());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_read_only(&self, name: impl AsRef<[u8]>) -> Result<ReadOnlySegment> {
+        let access = Access::ReadOnly;
+        self.attach(name.as_ref(), Wanted::Existing, Placement::Anywhere, access)
+            .map(ReadOnlySegment)
     }
 }

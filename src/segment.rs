@@ -14,7 +14,6 @@ use crate::info::{Info, Permissions};
 use crate::name::{self, OwnedName};
 use crate::options::Options;
 use crate::quoted::Quoted;
-use crate::read_only::ReadOnlySegment;
 use crate::request::{Access, Lifetime, Placement, Request, Swapping, Wanted};
 use crate::snapshot::{self, Loaded};
 use crate::store::{Attached, Store};
@@ -441,52 +440,7 @@ impl Options {
         self.attach(name.as_ref(), Wanted::Existing, Placement::Anywhere, access)
     }
 
-    /// The same as [`create`](Self::create), but attached for reading only.
-    ///
-    /// ```
-    /// use shm_util::{Options, Segment};
-    ///
-    /// let view = Options::new().create_read_only("doc-create-read-only", 100)?;
-    /// let segment = Segment::open("doc-create-read-only")?; // the writer may come later
-    /// segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
-    /// let mut bytes = [0; 1];
-    /// view.read(0, &mut bytes);
-    /// assert_eq!(bytes, [42]);
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`create`](Self::create).
-    pub fn create_read_only(&self, name: impl AsRef<[u8]>, size: usize) -> Result<ReadOnlySegment> {
-        let name = name.as_ref();
-        let wanted = self.wanted_of_size(name, size)?;
-        self.attach(name, wanted, Placement::Anywhere, Access::ReadOnly)
-            .map(ReadOnlySegment)
-    }
-
-    /// The same as [`open`](Self::open), but attached for reading only. This also works
-    /// for a segment of another user that this process may read but not write.
-    ///
-    /// ```
-    /// use shm_util::{Options, Segment};
-    ///
-    /// let segment = Segment::create("doc-open-read-only", 100)?;
-    /// let view = Options::new().open_read_only("doc-open-read-only")?;
-    /// assert_eq!(view.id(), segment.id());
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open).
-    pub fn open_read_only(&self, name: impl AsRef<[u8]>) -> Result<ReadOnlySegment> {
-        let access = Access::ReadOnly;
-        self.attach(name.as_ref(), Wanted::Existing, Placement::Anywhere, access)
-            .map(ReadOnlySegment)
-    }
-
-    /// What all of these do, and `shmxCreate`.
+    /// What both do, and `shmxCreate`.
     pub(crate) fn attach(
         &self,
         name: &[u8],

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::quoted::Quoted;
 use crate::request::{Request, Wanted};
 use crate::segment::Segment;
+use crate::snapshot::Loaded;
 use crate::{filename, os};
 
 /// The type that `SharedMemory` points to in name only.
@@ -312,7 +313,7 @@ fn debug_copy(
     debug(function, &what, result);
 }
 
-fn different_sizes(path: &Path, handle: Handle, loaded: &crate::Loaded) -> Error {
+fn different_sizes(path: &Path, handle: Handle, loaded: &Loaded) -> Error {
     let file = Quoted(path.as_os_str().as_bytes());
     let (segment, bytes) = (handle.describe(), loaded.bytes);
     let error = Errno(libc::EINVAL);

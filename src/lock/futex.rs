@@ -19,7 +19,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
 use std::time::{Duration, Instant};
 
-use super::Acquired;
+use super::acquired::Acquired;
 use crate::errno::Errno;
 use crate::ids::ThreadId;
 use crate::{fork, os};

@@ -13,7 +13,6 @@ use std::time::Duration;
 pub(crate) use sysv::survive_damage;
 pub use sysv::{Kind, Row, SEGMENT_TABLE, parse_segment_table};
 pub(crate) use sysv::{may_be_removed, registry_size, retire_all};
-pub(crate) use users::Users;
 
 use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};

@@ -6,19 +6,20 @@ use std::num::NonZeroUsize;
 
 use super::attached::{Attached, Origin};
 use super::entry::Entry;
-use super::layout::HashedName;
+use super::hash::HashedName;
 use super::limits::Remedy;
+use super::locked::Names;
 use super::mapping::Mapping;
-use super::names::{Lookup, Names, Removal};
+use super::names::{Lookup, Removal};
 use super::registry::Registry;
 use super::shm::Status;
-use super::{ATTEMPTS, SysV};
+use super::store::{ATTEMPTS, SysV};
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
 use crate::request::{Lifetime, Request, Wanted};
-use crate::store::Users;
+use crate::store::users::Users;
 use crate::{environment, os};
 
 /// An identifier is used again only after some four million creations, which take

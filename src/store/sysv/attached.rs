@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
 use super::entry::Entry;
+use super::locked::Names;
 use super::mapping::Mapping;
-use super::names::{Names, Removal};
+use super::names::Removal;
 use super::registry::Registry;
 use super::shm::{self, Change, Status};
 use crate::allocate::try_to_vec;
@@ -21,7 +22,7 @@ use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime, MODE_BITS, Swapping};
-use crate::store::Users;
+use crate::store::users::Users;
 
 /// A segment that this process has attached.
 #[derive(Debug)]

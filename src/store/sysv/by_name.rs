@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::entry::Entry;
-use super::layout::HashedName;
+use super::hash::HashedName;
 use super::listing::Listed;
-use super::names::{Lookup, Names, Removal};
+use super::locked::Names;
+use super::names::{Lookup, Removal};
 use super::registry::Registry;
 use super::shm::Status;
-use super::{ATTEMPTS, SysV};
+use super::store::{ATTEMPTS, SysV};
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::Result;
@@ -20,7 +21,7 @@ use crate::info::{Info, RegistryInfo, time_of};
 use crate::os;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime};
-use crate::store::Users;
+use crate::store::users::Users;
 
 impl SysV {
     pub(in crate::store) fn info(&self, name: &[u8]) -> Result<Info> {

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::layout::{HEADER_SIZE, HashedName};
+use super::hash::HashedName;
+use super::layout::HEADER_SIZE;
 use super::names::Lookup;
 use super::registry::Registry;
 use super::{keys, shm};

@@ -2,10 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::layout::State;
 use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
-use super::table::Used;
 use crate::errno::Errno;
 use crate::os;
 use crate::request::{Access, Placement};
@@ -23,20 +21,6 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The entry of a slot whose segment exists.
-    pub(super) fn of_live(used: Used) -> Option<Self> {
-        let State::Live(id, _) = used.state else {
-            return None;
-        };
-        Some(Self {
-            slot: used.slot,
-            id,
-            key: used.facts.key,
-            size: usize::try_from(used.facts.size).ok()?,
-            created: used.facts.created,
-        })
-    }
-
     /// Whether the segment's key still leads to it, and it has its size.
     pub(super) fn is_findable(&self) -> Result<bool, Errno> {
         match shm::find(self.key, self.size) {

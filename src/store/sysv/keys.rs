@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::layout;
+use super::hash::hash_of;
 use super::shm::Key;
 use crate::ids::{GroupId, UserId};
 use crate::namespace::Namespace;
@@ -49,7 +49,7 @@ pub(super) fn of_registry(identity: &[u8]) -> impl Iterator<Item = Key> {
             .to_le_bytes()
             .into_iter()
             .chain(identity.iter().copied());
-        Key(REGISTRY | (layout::hash_of(bytes) & !KIND_BITS))
+        Key(REGISTRY | (hash_of(bytes) & !KIND_BITS))
     })
 }
 

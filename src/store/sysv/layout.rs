@@ -18,6 +18,7 @@ use std::mem::offset_of;
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+use super::hash::{HashedName, fold, hash_of, mix, words_of};
 use super::mapping::Mapping;
 use super::shm::{Id, Key};
 use crate::ids::ProcessId;
@@ -314,32 +315,6 @@ fn names_word(count: u32) -> u64 {
     (u64::from(!count) << 32) | u64::from(count)
 }
 
-/// A name as the registry knows it: at most [`NAME_MAX`] bytes, none of them 0.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HashedName<'a> {
-    bytes: &'a [u8],
-    hash: u32,
-}
-
-impl<'a> HashedName<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        // A name is looked up in every call, so this is faster than `hash_of`.
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        Self {
-            bytes,
-            hash: fold(words_of(bytes).fold(length, |sum, word| mix(sum ^ word))),
-        }
-    }
-
-    pub(crate) const fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    pub(super) const fn hash(&self) -> u32 {
-        self.hash
-    }
-}
-
 /// A registry's memory, seen as what it is.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'a> {
@@ -424,7 +399,7 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn set_name(&self, index: usize, name: &HashedName<'_>) -> Result<(), Damage> {
-        for (place, word) in self.name_cell(index)?.iter().zip(words_of(name.bytes)) {
+        for (place, word) in self.name_cell(index)?.iter().zip(words_of(name.bytes())) {
             place.store(word, Ordering::Relaxed);
         }
         Ok(())
@@ -442,7 +417,7 @@ impl<'a> Table<'a> {
             .filter(|&length| length <= NAME_MAX)
             .ok_or(Damage("the length of a name"))?;
         let bytes = bytes_of(cell);
-        if HashedName::new(bytes.get(..length).unwrap_or(&bytes)).hash == facts.hash {
+        if HashedName::new(bytes.get(..length).unwrap_or(&bytes)).hash() == facts.hash {
             Ok(bytes.into_iter().take(length))
         } else {
             Err(Damage("a name"))
@@ -456,21 +431,22 @@ impl<'a> Table<'a> {
         facts: Facts,
         name: &HashedName<'_>,
     ) -> Result<bool, Damage> {
-        if facts.hash != name.hash {
+        if facts.hash != name.hash() {
             return Ok(false);
         }
         let cell = self.name_cell(index)?;
         let length = usize::try_from(facts.length).unwrap_or(usize::MAX);
         let words = cell.iter().map(|word| word.load(Ordering::Relaxed));
-        if length == name.bytes.len() && words.take(length.div_ceil(8)).eq(words_of(name.bytes)) {
+        if length == name.bytes().len() && words.take(length.div_ceil(8)).eq(words_of(name.bytes()))
+        {
             return Ok(true);
         }
         // Another name of the same hash, or one that was overwritten? Behind
         // its end that does not matter.
         let bytes = bytes_of(cell);
         let stored = HashedName::new(bytes.get(..length).unwrap_or(&bytes));
-        if stored.hash == facts.hash {
-            Ok(stored.bytes == name.bytes)
+        if stored.hash() == facts.hash {
+            Ok(stored.bytes() == name.bytes())
         } else {
             Err(Damage("a name"))
         }
@@ -483,42 +459,6 @@ fn bytes_of(cell: &NameCell) -> [u8; size_of::<NameCell>()] {
         place.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
     }
     bytes
-}
-
-/// Eight bytes at a time, the last ones filled up with zeros.
-fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let whole = bytes.chunks_exact(8);
-    let rest = whole.remainder();
-    let last = (!rest.is_empty()).then(|| {
-        let mut word = [0; 8];
-        for (to, from) in word.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        u64::from_ne_bytes(word)
-    });
-    whole
-        .map(|chunk| chunk.try_into().map_or(0, u64::from_ne_bytes))
-        .chain(last)
-}
-
-/// FNV-1a in 64 bits, folded to 32 so that all of them matter.
-pub(super) fn hash_of(bytes: impl Iterator<Item = u8>) -> u32 {
-    fold(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    }))
-}
-
-/// Lets every bit change about half of all bits, and loses none (the finalizer
-/// of SplitMix64).
-const fn mix(word: u64) -> u64 {
-    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
-}
-
-fn fold(word: u64) -> u32 {
-    let [a, b, c, d, high @ ..] = word.to_ne_bytes();
-    u32::from_ne_bytes([a, b, c, d]) ^ u32::from_ne_bytes(high)
 }
 
 #[cfg(test)]

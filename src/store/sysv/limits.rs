@@ -5,9 +5,15 @@
 
 use std::fmt;
 
-use super::shm;
+use super::{layout, shm};
 use crate::errno::Errno;
 use crate::request::Creation;
+
+/// The size in bytes of a registry that is created now.
+pub(crate) fn registry_size() -> usize {
+    let segments = usize::try_from(shm::limits().shmmni).unwrap_or(usize::MAX);
+    layout::size_of_registry(layout::capacity_for(segments))
+}
 
 /// The part of a message that names the limit a call ran into and how to raise
 /// it; empty if no limit is known to be the cause.

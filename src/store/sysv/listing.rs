@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::entry::Entry;
-use super::names::Names;
+use super::locked::Names;
 use super::registry::Registry;
 use crate::errno::Errno;
 use crate::error::Result;
@@ -48,7 +48,7 @@ impl Names<'_> {
         for used in self.table.used_among(first, BATCH) {
             let used = self.check(used)?;
             let bytes = self.check(self.table.name(used.slot, used.facts))?;
-            let Some(entry) = Entry::of_live(used) else {
+            let Some(entry) = used.entry() else {
                 continue;
             };
             let Some(lifetime) = self.lifetime(&entry)? else {

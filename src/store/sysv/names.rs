@@ -1,32 +1,28 @@
-//! A registry whose lock is held: look up, insert and remove names.
+//! Lock a registry; look up, insert and remove names.
 
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::{Ordering, fence};
+use std::time::Duration;
 
 use super::entry::Entry;
+use super::hash::HashedName;
 use super::keys;
-use super::layout::{Damage, Facts, HashedName, MAGIC, SUPERSEDED, State, Table};
+use super::layout::{Damage, Facts, MAGIC, SUPERSEDED, State};
 use super::limits::Remedy;
-use super::registry::{Presence, Registry};
+use super::locked::Names;
+use super::registry::{PATIENCE, Presence, Registry};
 use super::shm::{self, Id, Status};
-use super::table::Probe;
+use super::table::Used;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
-use crate::lock::Held;
+use crate::lock::Acquired;
 use crate::quoted::Quoted;
 use crate::request::{Creation, Lifetime};
 use crate::{fork, os};
 
 /// How many random keys are tried for a new segment.
 const KEY_ATTEMPTS: usize = 64;
-
-/// A registry whose lock is held, until this is dropped.
-pub(crate) struct Names<'a> {
-    pub(super) registry: &'a Registry,
-    pub(super) table: Table<'a>,
-    pub(super) held: Held<'a>,
-}
 
 /// The result of looking a name up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,24 +46,29 @@ pub(crate) enum Removal {
     Failed(Errno),
 }
 
-impl<'a> Names<'a> {
-    pub(super) const fn new(registry: &'a Registry, table: Table<'a>, held: Held<'a>) -> Self {
-        Self {
-            registry,
-            table,
-            held,
+impl Registry {
+    /// Takes the lock, and first rolls back what a dead holder left unfinished.
+    pub(super) fn lock(&self) -> Result<Names<'_>> {
+        self.lock_within(PATIENCE)
+    }
+
+    pub(super) fn lock_within(&self, patience: Duration) -> Result<Names<'_>> {
+        let table = self.table()?;
+        if ![MAGIC, SUPERSEDED].contains(&table.header.magic()) {
+            return Err(self.damaged(Damage("its first bytes")));
         }
+        self.check_version(table.header)?;
+        let held = self.hold(table.header, patience)?;
+        let owner_died = held.acquired() == Acquired::OwnerDied;
+        let names = Names::new(self, table, held);
+        if owner_died {
+            names.recover_after_death()?;
+        }
+        Ok(names)
     }
+}
 
-    /// Whether the registry is still the one under its key.
-    pub(super) fn is_current(&self) -> bool {
-        self.registry.presence() == Presence::Current
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.table.header.names() == Ok(0)
-    }
-
+impl Names<'_> {
     /// The segment of a name. If the segment was deleted by other means (ipcrm(1), a
     /// logout), its name is freed, and absent.
     ///
@@ -81,7 +82,7 @@ impl<'a> Names<'a> {
         }
         loop {
             let found = self.probe(name)?.found;
-            if let Some(entry) = found.and_then(Entry::of_live) {
+            if let Some(entry) = found.and_then(Used::entry) {
                 let findable = entry.is_findable().map_err(|errno| {
                     errno.during(format_args!(
                         "look for segment {} (id {})",
@@ -265,13 +266,5 @@ impl<'a> Names<'a> {
             self.check(self.table.end(entry.slot))?;
         }
         Ok(())
-    }
-
-    pub(super) fn probe(&self, name: &HashedName<'_>) -> Result<Probe> {
-        self.check(self.table.probe(name))
-    }
-
-    pub(super) fn check<T>(&self, result: std::result::Result<T, Damage>) -> Result<T> {
-        result.map_err(|damage| self.registry.damaged(damage))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::keys;
 use super::layout::{self, Damage, MAGIC, SUPERSEDED};
-use super::limits::Remedy;
+use super::limits::{Remedy, registry_size};
 use super::mapping::Mapping;
 use super::registry::{PATIENCE, Registry};
 use super::shm::{self, Id, Key, Status};
@@ -69,7 +69,7 @@ enum Candidate {
 
 impl Registry {
     /// The registry of a namespace, created if necessary. It may have been
-    /// removed meanwhile, which [`Names::look_up`](super::names::Names::look_up)
+    /// removed meanwhile, which [`Names::look_up`](super::locked::Names::look_up)
     /// finds out.
     pub(super) fn of(namespace: &Namespace) -> Result<Arc<Self>> {
         let mut open = OPEN.lock();
@@ -211,7 +211,7 @@ impl Registry {
                 ));
             }
         };
-        let size = super::registry_size();
+        let size = registry_size();
         let creation = Creation::with_mode(keys::mode(namespace) | UNBORN);
         match shm::create(key, size, creation) {
             // The next pass finds and completes it, unless another process was faster.

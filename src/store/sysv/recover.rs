@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::layout::{Facts, State};
-use super::names::Names;
+use super::locked::Names;
 use super::registry::Presence;
 use super::shm;
 use super::table::Used;

@@ -22,13 +22,13 @@
 //! A segment is created under a random key that is in its slot *before* shmget(2)
 //! is called. So a death leaves either nothing, or a key by which the next holder
 //! of the lock finds the segment and rolls back the unfinished change
-//! ([`Names::recover`]).
+//! (see `recover`).
 //!
 //! # End
 //!
 //! A process that exits and finds no names removes the registry under the lock. A
 //! process that then gets the lock of a removed registry notices, and opens the
-//! next one ([`super::names::Lookup::NotCurrent`]).
+//! next one (`NotCurrent` in `names`).
 
 #![forbid(unsafe_code)]
 
@@ -37,13 +37,12 @@ use std::time::Duration;
 
 use super::entry::Entry;
 use super::keys;
-use super::layout::{Damage, Header, MAGIC, SUPERSEDED, Table, VERSION};
+use super::layout::{Damage, Header, MAGIC, Table, VERSION};
 use super::mapping::Mapping;
-use super::names::Names;
 use super::shm::{self, Id, Key, Status};
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, ProcessId};
-use crate::lock::{Acquired, Held};
+use crate::lock::Held;
 use crate::namespace::Namespace;
 use crate::request::Lifetime;
 
@@ -76,26 +75,6 @@ pub(super) enum Presence {
 }
 
 impl Registry {
-    /// Takes the lock, and first rolls back what a dead holder left unfinished.
-    pub(super) fn lock(&self) -> Result<Names<'_>> {
-        self.lock_within(PATIENCE)
-    }
-
-    pub(super) fn lock_within(&self, patience: Duration) -> Result<Names<'_>> {
-        let table = self.table()?;
-        if ![MAGIC, SUPERSEDED].contains(&table.header.magic()) {
-            return Err(self.damaged(Damage("its first bytes")));
-        }
-        self.check_version(table.header)?;
-        let held = self.hold(table.header, patience)?;
-        let owner_died = held.acquired() == Acquired::OwnerDied;
-        let names = Names::new(self, table, held);
-        if owner_died {
-            names.recover_after_death()?;
-        }
-        Ok(names)
-    }
-
     pub(super) fn hold<'a>(&self, header: &'a Header, patience: Duration) -> Result<Held<'a>> {
         header.lock.acquire(patience).map_err(|errno| {
             errno.during(format_args!(

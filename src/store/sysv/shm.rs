@@ -8,7 +8,7 @@ use std::ptr;
 use crate::errno::Errno;
 use crate::ids::{GroupId, ProcessId, UserId};
 use crate::request::{Creation, MODE_BITS, Swapping};
-use crate::store::Users;
+use crate::store::users::Users;
 
 /// A System V key. 0 (`IPC_PRIVATE`) is never one of this library's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +283,12 @@ pub(crate) fn set_swapping(id: Id, swapping: Swapping) -> Result<(), Errno> {
     };
     // SAFETY: both commands ignore the third argument.
     cerr(unsafe { libc::shmctl(id.0, command, ptr::null_mut()) }).map(drop)
+}
+
+/// Whether this process may delete the segment of an identifier. True if the segment
+/// does not exist any more.
+pub(crate) fn may_be_removed(id: i32) -> bool {
+    may_change(Id(id)) != Err(Errno(libc::EPERM))
 }
 
 /// Marks a segment for deletion; the kernel frees its memory when the last

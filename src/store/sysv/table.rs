@@ -7,7 +7,8 @@
 #![forbid(unsafe_code)]
 
 use super::entry::Entry;
-use super::layout::{Damage, Facts, HashedName, Slot, State, Table};
+use super::hash::HashedName;
+use super::layout::{Damage, Facts, Slot, State, Table};
 use crate::request::Lifetime;
 
 /// A slot that is not free.
@@ -16,6 +17,22 @@ pub(super) struct Used {
     pub(super) slot: usize,
     pub(super) state: State,
     pub(super) facts: Facts,
+}
+
+impl Used {
+    /// The segment that the slot names; `None` if it is being created or removed.
+    pub(super) fn entry(self) -> Option<Entry> {
+        let State::Live(id, _) = self.state else {
+            return None;
+        };
+        Some(Entry {
+            slot: self.slot,
+            id,
+            key: self.facts.key,
+            size: usize::try_from(self.facts.size).ok()?,
+            created: self.facts.created,
+        })
+    }
 }
 
 /// Where a name is, or could go.

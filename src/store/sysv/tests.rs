@@ -2,9 +2,11 @@
 //! things. Each test has a namespace of its own.
 
 use super::entry::Entry;
+use super::hash::HashedName;
 use super::keys;
-use super::layout::{Facts, HashedName, State};
-use super::names::{Lookup, Names, Removal};
+use super::layout::{Facts, State};
+use super::locked::Names;
+use super::names::{Lookup, Removal};
 use super::open::Completed;
 use super::registry::Registry;
 use super::shm::{self, Key};

@@ -1,0 +1,44 @@
+//! A registry whose lock is held.
+
+#![forbid(unsafe_code)]
+
+use super::hash::HashedName;
+use super::layout::{Damage, Table};
+use super::registry::{Presence, Registry};
+use super::table::Probe;
+use crate::error::Result;
+use crate::lock::Held;
+
+/// A registry whose lock is held, until this is dropped.
+pub(crate) struct Names<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) table: Table<'a>,
+    pub(super) held: Held<'a>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) const fn new(registry: &'a Registry, table: Table<'a>, held: Held<'a>) -> Self {
+        Self {
+            registry,
+            table,
+            held,
+        }
+    }
+
+    /// Whether the registry is still the one under its key.
+    pub(super) fn is_current(&self) -> bool {
+        self.registry.presence() == Presence::Current
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.header.names() == Ok(0)
+    }
+
+    pub(super) fn probe(&self, name: &HashedName<'_>) -> Result<Probe> {
+        self.check(self.table.probe(name))
+    }
+
+    pub(super) fn check<T>(&self, result: std::result::Result<T, Damage>) -> Result<T> {
+        result.map_err(|damage| self.registry.damaged(damage))
+    }
+}
