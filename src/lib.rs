@@ -1,10 +1,10 @@
 //! Named shared memory segments whose names stay right when processes die.
 //!
-//! This is the replacement for the `shm_util` package of the C library libgpl:
-//! a C program includes `shm_util.h`, links with `-lshm_util`, and calls
-//! `shmCreate ("name", size, &address, &memory)`. The first such call makes a
-//! System V shared memory segment, later ones map it, the last `shmDestroy`
-//! deletes it. Rust programs share segments with the C ones by [`Segment`].
+//! This crate replaces the package `shm_util` of the C library libgpl: a C program
+//! includes `shm_util.h`, links with `-lshm_util`, and calls
+//! `shmCreate ("name", size, &address, &memory)`. The first such call creates a
+//! System V shared memory segment, later ones attach it, and the last `shmDestroy`
+//! deletes it. Rust programs share segments with C programs by [`Segment`].
 //!
 //! ```
 //! let segment = shm_util::Segment::create("doc-crate", 4096)?;
@@ -12,38 +12,37 @@
 //! # Ok::<(), shm_util::Error>(())
 //! ```
 //!
-//! Beyond libgpl, [`Options`] make and map segments in other ways, and [`list`],
-//! [`info()`], [`keep`], [`remove`] and [`prune`] show, steer and clean up what
-//! there is by name; C programs have the same in `shm_util_ext.h`.
+//! Beyond libgpl, [`Options`] create and attach segments in other ways, and [`list`],
+//! [`info()`], [`keep`], [`remove`] and [`prune`] inspect, manage and clean up segments
+//! by name. `shm_util_ext.h` offers the same to C programs.
 //!
-//! Which name belongs to which segment is kept in a registry that is itself
-//! a segment. Who is attached to what is not kept at all: the kernel knows, and
-//! keeps that right when processes fork, exec, exit or are killed.
+//! A registry, itself a segment, records which name belongs to which segment. Nothing
+//! records who has a segment attached: the kernel knows, also after processes fork,
+//! exec, exit or are killed.
 //!
 //! # Modules
 //!
-//! Data flow one way, and a module knows only those to its right:
-//!
-//! ```text
-//! capi -> segment -> registry -> sysv
-//!    \-> directory -----^
-//! ```
+//! A module names only modules below it, which `tests/layers.rs` checks:
 //!
 //! | module       | job |
 //! | ------------ | --- |
 //! | `capi`       | the C functions: conversion only |
-//! | `segment`    | create, attach, detach a named segment: the life cycle |
-//! | `options`    | how a segment is made or mapped, if not in the usual way |
-//! | `directory`  | what is done by name: look, list, keep, remove, clean up |
-//! | `info`       | what is known of a segment, as the caller gets it |
-//! | `registry`   | the names: open, lock, look up, insert, remove, recover |
-//! | `sysv`       | shmget(2), shmop(2), shmctl(2) as safe wrappers |
-//! | `snapshot`   | save and load |
+//! | `admin`      | what only an administrator's tool needs |
+//! | `names`      | by name: look, list, keep, remove, prune |
+//! | `read_only`  | a segment attached for reading only |
+//! | `segment`    | one attachment: the interface for Rust programs |
+//! | `store`      | where segments live, and who has them attached |
+//! | `snapshot`   | save and load: knows bytes and files only |
+//! | `namespace`  | which names a process shares with which others |
+//! | `options`, `info`, `request` | plain data |
+//! | `lock`       | a lock in shared memory that the kernel releases for a dead owner |
+//! | `fork`       | calls in progress, and fork(2) |
+//! | `name`       | which names are valid |
 //! | `filename`   | libgpl's file name translation |
-//! | `name`       | a segment's name, as a program remembers it |
-//! | `fork`       | calls in progress, and what fork makes of them |
-//! | `process`    | environment, credentials, `errno`, C streams as safe wrappers |
-//! | `error`      | one error type, and its `errno` value |
+//! | `environment`, `random`, `sync` | variables, numbers, a mutex |
+//! | `error`, `quoted`, `allocate` | errors, names in messages, allocation that can fail |
+//! | `os`         | what the operating system offers, apart from shared memory |
+//! | `errno`, `ids` | numbers with a type |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
@@ -52,7 +51,7 @@ compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has 
 compile_error!("shm_util was built and tested with glibc on 64-bit machines only");
 
 #[cfg(all(feature = "shipped", panic = "unwind"))]
-compile_error!("the library for C programs is built with panic = \"abort\": use make");
+compile_error!("C programs need a library built with panic = \"abort\"; use make");
 
 #[doc(hidden)]
 pub mod admin;
@@ -99,13 +98,13 @@ pub use snapshot::Loaded;
 /// Runs when the program exits or the library is unloaded: after all handlers
 /// of atexit(3), in which programs destroy their segments.
 #[used]
-// The number, the lowest, puts it behind destructors of a program that is
-// linked statically.
+// The lowest number makes it run after the destructors of a statically linked
+// program.
 #[unsafe(link_section = ".fini_array.00000")]
 static AT_EXIT: extern "C" fn() = {
     extern "C" fn at_exit() {
-        // exit(3) may have been called by a signal handler that interrupted a
-        // call, and malloc(3) in it; what that holds, the kernel gives up.
+        // A signal handler that interrupted a call, perhaps in malloc(3), may have called
+        // exit(3). Then nothing is done here: the kernel releases what the call holds.
         if let Ok(_call) = fork::Call::begin(fork::Purpose::Change) {
             store::retire_all();
         }
