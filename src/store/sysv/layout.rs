@@ -1,9 +1,9 @@
 //! The bytes in shared memory: a header, slots, and the names of the slots.
 //!
-//! Everything is atomic, because other processes, and stray writes of any
-//! program that has the registry mapped, may change it at any time. Nothing
-//! read here is believed before it is checked: the memory says which name
-//! belongs to which segment, never where anything is in this process.
+//! Everything is atomic, because other processes, and stray writes of any program
+//! that has the registry attached, may change it at any time. Nothing that is read
+//! here is trusted before it is checked. The memory records which name belongs to
+//! which segment, but no addresses.
 //!
 //! ```text
 //! 0                  HEADER_SIZE
@@ -11,8 +11,8 @@
 //!                      64 bytes each           1024 bytes each
 //! ```
 //!
-//! Slots and names are apart so that looking a name up reads few pages, and
-//! pages that hold no name are never touched and so cost no memory.
+//! Slots and names are separate, so that a look-up reads few pages. Pages that hold
+//! no name are never touched, so they cost no memory.
 
 use std::mem::offset_of;
 use std::slice;
@@ -28,7 +28,7 @@ use crate::request::Lifetime;
 
 /// In the first eight bytes: the registry is complete.
 pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
-/// In the first eight bytes: it was taken away, and a new one was born.
+/// In the first eight bytes: the registry was removed, and has a successor.
 pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read.
 pub(super) const VERSION: u32 = 3;
@@ -37,8 +37,8 @@ pub(super) const HEADER_SIZE: usize = 8192;
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
 const NAME_WORDS: usize = 128;
 
-/// How many slots there can be. A registry of the most has 136 MiB if it is
-/// full.
+/// The possible numbers of slots. A registry with the most has 136 MiB when all are
+/// used.
 const CAPACITIES: std::ops::RangeInclusive<usize> = 64..=1 << 17;
 
 /// The first bytes of a registry.
@@ -50,14 +50,14 @@ pub(super) struct Header {
     capacity: AtomicU32,
     pub(super) lock: RobustLock,
     identity_length: AtomicU32,
-    /// The number of names, and its complement above it.
+    /// The number of names; its complement is in the upper half.
     names: AtomicU64,
     identity_check: AtomicU32,
     _unused: [AtomicU32; 5],
     identity: [AtomicU8; IDENTITY_MAX],
 }
 
-/// A name's entry. One cache line.
+/// What the registry records of a name, apart from the name. One cache line.
 #[repr(C, align(64))]
 pub(super) struct Slot {
     /// [`State`], see [`State::to_word`]. Written last, read first.
@@ -69,20 +69,20 @@ pub(super) struct Slot {
     hash: AtomicU32,
     /// Of the name, in bytes.
     length: AtomicU32,
-    /// The process that makes the segment.
+    /// The process that creates the segment.
     creator: AtomicU32,
-    /// Over the five above, and the time below.
+    /// Check sum of the five fields above and the time below.
     check: AtomicU32,
     _unused: AtomicU32,
-    /// When the segment was made, in seconds since 1970: what the kernel tells
-    /// of that changes with every change of its permissions.
+    /// When the segment was created, in seconds since 1970. The kernel's own time of
+    /// that changes whenever the permissions change.
     created: AtomicU64,
     _unused_too: [AtomicU32; 4],
 }
 
 type NameCell = [AtomicU64; NAME_WORDS];
 
-// What other processes, built elsewhere, rely on.
+// Processes with another build of the library rely on these.
 const _: () = {
     assert!(size_of::<Header>() <= HEADER_SIZE);
     assert!(offset_of!(Header, version) == 8);
@@ -101,29 +101,29 @@ const _: () = {
     assert!(HEADER_SIZE % align_of::<Slot>() == 0);
 };
 
-/// What the memory holds can't have been written by this library.
+/// The part of a registry that holds what this library can't have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damage(pub(super) &'static str);
 
-/// What a slot is in the midst of. How long the segment lives is said here, so
-/// that to change it is one store, too.
+/// The state of a slot. It includes how long the segment lives, so that changing
+/// that is a single store, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Never used: no probe for a name goes on beyond it.
+    /// Never used: a probe for a name ends here.
     Empty,
-    /// Used once: probes go on, and the next new name may have it.
+    /// Used once: probes go on, and a new name may take it.
     Freed,
-    /// Its segment is about to be made, or was just made.
+    /// Its segment is about to be created, or was just created.
     Creating,
-    /// It names the segment with this identifier.
+    /// It names the segment of this identifier.
     Live(Id, Lifetime),
-    /// Its segment is about to be removed, or was just removed.
+    /// Its segment is about to be deleted, or was just deleted.
     Removing(Id, Lifetime),
 }
 
 impl State {
-    /// The identifier in the lower half; in the upper one what the state is,
-    /// and a check over both. Empty is 0, as memory is when it is new.
+    /// The lower half holds the identifier; the upper half the kind of state, and a
+    /// check of both. `Empty` is 0, like new memory.
     fn to_word(self) -> u64 {
         let (kind, Id(id)) = match self {
             Self::Empty => return 0,
@@ -165,7 +165,7 @@ const fn sealed(low: u64) -> u64 {
     (mix(low) << SEAL_SHIFT) | low
 }
 
-/// What a slot says besides its state.
+/// What a slot records besides its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) key: Key,
@@ -189,7 +189,7 @@ impl Facts {
 }
 
 impl Slot {
-    /// A slot that is empty has no key either, so zeros in a state are noticed.
+    /// An empty slot has no key either, so a state overwritten with zeros is noticed.
     pub(super) fn state(&self) -> Result<State, Damage> {
         match State::from_word(self.state.load(Ordering::Acquire))? {
             State::Empty if self.key().0 != 0 => Err(Damage("the state of a name")),
@@ -197,27 +197,26 @@ impl Slot {
         }
     }
 
-    /// Makes a slot empty that is free.
+    /// Makes a freed slot empty.
     pub(super) fn clear(&self) {
         self.key.store(0, Ordering::Relaxed);
         self.set_state(State::Empty);
     }
 
-    /// Clears what who died between the facts and the state of a new name has
-    /// left in an empty slot.
+    /// Clears the facts of an empty slot, whose writer died before it stored the state.
     pub(super) fn recover(&self) {
         if self.state.load(Ordering::Acquire) == State::Empty.to_word() && self.key().0 != 0 {
             self.clear();
         }
     }
 
-    /// A process that dies here leaves the stores before this one made, and
-    /// the ones after it not: what recovery relies on.
+    /// Recovery relies on the order: if a process dies here, all stores before this one
+    /// have been made, and none after it.
     pub(super) fn set_state(&self, state: State) {
         self.state.store(state.to_word(), Ordering::Release);
     }
 
-    /// The key alone, to be compared with one that is known.
+    /// The key alone, to be compared with a known one.
     pub(super) fn key(&self) -> Key {
         Key(self.key.load(Ordering::Relaxed))
     }
@@ -238,7 +237,7 @@ impl Slot {
         }
     }
 
-    /// Only while the state says that there are no facts to read.
+    /// Only called in a state in which nobody reads the facts.
     pub(super) fn set_facts(&self, facts: Facts) {
         self.key.store(facts.key.0, Ordering::Relaxed);
         self.size.store(facts.size, Ordering::Relaxed);
@@ -251,7 +250,7 @@ impl Slot {
 }
 
 impl Header {
-    /// [`MAGIC`], [`SUPERSEDED`], or 0 where nothing was written yet.
+    /// [`MAGIC`], [`SUPERSEDED`], or 0 in a registry that is not complete yet.
     pub(super) fn magic(&self) -> u64 {
         self.magic.load(Ordering::Acquire)
     }
@@ -264,8 +263,8 @@ impl Header {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// Completes a registry: the magic number comes last, so it is complete
-    /// or not there at all. `identity` has at most `PATH_MAX` bytes.
+    /// Completes a registry. Writes the magic number last, so that no process takes an
+    /// incomplete one for complete. `identity` has at most `PATH_MAX` bytes.
     pub(super) fn give_birth(&self, identity: &[u8], capacity: usize) {
         self.version.store(VERSION, Ordering::Relaxed);
         self.capacity
@@ -283,16 +282,16 @@ impl Header {
         self.magic.store(MAGIC, Ordering::Release);
     }
 
-    /// Whether the registry is that of this name space.
+    /// Whether the registry belongs to the namespace of this identity.
     pub(super) fn is_for(&self, identity: &[u8]) -> Result<bool, Damage> {
         let length = self.identity_length.load(Ordering::Relaxed);
         let stored = usize::try_from(length)
             .ok()
             .and_then(|length| self.identity.get(..length))
-            .ok_or(Damage("the length of the name space"))?;
+            .ok_or(Damage("the length of the namespace"))?;
         let bytes = || stored.iter().map(|byte| byte.load(Ordering::Relaxed));
         if hash_of(bytes()) != self.identity_check.load(Ordering::Relaxed) {
-            return Err(Damage("the name space"));
+            return Err(Damage("the namespace"));
         }
         Ok(bytes().eq(identity.iter().copied()))
     }
@@ -315,7 +314,7 @@ fn names_word(count: u32) -> u64 {
     (u64::from(!count) << 32) | u64::from(count)
 }
 
-/// A registry's memory, seen as what it is.
+/// The parts of a registry's memory.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'a> {
     pub(super) header: &'a Header,
@@ -328,8 +327,8 @@ pub(super) const fn size_of_registry(capacity: usize) -> usize {
     HEADER_SIZE + capacity * (size_of::<Slot>() + size_of::<NameCell>())
 }
 
-/// How many slots a new registry gets where the system allows this many
-/// segments: twice as many, so that probes stay short when all are named.
+/// The number of slots of a new registry where the system allows this many segments:
+/// twice as many, so that probes stay short even if every segment has a name.
 pub(super) fn capacity_for(segments: usize) -> usize {
     segments
         .saturating_mul(2)
@@ -337,7 +336,8 @@ pub(super) fn capacity_for(segments: usize) -> usize {
         .next_power_of_two()
 }
 
-/// How many slots a registry of this size has; `None` if no registry has it.
+/// The number of slots of a registry of this size; `None` if no registry has this
+/// size.
 pub(super) fn capacity_of(size: usize) -> Option<usize> {
     let capacity = size.checked_sub(HEADER_SIZE)? / (size_of::<Slot>() + size_of::<NameCell>());
     (capacity.is_power_of_two()
@@ -346,27 +346,27 @@ pub(super) fn capacity_of(size: usize) -> Option<usize> {
         .then_some(capacity)
 }
 
-/// The header of a mapping that has room for one.
+/// The header of a mapping that is large enough for one.
 pub(super) fn header(mapping: &Mapping) -> Option<&Header> {
     if mapping.size() < HEADER_SIZE {
         return None;
     }
-    // SAFETY: there is room; a mapping begins at a page; the header is made of
-    // atomics, for which every pattern of bits is a value.
+    // SAFETY: the mapping is large enough and begins at a page. The header consists of
+    // atomics, for which every bit pattern is valid.
     Some(unsafe { mapping.address().cast::<Header>().as_ref() })
 }
 
 impl<'a> Table<'a> {
-    /// `None` if that is not how many slots fit into the mapping.
+    /// `None` if the mapping does not have the size for this many slots.
     pub(super) fn new(mapping: &'a Mapping, capacity: usize) -> Option<Self> {
         if !capacity.is_power_of_two() || size_of_registry(capacity) != mapping.size() {
             return None;
         }
         let header = header(mapping)?;
         let base = mapping.address();
-        // SAFETY: the size says that the slots end within the mapping.
+        // SAFETY: the size was checked, so the slots end within the mapping.
         let slots = unsafe { base.byte_add(HEADER_SIZE) };
-        // SAFETY: the same for the names, behind the slots.
+        // SAFETY: the same for the names, which follow the slots.
         let names = unsafe { slots.byte_add(capacity * size_of::<Slot>()) };
         Some(Self {
             header,
@@ -385,7 +385,7 @@ impl<'a> Table<'a> {
         self.slots
     }
 
-    /// The slot of an index, which wraps around.
+    /// The slot of an index, modulo the capacity.
     pub(super) fn slot(&self, index: usize) -> Result<&'a Slot, Damage> {
         self.slots
             .get(index & (self.slots.len() - 1))
@@ -405,7 +405,7 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// The name of the slot of `index`, which has these facts.
+    /// The name of slot `index`, which has these facts.
     pub(super) fn name(
         &self,
         index: usize,
@@ -424,7 +424,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether the slot of `index`, which has these facts, is that of `name`.
+    /// Whether slot `index`, which has these facts, belongs to `name`.
     pub(super) fn is_named(
         &self,
         index: usize,
@@ -441,8 +441,8 @@ impl<'a> Table<'a> {
         {
             return Ok(true);
         }
-        // Another name of the same hash, or one that was overwritten? Behind
-        // its end that does not matter.
+        // It is another name with the same hash, or was overwritten. Bytes beyond the
+        // name's end do not matter.
         let bytes = bytes_of(cell);
         let stored = HashedName::new(bytes.get(..length).unwrap_or(&bytes));
         if stored.hash() == facts.hash {

@@ -1,8 +1,8 @@
 //! The table of names: open addressing with linear probing.
 //!
-//! Only the holder of the lock is here, but it may die between any two lines:
-//! a slot's state is one store, and every store leaves a table in which each
-//! live name is found.
+//! Only the holder of the lock changes the table, but it may die between any two
+//! lines. A slot's state is a single store, and after each store every live name can
+//! still be found.
 
 #![forbid(unsafe_code)]
 
@@ -35,7 +35,7 @@ impl Used {
     }
 }
 
-/// Where a name is, or could go.
+/// Where a name is, or could be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Probe {
     pub(super) found: Option<Used>,
@@ -80,8 +80,8 @@ impl Table<'_> {
         })
     }
 
-    /// How long a segment lives that had this entry; `None` if the entry's slot
-    /// is another name's by now, or nobody's.
+    /// How long the segment of an entry lives; `None` if the entry's slot is free or
+    /// another name's by now.
     pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>, Damage> {
         Ok(match self.state_of(entry)? {
             Some(State::Live(_, lifetime)) => Some(lifetime),
@@ -89,7 +89,7 @@ impl Table<'_> {
         })
     }
 
-    /// The same, also of a segment that is about to be removed: it may stay.
+    /// The same, even if the segment is about to be deleted: it may stay.
     pub(super) fn lifetime_so_far(&self, entry: &Entry) -> Result<Option<Lifetime>, Damage> {
         Ok(match self.state_of(entry)? {
             Some(State::Live(_, lifetime) | State::Removing(_, lifetime)) => Some(lifetime),
@@ -126,15 +126,15 @@ impl Table<'_> {
 
     /// Completes a name that was begun.
     pub(super) fn finish(&self, index: usize, state: State) -> Result<(), Damage> {
-        // Counted first: who dies in between leaves a count that is too high,
-        // which keeps the registry, not one that is too low, which ends it.
+        // The count comes first. A death in between leaves a count that is too high,
+        // which keeps the registry. One that is too low would end it.
         self.header
             .set_names(self.header.names()?.saturating_add(1));
         self.slot(index)?.set_state(state);
         Ok(())
     }
 
-    /// Takes a name out.
+    /// Removes a name.
     pub(super) fn end(&self, index: usize) -> Result<(), Damage> {
         self.vacate(index)?;
         self.header
@@ -142,14 +142,14 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Frees a slot, which is not, or not yet, counted as a name.
+    /// Frees a slot that is not counted as a name (yet, or any more).
     pub(super) fn vacate(&self, index: usize) -> Result<(), Damage> {
         self.slot(index)?.set_state(State::Freed);
         if self.slot(index.wrapping_add(1))?.state()? != State::Empty {
             return Ok(());
         }
-        // No probe goes on beyond an empty slot, so the freed ones before it
-        // need not lead there: they become empty too, from the last one on.
+        // A probe ends at an empty slot, so it need not go on at the freed ones before
+        // it: they become empty too, from the last one backwards.
         for back in 0..self.capacity() {
             let slot = self.slot(index.wrapping_sub(back))?;
             if slot.state()? != State::Freed {
@@ -165,7 +165,7 @@ impl Table<'_> {
         self.used_among(0, self.capacity())
     }
 
-    /// Those of them among so many from the first one on.
+    /// Those among `count` slots from `first` on.
     pub(super) fn used_among(
         &self,
         first: usize,
@@ -313,7 +313,7 @@ mod tests {
                 byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
             }
         }
-        // Behind the end of the name there is nothing that matters.
+        // Bytes beyond the end of the name do not matter.
         mapping.bytes()[name_offset + 7].store(1, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(find(&table, b"sensors"), Some(used));
     }

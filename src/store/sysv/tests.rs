@@ -48,7 +48,7 @@ impl Scratch {
             .unwrap()
     }
 
-    /// What a process leaves that dies before shmget(2).
+    /// Leaves what a process leaves if it dies before shmget(2).
     fn begin(&self, name: &[u8], key: Key) -> usize {
         let names = self.names();
         let name = HashedName::new(name);
@@ -95,7 +95,7 @@ fn exists(key: Key) -> bool {
 }
 
 #[test]
-fn who_died_before_making_the_segment_leaves_a_free_name() {
+fn a_death_before_the_segment_is_created_leaves_a_free_name() {
     let scratch = Scratch::new();
     scratch.create(b"other");
     scratch.begin(b"victim", keys::for_segment());
@@ -106,7 +106,7 @@ fn who_died_before_making_the_segment_leaves_a_free_name() {
 }
 
 #[test]
-fn who_died_after_making_the_segment_leaves_no_segment() {
+fn a_death_after_the_segment_was_created_leaves_no_segment() {
     let scratch = Scratch::new();
     let key = keys::for_segment();
     scratch.begin(b"victim", key);
@@ -130,7 +130,7 @@ fn a_strangers_segment_under_the_key_that_was_tried_is_left_alone() {
 }
 
 #[test]
-fn who_died_before_removing_the_segment_has_not_begun() {
+fn a_death_before_the_segment_is_deleted_leaves_segment_and_name() {
     for lifetime in [Lifetime::Used, Lifetime::Kept] {
         let scratch = Scratch::new();
         let entry = scratch.create(b"victim");
@@ -145,12 +145,12 @@ fn who_died_before_removing_the_segment_has_not_begun() {
 }
 
 #[test]
-fn a_segment_that_is_being_removed_is_said_to_be_before_its_mappings_are_counted() {
+fn a_slot_is_marked_before_the_attachments_are_counted() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
     let names = scratch.names();
-    // Who attaches it before its mappings are counted is counted, and who does
-    // so afterwards sees that it is to go.
+    // A process that attaches it before the count is counted; one that attaches it
+    // afterwards sees that it is about to be deleted.
     let spared = names.remove_if(&entry, |_| scratch.0.still_names(&entry));
     assert_eq!(spared.unwrap(), Removal::Spared);
     assert!(scratch.0.still_names(&entry));
@@ -160,7 +160,7 @@ fn a_segment_that_is_being_removed_is_said_to_be_before_its_mappings_are_counted
 }
 
 #[test]
-fn who_died_after_removing_the_segment_leaves_a_free_name() {
+fn a_death_after_the_segment_was_deleted_leaves_a_free_name() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
     scratch.set(entry.slot, State::Removing(entry.id, Lifetime::Used));
@@ -171,7 +171,7 @@ fn who_died_after_removing_the_segment_leaves_a_free_name() {
 }
 
 #[test]
-fn who_died_before_counting_the_name_is_counted() {
+fn a_name_whose_creator_died_before_counting_it_is_counted() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
     scratch.names().table.header.set_names(0);
@@ -181,7 +181,7 @@ fn who_died_before_counting_the_name_is_counted() {
 }
 
 #[test]
-fn a_half_made_name_is_undone_even_if_nobody_noticed_the_death() {
+fn an_unfinished_name_is_rolled_back_even_if_nobody_noticed_the_death() {
     let scratch = Scratch::new();
     let key = keys::for_segment();
     scratch.begin(b"victim", key);
@@ -191,7 +191,7 @@ fn a_half_made_name_is_undone_even_if_nobody_noticed_the_death() {
 }
 
 #[test]
-fn who_completes_a_registry_passes_a_death_on() {
+fn completing_a_registry_leaves_recovery_to_the_next_process() {
     let scratch = Scratch::new();
     let key = keys::for_segment();
     scratch.begin(b"victim", key);
@@ -205,7 +205,7 @@ fn who_completes_a_registry_passes_a_death_on() {
 }
 
 #[test]
-fn a_segment_that_was_removed_behind_our_back_is_noticed() {
+fn a_segment_deleted_by_other_means_is_noticed() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"victim");
     shm::remove(entry.id).unwrap();
@@ -214,7 +214,7 @@ fn a_segment_that_was_removed_behind_our_back_is_noticed() {
 }
 
 #[test]
-fn a_registry_that_was_taken_away_is_noticed() {
+fn a_removed_registry_is_noticed() {
     let scratch = Scratch::new();
     let entry = scratch.create(b"alive");
     shm::remove(scratch.0.id).unwrap();
