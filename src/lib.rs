@@ -56,6 +56,7 @@ compile_error!("C programs need a library built with panic = \"abort\"; use make
 #[doc(hidden)]
 pub mod admin;
 mod allocate;
+#[cfg(feature = "capi")]
 pub mod capi;
 mod environment;
 mod errno;

@@ -19,6 +19,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// The one that `shmCreate` makes.
+    #[cfg(feature = "capi")]
     pub(crate) const fn usual(wanted: Wanted, placement: Placement) -> Self {
         Self {
             wanted,
@@ -36,6 +37,10 @@ pub(crate) enum Wanted {
     /// An existing one.
     Existing,
     /// An existing one of at least this many bytes.
+    #[cfg_attr(
+        not(feature = "capi"),
+        expect(dead_code, reason = "only C programs ask for it")
+    )]
     ExistingOfSize(NonZeroUsize),
     /// An existing one of at least this many bytes, or else a new one.
     OfSize(NonZeroUsize),
@@ -59,6 +64,10 @@ pub(crate) enum Placement {
     /// Where the system chooses.
     Anywhere,
     /// At this address, rounded down to a multiple of `SHMLBA`.
+    #[cfg_attr(
+        not(feature = "capi"),
+        expect(dead_code, reason = "only C programs ask for it")
+    )]
     At(usize),
 }
 

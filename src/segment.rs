@@ -359,6 +359,7 @@ impl Segment {
     }
 
     /// Rolls back a create whose handle could not be returned.
+    #[cfg(feature = "capi")]
     pub(crate) fn give_up(&self) {
         self.attached.give_up();
     }

@@ -84,6 +84,7 @@ const LAYERS: &[&str] = &[
 
 /// Test code, which may name anything.
 const TESTS: &[&str] = &[
+    "fuzzing::calls",
     "fuzzing",
     "snapshot::tests",
     "store::sysv::damage",

@@ -10,9 +10,13 @@ use crate::ids::{GroupId, ProcessId, ThreadId, UserId};
 
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
+#[cfg(feature = "capi")]
 unsafe extern "C" {
     static stdout: *mut libc::FILE;
     static stderr: *mut libc::FILE;
+}
+
+unsafe extern "C" {
     fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
     fn secure_getenv(name: *const c_char) -> *const c_char;
 }
@@ -66,6 +70,7 @@ pub(crate) fn thread() -> ThreadId {
 }
 
 /// The calling thread's `errno`.
+#[cfg(feature = "capi")]
 pub(crate) fn errno() -> c_int {
     // SAFETY: the C library gives each thread an errno.
     let place = unsafe { libc::__errno_location() };
@@ -74,6 +79,7 @@ pub(crate) fn errno() -> c_int {
 }
 
 /// Sets the calling thread's `errno`.
+#[cfg(feature = "capi")]
 pub(crate) fn set_errno(value: c_int) {
     // SAFETY: the C library gives each thread an errno.
     let place = unsafe { libc::__errno_location() };
@@ -224,6 +230,7 @@ impl Drop for Uncancelled {
 }
 
 /// One of the C library's streams.
+#[cfg(feature = "capi")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
     /// `stdout`
@@ -234,6 +241,7 @@ pub(crate) enum Stream {
 
 /// Writes a string to one of the C library's streams, so that it appears in
 /// order among the program's own `printf`s.
+#[cfg(feature = "capi")]
 pub(crate) fn print(stream: Stream, text: &CStr) {
     // SAFETY: both are set before main and hold streams; a program that
     // assigns to one may not do so while other threads print.

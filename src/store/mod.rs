@@ -160,6 +160,7 @@ impl Attached {
     }
 
     /// Lets a segment that this process created not outlive its attachment.
+    #[cfg(feature = "capi")]
     pub(crate) fn give_up(&self) {
         match self {
             Self::SysV(attached) => attached.give_up(),

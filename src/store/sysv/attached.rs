@@ -139,6 +139,7 @@ impl Attached {
 
     /// Rolls back a create whose handle could not be returned: the segment does not
     /// outlive the attachment.
+    #[cfg(feature = "capi")]
     pub(in crate::store) fn give_up(&self) {
         if self.origin == Origin::Created {
             let names = self.registry.lock();
