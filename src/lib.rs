@@ -88,6 +88,15 @@ mod snapshot;
 mod store;
 mod sync;
 
+/// The Rust programs in the documents compile.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/languages.md")]
+    struct Languages;
+}
+
 pub use error::{Error, Result};
 pub use info::{Info, Permissions, RegistryInfo};
 pub use names::{info, keep, list, prune, registry, remove};

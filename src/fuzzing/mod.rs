@@ -55,9 +55,12 @@ mod tests {
 
     /// Runs a target with each input in its corpus.
     fn replay(target: &str, run: fn(&[u8])) {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fuzz/corpus")
-            .join(target);
+        let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+        if !fuzz.exists() {
+            // The published crate does not contain the corpus.
+            return;
+        }
+        let corpus = fuzz.join("corpus").join(target);
         let mut count = 0;
         for entry in fs::read_dir(&corpus).unwrap() {
             run(&fs::read(entry.unwrap().path()).unwrap());
