@@ -784,9 +784,9 @@ static void tell_result (const struct scenario *s, const struct plan *plan,
         add_result (&sum, &part[i]);
         tell_damage (s, &part[i]);
     }
+    all->too_long |= part[0].too_long;
     if (part[0].too_long)
-        skip ("killpoints: %s executes more than %d instructions, because the limit of segments "
-              "could not be lowered", s->name, TRACE_MAX);
+        note ("%s: executes more than %d instructions", s->name, TRACE_MAX);
     else
         check (sum.damage == 0 && sum.points > 0,
                "%s: killed at %ld of %ld instructions, the scene is intact (%ld system calls, "
@@ -828,6 +828,9 @@ static void all_killpoints (void)
     for (i = 0; i < SCENARIOS; i++)
         if (is_chosen (&scenarios[i]))
             tell_result (&scenarios[i], &plan, &results->of[i * plan.parts], &all);
+    if (all.too_long)
+        skip ("killpoints: no scenarios that go through the whole registry: SHMMNI cannot be "
+              "lowered here");
     if (failed > 0)
         check (false, "all workers end well (%d did not)", failed);
     tell_figures (

@@ -77,10 +77,8 @@ static void full_world (void *argument)
 
     (void) argument;
     new_world ();
-    if (!write_number (SHMMNI, limit) || read_number (SHMMNI) != limit) {
-        skip ("damage: a full registry: %s cannot be written (%s)", SHMMNI, strerror (errno));
-        return;
-    }
+    if (!write_number (SHMMNI, limit) || read_number (SHMMNI) != limit)
+        give_up ("%s is written", SHMMNI);
     f->messages = open_messages ();
     end = await (start (fill_registry, f), 60);
     check (ended_well (end), "shmmni %lu: a program that reaches it ends well (it %s)", limit,
@@ -149,10 +147,8 @@ static void grown_world (void *argument)
 
     (void) argument;
     new_world ();
-    if (!write_number (SHMMNI, 30)) {
-        skip ("damage: a registry that is too small: %s cannot be written", SHMMNI);
-        return;
-    }
+    if (!write_number (SHMMNI, 30))
+        give_up ("%s is written", SHMMNI);
     g->messages = open_messages ();
     pid = start (outgrow, g);
     wait_for_stage (&g->stage, 1, WATCHDOG);
@@ -349,16 +345,23 @@ void test_limits (void)
         { .what = "mlockall with RLIMIT_MEMLOCK at first use", .resource = RLIMIT_MEMLOCK,
           .value = 64 << 10, .size = 100 << 10, .lock_memory = true, .at_first_use = true },
     };
+    bool may_set = access (SHMMNI, W_OK) == 0;
     size_t i;
 
     for (i = 0; i < COUNT (limits); i++) {
-        struct limit *l = shared (sizeof *l);
+        struct limit *l;
 
+        if (limits[i].file && !may_set)
+            continue;
+        l = shared (sizeof *l);
         *l = limits[i];
         run_test (l->what, limit_world, l, 60);
         munmap (l, sizeof *l);
     }
+    if (!may_set) {
+        skip ("damage: no limits of the system: %s is not writable", SHMMNI);
+        return;
+    }
     run_test ("a full registry", full_world, NULL, 120);
     run_test ("a registry that is too small", grown_world, NULL, 120);
 }
-
