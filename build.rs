@@ -19,27 +19,27 @@ mod headers {
     use std::path::Path;
     use std::{env, fs};
 
-    /// Each header, and the file that declares its functions.
-    const HEADERS: [(&str, &str); 2] = [
-        ("shm_util.h", "capi/base.rs"),
-        ("shm_util_ext.h", "capi/ext.rs"),
+    /// Each header, and the files that declare what is in it.
+    const HEADERS: [(&str, &[&str]); 2] = [
+        ("shm_util.h", &["base.rs"]),
+        ("shm_util_ext.h", &["info.rs", "ext.rs"]),
     ];
 
     pub(super) fn write() -> Result<(), Box<dyn Error>> {
         let root = env::var("CARGO_MANIFEST_DIR")?;
-        for (header, source) in HEADERS {
-            println!("cargo::rerun-if-changed=src/{source}");
+        println!("cargo::rerun-if-changed=src/capi");
+        for (header, sources) in HEADERS {
             println!("cargo::rerun-if-changed=abi/{header}.head");
             println!("cargo::rerun-if-changed=abi/{header}.tail");
             println!("cargo::rerun-if-changed=include/{header}");
-            write_one(Path::new(&root), header, source)?;
+            write_one(Path::new(&root), header, sources)?;
         }
         Ok(())
     }
 
     /// cbindgen translates the declarations. The frame around them is written by
     /// hand: C89 has no `//` comments, and cbindgen would add others.
-    fn write_one(root: &Path, name: &str, source: &str) -> Result<(), Box<dyn Error>> {
+    fn write_one(root: &Path, name: &str, sources: &[&str]) -> Result<(), Box<dyn Error>> {
         let frame = |part| fs::read_to_string(root.join(format!("abi/{name}.{part}")));
         let config = cbindgen::Config {
             language: cbindgen::Language::C,
@@ -56,9 +56,12 @@ mod headers {
             ..cbindgen::Config::default()
         };
         let mut header = Vec::new();
-        cbindgen::Builder::new()
-            .with_config(config)
-            .with_src(root.join("src").join(source))
+        let builder = cbindgen::Builder::new().with_config(config);
+        sources
+            .iter()
+            .fold(builder, |builder, source| {
+                builder.with_src(root.join("src/capi").join(source))
+            })
             .generate()?
             .write(&mut header);
         let header = without_rustdoc(&String::from_utf8(header)?).replace("\n\n\n", "\n\n");

@@ -76,6 +76,7 @@ const LAYERS: &[&str] = &[
     "capi::error_text",
     "capi::call",
     "capi::handle",
+    "capi::info",
     "capi::create",
     "capi::base",
     "capi::ext",

@@ -5,6 +5,7 @@
 //! | ------------ | --- |
 //! | `base`       | the functions of `shm_util.h` |
 //! | `ext`        | the functions of `shm_util_ext.h`, which libgpl does not have |
+//! | `info`       | `struct ShmxInfo` |
 //! | `create`     | what shmCreate and shmxCreate share |
 //! | `call`       | what surrounds each function's work: `errno`, errors |
 //! | `argument`   | C's arguments as Rust values |
@@ -81,9 +82,11 @@ mod create;
 mod error_text;
 mod ext;
 mod handle;
+mod info;
 mod message;
 
 pub use base::*;
 pub use ext::*;
 #[cfg(any(test, fuzzing))]
 pub(crate) use handle::Handle;
+pub use info::ShmxInfo;
