@@ -1,4 +1,4 @@
-/* A program as a user would write it, built by each of the build systems. */
+/* A user's program, which is built with each build system. */
 #include <stdio.h>
 #include <string.h>
 #include <shm_util.h>

@@ -1,6 +1,6 @@
 /*
- * A program that is linked with shm_util and with libgpl: says whose functions it got, and
- * whose another package of libgpl got. See c_tests/scripts/beside.
+ * A program that is linked with shm_util and with libgpl. It prints whose functions it calls, and
+ * whose another package of libgpl calls. See c_tests/scripts/beside.
  */
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ int main (void)
     }
     users = userCreateAndDestroy ("beside too");
 
-    /* Two lines that only ours prints, by variables of which libgpl has some too. */
+    /* Only our library prints these two lines. libgpl has variables of the same names. */
     shm_util_debug = 1;
     aperror_print = 1;
     shmCreate ("beside", 0, NULL, &memory);

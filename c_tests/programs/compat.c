@@ -1,6 +1,6 @@
 /*
- * A program that used libgpl for shm_util and for the macros of pragmatics.h, compiled
- * without libgpl: all that include/shm_util/compat has, as such programs use it.
+ * A program that used libgpl for shm_util and for the macros of pragmatics.h, compiled without
+ * libgpl. It uses everything in include/shm_util/compat, in the style of such programs.
  */
 
 #include <stdio.h>
@@ -55,7 +55,7 @@ static void expect (const char *sentence, int holds)
     failures += !holds;
 }
 
-/* What was printed to the file since the last call. */
+/* The text that was printed to the file since the last call. */
 static const char *printed (FILE *file)
 {
     static char text[4096];
@@ -71,7 +71,7 @@ static const char *printed (FILE *file)
     return text;
 }
 
-/* The else is that of the if that LGE is in, and not of one in LGE. */
+/* The else belongs to this if, not to one inside LGE. */
 static const char *branch (int failed)
 {
     const char *taken = "none";
@@ -85,30 +85,30 @@ static void errors (FILE *file)
 {
     SharedMemory memory;
 
-    expect ("a function returns the error that it printed",
+    expect ("PUSH_ERRNO and POP_ERRNO keep the error of the failed call",
             openSegment ("no such segment", &memory) == ENOENT && errno == ENOENT);
     expect ("nothing is printed while aperror_print is 0", printed (file)[0] == '\0');
 
     aperror_print = 1;
     openSegment ("no such segment", &memory);
-    expect ("LGE prints the message and the error's text, and a line's end",
+    expect ("LGE prints the message, the error's text and a newline",
             strcmp (printed (file), "(openSegment) Error opening \"no such segment\".\n"
                                     "shmCreate: No such file or directory\n") == 0);
     SET_ERRNO (EPERM) ;
     aperror ("%s %d: ", "number", 7);
-    expect ("aperror does the same", strcmp (printed (file),
+    expect ("aperror prints the same", strcmp (printed (file),
                                              "number 7: Operation not permitted\n") == 0);
-    expect ("and leaves errno", errno == EPERM);
+    expect ("aperror leaves errno unchanged", errno == EPERM);
     expect ("SET_ERRNO is an expression", SET_ERRNO (ERANGE) == ERANGE && errno == ERANGE);
-    expect ("an if with LGE has the else that follows it",
+    expect ("LGE can be used in an if that has an else",
             strcmp (branch (1), "none") == 0 && strcmp (branch (0), "else") == 0);
     printed (file);
     more_errors ();
-    expect ("another file of the program has the same settings",
+    expect ("a second source file uses the same settings",
             strcmp (printed (file), "more: No such file or directory\n") == 0);
     aperror_print = 0;
     more_errors ();
-    expect ("and that they were changed", printed (file)[0] == '\0');
+    expect ("a second source file sees changed settings", printed (file)[0] == '\0');
 }
 
 static void information (FILE *file)
@@ -123,19 +123,19 @@ static void information (FILE *file)
     expect ("LGI prints nothing while its guard is 0", printed (file)[0] == '\0');
     prog_debug = 1;
     LGI "%d of %d\n", 1, 2) ;
-    expect ("LGI prints by the handler that the program has defined",
+    expect ("LGI prints with the program's own handler",
             strcmp (printed (file), "1 of 2\n") == 0);
 #undef I_LEVEL
 #define I_LEVEL 0
     LGI "not this\n") ;
-    expect ("nothing at level 0", printed (file)[0] == '\0');
+    expect ("LGI prints nothing at level 0", printed (file)[0] == '\0');
     prog_debug = 0;
 #undef I_LEVEL
 #define I_LEVEL 2
     LGI "this\n") ;
-    expect ("and everything at level 2", strcmp (printed (file), "this\n") == 0);
+    expect ("LGI prints everything at level 2", strcmp (printed (file), "this\n") == 0);
 
-    /* This goes to stdout: c_tests/run looks for it. */
+    /* This is printed to stdout, where c_tests/run expects it. */
     prog_debug = 1;
     openSegment ("no such segment", &memory);
 }

@@ -1,4 +1,4 @@
-/* What the two files of the program compat share. */
+/* Shared by the two source files of compat. */
 
 #ifndef COMPAT_H
 #define COMPAT_H

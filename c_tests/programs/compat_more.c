@@ -1,4 +1,4 @@
-/* A second file of the program compat, with shm_util.h first: that includes pragmatics.h. */
+/* The second source file of compat. It includes shm_util.h first, which includes pragmatics.h. */
 
 #include "shm_util.h"
 #include "aperror.h"

@@ -1,4 +1,4 @@
-/* shmCreate: every row of the table in the contract's section 2. */
+/* shmCreate: what it creates and attaches, and how it fails. */
 
 #define _GNU_SOURCE
 
@@ -21,9 +21,9 @@
 #define MANY 300
 #define UNTOUCHED 12345
 
-static SharedMemory held; /* one segment that exists all the time */
+static SharedMemory held; /* a segment that exists throughout the test */
 
-/* A failed call gives the error twice and changes nothing at all. */
+/* A failed call returns the error, sets errno to it, and changes nothing else. */
 static void refused (const char *what, const char *name, long size, void *wanted, int error)
 {
     void *address = wanted;
@@ -37,12 +37,12 @@ static void refused (const char *what, const char *name, long size, void *wanted
     left_in_errno = errno;
     CHECK (check_text ("%s: %s (it is %s)", what, strerror (error), strerror (status)),
            status == error);
-    CHECK (check_text ("%s: errno has the value that is returned", what), left_in_errno == error);
+    CHECK (check_text ("%s: errno has the returned value", what), left_in_errno == error);
     CHECK (check_text ("%s: *memory is NULL", what), memory == NULL);
-    CHECK (check_text ("%s: *address is as it was", what), address == wanted);
-    CHECK (check_text ("%s: there are as many segments as before", what),
+    CHECK (check_text ("%s: *address is unchanged", what), address == wanted);
+    CHECK (check_text ("%s: no segment is created", what),
            check_segments () == segments);
-    CHECK (check_text ("%s: no mapping is left of another segment", what),
+    CHECK (check_text ("%s: no other segment is left attached", what),
            check_attached (shmId (held)) == attached);
 }
 
@@ -54,13 +54,13 @@ static void new_segment_of (long size)
 
     errno = UNTOUCHED;
     status = shmCreate (NAME, size, &address, &memory);
-    CHECK (check_text ("a new segment of %ld bytes is created", size), status == 0);
-    CHECK ("on success errno is left as it was", errno == UNTOUCHED);
+    CHECK (check_text ("shmCreate creates a segment of %ld bytes", size), status == 0);
+    CHECK ("success leaves errno unchanged", errno == UNTOUCHED);
     CHECK ("*memory is the handle", memory != NULL);
-    CHECK ("*address is where the segment is", address != NULL && address == shmAddress (memory));
-    CHECK ("shmSizeOf is exactly the size, not rounded to pages", shmSizeOf (memory) == size);
-    CHECK ("for the kernel too", check_size (shmId (memory)) == size);
-    CHECK ("it is attached once", check_attached (shmId (memory)) == 1);
+    CHECK ("*address is the segment's address", address != NULL && address == shmAddress (memory));
+    CHECK ("shmSizeOf returns exactly that size, not rounded to pages", shmSizeOf (memory) == size);
+    CHECK ("the kernel's size of the segment is the same", check_size (shmId (memory)) == size);
+    CHECK ("the segment is attached once", check_attached (shmId (memory)) == 1);
     CHECK ("a new segment is zero-filled", check_filled (address, 0, size));
     memset (address, 0xA5, (size_t) size);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
@@ -80,7 +80,7 @@ static void mode_with_umask (mode_t mask)
     mode_t old = umask (mask);
     SharedMemory memory = check_create (NAME, 100);
 
-    CHECK (check_text ("the mode is 0660 with the umask %03o", (unsigned) mask),
+    CHECK (check_text ("the mode is 0660 with umask %03o", (unsigned) mask),
            check_mode (shmId (memory)) == 0660);
     umask (old);
     shmDestroy (memory);
@@ -93,7 +93,7 @@ static void modes (void)
     mode_with_umask (0777);
 }
 
-/* Maps the held segment once more, with a size that must not matter. */
+/* Attaches the held segment once more. Any size up to its own attaches it whole. */
 static void mapped_with_size (long size)
 {
     void *address = NULL;
@@ -102,20 +102,22 @@ static void mapped_with_size (long size)
 
     errno = UNTOUCHED;
     status = shmCreate (HELD, size, &address, &memory);
-    CHECK (check_text ("a name that exists is mapped with size %ld", size), status == 0);
-    CHECK ("errno is left as it was", errno == UNTOUCHED);
-    CHECK ("shmSizeOf gives its real size", shmSizeOf (memory) == HELD_SIZE);
+    CHECK (check_text ("shmCreate with size %ld attaches an existing segment", size), status == 0);
+    CHECK ("errno is unchanged", errno == UNTOUCHED);
+    CHECK ("shmSizeOf returns its real size", shmSizeOf (memory) == HELD_SIZE);
     CHECK ("it is the same segment", shmId (memory) == shmId (held));
-    CHECK ("the two handles of one process differ", memory != held);
-    CHECK ("and so do their addresses", address != NULL && address != shmAddress (held));
-    CHECK ("it is attached twice", check_attached (shmId (held)) == 2);
-    CHECK ("it holds the same bytes", memcmp (address, shmAddress (held), HELD_SIZE) == 0);
-    ((char *) address)[HELD_SIZE - 1] ^= 1;
-    CHECK ("also those that are written now",
+    CHECK ("each shmCreate of one process returns another handle", memory != held);
+    CHECK ("each attaches the segment at another address",
+           address != NULL && address != shmAddress (held));
+    CHECK ("the segment is attached twice", check_attached (shmId (held)) == 2);
+    CHECK ("both addresses show the same bytes",
            memcmp (address, shmAddress (held), HELD_SIZE) == 0);
-    CHECK ("each is destroyed on its own",
+    ((char *) address)[HELD_SIZE - 1] ^= 1;
+    CHECK ("both addresses show what is written now",
+           memcmp (address, shmAddress (held), HELD_SIZE) == 0);
+    CHECK ("shmDestroy of one handle detaches once",
            shmDestroy (memory) == 0 && check_attached (shmId (held)) == 1);
-    CHECK ("and the other stays readable", ((char *) shmAddress (held))[0] == 'h');
+    CHECK ("the other handle's address stays readable", ((char *) shmAddress (held))[0] == 'h');
 }
 
 static void existing_names (void)
@@ -133,7 +135,7 @@ static void without_address (void)
     SharedMemory memory = NULL;
 
     CHECK ("address may be NULL", shmCreate (NAME, 10, NULL, &memory) == 0);
-    CHECK ("then the system chooses where", shmAddress (memory) != NULL);
+    CHECK ("then the system chooses the address", shmAddress (memory) != NULL);
     shmDestroy (memory);
 }
 
@@ -149,14 +151,14 @@ static void sizes_refused (void)
     refused ("no such name, size -1", NAME, -1, NULL, ENOENT);
     refused ("no such name, LONG_MIN", NAME, LONG_MIN, NULL, ENOENT);
 
-    /* Which limit the kernel finds broken first is its own affair. */
+    /* It depends on the kernel which limit it checks first. */
     status = shmCreate (NAME, LONG_MAX, NULL, &memory);
-    CHECK ("a new segment of LONG_MAX bytes is an error of shmget(2)",
+    CHECK ("creating LONG_MAX bytes returns an error of shmget(2)",
            status == EINVAL || status == ENOMEM || status == ENOSPC);
     CHECK ("errno has the same value", errno == status);
     CHECK ("*memory is NULL", memory == NULL);
     CHECK ("no segment is left", check_segments () == segments);
-    refused ("the name was not made either", NAME, 0, NULL, ENOENT);
+    refused ("the name of the failed call", NAME, 0, NULL, ENOENT);
 }
 
 static void null_arguments (void)
@@ -169,8 +171,8 @@ static void null_arguments (void)
     CHECK ("NULL for memory is EINVAL", shmCreate (NAME, 100, &address, NULL) == EINVAL);
     CHECK ("errno has the same value", errno == EINVAL);
     CHECK ("*address is as it was", address == NULL);
-    CHECK ("nothing is created", check_segments () == segments);
-    CHECK ("NULL for all of them is EINVAL", shmCreate (NULL, 0, NULL, NULL) == EINVAL);
+    CHECK ("no segment is created", check_segments () == segments);
+    CHECK ("NULL for every argument is EINVAL", shmCreate (NULL, 0, NULL, NULL) == EINVAL);
 }
 
 /* ---- names ------------------------------------------------------------------ */
@@ -180,20 +182,20 @@ static void name_works (const char *what, const char *name)
     SharedMemory first = NULL;
     SharedMemory second = NULL;
 
-    CHECK (check_text ("%s is a name", what), shmCreate (name, 64, NULL, &first) == 0);
-    CHECK ("it is found again", shmCreate (name, 0, NULL, &second) == 0);
-    CHECK ("and means the same segment",
+    CHECK (check_text ("%s is a valid name", what), shmCreate (name, 64, NULL, &first) == 0);
+    CHECK ("a second shmCreate finds it", shmCreate (name, 0, NULL, &second) == 0);
+    CHECK ("both handles refer to the same segment",
            shmId (first) == shmId (second) && shmId (first) != shmId (held));
-    CHECK ("both are destroyed", shmDestroy (first) == 0 && shmDestroy (second) == 0);
-    refused ("then the name is free again", name, 0, NULL, ENOENT);
+    CHECK ("both handles can be destroyed", shmDestroy (first) == 0 && shmDestroy (second) == 0);
+    refused ("a destroyed name", name, 0, NULL, ENOENT);
 }
 
 static void names_differ (const char *one, const char *other)
 {
     SharedMemory memory = NULL;
 
-    CHECK ("a name is made", shmCreate (one, 64, NULL, &memory) == 0);
-    refused ("a name that differs a little does not exist", other, 0, NULL, ENOENT);
+    CHECK ("a segment is created", shmCreate (one, 64, NULL, &memory) == 0);
+    refused ("a similar name", other, 0, NULL, ENOENT);
     shmDestroy (memory);
 }
 
@@ -205,12 +207,12 @@ static void names (void)
 
     name_works ("the empty string", "");
     name_works ("a path with slashes", "/a//b/../c/");
-    name_works ("a name of blanks and newlines", " \t\n ");
-    name_works ("what is no UTF-8", "\300\200\377\376 \355\240\200");
+    name_works ("a name of white space", " \t\n ");
+    name_works ("a name that is not UTF-8", "\300\200\377\376 \355\240\200");
     for (byte = 1; byte < 256; byte++) {
         name[byte - 1] = (char) byte;
     }
-    name_works ("every byte but 0", name);
+    name_works ("a name of every byte but 0", name);
 
     memset (name, '\377', LONGEST);
     memset (other, '\377', LONGEST);
@@ -245,23 +247,23 @@ static void many_names (void)
         sprintf (name, "c_tests/create %d", i);
         wrong += shmCreate (name, 100 + i, NULL, &memories[i]) != 0;
     }
-    CHECK ("three hundred names live together", wrong == 0);
+    CHECK ("three hundred names can exist at once", wrong == 0);
     for (i = 0; i < MANY; i++) {
         sprintf (name, "c_tests/create %d", i);
         wrong += shmCreate (name, 0, NULL, &again) != 0;
         wrong += shmId (again) != shmId (memories[i]) || shmSizeOf (again) != 100 + i;
         wrong += shmDestroy (again) != 0;
     }
-    CHECK ("each names its own segment", wrong == 0);
+    CHECK ("each name refers to its own segment", wrong == 0);
     for (i = 0; i < MANY; i++) {
         wrong += shmDestroy (memories[(i * 7) % MANY]) != 0;
     }
-    CHECK ("they are destroyed in any order", wrong == 0);
+    CHECK ("segments can be destroyed in any order", wrong == 0);
 }
 
 /* ---- addresses --------------------------------------------------------------- */
 
-/* Where nothing is mapped now, with as much room on both sides. */
+/* An address where nothing is mapped, with the same room before and after. */
 static char *free_place (long size)
 {
     char *place = mmap (NULL, (size_t) size * 3, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -275,12 +277,14 @@ static void mapped_at (const char *what, const char *name, void *wanted, void *e
     void *address = wanted;
     SharedMemory memory = NULL;
 
-    CHECK (check_text ("%s is taken", what), shmCreate (name, HELD_SIZE, &address, &memory) == 0);
-    CHECK ("*address is there", address == expected && shmAddress (memory) == expected);
-    CHECK ("shmSizeOf is right", shmSizeOf (memory) == HELD_SIZE);
+    CHECK (check_text ("shmCreate accepts %s", what),
+           shmCreate (name, HELD_SIZE, &address, &memory) == 0);
+    CHECK ("*address is the requested one, rounded down",
+           address == expected && shmAddress (memory) == expected);
+    CHECK ("shmSizeOf returns the size", shmSizeOf (memory) == HELD_SIZE);
     memset (expected, 'm', HELD_SIZE);
-    CHECK ("the memory there is the segment", check_filled (expected, 'm', HELD_SIZE));
-    CHECK ("it is destroyed", shmDestroy (memory) == 0);
+    CHECK ("the segment is attached there", check_filled (expected, 'm', HELD_SIZE));
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
 static void addresses (void)
@@ -294,42 +298,45 @@ static void addresses (void)
     mapped_at ("an address after a multiple of SHMLBA", NAME, place + 1, place);
     mapped_at ("an address before a multiple of SHMLBA", HELD, place + page - 1, place);
 
-    refused ("the address of a segment", NAME, HELD_SIZE, shmAddress (held), EINVAL);
-    refused ("the address of a segment, for a name that exists", HELD, 0, shmAddress (held),
+    refused ("an address at which a segment is attached",
+             NAME, HELD_SIZE, shmAddress (held), EINVAL);
+    refused ("the same, for a name that exists", HELD, 0, shmAddress (held),
              EINVAL);
-    refused ("nothing was made under the name", NAME, 0, NULL, ENOENT);
+    refused ("the name of a failed call", NAME, 0, NULL, ENOENT);
 
     mapped = mmap (place + page, (size_t) page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    refused ("an address where something begins before the end", NAME, HELD_SIZE, mapped - page,
+    refused ("an address with too little free memory after it", NAME, HELD_SIZE, mapped - page,
              EINVAL);
-    refused ("an address where something is, unaligned", NAME, HELD_SIZE, mapped + 5, EINVAL);
-    CHECK ("what was there is still there", check_filled (mapped, 0, page));
+    refused ("an unaligned address at which something is mapped",
+             NAME, HELD_SIZE, mapped + 5, EINVAL);
+    CHECK ("the memory that was mapped there is unchanged", check_filled (mapped, 0, page));
     munmap (mapped, (size_t) page);
 }
 
-/* valgrind looks for another place itself before the kernel can refuse. */
+/* valgrind would choose another address, so the kernel could not refuse this one. */
 static void addresses_of_the_kernel (void)
 {
-    /* The upper half on 64-bit machines, 17 bits being the sign. */
+    /* The upper half on 64-bit machines, where the upper 17 bits are equal. */
     void *half = (void *) (~0UL << (sizeof (long) * CHAR_BIT - 17));
 
     if (getenv ("UNDER_VALGRIND") != NULL) {
-        check_note ("the kernel's half of the addresses is not tried under valgrind");
+        check_note ("valgrind: the kernel's half of the address space is not tried");
         return;
     }
     refused ("an address in the kernel's half", NAME, HELD_SIZE, half, EINVAL);
     refused ("the same for a name that exists", HELD, 0, half, EINVAL);
-    refused ("the last page of all", NAME, HELD_SIZE, (void *) -4096L, EINVAL);
-    refused ("an address near the end of all", HELD, 0, (void *) -1L, EINVAL);
-    refused ("nothing was made under the name", NAME, 0, NULL, ENOENT);
+    refused ("the last page", NAME, HELD_SIZE, (void *) -4096L, EINVAL);
+    refused ("an address near the end", HELD, 0, (void *) -1L, EINVAL);
+    refused ("the name of a failed call", NAME, 0, NULL, ENOENT);
 }
 
-/* Also when it is the first call of the process, and nothing lives yet. */
+/* A failure as the first call of a process, before there is a registry. */
 static void failing_as_the_first_call (void)
 {
     SharedMemory memory;
 
-    CHECK ("ENOENT can be the first result", shmCreate (NAME, 0, NULL, &memory) == ENOENT);
+    CHECK ("the first call of a process can return ENOENT",
+           shmCreate (NAME, 0, NULL, &memory) == ENOENT);
     CHECK ("*memory is NULL", memory == NULL);
 }
 
@@ -339,7 +346,7 @@ int main (void)
 
     check_start ();
     check_child (failing_as_the_first_call);
-    CHECK ("a clean process that made nothing leaves nothing", check_made (made, 4) == 0);
+    CHECK ("a process that created no segment leaves no registry", check_made (made, 4) == 0);
     held = check_create (HELD, HELD_SIZE);
     memset (shmAddress (held), 'h', HELD_SIZE);
     new_segments ();

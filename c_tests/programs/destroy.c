@@ -1,4 +1,4 @@
-/* shmDestroy: when the mapping goes, and when the segment and its name go. */
+/* shmDestroy: when it detaches, and when it deletes the segment and its name. */
 
 #define _GNU_SOURCE
 
@@ -17,7 +17,7 @@
 static int ready[2];
 static int go[2];
 
-/* mincore refuses memory that is not there, and does nothing to what is. */
+/* mincore(2) fails on memory that is not mapped, and changes nothing. */
 static int is_mapped (void *address)
 {
     unsigned char resident;
@@ -29,7 +29,7 @@ static void of_nothing (void)
 {
     errno = UNTOUCHED;
     CHECK ("shmDestroy (NULL) returns 0", shmDestroy (NULL) == 0);
-    CHECK ("and leaves errno as it was", errno == UNTOUCHED);
+    CHECK ("shmDestroy (NULL) leaves errno unchanged", errno == UNTOUCHED);
 }
 
 static void of_the_only_handle (void)
@@ -39,15 +39,15 @@ static void of_the_only_handle (void)
     int id = shmId (memory);
     int status;
 
-    CHECK ("a segment is mapped before", is_mapped (address));
+    CHECK ("the segment is mapped before shmDestroy", is_mapped (address));
     errno = UNTOUCHED;
     status = shmDestroy (memory);
     CHECK ("shmDestroy returns 0", status == 0);
-    CHECK ("on success errno is left as it was", errno == UNTOUCHED);
-    CHECK ("the caller's mapping is gone", !is_mapped (address));
-    CHECK ("when no process is attached any more, the segment is deleted",
+    CHECK ("success leaves errno unchanged", errno == UNTOUCHED);
+    CHECK ("the segment is not mapped afterwards", !is_mapped (address));
+    CHECK ("when no process has the segment attached, it is deleted",
            check_attached (id) == -1);
-    CHECK ("and so is its name", !check_exists (NAME));
+    CHECK ("its name is removed", !check_exists (NAME));
 }
 
 static void twice (void)
@@ -57,9 +57,9 @@ static void twice (void)
 
     CHECK ("the first shmDestroy returns 0", shmDestroy (memory) == 0);
     errno = 0;
-    CHECK ("the second is EINVAL", shmDestroy (memory) == EINVAL);
+    CHECK ("the second returns EINVAL", shmDestroy (memory) == EINVAL);
     CHECK ("errno has the same value", errno == EINVAL);
-    CHECK ("no other segment suffers", check_attached (shmId (other)) == 1);
+    CHECK ("another segment stays attached", check_attached (shmId (other)) == 1);
     shmDestroy (other);
 }
 
@@ -72,15 +72,15 @@ static void of_one_of_two (int first)
     memories[1] = check_create (NAME, 0);
     id = shmId (memories[0]);
     memset (shmAddress (memories[0]), 'd', SIZE);
-    CHECK (check_text ("of two handles, number %d is destroyed", first + 1),
+    CHECK (check_text ("one of two handles can be destroyed: number %d", first + 1),
            shmDestroy (memories[first]) == 0);
-    CHECK ("its mapping is gone", check_attached (id) == 1);
-    CHECK ("the other handle keeps the segment, whole and readable",
+    CHECK ("its address is detached", check_attached (id) == 1);
+    CHECK ("the other handle keeps the segment, with its data",
            check_filled (shmAddress (memories[!first]), 'd', SIZE));
-    CHECK ("the name is kept too", check_exists (NAME));
-    CHECK ("the other handle is destroyed", shmDestroy (memories[!first]) == 0);
-    CHECK ("then the segment is gone", check_attached (id) == -1);
-    CHECK ("and the name", !check_exists (NAME));
+    CHECK ("the name still exists", check_exists (NAME));
+    CHECK ("the other handle can be destroyed", shmDestroy (memories[!first]) == 0);
+    CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
+    CHECK ("the last shmDestroy removes the name", !check_exists (NAME));
 }
 
 static void afterwards_a_new_one (void)
@@ -91,10 +91,11 @@ static void afterwards_a_new_one (void)
     memset (shmAddress (memory), 'o', SIZE);
     shmDestroy (memory);
     memory = check_create (NAME, SIZE * 2);
-    CHECK ("a name made again is a new segment, of its own size", shmSizeOf (memory) == SIZE * 2);
-    CHECK ("zero-filled", check_filled (shmAddress (memory), 0, SIZE * 2));
-    CHECK ("the old handle means nothing", shmDestroy (stale) == EINVAL);
-    CHECK ("and does not harm the new segment", check_attached (shmId (memory)) == 1);
+    CHECK ("a name that is created again gets a new segment, with its own size",
+           shmSizeOf (memory) == SIZE * 2);
+    CHECK ("the new segment is zero-filled", check_filled (shmAddress (memory), 0, SIZE * 2));
+    CHECK ("the old handle is EINVAL", shmDestroy (stale) == EINVAL);
+    CHECK ("the old handle does not detach the new segment", check_attached (shmId (memory)) == 1);
     shmDestroy (memory);
 }
 
@@ -102,15 +103,15 @@ static void attach_and_read (void)
 {
     SharedMemory memory = NULL;
 
-    CHECK ("another process maps the name", shmCreate (NAME, 0, NULL, &memory) == 0);
+    CHECK ("another process attaches the segment", shmCreate (NAME, 0, NULL, &memory) == 0);
     check_signal (ready);
     check_await (go);
-    CHECK ("it keeps the segment, whole and readable, whoever else destroys theirs",
+    CHECK ("a process keeps its segment readable after another has destroyed its handle",
            check_filled (shmAddress (memory), 'p', SIZE));
     memset (shmAddress (memory), 'q', SIZE);
     check_signal (ready);
     check_await (go);
-    CHECK ("it destroys its own", shmDestroy (memory) == 0);
+    CHECK ("the other process destroys its handle", shmDestroy (memory) == 0);
 }
 
 static void beside_another_process (void)
@@ -126,22 +127,23 @@ static void beside_another_process (void)
         attach_and_read ();
         _exit (0);
     }
-    CHECK ("the other process is there", check_await (ready));
+    CHECK ("the other process is attached", check_await (ready));
     CHECK ("shmDestroy returns 0 while another process is attached", shmDestroy (memory) == 0);
-    CHECK ("the segment lives on", check_attached (id) == 1);
+    CHECK ("the segment still exists", check_attached (id) == 1);
     check_signal (go);
     CHECK ("the other process has read and written", check_await (ready));
     memory = check_create (NAME, 0);
     CHECK ("the name still means that segment", shmId (memory) == id);
-    CHECK ("with what the other process wrote", check_filled (shmAddress (memory), 'q', SIZE));
-    CHECK ("it is destroyed again", shmDestroy (memory) == 0);
+    CHECK ("it contains what the other process wrote",
+           check_filled (shmAddress (memory), 'q', SIZE));
+    CHECK ("the first process can destroy its new handle", shmDestroy (memory) == 0);
     check_signal (go);
-    CHECK ("the other process ends well", check_wait (child) == 0);
-    CHECK ("the last shmDestroy has deleted the segment", check_attached (id) == -1);
-    CHECK ("and the name", !check_exists (NAME));
+    CHECK ("the other process exits with status 0", check_wait (child) == 0);
+    CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
+    CHECK ("the last shmDestroy removes the name", !check_exists (NAME));
 }
 
-/* Whoever uses shmat(2) with shmId is attached as well as anybody. */
+/* shmat(2) with shmId counts as any other attachment. */
 static void beside_a_plain_shmat (void)
 {
     SharedMemory memory = check_create (NAME, SIZE);
@@ -149,10 +151,11 @@ static void beside_a_plain_shmat (void)
     void *plain = shmat (id, NULL, 0);
 
     memset (plain, 's', SIZE);
-    CHECK ("shmDestroy returns 0 beside a plain shmat", shmDestroy (memory) == 0);
-    CHECK ("the segment lives on", check_attached (id) == 1);
-    CHECK ("the plain mapping is whole", check_filled (plain, 's', SIZE));
-    CHECK ("shmdt gives it up", shmdt (plain) == 0);
+    CHECK ("shmDestroy returns 0 while the segment is attached by shmat(2)",
+           shmDestroy (memory) == 0);
+    CHECK ("the segment still exists", check_attached (id) == 1);
+    CHECK ("shmat's address keeps the data", check_filled (plain, 's', SIZE));
+    CHECK ("shmdt detaches it", shmdt (plain) == 0);
     memory = check_create (NAME, 0);
     CHECK ("the name still means that segment", shmId (memory) == id);
     CHECK ("the next shmDestroy that leaves nobody attached deletes it",
@@ -164,11 +167,11 @@ static void after_the_programs_own_shmdt (void)
     SharedMemory memory = check_create (NAME, SIZE);
     int id = shmId (memory);
 
-    CHECK ("the program unmaps by itself", shmdt (shmAddress (memory)) == 0);
+    CHECK ("the program detaches the segment with shmdt(2)", shmdt (shmAddress (memory)) == 0);
     shmDestroy (memory);
-    CHECK ("the handle is used up by shmDestroy", shmDestroy (memory) == EINVAL);
-    CHECK ("the segment is deleted", check_attached (id) == -1);
-    CHECK ("and its name", !check_exists (NAME));
+    CHECK ("shmDestroy has invalidated the handle", shmDestroy (memory) == EINVAL);
+    CHECK ("shmDestroy deletes the segment", check_attached (id) == -1);
+    CHECK ("shmDestroy removes the name", !check_exists (NAME));
 }
 
 static void after_the_programs_own_shmdt_beside_another (void)
@@ -184,16 +187,16 @@ static void after_the_programs_own_shmdt_beside_another (void)
         attach_and_read ();
         _exit (0);
     }
-    CHECK ("the other process is there", check_await (ready));
-    CHECK ("the program unmaps by itself", shmdt (shmAddress (memory)) == 0);
+    CHECK ("the other process is attached", check_await (ready));
+    CHECK ("the program detaches the segment with shmdt(2)", shmdt (shmAddress (memory)) == 0);
     shmDestroy (memory);
-    CHECK ("its shmDestroy leaves the other's segment", check_attached (id) == 1);
-    CHECK ("and its name", check_exists (NAME));
+    CHECK ("shmDestroy leaves the segment to the other process", check_attached (id) == 1);
+    CHECK ("the name still exists", check_exists (NAME));
     check_signal (go);
     CHECK ("the other process has read and written", check_await (ready));
     check_signal (go);
-    CHECK ("the other process ends well", check_wait (child) == 0);
-    CHECK ("the last shmDestroy has deleted the segment", check_attached (id) == -1);
+    CHECK ("the other process exits with status 0", check_wait (child) == 0);
+    CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
 }
 
 int main (void)

@@ -1,4 +1,4 @@
-/* shmxCreate: every flag, every mode, every error. */
+/* shmxCreate: flags, modes and errors. */
 
 #define _GNU_SOURCE
 
@@ -17,7 +17,7 @@
 #define NAME "c_tests/ext create"
 #define SIZE 12345L
 
-/* A failed call that leaves nothing and changes nothing. */
+/* A failed call creates nothing and changes nothing. */
 static void refused (const char *what, int expected, const char *name, long size, int flags,
                      unsigned int mode)
 {
@@ -30,9 +30,9 @@ static void refused (const char *what, int expected, const char *name, long size
     status = shmxCreate (name, size, flags, mode, &address, &memory);
     CHECK (check_text ("%s is %s", what, strerror (expected)),
            status == expected && errno == expected);
-    CHECK ("then the handle is NULL and the address as it was", memory == NULL && address == NULL);
-    CHECK ("and there is no segment more", check_segments () <= before);
-    CHECK ("and the error has a sentence", strlen (shmxErrorText ()) > 10);
+    CHECK ("the handle is NULL and the address unchanged", memory == NULL && address == NULL);
+    CHECK ("no segment is created", check_segments () <= before);
+    CHECK ("shmxErrorText explains the error", strlen (shmxErrorText ()) > 10);
 }
 
 static SharedMemory made (const char *what, long size, int flags, unsigned int mode)
@@ -44,8 +44,8 @@ static SharedMemory made (const char *what, long size, int flags, unsigned int m
     errno = 12345;
     status = shmxCreate (NAME, size, flags, mode, &address, &memory);
     CHECK (what, status == 0 && memory != NULL);
-    CHECK ("errno is as it was", errno == 12345);
-    CHECK ("the address is that of the handle", address != NULL && address == shmAddress (memory));
+    CHECK ("errno is unchanged", errno == 12345);
+    CHECK ("the address is that of shmAddress", address != NULL && address == shmAddress (memory));
     return memory;
 }
 
@@ -54,21 +54,24 @@ static void gone (SharedMemory memory)
     int id = shmId (memory);
 
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
-    CHECK ("the last one deletes the segment", check_attached (id) == -1 && !check_exists (NAME));
+    CHECK ("the last shmDestroy deletes the segment",
+           check_attached (id) == -1 && !check_exists (NAME));
 }
 
 static void exclusive (void)
 {
-    SharedMemory memory = made ("SHMX_EXCL makes a new one", SIZE, SHMX_EXCL, 0);
+    SharedMemory memory = made ("SHMX_EXCL creates a segment", SIZE, SHMX_EXCL, 0);
 
-    CHECK ("it has the size", shmSizeOf (memory) == SIZE && check_size (shmId (memory)) == SIZE);
-    CHECK ("it is zero", check_filled (shmAddress (memory), 0, SIZE));
+    CHECK ("it has the requested size",
+           shmSizeOf (memory) == SIZE && check_size (shmId (memory)) == SIZE);
+    CHECK ("it is zero-filled", check_filled (shmAddress (memory), 0, SIZE));
     refused ("SHMX_EXCL of a name that exists", EEXIST, NAME, SIZE, SHMX_EXCL, 0);
-    CHECK ("the text gives the size", strstr (shmxErrorText (), "12345") != NULL);
-    refused ("SHMX_EXCL of one that exists with more bytes", EEXIST, NAME, 1, SHMX_EXCL, 0);
-    CHECK ("the first one is as it was", check_attached (shmId (memory)) == 1);
+    CHECK ("the text contains the size", strstr (shmxErrorText (), "12345") != NULL);
+    refused ("SHMX_EXCL of a larger segment that exists", EEXIST, NAME, 1, SHMX_EXCL, 0);
+    CHECK ("the existing segment is unchanged", check_attached (shmId (memory)) == 1);
     gone (memory);
-    memory = made ("then SHMX_EXCL makes a new one again", SIZE, SHMX_EXCL, 0);
+    memory = made ("after the last shmDestroy, SHMX_EXCL creates the name again",
+                   SIZE, SHMX_EXCL, 0);
     gone (memory);
 }
 
@@ -76,19 +79,20 @@ static void attach (void)
 {
     SharedMemory first, second;
 
-    refused ("SHMX_ATTACH of no such name", ENOENT, NAME, SIZE, SHMX_ATTACH, 0);
-    refused ("size 0 of no such name", ENOENT, NAME, 0, 0, 0);
-    first = made ("without flags it is shmCreate", SIZE, 0, 0);
-    second = made ("SHMX_ATTACH maps what exists", SIZE, SHMX_ATTACH, 0);
+    refused ("SHMX_ATTACH of a name that does not exist", ENOENT, NAME, SIZE, SHMX_ATTACH, 0);
+    refused ("size 0 for a name that does not exist", ENOENT, NAME, 0, 0, 0);
+    first = made ("without flags, shmxCreate creates a segment", SIZE, 0, 0);
+    second = made ("SHMX_ATTACH attaches an existing segment", SIZE, SHMX_ATTACH, 0);
     CHECK ("it is the same segment", shmId (first) == shmId (second));
-    CHECK ("shmDestroy of it returns 0", shmDestroy (second) == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
     second = made ("SHMX_ATTACH needs no size", 0, SHMX_ATTACH, 0);
-    CHECK ("the handle knows it", shmSizeOf (second) == SIZE);
-    CHECK ("shmDestroy of it returns 0", shmDestroy (second) == 0);
-    second = made ("a size that is not positive is none", -1, 0, 0);
-    CHECK ("shmDestroy of it returns 0", shmDestroy (second) == 0);
-    refused ("SHMX_ATTACH of more bytes than there are", EINVAL, NAME, SIZE + 1, SHMX_ATTACH, 0);
-    refused ("more bytes than there are", EINVAL, NAME, SIZE + 1, 0, 0);
+    CHECK ("the handle has the segment's size", shmSizeOf (second) == SIZE);
+    CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
+    second = made ("a negative size attaches an existing segment", -1, 0, 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
+    refused ("SHMX_ATTACH of a size larger than the segment's",
+             EINVAL, NAME, SIZE + 1, SHMX_ATTACH, 0);
+    refused ("a size larger than the segment's", EINVAL, NAME, SIZE + 1, 0, 0);
     gone (first);
 }
 
@@ -107,20 +111,20 @@ static void modes (void)
         if ((mode[i] & 0600) != 0600 && !privileged) {
             continue; /* the owner could not attach it */
         }
-        memory = made (check_text ("a segment of mode %o", mode[i]), SIZE, 0, mode[i]);
-        CHECK ("has exactly this mode, whatever the umask",
+        memory = made (check_text ("a segment of mode %o is created", mode[i]), SIZE, 0, mode[i]);
+        CHECK ("it has exactly this mode, whatever the umask",
                check_mode (shmId (memory)) == (long) mode[i]);
         gone (memory);
     }
-    memory = made ("mode 0", SIZE, 0, 0);
-    CHECK ("is 0660", check_mode (shmId (memory)) == 0660);
-    again = made ("a mode for what exists", SIZE, 0, 0600);
-    CHECK ("does not matter", check_mode (shmId (memory)) == 0660);
-    CHECK ("shmDestroy of it returns 0", shmDestroy (again) == 0);
+    memory = made ("mode 0 is accepted", SIZE, 0, 0);
+    CHECK ("mode 0 means 0660", check_mode (shmId (memory)) == 0660);
+    again = made ("a mode for an existing segment is accepted", SIZE, 0, 0600);
+    CHECK ("the existing segment keeps its mode", check_mode (shmId (memory)) == 0660);
+    CHECK ("shmDestroy returns 0", shmDestroy (again) == 0);
     gone (memory);
     umask (before);
     refused ("a mode with more than permission bits", EINVAL, NAME, SIZE, 0, 01600);
-    refused ("also the highest bit", EINVAL, NAME, SIZE, 0, 0x80000000u);
+    refused ("a mode with the highest bit set", EINVAL, NAME, SIZE, 0, 0x80000000u);
 }
 
 static void wrong (void)
@@ -135,19 +139,19 @@ static void wrong (void)
     refused ("SHMX_HUGETLB with SHMX_ATTACH", EINVAL, NAME, SIZE, SHMX_HUGETLB | SHMX_ATTACH, 0);
     refused ("SHMX_NORESERVE with SHMX_ATTACH", EINVAL, NAME, SIZE,
              SHMX_NORESERVE | SHMX_ATTACH, 0);
-    refused ("SHMX_EXCL of no size", EINVAL, NAME, 0, SHMX_EXCL, 0);
-    refused ("SHMX_KEEP of no size", EINVAL, NAME, -5, SHMX_KEEP, 0);
-    refused ("no name", EINVAL, NULL, SIZE, 0, 0);
+    refused ("SHMX_EXCL without a size", EINVAL, NAME, 0, SHMX_EXCL, 0);
+    refused ("SHMX_KEEP without a size", EINVAL, NAME, -5, SHMX_KEEP, 0);
+    refused ("NULL for the name", EINVAL, NULL, SIZE, 0, 0);
     memset (name, 'n', 1001);
     refused ("a name of 1001 bytes", ENAMETOOLONG, name, SIZE, 0, 0);
-    CHECK ("no place for the handle is EINVAL",
+    CHECK ("NULL for the handle is EINVAL",
            shmxCreate (NAME, SIZE, 0, 0, NULL, NULL) == EINVAL);
-    CHECK ("no place for the address is fine",
+    CHECK ("NULL for the address is accepted",
            shmxCreate (NAME, SIZE, 0, 0, NULL, &memory) == 0);
     gone (memory);
 }
 
-/* Whether the kernel lets itself be told to write there. */
+/* Whether the kernel can write to that address. */
 static int is_writable (void *address)
 {
     int zeros = open ("/dev/zero", O_RDONLY);
@@ -161,31 +165,34 @@ static int is_writable (void *address)
 
 static void read_only (void)
 {
-    SharedMemory writer = made ("a writer", SIZE, 0, 0);
-    SharedMemory reader = made ("SHMX_RDONLY maps it too", 0, SHMX_RDONLY, 0);
+    SharedMemory writer = made ("a segment is attached for writing", SIZE, 0, 0);
+    SharedMemory reader = made ("SHMX_RDONLY attaches it for reading", 0, SHMX_RDONLY, 0);
     const char *file = check_path ("saved");
     struct stat status;
 
     CHECK ("it is the same segment", shmId (reader) == shmId (writer));
     memset (shmAddress (writer), 'w', SIZE);
-    CHECK ("what is written is read", check_filled (shmAddress (reader), 'w', SIZE));
-    CHECK ("the writer's may be written", is_writable ((char *) shmAddress (writer) + SIZE / 2));
-    CHECK ("the reader's may not", !is_writable ((char *) shmAddress (reader) + SIZE / 2));
+    CHECK ("the reader sees what the writer writes", check_filled (shmAddress (reader), 'w', SIZE));
+    CHECK ("the writer's address can be written to",
+           is_writable ((char *) shmAddress (writer) + SIZE / 2));
+    CHECK ("the reader's address cannot be written to",
+           !is_writable ((char *) shmAddress (reader) + SIZE / 2));
     memset (shmAddress (writer), 'w', SIZE);
-    CHECK ("it is saved", shmSave (reader, file) == 0);
-    CHECK ("all of it", stat (file, &status) == 0 && status.st_size == SIZE);
+    CHECK ("a read-only handle can be saved", shmSave (reader, file) == 0);
+    CHECK ("the file has the segment's size", stat (file, &status) == 0 && status.st_size == SIZE);
     memset (shmAddress (writer), 'x', SIZE);
     errno = 0;
-    CHECK ("but not loaded: EACCES", shmLoad (reader, file) == EACCES && errno == EACCES);
-    CHECK ("the text says why", strstr (shmxErrorText (), "reading only") != NULL);
-    CHECK ("and no byte is changed", check_filled (shmAddress (writer), 'x', SIZE));
-    CHECK ("the writer loads it", shmLoad (writer, file) == 0);
-    CHECK ("and the reader sees it", check_filled (shmAddress (reader), 'w', SIZE));
+    CHECK ("loading into a read-only handle is EACCES",
+           shmLoad (reader, file) == EACCES && errno == EACCES);
+    CHECK ("the text explains why", strstr (shmxErrorText (), "reading only") != NULL);
+    CHECK ("no byte is changed", check_filled (shmAddress (writer), 'x', SIZE));
+    CHECK ("the writer can load the file", shmLoad (writer, file) == 0);
+    CHECK ("the reader sees the loaded bytes", check_filled (shmAddress (reader), 'w', SIZE));
     CHECK ("shmDestroy of the writer returns 0", shmDestroy (writer) == 0);
-    CHECK ("the reader has it still", check_filled (shmAddress (reader), 'w', SIZE));
+    CHECK ("the reader keeps the segment", check_filled (shmAddress (reader), 'w', SIZE));
     gone (reader);
-    reader = made ("a reader may be first", SIZE, SHMX_RDONLY | SHMX_EXCL, 0);
-    CHECK ("and reads zeros", check_filled (shmAddress (reader), 0, SIZE));
+    reader = made ("SHMX_RDONLY can create a segment", SIZE, SHMX_RDONLY | SHMX_EXCL, 0);
+    CHECK ("it is zero-filled", check_filled (shmAddress (reader), 0, SIZE));
     gone (reader);
 }
 
@@ -210,31 +217,31 @@ static void huge_pages (void)
     int status;
 
     if (getenv ("UNDER_VALGRIND") != NULL) {
-        check_note ("valgrind has no huge pages");
+        check_note ("valgrind does not support huge pages");
     } else if (free_huge_pages () > 0) {
         status = shmxCreate (NAME, SIZE, SHMX_HUGETLB, 0, NULL, &memory);
-        CHECK ("a segment of huge pages is made, or may not be", status == 0 || status == EPERM);
+        CHECK ("SHMX_HUGETLB creates a segment, or is EPERM", status == 0 || status == EPERM);
         if (status == 0) {
-            CHECK ("its size is not rounded", shmSizeOf (memory) == SIZE);
-            again = made ("it is found", SIZE, 0, 0);
-            CHECK ("and is the same", shmId (again) == shmId (memory));
-            CHECK ("shmDestroy of it returns 0", shmDestroy (again) == 0);
+            CHECK ("its size is not rounded up", shmSizeOf (memory) == SIZE);
+            again = made ("shmxCreate attaches it", SIZE, 0, 0);
+            CHECK ("it is the same segment", shmId (again) == shmId (memory));
+            CHECK ("shmDestroy returns 0", shmDestroy (again) == 0);
             memset (shmAddress (memory), 'h', SIZE);
             gone (memory);
         }
     } else if (free_huge_pages () == 0) {
         check_skip ("huge pages: vm.nr_hugepages is 0, so only the error is tested");
         status = shmxCreate (NAME, SIZE, SHMX_HUGETLB, 0, NULL, &memory);
-        CHECK ("without huge pages it is ENOMEM, or EPERM",
+        CHECK ("without huge pages, SHMX_HUGETLB is ENOMEM or EPERM",
                (status == ENOMEM || status == EPERM) && memory == NULL);
-        CHECK ("the text says what to do", strstr (shmxErrorText (), "vm.") != NULL);
-        CHECK ("and there is no such name", !check_exists (NAME));
+        CHECK ("the text names the sysctl", strstr (shmxErrorText (), "vm.") != NULL);
+        CHECK ("the name does not exist", !check_exists (NAME));
     } else {
         check_skip ("huge pages: this kernel has none");
     }
-    memory = made ("SHMX_NORESERVE makes a segment", SIZE, SHMX_NORESERVE, 0);
+    memory = made ("SHMX_NORESERVE creates a segment", SIZE, SHMX_NORESERVE, 0);
     memset (shmAddress (memory), 'n', SIZE);
-    CHECK ("that can be used", check_filled (shmAddress (memory), 'n', SIZE));
+    CHECK ("it can be written to", check_filled (shmAddress (memory), 'n', SIZE));
     gone (memory);
 }
 
@@ -245,12 +252,12 @@ static void places (void)
     void *address = room;
     int flags = SHMX_EXCL | SHMX_KEEP;
 
-    CHECK ("a place that is taken is EINVAL",
+    CHECK ("an address that is in use is EINVAL",
            shmxCreate (NAME, SIZE, flags, 0, &address, &memory) == EINVAL);
-    CHECK ("then all is as it was", memory == NULL && address == room);
-    CHECK ("and there is no such name, though it was to be kept", !check_exists (NAME));
+    CHECK ("handle and address are unchanged", memory == NULL && address == room);
+    CHECK ("the name does not exist, although it was to be kept", !check_exists (NAME));
     munmap (room, 65536);
-    CHECK ("a place that is free is taken",
+    CHECK ("a free address is used",
            shmxCreate (NAME, SIZE, SHMX_EXCL | SHMX_RDONLY, 0, &address, &memory) == 0
            && address == room && shmAddress (memory) == room);
     gone (memory);

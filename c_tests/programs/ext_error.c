@@ -36,44 +36,48 @@ static void sentences (void)
     pthread_t thread;
     int good = 0;
 
-    CHECK ("at first there is none", strcmp (shmxErrorText (), "") == 0);
+    CHECK ("before the first error the text is empty", strcmp (shmxErrorText (), "") == 0);
     memory = check_create (NAME, SIZE);
-    CHECK ("success is none", strcmp (shmxErrorText (), "") == 0);
+    CHECK ("success leaves the text empty", strcmp (shmxErrorText (), "") == 0);
     shmCreate (NAME, 8192, NULL, &none);
-    CHECK ("shmCreate: both sizes are told", says (NAME) && says ("4096") && says ("8192"));
-    CHECK ("the text ends with that of errno", says (strerror (EINVAL)));
+    CHECK ("shmCreate: the text contains name and both sizes",
+           says (NAME) && says ("4096") && says ("8192"));
+    CHECK ("the text ends with that of strerror(3)", says (strerror (EINVAL)));
     text = shmxErrorText ();
-    CHECK ("success leaves it", shmxKeep (memory, 0) == 0 && text == shmxErrorText ()
+    CHECK ("success leaves the text unchanged",
+           shmxKeep (memory, 0) == 0 && text == shmxErrorText ()
            && says ("8192"));
     shmSave (memory, "/no such directory/file");
-    CHECK ("shmSave: which file", says ("/no such directory/file") && says (strerror (ENOENT)));
+    CHECK ("shmSave: the text names the file",
+           says ("/no such directory/file") && says (strerror (ENOENT)));
     shmLoad (memory, "/no such file");
-    CHECK ("shmLoad: which file", says ("/no such file"));
+    CHECK ("shmLoad: the text names the file", says ("/no such file"));
     shmDestroy ((SharedMemory) &memory);
-    CHECK ("shmDestroy: which handle", says ("0x") && says ("handle"));
+    CHECK ("shmDestroy: the text contains the handle", says ("0x") && says ("handle"));
     shmAddress (NULL);
-    CHECK ("shmAddress: NULL", says ("NULL") && says (strerror (EINVAL)));
+    CHECK ("shmAddress: the text mentions NULL", says ("NULL") && says (strerror (EINVAL)));
     shmxRemove ("no such");
     shmId ((SharedMemory) 1);
-    CHECK ("shmId: which handle", says ("0x1 "));
+    CHECK ("shmId: the text contains the handle", says ("0x1 "));
     shmxRemove ("no such");
     shmSizeOf ((SharedMemory) 2);
-    CHECK ("shmSizeOf: which handle", says ("0x2 "));
+    CHECK ("shmSizeOf: the text contains the handle", says ("0x2 "));
     shmxRemove ("a\nb\377");
-    CHECK ("odd bytes are shown escaped, in one line", says ("a\\nb\\xff"));
+    CHECK ("unprintable bytes are escaped, on one line", says ("a\\nb\\xff"));
     pthread_create (&thread, NULL, in_another_thread, &good);
     pthread_join (thread, NULL);
-    CHECK ("each thread has its own", good == 2 && says ("a\\nb"));
+    CHECK ("each thread has its own text", good == 2 && says ("a\\nb"));
     memset (name, 1, 1000);
     shmxRemove (name);
-    CHECK ("what is too long is cut off", strlen (shmxErrorText ()) == 2047 && says ("no segment"));
+    CHECK ("a long text is truncated", strlen (shmxErrorText ()) == 2047 && says ("no segment"));
     shmxCreate (NAME, SIZE, 0, 01666, NULL, &none);
-    CHECK ("modes are told as C writes them", says ("mode 01666 has"));
-    CHECK ("also of a change", shmxSetPerm (memory, -1, -1, 07777) == EINVAL
+    CHECK ("modes are printed in octal, as in C", says ("mode 01666 has"));
+    CHECK ("modes of shmxSetPerm too", shmxSetPerm (memory, -1, -1, 07777) == EINVAL
            && says ("mode 07777 has"));
     setenv ("EXT_ERROR", "$EXT_ERROR", 1);
     setenv ("NOB_DATABASE", "$EXT_ERROR/x", 1);
-    CHECK ("where a name space is from", shmxRemove (NAME) == ELOOP && says ("NOB_DATABASE")
+    CHECK ("the text names NOB_DATABASE where it is the cause",
+           shmxRemove (NAME) == ELOOP && says ("NOB_DATABASE")
            && says ("EXT_ERROR"));
     check_default_namespace ();
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
@@ -88,17 +92,18 @@ static void printing (void)
 {
     char out[1000], err[1000];
 
-    CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
-    CHECK ("nothing is printed", out[0] == '\0' && err[0] == '\0');
+    CHECK ("a child exits with status 0", check_capture (say_it, out, err, sizeof out) == 0);
+    CHECK ("an error prints nothing by default", out[0] == '\0' && err[0] == '\0');
     setenv ("APERROR_PRINT", "1", 1);
-    CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
+    CHECK ("a child exits with status 0", check_capture (say_it, out, err, sizeof out) == 0);
     unsetenv ("APERROR_PRINT");
-    CHECK ("with APERROR_PRINT it is, with the function's name",
+    CHECK ("with APERROR_PRINT, an error prints a line with the function's name",
            strncmp (err, "(shmxRemove) no segment 'no such' in", 36) == 0 && out[0] == '\0');
     shm_util_debug = 1;
-    CHECK ("a child ends well", check_capture (say_it, out, err, sizeof out) == 0);
+    CHECK ("a child exits with status 0", check_capture (say_it, out, err, sizeof out) == 0);
     shm_util_debug = 0;
-    CHECK ("shm_util_debug is for what libgpl has", out[0] == '\0' && err[0] == '\0');
+    CHECK ("shm_util_debug does not print calls of shm_util_ext.h",
+           out[0] == '\0' && err[0] == '\0');
 }
 
 int main (void)

@@ -20,7 +20,7 @@
 
 static int ready[2];
 
-/* 0 or 1; -1 if there is no such name. */
+/* 0 or 1; -1 if the name does not exist. */
 static int is_kept (void)
 {
     struct ShmxInfo info;
@@ -33,14 +33,14 @@ static SharedMemory make (int flags)
 {
     SharedMemory memory = NULL;
 
-    CHECK ("a segment is made", shmxCreate (NAME, SIZE, flags, 0, NULL, &memory) == 0);
+    CHECK ("shmxCreate creates a segment", shmxCreate (NAME, SIZE, flags, 0, NULL, &memory) == 0);
     return memory;
 }
 
 static void end (void)
 {
     CHECK ("shmxRemove returns 0", shmxRemove (NAME) == 0);
-    CHECK ("then the name is gone", is_kept () == -1 && !check_exists (NAME));
+    CHECK ("the name does not exist afterwards", is_kept () == -1 && !check_exists (NAME));
 }
 
 static void outlives (const char *what, SharedMemory memory)
@@ -51,14 +51,15 @@ static void outlives (const char *what, SharedMemory memory)
     CHECK (check_text ("%s is kept", what), is_kept () == 1);
     memset (shmAddress (memory), 'k', SIZE);
     CHECK ("the last shmDestroy returns 0", shmDestroy (memory) == 0);
-    CHECK ("and leaves the segment", check_attached (id) == 0);
-    CHECK ("shmxPrune leaves it too", shmxPrune (0, &count) == 0 && check_attached (id) == 0);
+    CHECK ("the last shmDestroy leaves the segment", check_attached (id) == 0);
+    CHECK ("shmxPrune leaves the segment", shmxPrune (0, &count) == 0 && check_attached (id) == 0);
     memory = check_create (NAME, SIZE);
-    CHECK ("the next one finds it", shmId (memory) == id);
-    CHECK ("with its bytes", check_filled (shmAddress (memory), 'k', SIZE));
-    CHECK ("and leaves it", shmDestroy (memory) == 0 && check_attached (id) == 0);
+    CHECK ("the next shmCreate finds the segment", shmId (memory) == id);
+    CHECK ("the segment has its data", check_filled (shmAddress (memory), 'k', SIZE));
+    CHECK ("another last shmDestroy leaves the segment",
+           shmDestroy (memory) == 0 && check_attached (id) == 0);
     end ();
-    CHECK ("and the segment, which nobody has", check_attached (id) == -1);
+    CHECK ("shmxRemove deletes a segment that nobody has attached", check_attached (id) == -1);
 }
 
 static void ways (void)
@@ -68,32 +69,35 @@ static void ways (void)
 
     outlives ("SHMX_KEEP: a new segment", make (SHMX_KEEP));
     memory = make (0);
-    CHECK ("without it, it is not", is_kept () == 0);
+    CHECK ("without SHMX_KEEP, a segment is not kept", is_kept () == 0);
     CHECK ("shmxKeep returns 0", shmxKeep (memory, 1) == 0);
-    CHECK ("also once more", shmxKeep (memory, 7) == 0);
+    CHECK ("a second shmxKeep returns 0", shmxKeep (memory, 7) == 0);
     outlives ("shmxKeep: a segment", memory);
     memory = check_create (NAME, SIZE);
     second = check_create (NAME, 0);
-    CHECK ("whoever has it mapped can keep it", shmxKeep (second, 1) == 0);
-    CHECK ("and leave", shmDestroy (second) == 0);
+    CHECK ("any handle can be used to keep it", shmxKeep (second, 1) == 0);
+    CHECK ("that handle can be destroyed", shmDestroy (second) == 0);
     outlives ("that", memory);
 
     memory = make (0);
     second = make (SHMX_KEEP);
-    CHECK ("SHMX_KEEP does not matter to a segment that exists", is_kept () == 0);
+    CHECK ("SHMX_KEEP has no effect on an existing segment", is_kept () == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
-    CHECK ("keeping is begun", shmxKeep (memory, 1) == 0 && is_kept () == 1);
-    CHECK ("and ended", shmxKeep (memory, 0) == 0 && is_kept () == 0);
+    CHECK ("shmxKeep with 1 makes the segment a kept one",
+           shmxKeep (memory, 1) == 0 && is_kept () == 1);
+    CHECK ("shmxKeep with 0 makes it an ordinary one",
+           shmxKeep (memory, 0) == 0 && is_kept () == 0);
     id = shmId (memory);
-    CHECK ("then the last shmDestroy deletes it",
+    CHECK ("then the last shmDestroy deletes the segment",
            shmDestroy (memory) == 0 && check_attached (id) == -1 && is_kept () == -1);
 
     memory = make (SHMX_KEEP);
     id = shmId (memory);
-    CHECK ("who leaves does not end it", shmDestroy (memory) == 0);
+    CHECK ("shmDestroy leaves a kept segment", shmDestroy (memory) == 0);
     memory = check_create (NAME, 0);
-    CHECK ("who comes may", shmxKeep (memory, 0) == 0);
-    CHECK ("then it is deleted", shmDestroy (memory) == 0 && check_attached (id) == -1);
+    CHECK ("another handle can make it an ordinary one", shmxKeep (memory, 0) == 0);
+    CHECK ("its last shmDestroy deletes the segment",
+           shmDestroy (memory) == 0 && check_attached (id) == -1);
 }
 
 /* ---- the environment --------------------------------------------------------------- */
@@ -103,7 +107,7 @@ static void make_in_the_legacy_way (void)
     SharedMemory memory = check_create (NAME, SIZE);
 
     memset (shmAddress (memory), 'k', SIZE);
-    CHECK ("its shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
 static void environment (void)
@@ -113,20 +117,21 @@ static void environment (void)
     size_t i;
 
     setenv ("SHM_UTIL_KEEP", "1", 1);
-    CHECK ("an unchanged program runs", check_child (make_in_the_legacy_way) == 0);
+    CHECK ("a program that uses only shm_util.h runs", check_child (make_in_the_legacy_way) == 0);
     unsetenv ("SHM_UTIL_KEEP");
-    CHECK ("its segment is kept", is_kept () == 1);
+    CHECK ("with SHM_UTIL_KEEP its segment is kept", is_kept () == 1);
     outlives ("it", check_create (NAME, 0));
     for (i = 0; i < sizeof no / sizeof no[0]; i++) {
         setenv ("SHM_UTIL_KEEP", no[i], 1);
-        CHECK ("an unchanged program runs", check_child (make_in_the_legacy_way) == 0);
-        CHECK (check_text ("SHM_UTIL_KEEP='%s' keeps nothing", no[i]), is_kept () == -1);
+        CHECK ("a program that uses only shm_util.h runs",
+               check_child (make_in_the_legacy_way) == 0);
+        CHECK (check_text ("SHM_UTIL_KEEP='%s' has no effect", no[i]), is_kept () == -1);
     }
     unsetenv ("SHM_UTIL_KEEP");
     memory = check_create (NAME, SIZE);
     setenv ("SHM_UTIL_KEEP", "1", 1);
     make_in_the_legacy_way ();
-    CHECK ("it does not matter to a segment that exists", is_kept () == 0);
+    CHECK ("SHM_UTIL_KEEP has no effect on an existing segment", is_kept () == 0);
     unsetenv ("SHM_UTIL_KEEP");
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
@@ -142,14 +147,14 @@ static pid_t holder (int keep)
 
         memset (shmAddress (memory), 'k', SIZE);
         if (keep) {
-            CHECK ("a holder keeps it", shmxKeep (memory, 1) == 0);
+            CHECK ("a holder makes the segment a kept one", shmxKeep (memory, 1) == 0);
         }
         check_signal (ready);
         for (;;) {
             pause ();
         }
     }
-    CHECK ("a holder is there", check_await (ready));
+    CHECK ("a holder has the segment attached", check_await (ready));
     return child;
 }
 
@@ -162,11 +167,11 @@ static void deaths (void)
     check_kill (first);
     check_kill (third);
     check_kill (second);
-    CHECK ("kill -9 of every user leaves it kept", is_kept () == 1);
+    CHECK ("kill -9 of every holder leaves the segment kept", is_kept () == 1);
     outlives ("it", check_create (NAME, 0));
 }
 
-/* Somebody is killed in the midst of changing it, again and again. */
+/* A process is killed while it changes the segment, again and again. */
 static void death_in_the_midst (void)
 {
     SharedMemory memory = make (SHMX_KEEP);
@@ -174,7 +179,7 @@ static void death_in_the_midst (void)
     int round, seen = 0;
 
     memset (shmAddress (memory), 'k', SIZE);
-    CHECK ("the last shmDestroy leaves it", shmDestroy (memory) == 0);
+    CHECK ("the last shmDestroy leaves the segment", shmDestroy (memory) == 0);
     for (round = 0; round < ROUNDS; round++) {
         pid_t child = check_fork ();
         int kept;
@@ -190,19 +195,19 @@ static void death_in_the_midst (void)
         check_kill (child);
         kept = is_kept ();
         if (kept != 0 && kept != 1) {
-            CHECK ("kill -9 in the midst leaves it kept or not", 0);
+            CHECK ("kill -9 during shmxKeep leaves the segment kept or ordinary", 0);
             return;
         }
         seen |= 1 << kept;
-        /* Not by shmDestroy, which would be right to delete it. */
+        /* Not with shmDestroy, which may delete the segment if it is not kept. */
         memory = NULL;
         if (shmCreate (NAME, 0, NULL, &memory) != 0 || shmId (memory) != id
             || shmxKeep (memory, 1) != 0 || shmDestroy (memory) != 0) {
-            CHECK ("the next one finds the same segment and keeps it", 0);
+            CHECK ("the next process finds the same segment and can keep it", 0);
             return;
         }
     }
-    CHECK ("kill -9 in the midst of shmxKeep leaves it kept or not", seen != 0);
+    CHECK ("kill -9 during shmxKeep leaves the segment kept or ordinary", seen != 0);
     outlives ("it", check_create (NAME, 0));
 }
 
@@ -215,15 +220,16 @@ static void errors (void)
 
     CHECK ("NULL is EINVAL", shmxKeep (NULL, 1) == EINVAL && errno == EINVAL);
     CHECK ("the name is removed", shmxRemove (NAME) == 0);
-    CHECK ("a segment without a name is EIDRM", shmxKeep (memory, 1) == EIDRM && errno == EIDRM);
-    CHECK ("shmDestroy returns 0 and deletes it",
+    CHECK ("shmxKeep of a segment without a name is EIDRM",
+           shmxKeep (memory, 1) == EIDRM && errno == EIDRM);
+    CHECK ("shmDestroy deletes the segment",
            shmDestroy (memory) == 0 && check_attached (id) == -1);
     CHECK ("a stale handle is EINVAL", shmxKeep (memory, 1) == EINVAL);
 
     memory = make (SHMX_KEEP);
-    CHECK ("ipcrm takes the segment away", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
-    CHECK ("then it is EIDRM", shmxKeep (memory, 1) == EIDRM);
-    CHECK ("and the name is free", is_kept () == -1);
+    CHECK ("ipcrm removes the segment", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
+    CHECK ("shmxKeep of a removed segment is EIDRM", shmxKeep (memory, 1) == EIDRM);
+    CHECK ("its name does not exist", is_kept () == -1);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
@@ -232,7 +238,7 @@ static int is_registry (int id)
     return check_size (id) > 50000;
 }
 
-/* Kept for whom? Its name was lost with the registry. */
+/* A kept segment whose name was lost with the registry. */
 static void without_registry (void)
 {
     SharedMemory memory = make (SHMX_KEEP);
@@ -243,11 +249,11 @@ static void without_registry (void)
     count = check_made (made, 8);
     for (i = 0; i < count; i++) {
         if (made[i] != id && is_registry (made[i])) {
-            CHECK ("ipcrm takes the registry away", shmctl (made[i], IPC_RMID, NULL) == 0);
+            CHECK ("ipcrm removes the registry", shmctl (made[i], IPC_RMID, NULL) == 0);
         }
     }
-    CHECK ("then it can't be kept: EIDRM", shmxKeep (memory, 0) == EIDRM);
-    CHECK ("the last shmDestroy deletes it, as nobody would find it",
+    CHECK ("without the registry, shmxKeep is EIDRM", shmxKeep (memory, 0) == EIDRM);
+    CHECK ("without the registry, the last shmDestroy deletes the segment",
            shmDestroy (memory) == 0 && check_attached (id) == -1);
 }
 

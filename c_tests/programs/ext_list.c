@@ -1,4 +1,4 @@
-/* shmxList: each name, live or orphaned, once; and a callback that may do what it likes. */
+/* shmxList: lists each name once, attached or not, and a callback may call any function. */
 
 #define _GNU_SOURCE
 
@@ -58,13 +58,14 @@ static void nothing (void)
 
     memset (&seen, 0, sizeof seen);
     errno = 12345;
-    CHECK ("an empty name space has no names",
+    CHECK ("an empty namespace has no names",
            shmxList (note, &seen) == 0 && seen.calls == 0 && errno == 12345);
-    CHECK ("nothing to prune", shmxPrune (0, &count) == 0 && count == 0);
+    CHECK ("shmxPrune finds nothing in an empty namespace",
+           shmxPrune (0, &count) == 0 && count == 0);
     info.size = sizeof info;
-    CHECK ("and none to look at", shmxStatName ("any", &info) == ENOENT);
-    CHECK ("to look makes nothing", check_segments () == before);
-    CHECK ("no callback is EINVAL", shmxList (NULL, &seen) == EINVAL && errno == EINVAL);
+    CHECK ("shmxStatName is ENOENT in an empty namespace", shmxStatName ("any", &info) == ENOENT);
+    CHECK ("read-only calls create no segment", check_segments () == before);
+    CHECK ("NULL for the callback is EINVAL", shmxList (NULL, &seen) == EINVAL && errno == EINVAL);
 }
 
 static void leave_orphan (void)
@@ -87,29 +88,32 @@ static void many (void)
     for (i = 0; i < ODDS; i++) {
         odd[i] = check_create (ODD[i], SIZE);
     }
-    CHECK ("one is kept", shmxKeep (memory[0], 1) == 0 && shmDestroy (memory[0]) == 0);
-    CHECK ("one is an orphan", shmDestroy (memory[1]) == 0 && check_child (leave_orphan) == 0);
-    CHECK ("one was removed by ipcrm", shmctl (shmId (memory[2]), IPC_RMID, NULL) == 0);
+    CHECK ("one segment is kept", shmxKeep (memory[0], 1) == 0 && shmDestroy (memory[0]) == 0);
+    CHECK ("one segment is an orphan",
+           shmDestroy (memory[1]) == 0 && check_child (leave_orphan) == 0);
+    CHECK ("one segment is removed by ipcrm", shmctl (shmId (memory[2]), IPC_RMID, NULL) == 0);
     memset (&seen, 0, sizeof seen);
     CHECK ("shmxList returns 0", shmxList (note, &seen) == 0);
-    CHECK ("all are listed, but the one that is gone", seen.calls == NAMES + ODDS - 1);
+    CHECK ("all names are listed, except that of the removed segment",
+           seen.calls == NAMES + ODDS - 1);
     for (i = 0; i < NAMES; i++) {
         once = once && seen.times[i] == (i == 2 ? 0 : 1);
     }
     for (i = 0; i < ODDS; i++) {
         once = once && seen.odd[i] == 1;
     }
-    CHECK ("each once, whatever its bytes", once);
-    CHECK ("orphans, too", seen.orphans == 2 && seen.mapped == NAMES + ODDS - 3 && seen.kept == 1);
+    CHECK ("each name is listed once, whatever its bytes", once);
+    CHECK ("orphans and kept segments are listed as such",
+           seen.orphans == 2 && seen.mapped == NAMES + ODDS - 3 && seen.kept == 1);
     seen.calls = 0;
     seen.stop_at = 7;
     seen.stop_with = -3;
-    CHECK ("what is not 0 ends the list and is returned",
+    CHECK ("a callback that returns a value other than 0 ends the list",
            shmxList (note, &seen) == -3 && seen.calls == 7);
     seen.calls = 0;
     seen.stop_with = 42;
     errno = 12345;
-    CHECK ("whatever it is; errno stays",
+    CHECK ("shmxList returns that value and leaves errno unchanged",
            shmxList (note, &seen) == 42 && seen.calls == 7 && errno == 12345);
     for (i = 2; i < NAMES; i++) {
         shmDestroy (memory[i]);
@@ -117,13 +121,13 @@ static void many (void)
     for (i = 0; i < ODDS; i++) {
         CHECK ("shmDestroy returns 0", shmDestroy (odd[i]) == 0);
     }
-    CHECK ("the kept one is removed", shmxRemove ("name 0") == 0);
+    CHECK ("the kept segment is removed", shmxRemove ("name 0") == 0);
     memset (&seen, 0, sizeof seen);
     CHECK ("the orphan is pruned", shmxPrune (0, NULL) == 0 && !check_exists ("name 1"));
-    CHECK ("then there are none", shmxList (note, &seen) == 0 && seen.calls == 0);
+    CHECK ("then no name is listed", shmxList (note, &seen) == 0 && seen.calls == 0);
 }
 
-/* ---- a callback that calls ----------------------------------------------------------- */
+/* ---- a callback that calls functions ---------------------------------------------------- */
 
 static int count_one (const struct ShmxInfo *info, void *context)
 {
@@ -164,14 +168,14 @@ static void from_the_callback (void)
     for (i = 0; i < 10; i++) {
         memory[i] = check_create (check_text ("name %d", i), SIZE);
     }
-    CHECK ("a callback may call any function, and remove what it is shown",
+    CHECK ("a callback may call any function, and remove the name it is called for",
            shmxList (call_everything, &good) == 0 && good == 10);
     for (i = 0; i < 10; i++) {
         CHECK ("shmDestroy returns 0", shmDestroy (memory[i]) == 0);
     }
 }
 
-/* ---- while others come and go ---------------------------------------------------------- */
+/* ---- while other processes create and destroy ------------------------------------------- */
 
 static void *list_and_list (void *result)
 {
@@ -223,11 +227,12 @@ static void among_others (void)
     }
     pthread_join (thread, NULL);
     check_kill (child);
-    CHECK ("what is there all the time is listed once, whoever comes and goes", result == 1);
+    CHECK ("a name that exists throughout is listed once, while others are created and destroyed",
+           result == 1);
     for (i = 0; i < 10; i++) {
         CHECK ("shmDestroy returns 0", shmDestroy (memory[i]) == 0);
     }
-    CHECK ("what a killed one has left is pruned", shmxPrune (0, NULL) == 0);
+    CHECK ("what a killed process has left is pruned", shmxPrune (0, NULL) == 0);
 }
 
 int main (void)

@@ -1,4 +1,4 @@
-/* shmxSetPerm, shmxLock, shmxUnlock: what shmctl(2) offers, by handle. */
+/* shmxSetPerm, shmxLock and shmxUnlock: shmctl(2) by handle. */
 
 #define _GNU_SOURCE
 
@@ -40,31 +40,34 @@ static void permissions (void)
     unsigned int uid = geteuid (), gid = getegid ();
 
     errno = 12345;
-    CHECK ("the mode is set", shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, 0640) == 0);
-    CHECK ("errno is as it was", errno == 12345);
-    CHECK ("the rest stays", has (memory, uid, gid, 0640));
-    CHECK ("all may be as it was", shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, SHMX_SAME) == 0
+    CHECK ("shmxSetPerm sets the mode", shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, 0640) == 0);
+    CHECK ("errno is unchanged", errno == 12345);
+    CHECK ("owner and group are unchanged", has (memory, uid, gid, 0640));
+    CHECK ("SHMX_SAME for all three changes nothing",
+           shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, SHMX_SAME) == 0
            && has (memory, uid, gid, 0640));
-    CHECK ("-1 is the same", shmxSetPerm (memory, -1, -1, 0600) == 0
+    CHECK ("-1 means SHMX_SAME", shmxSetPerm (memory, -1, -1, 0600) == 0
            && has (memory, uid, gid, 0600));
     if (check_has_users ("giving a segment away")) {
-        CHECK ("the owner is set", shmxSetPerm (memory, SOMEBODY, SHMX_SAME, SHMX_SAME) == 0
+        CHECK ("shmxSetPerm sets the owner",
+               shmxSetPerm (memory, SOMEBODY, SHMX_SAME, SHMX_SAME) == 0
                && has (memory, SOMEBODY, gid, 0600));
-        CHECK ("the group is set", shmxSetPerm (memory, SHMX_SAME, SOMEBODY, SHMX_SAME) == 0
+        CHECK ("shmxSetPerm sets the group",
+               shmxSetPerm (memory, SHMX_SAME, SOMEBODY, SHMX_SAME) == 0
                && has (memory, SOMEBODY, SOMEBODY, 0600));
-        CHECK ("all are set", shmxSetPerm (memory, uid, gid, 0660) == 0
+        CHECK ("shmxSetPerm sets all three", shmxSetPerm (memory, uid, gid, 0660) == 0
                && has (memory, uid, gid, 0660));
     }
     other = check_create (NAME, 0);
-    CHECK ("the segment is the same", shmId (other) == shmId (memory));
-    CHECK ("any handle will do", shmxSetPerm (other, SHMX_SAME, SHMX_SAME, 0664) == 0
+    CHECK ("another handle refers to the same segment", shmId (other) == shmId (memory));
+    CHECK ("any handle can be used", shmxSetPerm (other, SHMX_SAME, SHMX_SAME, 0664) == 0
            && has (memory, uid, gid, 0664));
-    CHECK ("more than permission bits is EINVAL",
+    CHECK ("a mode with more than permission bits is EINVAL",
            shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, 01000) == EINVAL && errno == EINVAL
            && has (memory, uid, gid, 0664));
     CHECK ("NULL is EINVAL", shmxSetPerm (NULL, SHMX_SAME, SHMX_SAME, 0600) == EINVAL);
     CHECK ("the name is removed", shmxRemove (NAME) == 0);
-    CHECK ("the permissions can be set still", shmxSetPerm (memory, -1, -1, 0600) == 0
+    CHECK ("permissions can be set without a name", shmxSetPerm (memory, -1, -1, 0600) == 0
            && has (memory, uid, gid, 0600));
     CHECK ("shmDestroy returns 0", shmDestroy (other) == 0 && shmDestroy (memory) == 0);
     CHECK ("a stale handle is EINVAL", shmxSetPerm (memory, -1, -1, 0600) == EINVAL);
@@ -83,14 +86,14 @@ static void locks (void)
 {
     SharedMemory memory = check_create (NAME, SIZE);
 
-    CHECK ("a segment is not locked", is_locked (memory) == 0);
+    CHECK ("a new segment is not locked", is_locked (memory) == 0);
     errno = 12345;
     CHECK ("shmxLock returns 0", shmxLock (memory) == 0 && errno == 12345);
-    CHECK ("then it is", is_locked (memory) == 1);
-    CHECK ("twice is fine", shmxLock (memory) == 0 && is_locked (memory) == 1);
-    CHECK ("its mode is as it was", check_mode (shmId (memory)) == 0660);
+    CHECK ("then the segment is locked", is_locked (memory) == 1);
+    CHECK ("a second shmxLock returns 0", shmxLock (memory) == 0 && is_locked (memory) == 1);
+    CHECK ("its mode is unchanged", check_mode (shmId (memory)) == 0660);
     CHECK ("shmxUnlock returns 0", shmxUnlock (memory) == 0 && is_locked (memory) == 0);
-    CHECK ("also if it is not locked", shmxUnlock (memory) == 0 && is_locked (memory) == 0);
+    CHECK ("a second shmxUnlock returns 0", shmxUnlock (memory) == 0 && is_locked (memory) == 0);
     CHECK ("the name is removed", shmxRemove (NAME) == 0);
     CHECK ("a segment without a name can be locked", shmxLock (memory) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);

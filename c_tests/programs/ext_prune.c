@@ -1,4 +1,4 @@
-/* shmxPrune: removes what is unused, not kept and old enough, and nothing else. */
+/* shmxPrune: removes orphans that are old enough, and nothing else. */
 
 #define _GNU_SOURCE
 
@@ -44,13 +44,14 @@ static pid_t holder (const char *name, int flags)
     if (child == 0) {
         SharedMemory memory = NULL;
 
-        CHECK ("a holder has a segment", shmxCreate (name, SIZE, flags, 0, NULL, &memory) == 0);
+        CHECK ("a holder attaches a segment",
+               shmxCreate (name, SIZE, flags, 0, NULL, &memory) == 0);
         check_signal (ready);
         for (;;) {
             pause ();
         }
     }
-    CHECK ("a holder is there", check_await (ready));
+    CHECK ("a holder has the segment attached", check_await (ready));
     return child;
 }
 
@@ -67,23 +68,25 @@ static void what_is_removed (void)
     orphan ("orphan", 0);
     orphan ("other orphan", 0);
     orphan ("kept", SHMX_KEEP);
-    CHECK ("what is young is left", pruned (3600) == 0);
-    CHECK ("also by the most of ages", pruned (LONG_MAX) == 0);
-    CHECK ("all are there", is_there ("mapped") && is_there ("orphan") && is_there ("other orphan")
+    CHECK ("a young orphan is left", pruned (3600) == 0);
+    CHECK ("LONG_MAX as the age is accepted", pruned (LONG_MAX) == 0);
+    CHECK ("all names still exist",
+           is_there ("mapped") && is_there ("orphan") && is_there ("other orphan")
            && is_there ("kept"));
     info.size = sizeof info;
-    CHECK ("an orphan has its bytes until then",
+    CHECK ("an orphan keeps its size until it is pruned",
            shmxStatName ("orphan", &info) == 0 && info.bytes == SIZE && info.mappings == 0);
-    CHECK ("two are pruned", pruned (0) == 2);
-    CHECK ("the orphans are gone", !is_there ("orphan") && !is_there ("other orphan"));
-    CHECK ("and their memory", check_attached (info.id) == -1);
-    CHECK ("what is mapped is left", is_there ("mapped"));
-    CHECK ("what is kept is left", is_there ("kept"));
-    CHECK ("then nothing more is pruned", pruned (0) == 0);
+    CHECK ("both orphans are pruned", pruned (0) == 2);
+    CHECK ("their names do not exist", !is_there ("orphan") && !is_there ("other orphan"));
+    CHECK ("their segments are deleted", check_attached (info.id) == -1);
+    CHECK ("an attached segment is left", is_there ("mapped"));
+    CHECK ("a kept segment is left", is_there ("kept"));
+    CHECK ("then nothing is left to prune", pruned (0) == 0);
     check_kill (living);
-    CHECK ("what is not mapped any more is pruned", pruned (0) == 1 && !is_there ("mapped"));
-    CHECK ("the kept one is removed", shmxRemove ("kept") == 0);
-    CHECK ("NULL for the count is fine", shmxPrune (0, NULL) == 0);
+    CHECK ("a segment is pruned after its last holder has died",
+           pruned (0) == 1 && !is_there ("mapped"));
+    CHECK ("the kept segment is removed", shmxRemove ("kept") == 0);
+    CHECK ("NULL for the count is accepted", shmxPrune (0, NULL) == 0);
 }
 
 static void ages (void)
@@ -94,17 +97,17 @@ static void ages (void)
     orphan ("old, but used", 0);
     sleep (3);
     memory = check_create ("old, but used", 0);
-    CHECK ("it is used", shmdt (shmAddress (memory)) == 0);
+    CHECK ("an orphan is attached and detached", shmdt (shmAddress (memory)) == 0);
     orphan ("young", 0);
-    CHECK ("one is two seconds old", pruned (2) == 1);
-    CHECK ("it is gone", !is_there ("old"));
-    CHECK ("the last use counts", is_there ("old, but used"));
-    CHECK ("the young one is there", is_there ("young"));
-    CHECK ("they are pruned", pruned (0) == 2);
+    CHECK ("one orphan is two seconds old", pruned (2) == 1);
+    CHECK ("it is pruned", !is_there ("old"));
+    CHECK ("the age counts from the last use", is_there ("old, but used"));
+    CHECK ("the young orphan is left", is_there ("young"));
+    CHECK ("age 0 prunes all orphans", pruned (0) == 2);
     shmDestroy (memory);
 }
 
-/* Somebody prunes while others make, map and destroy: none may lose what it has. */
+/* One process prunes while others create, attach and destroy. None may lose its segment. */
 static void among_others (void)
 {
     pid_t child = check_fork ();
@@ -126,11 +129,10 @@ static void among_others (void)
         }
     }
     check_kill (child);
-    CHECK ("who is about to map a segment does not lose it to shmxPrune", good == 2000);
+    CHECK ("shmxPrune does not remove a segment that is about to be attached", good == 2000);
 }
 
-/* An orphan that somebody maps again at the very moment at which another prunes it is pruned or
-   mapped, not both. */
+/* An orphan that one process attaches while another prunes it is attached or pruned, not both. */
 static void orphan_that_is_found (void)
 {
     int rounds = getenv ("UNDER_VALGRIND") != NULL ? 30 : 1500;
@@ -151,7 +153,7 @@ static void orphan_that_is_found (void)
             shmCreate ("found", SIZE, NULL, &memory);
             kill (getpid (), SIGKILL);
         }
-        /* Not before its mapping is gone: then the other one may prune. */
+        /* When the segment is detached, the other process may prune it. */
         check_wait (maker);
         status = shmCreate ("found", 0, NULL, &memory);
         if (status != 0) {
@@ -163,9 +165,10 @@ static void orphan_that_is_found (void)
             && shmDestroy (again) == 0 && shmDestroy (memory) == 0;
     }
     check_kill (child);
-    check_note (check_text ("%d of %d were found before they were pruned", found, rounds));
-    CHECK ("who maps an orphan has it, or finds none", good == rounds);
-    CHECK ("the rest is pruned", shmxPrune (0, NULL) == 0);
+    check_note (check_text ("%d of %d orphans were attached before they were pruned",
+                found, rounds));
+    CHECK ("an orphan is attached or pruned, not both", good == rounds);
+    CHECK ("shmxPrune removes the rest", shmxPrune (0, NULL) == 0);
 }
 
 static void death_in_the_midst (void)
@@ -187,7 +190,7 @@ static void death_in_the_midst (void)
         whole += shmxPrune (0, NULL) == 0 && !is_there ("a") && !is_there ("b")
             && check_made (made, 16) <= 1;
     }
-    CHECK ("kill -9 in the midst of shmxPrune is made good by the next", whole == ROUNDS);
+    CHECK ("the next shmxPrune completes one that was killed", whole == ROUNDS);
 }
 
 static void behind_our_back (void)
@@ -195,10 +198,10 @@ static void behind_our_back (void)
     SharedMemory memory = check_create ("gone", SIZE);
     int made[8];
 
-    CHECK ("ipcrm takes one away", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
-    CHECK ("which counts as none of ours", pruned (0) == 0);
+    CHECK ("ipcrm removes a segment", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
+    CHECK ("shmxPrune does not count it", pruned (0) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
-    CHECK ("nothing but the registry is left", check_made (made, 8) <= 1);
+    CHECK ("at most the registry is left", check_made (made, 8) <= 1);
 }
 
 static void errors (void)

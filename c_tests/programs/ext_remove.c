@@ -1,4 +1,4 @@
-/* shmxRemove: the name goes at once, the segment with its last user. */
+/* shmxRemove: removes the name at once; the segment is deleted with its last holder. */
 
 #define _GNU_SOURCE
 
@@ -24,7 +24,7 @@ static SharedMemory make (int flags, int fill)
 {
     SharedMemory memory = NULL;
 
-    CHECK ("a segment is made", shmxCreate (NAME, SIZE, flags, 0, NULL, &memory) == 0);
+    CHECK ("shmxCreate creates a segment", shmxCreate (NAME, SIZE, flags, 0, NULL, &memory) == 0);
     if (memory != NULL) {
         memset (shmAddress (memory), fill, SIZE);
     }
@@ -40,33 +40,36 @@ static void while_mapped (int flags)
     pid_t child = check_fork ();
 
     if (child == 0) {
-        CHECK ("a child waits", check_await (go));
-        CHECK ("it has the bytes still", check_filled (shmAddress (maker), 'o', SIZE));
-        CHECK ("and destroys it as ever", shmDestroy (maker) == 0 && shmDestroy (finder) == 0);
+        CHECK ("a child waits for the removal", check_await (go));
+        CHECK ("the child still reads the data", check_filled (shmAddress (maker), 'o', SIZE));
+        CHECK ("the child can destroy its handles",
+               shmDestroy (maker) == 0 && shmDestroy (finder) == 0);
         exit (0);
     }
     errno = 12345;
-    CHECK ("shmxRemove returns 0 and leaves errno", shmxRemove (NAME) == 0 && errno == 12345);
-    CHECK ("the name is gone at once", !check_exists (NAME));
-    CHECK ("the segment is not", check_attached (id) == 4);
-    CHECK ("its users have its bytes", check_filled (shmAddress (maker), 'o', SIZE));
-    CHECK ("again it is ENOENT", shmxRemove (NAME) == ENOENT && errno == ENOENT);
+    CHECK ("shmxRemove returns 0 and leaves errno unchanged",
+           shmxRemove (NAME) == 0 && errno == 12345);
+    CHECK ("the name is removed at once", !check_exists (NAME));
+    CHECK ("the segment still exists", check_attached (id) == 4);
+    CHECK ("its holders still read the data", check_filled (shmAddress (maker), 'o', SIZE));
+    CHECK ("a second shmxRemove is ENOENT", shmxRemove (NAME) == ENOENT && errno == ENOENT);
     new = make (0, 'n');
-    CHECK ("the name gets a new segment", shmId (new) != id);
+    CHECK ("shmCreate of the name creates a new segment", shmId (new) != id);
     check_signal (go);
-    CHECK ("the child ends well", check_wait (child) == 0);
-    CHECK ("what is old can be saved", shmSave (finder, check_path ("old")) == 0);
-    CHECK ("shmDestroy of the maker returns 0", shmDestroy (maker) == 0);
-    CHECK ("and of the finder", check_attached (id) == 1 && shmDestroy (finder) == 0);
-    CHECK ("the last one frees the old segment", check_attached (id) == -1);
-    CHECK ("the new one is untouched", check_filled (shmAddress (new), 'n', SIZE)
+    CHECK ("the child exits with status 0", check_wait (child) == 0);
+    CHECK ("the old segment can be saved", shmSave (finder, check_path ("old")) == 0);
+    CHECK ("the creator can destroy its handle", shmDestroy (maker) == 0);
+    CHECK ("the other holder can destroy its handle",
+           check_attached (id) == 1 && shmDestroy (finder) == 0);
+    CHECK ("the last shmDestroy deletes the old segment", check_attached (id) == -1);
+    CHECK ("the new segment is unchanged", check_filled (shmAddress (new), 'n', SIZE)
            && check_exists (NAME));
     id = shmId (new);
-    CHECK ("and is deleted by its own last user",
+    CHECK ("the last shmDestroy deletes the new segment",
            shmDestroy (new) == 0 && check_attached (id) == -1 && !check_exists (NAME));
 }
 
-/* The name is known to valgrind.supp. */
+/* valgrind.supp contains the name of this function. */
 static void after_the_programs_own_shmdt (int flags)
 {
     SharedMemory memory = make (flags, 'u');
@@ -77,13 +80,13 @@ static void after_the_programs_own_shmdt (int flags)
         _exit (0);
     }
     check_wait (child);
-    CHECK ("its only user's mapping goes", shmdt (shmAddress (memory)) == 0);
+    CHECK ("its only holder detaches it with shmdt(2)", shmdt (shmAddress (memory)) == 0);
     CHECK ("shmxRemove returns 0", shmxRemove (NAME) == 0);
-    CHECK ("name and segment are gone", !check_exists (NAME) && check_attached (id) == -1);
-    CHECK ("the handle's shmDestroy says that the mapping was gone", shmDestroy (memory) == EINVAL);
+    CHECK ("name and segment are removed", !check_exists (NAME) && check_attached (id) == -1);
+    CHECK ("shmDestroy of the detached handle is EINVAL", shmDestroy (memory) == EINVAL);
 }
 
-/* One segment after the other, made, kept and removed by somebody who is killed at it. */
+/* A process that creates, keeps and removes segments is killed, again and again. */
 static void death_in_the_midst (void)
 {
     SharedMemory memory;
@@ -110,7 +113,7 @@ static void death_in_the_midst (void)
             && shmxRemove (NAME) == 0 && shmDestroy (memory) == 0
             && shmxRemove (NAME) == ENOENT && check_made (made, 16) <= 1;
     }
-    CHECK ("kill -9 in the midst leaves a name that can be used and removed, and nothing else",
+    CHECK ("kill -9 during shmxRemove leaves a name that can be used and removed",
            usable == ROUNDS);
 }
 
@@ -119,16 +122,16 @@ static void errors (void)
     static char name[1002];
     SharedMemory memory;
 
-    CHECK ("no such name is ENOENT", shmxRemove (NAME) == ENOENT && errno == ENOENT);
-    CHECK ("the text says so", strstr (shmxErrorText (), NAME) != NULL);
+    CHECK ("a name that does not exist is ENOENT", shmxRemove (NAME) == ENOENT && errno == ENOENT);
+    CHECK ("the text contains the name", strstr (shmxErrorText (), NAME) != NULL);
     CHECK ("NULL is EINVAL", shmxRemove (NULL) == EINVAL && errno == EINVAL);
     memset (name, 'n', 1001);
     CHECK ("a name of 1001 bytes is ENAMETOOLONG", shmxRemove (name) == ENAMETOOLONG);
     memory = check_create ("", SIZE);
-    CHECK ("an empty name is one", shmxRemove ("") == 0 && shmDestroy (memory) == 0);
+    CHECK ("the empty name can be removed", shmxRemove ("") == 0 && shmDestroy (memory) == 0);
     memory = make (0, 'i');
-    CHECK ("ipcrm was faster", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
-    CHECK ("then there is no such name", shmxRemove (NAME) == ENOENT);
+    CHECK ("ipcrm removes a segment first", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
+    CHECK ("then its name does not exist", shmxRemove (NAME) == ENOENT);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
@@ -137,8 +140,8 @@ static void nothing (void)
     int before = check_segments ();
 
     setenv ("NOB_DATABASE", check_path ("never used"), 1);
-    CHECK ("in an empty name space it is ENOENT", shmxRemove (NAME) == ENOENT);
-    CHECK ("and makes nothing", check_segments () == before);
+    CHECK ("shmxRemove is ENOENT in an empty namespace", shmxRemove (NAME) == ENOENT);
+    CHECK ("it creates no segment", check_segments () == before);
     check_default_namespace ();
 }
 

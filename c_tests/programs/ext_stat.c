@@ -1,4 +1,4 @@
-/* shmxStat and shmxStatName: what is known of a segment, and the struct that tells it. */
+/* shmxStat and shmxStatName: the facts about a segment, and the structure that contains them. */
 
 #define _GNU_SOURCE
 
@@ -24,7 +24,8 @@ static struct ShmxInfo info_of (SharedMemory memory)
     memset (&info, 0x55, sizeof info);
     info.size = sizeof info;
     errno = 12345;
-    CHECK ("shmxStat returns 0 and leaves errno", shmxStat (memory, &info) == 0 && errno == 12345);
+    CHECK ("shmxStat returns 0 and leaves errno unchanged",
+           shmxStat (memory, &info) == 0 && errno == 12345);
     return info;
 }
 
@@ -38,10 +39,10 @@ static struct ShmxInfo info_of_name (const char *name)
     return info;
 }
 
-/* The numbers that src/capi/ext.rs proves of the library's own. */
+/* src/capi/ext.rs asserts the same numbers for the library's structure. */
 static void layout (void)
 {
-    CHECK ("the struct's layout is the library's",
+    CHECK ("program and library agree on the structure's layout",
            offsetof (struct ShmxInfo, size) == 0 && offsetof (struct ShmxInfo, bytes) == 8
            && offsetof (struct ShmxInfo, created) == 16
            && offsetof (struct ShmxInfo, changed) == 40
@@ -59,48 +60,52 @@ static void facts (void)
     time_t before = time (NULL);
     pid_t child;
 
-    CHECK ("a segment is made", shmxCreate (NAME, SIZE, 0, 0640, NULL, &memory) == 0);
+    CHECK ("shmxCreate creates a segment", shmxCreate (NAME, SIZE, 0, 0640, NULL, &memory) == 0);
     info = info_of (memory);
     shmctl (shmId (memory), IPC_STAT, &kernel);
-    CHECK ("the size of the struct stays", info.size == sizeof info);
-    CHECK ("the name is told", strcmp (info.name, NAME) == 0);
-    CHECK ("and the id", info.id == shmId (memory));
-    CHECK ("and the key", info.key == kernel.shm_perm.__key && info.key != 0);
-    CHECK ("and the size", info.bytes == SIZE);
-    CHECK ("and when it was made", info.created >= before - 1 && info.created <= time (NULL));
-    CHECK ("and attached", info.attached == kernel.shm_atime && info.attached >= info.created);
-    CHECK ("never detached is 0", info.detached == 0);
-    CHECK ("and changed", info.changed == kernel.shm_ctime);
-    CHECK ("and by whom",
+    CHECK ("`size` is unchanged", info.size == sizeof info);
+    CHECK ("`name` is the name", strcmp (info.name, NAME) == 0);
+    CHECK ("`id` is shmId", info.id == shmId (memory));
+    CHECK ("`key` is the kernel's key", info.key == kernel.shm_perm.__key && info.key != 0);
+    CHECK ("`bytes` is the size of the segment", info.bytes == SIZE);
+    CHECK ("`created` is the time of creation",
+           info.created >= before - 1 && info.created <= time (NULL));
+    CHECK ("`attached` is the time of the last attachment",
+           info.attached == kernel.shm_atime && info.attached >= info.created);
+    CHECK ("`detached` is 0 before the first detachment", info.detached == 0);
+    CHECK ("`changed` is the time of the last change", info.changed == kernel.shm_ctime);
+    CHECK ("`creatorPid` and `lastPid` are this process",
            info.creatorPid == (int) getpid () && info.lastPid == (int) getpid ());
-    CHECK ("and whose it is", info.uid == geteuid () && info.gid == getegid ()
+    CHECK ("`uid`, `gid`, `creatorUid` and `creatorGid` are this user's",
+           info.uid == geteuid () && info.gid == getegid ()
            && info.creatorUid == geteuid () && info.creatorGid == getegid ());
-    CHECK ("and the mode", info.mode == 0640);
-    CHECK ("and the mappings", info.mappings == 1);
-    CHECK ("it is neither locked nor kept", info.locked == 0 && info.kept == 0);
+    CHECK ("`mode` is the mode", info.mode == 0640);
+    CHECK ("`mappings` counts attachments", info.mappings == 1);
+    CHECK ("`locked` and `kept` are 0", info.locked == 0 && info.kept == 0);
 
     second = check_create (NAME, 0);
-    CHECK ("a second mapping counts", info_of (second).mappings == 2);
+    CHECK ("`mappings` counts a second attachment", info_of (second).mappings == 2);
     CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
     info = info_of (memory);
-    CHECK ("then it has been detached", info.mappings == 1 && info.detached >= before);
+    CHECK ("`detached` is the time of the last detachment",
+           info.mappings == 1 && info.detached >= before);
     child = check_fork ();
     if (child == 0) {
         _exit (shmDestroy (memory) == 0 && shmDestroy (check_create (NAME, 0)) == 0 ? 0 : 1);
     }
-    CHECK ("a child maps and unmaps it", check_wait (child) == 0);
+    CHECK ("a child attaches and detaches the segment", check_wait (child) == 0);
     info = info_of_name (NAME);
-    CHECK ("and was the last to do so", info.lastPid == (int) child);
-    CHECK ("the maker stays", info.creatorPid == (int) getpid ());
-    CHECK ("time passes", sleep (2) == 0);
-    CHECK ("the mode is set", shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, 0600) == 0);
-    CHECK ("it is kept", shmxKeep (memory, 1) == 0);
+    CHECK ("`lastPid` is the child", info.lastPid == (int) child);
+    CHECK ("`creatorPid` is unchanged", info.creatorPid == (int) getpid ());
+    CHECK ("two seconds pass", sleep (2) == 0);
+    CHECK ("shmxSetPerm sets the mode", shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, 0600) == 0);
+    CHECK ("shmxKeep returns 0", shmxKeep (memory, 1) == 0);
     second = memory;
     info = info_of_name (NAME);
-    CHECK ("both are told", info.mode == 0600 && info.kept == 1);
-    CHECK ("creation and change are two times",
+    CHECK ("`mode` and `kept` show both changes", info.mode == 0600 && info.kept == 1);
+    CHECK ("`created` stays when `changed` changes",
            info.changed >= info.created + 1 && info.created <= before + 1);
-    CHECK ("it is not kept any more", shmxKeep (memory, 0) == 0 && info_of (memory).kept == 0);
+    CHECK ("`kept` is 0 again", shmxKeep (memory, 0) == 0 && info_of (memory).kept == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
 }
 
@@ -111,9 +116,9 @@ static void removed (void)
 
     info = info_of (memory);
     CHECK ("the name is removed", shmxRemove (NAME) == 0);
-    CHECK ("the handle still tells", info_of (memory).id == info.id);
-    CHECK ("but of no key", info_of (memory).key == 0 && info_of (memory).kept == 0);
-    CHECK ("and when it was made", info_of (memory).created == info.created);
+    CHECK ("shmxStat of the handle still works", info_of (memory).id == info.id);
+    CHECK ("`key` and `kept` are 0", info_of (memory).key == 0 && info_of (memory).kept == 0);
+    CHECK ("`created` is the time of creation", info_of (memory).created == info.created);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
@@ -136,59 +141,63 @@ static void errors (void)
         memset (&info, 0x55, sizeof info);
         info.size = sizes[i];
         before = info;
-        CHECK (check_text ("a struct of %lu bytes is EINVAL", sizes[i]),
+        CHECK (check_text ("a structure of %lu bytes is EINVAL", sizes[i]),
                shmxStat (memory, &info) == EINVAL && shmxStatName (NAME, &info) == EINVAL);
-        CHECK ("and is left alone", memcmp (&before, &info, sizeof info) == 0);
+        CHECK ("the structure is unchanged", memcmp (&before, &info, sizeof info) == 0);
     }
-    CHECK ("the text says what to do", strstr (shmxErrorText (), "sizeof") != NULL);
+    CHECK ("the text mentions sizeof", strstr (shmxErrorText (), "sizeof") != NULL);
     memset (&larger, 0x55, sizeof larger);
     larger.info.size = sizeof larger;
-    CHECK ("a program may know more than the library",
+    CHECK ("a newer program can use an older library",
            shmxStat (memory, &larger.info) == 0 && larger.info.size == sizeof larger
            && larger.info.bytes == SIZE);
-    CHECK ("what the library does not know is 0", check_filled (larger.more, 0, 64));
+    CHECK ("members that the library does not know are 0", check_filled (larger.more, 0, 64));
     memset (&larger, 0x55, sizeof larger);
     larger.info.size = sizeof info + 16;
-    CHECK ("it fills in no more than it is told",
+    CHECK ("the library writes no more than `size` bytes",
            shmxStatName (NAME, &larger.info) == 0 && check_filled (larger.more, 0, 16)
            && check_filled (larger.more + 16, 0x55, 48));
     info.size = sizeof info;
-    CHECK ("NULL for the struct is EINVAL",
+    CHECK ("NULL for the structure is EINVAL",
            shmxStat (memory, NULL) == EINVAL && shmxStatName (NAME, NULL) == EINVAL);
     CHECK ("NULL for the name is EINVAL", shmxStatName (NULL, &info) == EINVAL);
     CHECK ("NULL for the handle is EINVAL", shmxStat (NULL, &info) == EINVAL);
-    CHECK ("no such name is ENOENT", shmxStatName ("c_tests/ext stat, no such", &info) == ENOENT);
+    CHECK ("a name that does not exist is ENOENT",
+           shmxStatName ("c_tests/ext stat, no such", &info) == ENOENT);
     memset (name, 'n', 1001);
     CHECK ("a name of 1001 bytes is ENAMETOOLONG", shmxStatName (name, &info) == ENAMETOOLONG);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
     CHECK ("a stale handle is EINVAL", shmxStat (memory, &info) == EINVAL && errno == EINVAL);
-    CHECK ("then the name is ENOENT", shmxStatName (NAME, &info) == ENOENT && errno == ENOENT);
+    CHECK ("the name of a deleted segment is ENOENT",
+           shmxStatName (NAME, &info) == ENOENT && errno == ENOENT);
     name[1000] = '\0';
     memory = check_create (name, 1);
     info = info_of (memory);
-    CHECK ("a name of 1000 bytes is told whole", strcmp (info.name, name) == 0);
+    CHECK ("a name of 1000 bytes is complete", strcmp (info.name, name) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
 static SharedMemory elsewhere;
 
-static void leave_the_name_space (void)
+static void leave_the_namespace (void)
 {
     struct ShmxInfo info;
 
     if (unshare (CLONE_NEWIPC) != 0) {
-        return; /* not allowed: nothing to see */
+        check_skip ("a segment of another IPC namespace: unshare is not allowed");
+        return;
     }
     info.size = sizeof info;
-    CHECK ("from another IPC name space the segment is EIDRM",
-           shmxStat (elsewhere, &info) == EIDRM && shmxSetPerm (elsewhere, SHMX_SAME, SHMX_SAME, 0600)
-           == EIDRM && shmxLock (elsewhere) == EIDRM && errno == EIDRM);
+    CHECK ("in another IPC namespace the segment is EIDRM",
+           shmxStat (elsewhere, &info) == EIDRM
+           && shmxSetPerm (elsewhere, SHMX_SAME, SHMX_SAME, 0600) == EIDRM
+           && shmxLock (elsewhere) == EIDRM && errno == EIDRM);
 }
 
-static void another_ipc_name_space (void)
+static void another_ipc_namespace (void)
 {
     elsewhere = check_create (NAME, SIZE);
-    CHECK ("the child ends well", check_child (leave_the_name_space) == 0);
+    CHECK ("the child exits with status 0", check_child (leave_the_namespace) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (elsewhere) == 0);
 }
 
@@ -196,7 +205,7 @@ int main (void)
 {
     check_start ();
     layout ();
-    another_ipc_name_space ();
+    another_ipc_namespace ();
     facts ();
     removed ();
     errors ();

@@ -1,4 +1,4 @@
-/* Several users in one name space: who may read, and who may not remove, keep, lock or prune.
+/* Several users in one namespace: who may read, remove, keep, lock and prune.
    As root only, who becomes the others. */
 
 #define _GNU_SOURCE
@@ -31,7 +31,7 @@ static void become (uid_t user)
 static void hand_over (void)
 {
     check_signal (turn);
-    CHECK ("the other user has its turn", check_await (done));
+    CHECK ("the other user takes its turn", check_await (done));
 }
 
 static int is_kept (const char *name)
@@ -46,7 +46,7 @@ static SharedMemory make (unsigned int mode, int flags)
 {
     SharedMemory memory = NULL;
 
-    CHECK ("the owner makes a segment", shmxCreate (NAME, SIZE, flags, mode, NULL, &memory) == 0);
+    CHECK ("the owner creates a segment", shmxCreate (NAME, SIZE, flags, mode, NULL, &memory) == 0);
     if (memory != NULL) {
         memset (shmAddress (memory), 'o', SIZE);
     }
@@ -59,7 +59,7 @@ static void owner (void)
     pid_t child;
     int id;
 
-    /* Forked as root: valgrind opens a file for it. */
+    /* Forked while still root, because valgrind opens a log file. */
     child = check_fork ();
     if (child == 0) {
         become (OWNER);
@@ -70,60 +70,62 @@ static void owner (void)
     become (OWNER);
     memory = make (0640, 0);
     hand_over ();
-    CHECK ("nothing was changed", is_kept (NAME) == 0 && check_mode (shmId (memory)) == 0640
+    CHECK ("the reader has changed nothing",
+           is_kept (NAME) == 0 && check_mode (shmId (memory)) == 0640
            && check_filled (shmAddress (memory), 'o', SIZE));
-    CHECK ("the owner leaves first", shmDestroy (memory) == 0);
+    CHECK ("the owner destroys its handle first", shmDestroy (memory) == 0);
     hand_over ();
-    CHECK ("what the reader could not delete is there", check_exists (NAME) == 1);
-    CHECK ("and deleted by its owner", !check_exists (NAME));
+    CHECK ("the segment that the reader could not delete exists", check_exists (NAME) == 1);
+    CHECK ("its owner has deleted it", !check_exists (NAME));
 
     memory = make (0600, SHMX_KEEP);
     hand_over ();
-    CHECK ("the owner leaves", shmDestroy (memory) == 0 && is_kept (NAME) == 1);
-    CHECK ("keeping is ended by name and handle",
+    CHECK ("the owner destroys its handle of a kept segment",
+           shmDestroy (memory) == 0 && is_kept (NAME) == 1);
+    CHECK ("the owner makes it an ordinary segment",
            (memory = check_create (NAME, 0)) != NULL && shmxKeep (memory, 0) == 0);
-    CHECK ("the mapping goes, the segment stays", check_attached (id = shmId (memory)) == 1);
+    CHECK ("the segment is attached once", check_attached (id = shmId (memory)) == 1);
     hand_over ();
-    CHECK ("an orphan of another user's is not pruned", check_attached (id) >= 0);
+    CHECK ("another user's segment is not pruned", check_attached (id) >= 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0 && is_kept (NAME) == -1);
 
     memory = make (0600, SHMX_KEEP);
-    CHECK ("the owner leaves an unused one", shmDestroy (memory) == 0);
+    CHECK ("the owner leaves a kept segment that nobody has attached", shmDestroy (memory) == 0);
     hand_over ();
-    CHECK ("another user can't remove it", is_kept (NAME) == 1);
-    CHECK ("its owner can", shmxRemove (NAME) == 0 && is_kept (NAME) == -1);
+    CHECK ("another user cannot remove it", is_kept (NAME) == 1);
+    CHECK ("its owner can remove it", shmxRemove (NAME) == 0 && is_kept (NAME) == -1);
 
     check_signal (orphan);
     CHECK ("the owner's other process leaves an orphan", check_wait (child) == 0);
     hand_over ();
-    CHECK ("its owner prunes its own orphan", shmxPrune (0, NULL) == 0 && is_kept (NAME) == -1);
-    CHECK ("a mode that does not let its maker map it is EACCES",
+    CHECK ("its owner can prune it", shmxPrune (0, NULL) == 0 && is_kept (NAME) == -1);
+    CHECK ("a mode that does not allow the owner to attach is EACCES",
            shmxCreate (NAME, SIZE, SHMX_KEEP, 0400, NULL, &memory) == EACCES && memory == NULL);
-    CHECK ("and nothing is left", is_kept (NAME) == -1);
-    CHECK ("unless to read is enough",
+    CHECK ("the failed call leaves nothing", is_kept (NAME) == -1);
+    CHECK ("mode 0400 is enough for a read-only segment",
            shmxCreate (NAME, SIZE, SHMX_RDONLY, 0400, NULL, &memory) == 0
            && check_mode (shmId (memory)) == 0400 && shmDestroy (memory) == 0
            && is_kept (NAME) == -1);
-    CHECK ("what its owner may not look at, its owner may remove",
+    CHECK ("the owner can remove a segment of mode 0",
            shmxCreate (NAME, SIZE, SHMX_KEEP, 0600, NULL, &memory) == 0
            && shmxSetPerm (memory, -1, -1, 0) == 0 && is_kept (NAME) == 1
            && shmxRemove (NAME) == 0 && is_kept (NAME) == -1);
-    CHECK ("and its handle is good for that", shmDestroy (memory) == 0);
-    CHECK ("so a mode that is changed in error can be changed back",
+    CHECK ("its handle can be destroyed", shmDestroy (memory) == 0);
+    CHECK ("a mode of 0 can be changed back",
            shmxCreate (NAME, SIZE, 0, 0600, NULL, &memory) == 0
            && shmxSetPerm (memory, -1, -1, 0) == 0 && shmxSetPerm (memory, -1, -1, 0600) == 0
            && check_mode (shmId (memory)) == 0600);
-    CHECK ("and the last user deletes it, whatever its mode",
+    CHECK ("the last shmDestroy deletes a segment of mode 0",
            shmxSetPerm (memory, -1, -1, 0) == 0 && shmDestroy (memory) == 0
            && is_kept (NAME) == -1);
     if (getenv ("UNDER_VALGRIND") != NULL) {
-        check_note ("valgrind says EINVAL for what may not be read");
+        check_note ("valgrind: shmat of an unreadable segment is EINVAL, not EACCES");
     } else {
-        CHECK ("a mode that does not let its maker look at it is EACCES",
+        CHECK ("a mode that does not allow the owner to read is EACCES",
                shmxCreate (NAME, SIZE, SHMX_KEEP, 0200, NULL, &memory) == EACCES
                && memory == NULL);
     }
-    CHECK ("and nothing is left", is_kept (NAME) == -1);
+    CHECK ("the failed call leaves nothing", is_kept (NAME) == -1);
 }
 
 static int seen_by_list (const struct ShmxInfo *info, void *context)
@@ -140,51 +142,56 @@ static void reader (void)
     int seen = 0;
 
     become (READER);
-    CHECK ("the owner is done", check_await (turn));
-    CHECK ("to write is EACCES", shmxCreate (NAME, SIZE, 0, 0, NULL, &memory) == EACCES
+    CHECK ("the owner has created a segment", check_await (turn));
+    CHECK ("attaching it for writing is EACCES",
+           shmxCreate (NAME, SIZE, 0, 0, NULL, &memory) == EACCES
            && errno == EACCES && memory == NULL);
-    CHECK ("by shmCreate too", shmCreate (NAME, SIZE, NULL, &memory) == EACCES);
-    CHECK ("to read is not", shmxCreate (NAME, SIZE, SHMX_RDONLY, 0, NULL, &memory) == 0);
-    CHECK ("the reader reads", check_filled (shmAddress (memory), 'o', SIZE));
+    CHECK ("shmCreate of it is EACCES", shmCreate (NAME, SIZE, NULL, &memory) == EACCES);
+    CHECK ("attaching it for reading succeeds",
+           shmxCreate (NAME, SIZE, SHMX_RDONLY, 0, NULL, &memory) == 0);
+    CHECK ("the reader reads the data", check_filled (shmAddress (memory), 'o', SIZE));
     info.size = sizeof info;
-    CHECK ("and sees whose it is", shmxStat (memory, &info) == 0 && info.uid == OWNER
+    CHECK ("the reader sees owner, creator and group",
+           shmxStat (memory, &info) == 0 && info.uid == OWNER
            && info.creatorUid == OWNER && info.gid == GROUP);
-    CHECK ("it may not set permissions: EPERM", shmxSetPerm (memory, -1, -1, 0666) == EPERM);
-    CHECK ("nor lock", shmxLock (memory) == EPERM);
-    CHECK ("nor unlock", shmxUnlock (memory) == EPERM);
-    CHECK ("nor keep", shmxKeep (memory, 1) == EPERM && errno == EPERM);
-    CHECK ("nor remove", shmxRemove (NAME) == EPERM && errno == EPERM);
-    CHECK ("nor load", shmLoad (memory, "/dev/zero") == EACCES);
+    CHECK ("shmxSetPerm by the reader is EPERM", shmxSetPerm (memory, -1, -1, 0666) == EPERM);
+    CHECK ("shmxLock by the reader is EPERM", shmxLock (memory) == EPERM);
+    CHECK ("shmxUnlock by the reader is EPERM", shmxUnlock (memory) == EPERM);
+    CHECK ("shmxKeep by the reader is EPERM", shmxKeep (memory, 1) == EPERM && errno == EPERM);
+    CHECK ("shmxRemove by the reader is EPERM", shmxRemove (NAME) == EPERM && errno == EPERM);
+    CHECK ("shmLoad by the reader is EACCES", shmLoad (memory, "/dev/zero") == EACCES);
     check_signal (done);
 
-    CHECK ("the owner has left", check_await (turn));
-    CHECK ("the reader is the last, but may not delete it: EPERM", shmDestroy (memory) == EPERM);
-    CHECK ("the handle is gone all the same", shmAddress (memory) == NULL);
-    CHECK ("and the mapping", check_attached (info.id) == 0);
+    CHECK ("the owner has destroyed its handle", check_await (turn));
+    CHECK ("the reader's last shmDestroy is EPERM", shmDestroy (memory) == EPERM);
+    CHECK ("the handle is invalid all the same", shmAddress (memory) == NULL);
+    CHECK ("the segment is detached all the same", check_attached (info.id) == 0);
     check_signal (done);
 
-    CHECK ("there is one that it may not read", check_await (turn));
+    CHECK ("there is a segment that the reader may not read", check_await (turn));
     if (getenv ("UNDER_VALGRIND") != NULL) {
-        check_note ("valgrind says EINVAL for what may not be read");
+        check_note ("valgrind: shmat of an unreadable segment is EINVAL, not EACCES");
     } else {
-        CHECK ("to map is EACCES", shmxCreate (NAME, 0, SHMX_RDONLY, 0, NULL, &memory) == EACCES);
+        CHECK ("attaching it is EACCES",
+               shmxCreate (NAME, 0, SHMX_RDONLY, 0, NULL, &memory) == EACCES);
     }
-    CHECK ("but its name is known", shmxStatName (NAME, &info) == 0 && info.uid == OWNER
+    CHECK ("shmxStatName shows it", shmxStatName (NAME, &info) == 0 && info.uid == OWNER
            && info.bytes == SIZE && info.kept == 1);
-    CHECK ("and listed", shmxList (seen_by_list, &seen) == 0 && seen == 1);
+    CHECK ("shmxList shows it", shmxList (seen_by_list, &seen) == 0 && seen == 1);
     check_signal (done);
 
-    CHECK ("one is not kept any more", check_await (turn));
-    CHECK ("nothing is pruned", shmxPrune (0, &count) == 0 && count == 0);
+    CHECK ("there is a segment that is attached by its owner", check_await (turn));
+    CHECK ("the reader prunes nothing", shmxPrune (0, &count) == 0 && count == 0);
     check_signal (done);
 
-    CHECK ("one is unused", check_await (turn));
-    CHECK ("to remove it is EPERM", shmxRemove (NAME) == EPERM);
+    CHECK ("there is a kept segment that nobody has attached", check_await (turn));
+    CHECK ("removing it is EPERM", shmxRemove (NAME) == EPERM);
     check_signal (done);
 
-    CHECK ("one is an orphan", check_await (turn));
-    CHECK ("it is left alone, without an error", shmxPrune (0, &count) == 0 && count == 0);
-    CHECK ("it is there", shmxStatName (NAME, &info) == 0);
+    CHECK ("there is an orphan of the owner", check_await (turn));
+    CHECK ("the reader's shmxPrune ignores it without an error",
+           shmxPrune (0, &count) == 0 && count == 0);
+    CHECK ("it still exists", shmxStatName (NAME, &info) == 0);
     check_signal (done);
 }
 
@@ -210,7 +217,7 @@ int main (void)
         reader ();
         exit (0);
     }
-    CHECK ("the reader ends well", check_wait (second) == 0);
-    CHECK ("the owner ends well", check_wait (first) == 0);
+    CHECK ("the reader exits with status 0", check_wait (second) == 0);
+    CHECK ("the owner exits with status 0", check_wait (first) == 0);
     return check_done ();
 }

@@ -1,4 +1,4 @@
-/* File names: the contract's section 6, seen through shmSave and shmLoad. */
+/* File names: `~`, `$NAME` and `${NAME}` in names for shmSave and shmLoad. */
 
 #define _GNU_SOURCE
 
@@ -20,8 +20,8 @@ static void becomes (const char *given, const char *expected)
     unlink (expected);
     CHECK (check_text ("'%s' means '%s'", given, expected),
            shmSave (memory, given) == 0 && access (expected, F_OK) == 0);
-    CHECK ("for shmLoad too", shmLoad (memory, given) == 0);
-    CHECK ("that is a file", unlink (expected) == 0);
+    CHECK ("shmLoad finds the same file", shmLoad (memory, given) == 0);
+    CHECK ("the file can be removed", unlink (expected) == 0);
 }
 
 static void is_error (const char *what, const char *given, int error)
@@ -119,15 +119,15 @@ static void endless (void)
     char letter;
 
     setenv ("SELF", "$SELF", 1);
-    is_error ("a variable whose value names itself", "$SELF", ELOOP);
+    is_error ("a variable that refers to itself", "$SELF", ELOOP);
     is_error ("the same in braces", "${SELF}", ELOOP);
-    is_error ("the same further on", "home/$SELF", ELOOP);
+    is_error ("the same later in the name", "home/$SELF", ELOOP);
     setenv ("SELF", "x/$SELF", 1);
-    is_error ("a variable that names itself and grows", "$SELF", ELOOP);
+    is_error ("a variable that refers to itself and grows", "$SELF", ELOOP);
     setenv ("ONE", "$TWO", 1);
     setenv ("TWO", "$ONE", 1);
-    is_error ("two variables that name each other", "$ONE", ELOOP);
-    is_error ("from the other side", "$TWO", ELOOP);
+    is_error ("two variables that refer to each other", "$ONE", ELOOP);
+    is_error ("the other one of them", "$TWO", ELOOP);
 
     memset (big, 'b', sizeof big - 1);
     is_error ("a name longer than PATH_MAX", big, ENAMETOOLONG);
@@ -158,7 +158,7 @@ int main (void)
 {
     check_start ();
     memory = check_create (NAME, 10);
-    CHECK ("a directory for the files is made",
+    CHECK ("directories for the files are created",
            mkdir (check_path ("home"), 0755) == 0 && mkdir (check_path ("s"), 0755) == 0
            && mkdir (check_path ("~"), 0755) == 0 && chdir (check_path ("")) == 0);
     home ();

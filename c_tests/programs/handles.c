@@ -1,4 +1,4 @@
-/* Handles: NULL, stale, doubled and made-up ones, for each of the functions. */
+/* Handles: every function refuses NULL, stale, destroyed and invented ones. */
 
 #define _GNU_SOURCE
 
@@ -14,10 +14,10 @@
 #define STALE 2000
 #define UNTOUCHED 12345
 
-/* Whether every function refuses the handle, as the contract says for each. */
+/* Whether every function refuses the handle, each with the error that is documented for it. */
 static int is_refused (SharedMemory handle)
 {
-    const char *file = check_path ("made by a handle that is none");
+    const char *file = check_path ("created with an invalid handle");
     int destroyed, saved, loaded;
 
     errno = 0;
@@ -37,12 +37,12 @@ static void null (void)
     CHECK ("shmId (NULL) is -1", shmId (NULL) == -1);
     CHECK ("shmSizeOf (NULL) is -1", shmSizeOf (NULL) == -1);
     CHECK ("shmSave of NULL is EINVAL", shmSave (NULL, check_path ("null")) == EINVAL);
-    CHECK ("and makes no file", access (check_path ("null"), F_OK) != 0);
+    CHECK ("shmSave of NULL creates no file", access (check_path ("null"), F_OK) != 0);
     CHECK ("shmLoad of NULL is EINVAL", shmLoad (NULL, check_path ("exists")) == EINVAL);
     CHECK ("shmCreate with NULL for memory is EINVAL", shmCreate (NAME, 1, NULL, NULL) == EINVAL);
 }
 
-/* A guess may be right: then it is a handle after all. */
+/* An invented value may happen to be the valid handle. */
 static int is_refused_unless (SharedMemory good, SharedMemory handle)
 {
     return handle == good || is_refused (handle);
@@ -55,10 +55,10 @@ static void made_up (SharedMemory good)
     char stack[64];
 
     CHECK ("(SharedMemory) 1 is refused", is_refused_unless (good, (SharedMemory) 1));
-    CHECK ("all bits set is refused", is_refused_unless (good, (SharedMemory) -1L));
+    CHECK ("a handle with all bits set is refused", is_refused_unless (good, (SharedMemory) -1L));
     CHECK ("a pointer into the stack is refused", is_refused ((SharedMemory) (void *) stack));
     CHECK ("a pointer to static data is refused", is_refused ((SharedMemory) (void *) data));
-    CHECK ("the sign bit is refused", is_refused_unless (good, (SharedMemory) LONG_MIN));
+    CHECK ("LONG_MIN is refused", is_refused_unless (good, (SharedMemory) LONG_MIN));
     CHECK ("LONG_MAX is refused", is_refused_unless (good, (SharedMemory) LONG_MAX));
 }
 
@@ -73,7 +73,7 @@ static void neighbours (SharedMemory handle)
         accepted += !is_refused ((SharedMemory) (value + distance));
         accepted += value != distance && !is_refused ((SharedMemory) (value - distance));
     }
-    CHECK ("the neighbours of a handle's value are refused", accepted == 0);
+    CHECK ("values near a handle's are refused", accepted == 0);
     for (bit = 0; bit < sizeof value * CHAR_BIT; bit++) {
         unsigned long flipped = value ^ 1UL << bit;
 
@@ -85,7 +85,7 @@ static void neighbours (SharedMemory handle)
     for (distance = 1; distance <= 1000; distance++) {
         accepted += !is_refused_unless (handle, (SharedMemory) distance);
     }
-    CHECK ("small numbers are refused, a System V identifier too", accepted == 0);
+    CHECK ("small numbers are refused, including System V identifiers", accepted == 0);
 }
 
 static void stale (void)
@@ -100,11 +100,11 @@ static void stale (void)
         accepted += i > 0 && !is_refused (handles[i - 1]);
         failed += shmDestroy (handles[i]) != 0;
     }
-    CHECK ("handles are made and destroyed two thousand times", failed == 0);
+    CHECK ("a segment can be created and destroyed two thousand times", failed == 0);
     for (i = 0; i < STALE; i++) {
         accepted += !is_refused (handles[i]);
     }
-    CHECK ("no stale handle is ever accepted", accepted == 0);
+    CHECK ("no stale handle is accepted", accepted == 0);
 }
 
 static void good (SharedMemory memory)
@@ -117,11 +117,11 @@ static void good (SharedMemory memory)
     id = shmId (memory);
     size = shmSizeOf (memory);
     address = shmAddress (memory);
-    CHECK ("the accessors leave errno as it was", errno == UNTOUCHED);
-    CHECK ("shmId is good for shmctl(2)", check_size (id) == SIZE);
-    CHECK ("shmSizeOf is the size", size == SIZE);
-    CHECK ("shmAddress is where the bytes are", check_filled (address, 'g', SIZE));
-    CHECK ("nothing was unmapped", check_attached (id) == 1);
+    CHECK ("the accessors leave errno unchanged", errno == UNTOUCHED);
+    CHECK ("shmId returns an identifier for shmctl(2)", check_size (id) == SIZE);
+    CHECK ("shmSizeOf returns the size", size == SIZE);
+    CHECK ("shmAddress returns the address of the bytes", check_filled (address, 'g', SIZE));
+    CHECK ("invalid handles have detached nothing", check_attached (id) == 1);
 }
 
 int main (void)
@@ -133,14 +133,14 @@ int main (void)
     made_up (NULL);
     memory = check_create (NAME, SIZE);
     memset (shmAddress (memory), 'g', SIZE);
-    CHECK ("a file to load from is saved", shmSave (memory, check_path ("exists")) == 0);
+    CHECK ("shmSave returns 0", shmSave (memory, check_path ("exists")) == 0);
     null ();
     made_up (memory);
     neighbours (memory);
     stale ();
     good (memory);
-    CHECK ("the good handle is destroyed", shmDestroy (memory) == 0);
-    CHECK ("after that it is refused", is_refused (memory));
-    CHECK ("however often", is_refused (memory));
+    CHECK ("the valid handle can be destroyed", shmDestroy (memory) == 0);
+    CHECK ("then it is refused", is_refused (memory));
+    CHECK ("it is refused again", is_refused (memory));
     return check_done ();
 }

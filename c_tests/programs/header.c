@@ -1,6 +1,6 @@
 /*
- * The headers alone: only compiled, in every standard. With HEADER_FIRST they come before
- * the standard headers, else after them; with STAND_IN a pragmatics.h can be found.
+ * Only compiled, in every standard. With HEADER_FIRST our headers come before the standard
+ * headers, else after them. With STAND_IN there is a pragmatics.h.
  */
 
 #ifdef HEADER_FIRST
@@ -38,7 +38,7 @@ int (*save) (SharedMemory, const char *) = shmSave;
 int *debug = &shm_util_debug;
 struct _SharedMemory *handle = (SharedMemory) 0;
 
-/* What libgpl has not. */
+/* Not in libgpl. */
 int (*create_ext) (const char *, long, int, unsigned int, void **, SharedMemory *) = shmxCreate;
 int (*stat_of) (SharedMemory, struct ShmxInfo *) = shmxStat;
 int (*stat_name) (const char *, struct ShmxInfo *) = shmxStatName;

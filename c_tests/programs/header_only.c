@@ -1,4 +1,4 @@
-/* What legacy programs use without including anything else: only compiled. */
+/* Only compiled: what legacy programs use without including any other header. */
 
 #include "shm_util.h"
 

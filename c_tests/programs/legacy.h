@@ -1,4 +1,4 @@
-/* What legacy_server and legacy_client agree on. */
+/* Shared by legacy_server and legacy_client. */
 
 #ifndef LEGACY_H
 #define LEGACY_H

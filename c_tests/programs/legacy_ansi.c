@@ -1,4 +1,4 @@
-/* The same program in ANSI C, which is C++ too. */
+/* The same program in ANSI C, which is also C++. */
 
 #include <errno.h>
 #include <stdio.h>

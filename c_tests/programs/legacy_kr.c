@@ -1,4 +1,4 @@
-/* A program as people wrote them before 1989. */
+/* A program in the C of before 1989. */
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /*
- * Fills a segment with numbers, starts a client that adds them up, saves and restores
- * the result. The client is legacy_client beside this program.
+ * Fills a segment with numbers, starts a client that adds them up, and saves and restores the
+ * result. The client is legacy_client, in the directory of this program.
  */
 
 #define _XOPEN_SOURCE 500

@@ -1,4 +1,4 @@
-/* Lifetime: the contract's section 3. Processes die, fork and exec in every way. */
+/* Lifetime: what segments and names survive, and when they are deleted. */
 
 #define _GNU_SOURCE
 
@@ -22,7 +22,7 @@
 static int ready[2];
 static int go[2];
 
-/* ---- a holder that goes without shmDestroy ----------------------------------- */
+/* ---- processes that end without shmDestroy ------------------------------------ */
 
 static void fill (void)
 {
@@ -64,7 +64,7 @@ static void fill_and_crash (void)
     kill (getpid (), SIGKILL);
 }
 
-/* The next process finds name and data; its shmDestroy leaves nothing. */
+/* The next process finds name and data, and its shmDestroy deletes both. */
 static void found_after (const char *what)
 {
     int made[4];
@@ -74,12 +74,13 @@ static void found_after (const char *what)
     CHECK (check_text ("%s keeps the name", what), shmCreate (NAME, 0, NULL, &memory) == 0);
     id = shmId (memory);
     CHECK ("the segment has its size", shmSizeOf (memory) == SIZE);
-    CHECK ("and its data", memory != NULL && check_filled (shmAddress (memory), 'L', SIZE));
-    CHECK ("the dead process counts for nothing", check_attached (id) == 1);
+    CHECK ("the segment has its data",
+           memory != NULL && check_filled (shmAddress (memory), 'L', SIZE));
+    CHECK ("the dead process is not counted as attached", check_attached (id) == 1);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
-    CHECK ("it leaves nobody attached, and so deletes the segment", check_attached (id) == -1);
-    CHECK ("and the name", !check_exists (NAME));
-    CHECK ("nothing but the registry is left", check_made (made, 4) <= 1);
+    CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
+    CHECK ("the last shmDestroy removes the name", !check_exists (NAME));
+    CHECK ("at most the registry is left", check_made (made, 4) <= 1);
 }
 
 static void death_of_the_holder (void)
@@ -89,16 +90,16 @@ static void death_of_the_holder (void)
     if (child == 0) {
         fill_and_wait_for_death ();
     }
-    CHECK ("a holder is there", check_await (ready));
+    CHECK ("a holder has the segment attached", check_await (ready));
     check_kill (child);
     found_after ("kill -9 of the holder");
-    CHECK ("a holder exits", check_child (fill_and_return) == 0);
+    CHECK ("a process with a segment can return from main", check_child (fill_and_return) == 0);
     found_after ("exit without shmDestroy");
-    CHECK ("a holder exits by _exit", check_child (fill_and_leave_at_once) == 0);
+    CHECK ("a process with a segment can call _exit", check_child (fill_and_leave_at_once) == 0);
     found_after ("_exit without shmDestroy");
-    CHECK ("a holder execs", check_child (fill_and_exec) == 0);
+    CHECK ("a process with a segment can call exec", check_child (fill_and_exec) == 0);
     found_after ("exec without shmDestroy");
-    CHECK ("a holder kills itself", check_child (fill_and_crash) == 128 + SIGKILL);
+    CHECK ("a process with a segment can be killed", check_child (fill_and_crash) == 128 + SIGKILL);
     found_after ("suicide of the holder");
 }
 
@@ -111,17 +112,17 @@ static void death_beside_another_holder (void)
     if (child == 0) {
         fill_and_wait_for_death ();
     }
-    CHECK ("another holder is there", check_await (ready));
+    CHECK ("another process is attached", check_await (ready));
     check_kill (child);
-    CHECK ("after its death the survivor still reads",
+    CHECK ("after one process was killed, the other still reads",
            check_filled (shmAddress (memory), 'L', SIZE));
-    CHECK ("and its shmDestroy is the last",
+    CHECK ("the survivor's shmDestroy deletes the segment",
            shmDestroy (memory) == 0 && check_attached (id) == -1);
-    CHECK ("the name is gone", !check_exists (NAME));
+    CHECK ("the name is removed", !check_exists (NAME));
 }
 
-/* Killed at any instruction, while another process does the same: whatever was going
- * on, the next one can create, and finds no half-made segment. */
+/* A process is killed at any instruction while another does the same. Whatever they were doing,
+ * the next process can create the name, and never finds an unfinished segment. */
 static void create_and_destroy_for_ever (void)
 {
     SharedMemory memory, other;
@@ -183,8 +184,8 @@ static void death_at_any_moment (void)
         failed += check_wait (second) != 128 + SIGKILL;
         failed += failures_of (NAME, SIZE) + failures_of (OTHER, SIZE * 2);
     }
-    CHECK ("processes killed at any moment leave the names right", failed == 0);
-    CHECK ("and no segment but the registry", check_made (made, 16) <= 1);
+    CHECK ("a kill at any moment leaves every name usable", failed == 0);
+    CHECK ("a kill at any moment leaves at most the registry", check_made (made, 16) <= 1);
 }
 
 /* ---- fork -------------------------------------------------------------------- */
@@ -196,36 +197,37 @@ static void use_everything (void)
     SharedMemory mine = NULL;
     void *address = NULL;
 
-    CHECK ("the child reads what it inherits", check_filled (shmAddress (inherited), 'f', SIZE));
-    CHECK ("with its size", shmSizeOf (inherited) == SIZE);
-    CHECK ("parent and child count as two", check_attached (shmId (inherited)) == 2);
-    CHECK ("the child saves it", shmSave (inherited, check_path ("saved")) == 0);
+    CHECK ("a child can read an inherited segment",
+           check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("the inherited handle has the segment's size", shmSizeOf (inherited) == SIZE);
+    CHECK ("the kernel counts parent and child", check_attached (shmId (inherited)) == 2);
+    CHECK ("a child can save it", shmSave (inherited, check_path ("saved")) == 0);
     memset (shmAddress (inherited), 'x', SIZE);
-    CHECK ("and loads it", shmLoad (inherited, check_path ("saved")) == 0
+    CHECK ("a child can load it", shmLoad (inherited, check_path ("saved")) == 0
            && check_filled (shmAddress (inherited), 'f', SIZE));
-    CHECK ("it maps the name again", shmCreate (NAME, 0, &address, &mine) == 0);
-    CHECK ("at another address", address != shmAddress (inherited));
-    CHECK ("it destroys that", shmDestroy (mine) == 0);
-    CHECK ("it creates one of its own", shmCreate (OTHER, 10, NULL, &mine) == 0);
-    CHECK ("it destroys that", shmDestroy (mine) == 0 && !check_exists (OTHER));
-    CHECK ("it destroys what it inherited", shmDestroy (inherited) == 0);
-    CHECK ("once", shmDestroy (inherited) == EINVAL);
+    CHECK ("a child can attach the name once more", shmCreate (NAME, 0, &address, &mine) == 0);
+    CHECK ("the second attachment has another address", address != shmAddress (inherited));
+    CHECK ("a child can destroy its own handle", shmDestroy (mine) == 0);
+    CHECK ("a child can create a segment", shmCreate (OTHER, 10, NULL, &mine) == 0);
+    CHECK ("a child can destroy its own handle", shmDestroy (mine) == 0 && !check_exists (OTHER));
+    CHECK ("a child can destroy the inherited handle", shmDestroy (inherited) == 0);
+    CHECK ("a child can destroy it once only", shmDestroy (inherited) == EINVAL);
 }
 
 static void child_uses_everything (void)
 {
     inherited = check_create (NAME, SIZE);
     memset (shmAddress (inherited), 'f', SIZE);
-    CHECK ("a child ends well", check_child (use_everything) == 0);
-    CHECK ("the parent is alone again", check_attached (shmId (inherited)) == 1);
-    CHECK ("and reads on", check_filled (shmAddress (inherited), 'f', SIZE));
-    CHECK ("shmDestroy of the parent is the last", shmDestroy (inherited) == 0);
-    CHECK ("it deletes the name", !check_exists (NAME));
+    CHECK ("a child exits with status 0", check_child (use_everything) == 0);
+    CHECK ("then only the parent is attached", check_attached (shmId (inherited)) == 1);
+    CHECK ("the parent still reads its data", check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("shmDestroy in the parent returns 0", shmDestroy (inherited) == 0);
+    CHECK ("it removes the name", !check_exists (NAME));
 }
 
 static void destroy_first (void)
 {
-    CHECK ("the child destroys first", shmDestroy (inherited) == 0);
+    CHECK ("the child can destroy first", shmDestroy (inherited) == 0);
 }
 
 static void child_destroys_first (void)
@@ -235,19 +237,20 @@ static void child_destroys_first (void)
     inherited = check_create (NAME, SIZE);
     id = shmId (inherited);
     memset (shmAddress (inherited), 'f', SIZE);
-    CHECK ("a child ends well", check_child (destroy_first) == 0);
-    CHECK ("the parent goes on reading", check_filled (shmAddress (inherited), 'f', SIZE));
-    CHECK ("the segment is still there by name", check_exists (NAME));
-    CHECK ("the parent destroys last", shmDestroy (inherited) == 0 && check_attached (id) == -1);
-    CHECK ("then the name is gone", !check_exists (NAME));
+    CHECK ("a child exits with status 0", check_child (destroy_first) == 0);
+    CHECK ("the parent still reads its data", check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("the name still exists", check_exists (NAME));
+    CHECK ("the parent's shmDestroy deletes the segment",
+           shmDestroy (inherited) == 0 && check_attached (id) == -1);
+    CHECK ("the name is removed", !check_exists (NAME));
 }
 
 static void read_when_told (void)
 {
     check_await (go);
-    CHECK ("the child goes on reading", check_filled (shmAddress (inherited), 'f', SIZE));
-    CHECK ("by name too", check_exists (NAME));
-    CHECK ("the child destroys last", shmDestroy (inherited) == 0);
+    CHECK ("the child still reads its data", check_filled (shmAddress (inherited), 'f', SIZE));
+    CHECK ("the child finds the name", check_exists (NAME));
+    CHECK ("the child can destroy last", shmDestroy (inherited) == 0);
 }
 
 static void parent_destroys_first (void)
@@ -263,12 +266,12 @@ static void parent_destroys_first (void)
         read_when_told ();
         exit (0);
     }
-    CHECK ("the parent destroys first", shmDestroy (inherited) == 0);
+    CHECK ("the parent can destroy first", shmDestroy (inherited) == 0);
     CHECK ("the child keeps the segment", check_attached (id) == 1);
     check_signal (go);
-    CHECK ("the child ends well", check_wait (child) == 0);
-    CHECK ("then the segment is deleted", check_attached (id) == -1);
-    CHECK ("and the name", !check_exists (NAME));
+    CHECK ("the child exits with status 0", check_wait (child) == 0);
+    CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
+    CHECK ("the last shmDestroy removes the name", !check_exists (NAME));
 }
 
 static void do_nothing (void)
@@ -281,9 +284,10 @@ static void child_just_exits (void)
 
     inherited = check_create (NAME, SIZE);
     id = shmId (inherited);
-    CHECK ("a child exits with what it inherits", check_child (do_nothing) == 0);
-    CHECK ("the parent keeps its mapping", check_attached (id) == 1 && check_exists (NAME));
-    CHECK ("and destroys the segment", shmDestroy (inherited) == 0 && check_attached (id) == -1);
+    CHECK ("a child can exit with an inherited handle", check_child (do_nothing) == 0);
+    CHECK ("the parent stays attached", check_attached (id) == 1 && check_exists (NAME));
+    CHECK ("the parent's shmDestroy deletes the segment",
+           shmDestroy (inherited) == 0 && check_attached (id) == -1);
 }
 
 static void fork_and_wait (void)
@@ -296,7 +300,7 @@ static void fork_and_wait (void)
     waitpid (child, NULL, 0);
 }
 
-/* Storage of the thread's own is gone by then. */
+/* Thread-local storage has been destroyed by then. */
 static void fork_in_an_exit_handler (void)
 {
     SharedMemory memory = check_create (NAME, SIZE);
@@ -315,7 +319,7 @@ static void exit_handler_that_forks (void)
         alarm (60);
         fork_in_an_exit_handler ();
     }
-    CHECK ("a handler of atexit(3) may fork", check_wait (child) == 0);
+    CHECK ("an atexit(3) handler may fork", check_wait (child) == 0);
 }
 
 static void close_and_use (void)
@@ -332,11 +336,12 @@ static void descriptors_closed (void)
 {
     inherited = check_create (NAME, SIZE);
     memset (shmAddress (inherited), 'f', SIZE);
-    CHECK ("closing all descriptors breaks nothing", check_child (close_and_use) == 0);
+    CHECK ("a process that closes all descriptors can use its segments",
+           check_child (close_and_use) == 0);
     shmDestroy (inherited);
 }
 
-/* ---- segments taken away ------------------------------------------------------- */
+/* ---- segments that ipcrm removes ------------------------------------------------ */
 
 static void segment_removed_while_mapped (void)
 {
@@ -346,17 +351,17 @@ static void segment_removed_while_mapped (void)
 
     memset (shmAddress (old), 'r', SIZE);
     shmctl (id, IPC_RMID, NULL);
-    CHECK ("a segment removed behind our back stays readable",
+    CHECK ("a segment that ipcrm removed stays readable while attached",
            check_filled (shmAddress (old), 'r', SIZE));
-    CHECK ("its name does not exist any more", shmCreate (NAME, 0, NULL, &new) == ENOENT);
-    CHECK ("it can be made again", shmCreate (NAME, SIZE / 2, NULL, &new) == 0);
-    CHECK ("as another segment", shmId (new) != id && shmSizeOf (new) == SIZE / 2);
-    CHECK ("zero-filled", check_filled (shmAddress (new), 0, SIZE / 2));
+    CHECK ("its name does not exist", shmCreate (NAME, 0, NULL, &new) == ENOENT);
+    CHECK ("the name can be created again", shmCreate (NAME, SIZE / 2, NULL, &new) == 0);
+    CHECK ("it gets another segment", shmId (new) != id && shmSizeOf (new) == SIZE / 2);
+    CHECK ("the new segment is zero-filled", check_filled (shmAddress (new), 0, SIZE / 2));
     CHECK ("the old handle can be destroyed", shmDestroy (old) == 0);
-    CHECK ("the old segment is gone with it", check_attached (id) == -1);
-    CHECK ("the new one stays, by name too",
+    CHECK ("then the old segment is deleted", check_attached (id) == -1);
+    CHECK ("the new segment and its name still exist",
            check_attached (shmId (new)) == 1 && check_exists (NAME));
-    CHECK ("until it is destroyed", shmDestroy (new) == 0 && !check_exists (NAME));
+    CHECK ("shmDestroy deletes it", shmDestroy (new) == 0 && !check_exists (NAME));
 }
 
 static void segment_removed_and_destroyed (void)
@@ -365,11 +370,11 @@ static void segment_removed_and_destroyed (void)
 
     shmctl (shmId (memory), IPC_RMID, NULL);
     CHECK ("the handle of a removed segment can be destroyed", shmDestroy (memory) == 0);
-    CHECK ("the name is gone", !check_exists (NAME));
+    CHECK ("the name is removed", !check_exists (NAME));
 }
 
-/* Of the segments that this test made: the one of SIZE bytes, and the one that isn't,
- * which is the registry as long as no name has another size. */
+/* Of the segments that this test made: the one of SIZE bytes, or the other, which is the registry
+ * as long as all names have that size. */
 static int find_segment (int is_registry)
 {
     int made[16];
@@ -391,15 +396,16 @@ static void segment_removed_while_nobody_is_there (void)
 
     check_child (fill_and_leave_at_once);
     id = find_segment (0);
-    CHECK ("a dead process leaves its segment", check_attached (id) == 0);
+    CHECK ("an orphan is attached by nobody", check_attached (id) == 0);
     shmctl (id, IPC_RMID, NULL);
-    CHECK ("removed, it does not exist", shmCreate (NAME, 0, NULL, &memory) == ENOENT);
-    CHECK ("and can be made again", shmCreate (NAME, SIZE, NULL, &memory) == 0);
-    CHECK ("zero-filled", check_filled (shmAddress (memory), 0, SIZE));
+    CHECK ("the name of an orphan that ipcrm removed does not exist",
+           shmCreate (NAME, 0, NULL, &memory) == ENOENT);
+    CHECK ("the name can be created again", shmCreate (NAME, SIZE, NULL, &memory) == 0);
+    CHECK ("the new segment is zero-filled", check_filled (shmAddress (memory), 0, SIZE));
     shmDestroy (memory);
 }
 
-/* The kernel can be told which identifier to give next: one that a name still has. */
+/* For the next segment, the kernel is asked to use an identifier that a name still refers to. */
 static void identifier_reused_by_a_stranger (void)
 {
     FILE *next;
@@ -419,10 +425,10 @@ static void identifier_reused_by_a_stranger (void)
     fprintf (next, "%d\n", id);
     fclose (next);
     stranger = shmget (IPC_PRIVATE, (size_t) SIZE, IPC_CREAT | 0600);
-    CHECK ("a stranger's segment has the identifier now", stranger == id && id != -1);
-    CHECK ("the name does not mean the stranger's segment", !check_exists (NAME));
-    CHECK ("the name can be made anew", failures_of (NAME, SIZE) == 0);
-    CHECK ("the stranger's segment is left alone", check_size (stranger) == SIZE);
+    CHECK ("another program's segment gets the identifier", stranger == id && id != -1);
+    CHECK ("the name does not refer to that segment", !check_exists (NAME));
+    CHECK ("the name can be created again", failures_of (NAME, SIZE) == 0);
+    CHECK ("the other program's segment is unchanged", check_size (stranger) == SIZE);
     shmctl (stranger, IPC_RMID, NULL);
 }
 
@@ -433,14 +439,14 @@ static void create_as_a_newcomer (int *id)
     check_await (go);
     memory = check_create (NAME, SIZE);
     *id = shmId (memory);
-    CHECK ("a newcomer finds no registry, and gets a segment that is zero-filled",
+    CHECK ("without a registry, a new process creates a zero-filled segment",
            check_filled (shmAddress (memory), 0, SIZE));
     check_signal (ready);
     check_await (go);
-    CHECK ("the newcomer destroys its own", shmDestroy (memory) == 0);
+    CHECK ("the new process can destroy its segment", shmDestroy (memory) == 0);
 }
 
-/* The newcomer is there before anybody uses the library, so it inherits nothing. */
+/* The new process is forked before the library is used, so it inherits nothing. */
 static void registry_removed_and_a_newcomer (void)
 {
     int *newcomers = check_shared (sizeof *newcomers);
@@ -457,22 +463,23 @@ static void registry_removed_and_a_newcomer (void)
     memset (shmAddress (old), 'N', SIZE);
     shmctl (find_segment (1), IPC_RMID, NULL);
     check_signal (go);
-    CHECK ("the newcomer is there", check_await (ready));
+    CHECK ("the new process has created its segment", check_await (ready));
     new = check_create (NAME, SIZE);
-    CHECK ("who still knew the old registry shares the newcomer's segment",
+    CHECK ("a process with the removed registry finds the new segment",
            shmId (new) == *newcomers);
-    CHECK ("the old handle goes on", shmId (old) == id
+    CHECK ("the old handle still works", shmId (old) == id
            && check_filled (shmAddress (old), 'N', SIZE));
-    CHECK ("and is the last of its segment", shmDestroy (old) == 0 && check_attached (id) == -1);
+    CHECK ("its shmDestroy deletes the old segment",
+           shmDestroy (old) == 0 && check_attached (id) == -1);
     check_signal (go);
-    CHECK ("the newcomer ends well", check_wait (child) == 0);
-    CHECK ("the new segment is still there", check_attached (shmId (new)) == 1);
+    CHECK ("the new process exits with status 0", check_wait (child) == 0);
+    CHECK ("the new segment still exists", check_attached (shmId (new)) == 1);
     id = shmId (new);
-    CHECK ("until it is destroyed", shmDestroy (new) == 0 && check_attached (id) == -1);
-    CHECK ("then the name is gone", !check_exists (NAME));
+    CHECK ("shmDestroy deletes it", shmDestroy (new) == 0 && check_attached (id) == -1);
+    CHECK ("the name is removed", !check_exists (NAME));
 }
 
-/* Nobody has made another registry yet, so the name may mean the old segment still. */
+/* No other registry exists yet, so the name may still refer to the old segment. */
 static void registry_removed (void)
 {
     SharedMemory old = check_create (NAME, SIZE);
@@ -484,20 +491,21 @@ static void registry_removed (void)
     CHECK ("there is a registry", registry != -1);
     memset (shmAddress (old), 'R', SIZE);
     shmctl (registry, IPC_RMID, NULL);
-    CHECK ("with the registry taken away, living handles go on",
+    CHECK ("existing handles work without the registry",
            check_filled (shmAddress (old), 'R', SIZE) && shmSizeOf (old) == SIZE);
-    CHECK ("they can be saved", shmSave (old, check_path ("saved")) == 0);
-    CHECK ("and loaded", shmLoad (old, check_path ("saved")) == 0);
+    CHECK ("shmSave works without the registry", shmSave (old, check_path ("saved")) == 0);
+    CHECK ("shmLoad works without the registry", shmLoad (old, check_path ("saved")) == 0);
     new = check_create (NAME, SIZE);
     again = check_create (NAME, 0);
     new_id = shmId (new);
-    CHECK ("the name means one segment", shmId (again) == new_id);
-    CHECK ("the last handle of the old segment is destroyed", shmDestroy (old) == 0);
-    CHECK ("whoever uses the name does not lose it",
+    CHECK ("the name refers to one segment", shmId (again) == new_id);
+    CHECK ("the last handle of the old segment can be destroyed", shmDestroy (old) == 0);
+    CHECK ("the segment that the name refers to still exists",
            check_attached (new_id) == 2 && check_exists (NAME));
-    CHECK ("until they destroy it", shmDestroy (new) == 0 && shmDestroy (again) == 0);
-    CHECK ("then nothing is left", check_attached (id) == -1 && check_attached (new_id) == -1);
-    CHECK ("not even the name", !check_exists (NAME));
+    CHECK ("its handles can be destroyed", shmDestroy (new) == 0 && shmDestroy (again) == 0);
+    CHECK ("then both segments are deleted",
+           check_attached (id) == -1 && check_attached (new_id) == -1);
+    CHECK ("then the name does not exist", !check_exists (NAME));
 }
 
 static void registry_removed_and_destroyed (void)
@@ -512,18 +520,18 @@ static void registry_removed_and_destroyed (void)
     child = check_fork ();
     if (child == 0) {
         check_await (go);
-        CHECK ("without a registry the child still reads",
+        CHECK ("a child can read its segment without the registry",
                check_filled (shmAddress (inherited), 'f', SIZE));
-        CHECK ("and destroys last", shmDestroy (inherited) == 0);
+        CHECK ("a child can destroy last without the registry", shmDestroy (inherited) == 0);
         exit (0);
     }
     CHECK ("there is a registry", registry != -1);
     shmctl (registry, IPC_RMID, NULL);
-    CHECK ("the parent destroys without a registry", shmDestroy (inherited) == 0);
+    CHECK ("the parent can destroy without the registry", shmDestroy (inherited) == 0);
     CHECK ("the child keeps the segment", check_attached (id) == 1);
     check_signal (go);
-    CHECK ("the child ends well", check_wait (child) == 0);
-    CHECK ("then the segment is deleted", check_attached (id) == -1);
+    CHECK ("the child exits with status 0", check_wait (child) == 0);
+    CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
 }
 
 int main (void)

@@ -1,4 +1,4 @@
-/* What the library prints: the contract's section 4. */
+/* The lines that the library prints, and when. */
 
 #define _GNU_SOURCE
 
@@ -17,7 +17,7 @@
 static char out[TEXT];
 static char err[TEXT];
 
-/* The line of that number, or NULL if there are fewer. */
+/* The line with that number, or NULL if there are fewer lines. */
 static const char *line_of (const char *text, int number)
 {
     static char line[TEXT];
@@ -95,27 +95,27 @@ static void debug_lines (void)
 {
     char address[TEXT];
 
-    CHECK ("a program with shm_util_debug ends well",
+    CHECK ("a program with shm_util_debug exits with status 0",
            check_capture (debugged, out, err, TEXT) == 0);
-    CHECK ("each call prints one line, in order among the program's own: before",
+    CHECK ("debug lines are in order with the program's own: first its own",
            starts (line_of (out, 0), "before"));
     CHECK ("then (shmCreate)", starts (line_of (out, 1), "(shmCreate) "));
-    CHECK ("with the name", has (line_of (out, 1), NAME));
-    CHECK ("the size", has (line_of (out, 1), "16384"));
+    CHECK ("the line contains the name", has (line_of (out, 1), NAME));
+    CHECK ("the line contains the size", has (line_of (out, 1), "16384"));
     strcpy (address, starts (line_of (out, 2), "address ") ? line_of (out, 2) : "address ?");
-    CHECK ("and the address", has (line_of (out, 1), address + strlen ("address ")));
+    CHECK ("the line contains the address", has (line_of (out, 1), address + strlen ("address ")));
     CHECK ("then (shmSave)", starts (line_of (out, 3), "(shmSave) "));
-    CHECK ("with the file", has (line_of (out, 3), "debugged"));
+    CHECK ("the line contains the file", has (line_of (out, 3), "debugged"));
     CHECK ("then the program's line", starts (line_of (out, 4), "saved"));
     CHECK ("then (shmLoad)", starts (line_of (out, 5), "(shmLoad) "));
-    CHECK ("with the file", has (line_of (out, 5), "debugged"));
+    CHECK ("the line contains the file", has (line_of (out, 5), "debugged"));
     CHECK ("then the program's line", starts (line_of (out, 6), "loaded"));
-    CHECK ("nothing for the accessors", starts (line_of (out, 7), "asked"));
+    CHECK ("the accessors print nothing", starts (line_of (out, 7), "asked"));
     CHECK ("then (shmDestroy)", starts (line_of (out, 8), "(shmDestroy) "));
     CHECK ("then the program's line", starts (line_of (out, 9), "after"));
-    CHECK ("with shm_util_debug 0 again there is no more", starts (line_of (out, 10), "end"));
-    CHECK ("that is all", lines_in (out) == 11);
-    CHECK ("stderr has nothing", err[0] == '\0');
+    CHECK ("with shm_util_debug 0 again, calls print nothing", starts (line_of (out, 10), "end"));
+    CHECK ("there are no other lines", lines_in (out) == 11);
+    CHECK ("stderr is empty", err[0] == '\0');
 }
 
 static void debugged_failures (void)
@@ -141,14 +141,14 @@ static void debug_lines_of_failures (void)
     };
     int i;
 
-    CHECK ("a program of failures ends well",
+    CHECK ("a program of failures exits with status 0",
            check_capture (debugged_failures, out, err, TEXT) == 0);
     for (i = 0; i < 8; i++) {
-        CHECK (check_text ("a call that fails prints its line too: %s", functions[i]),
+        CHECK (check_text ("a failed call prints its line: %s", functions[i]),
                starts (line_of (out, i), functions[i]));
     }
-    CHECK ("exactly one each", lines_in (out) == 8);
-    CHECK ("stderr has nothing", err[0] == '\0');
+    CHECK ("each failed call prints one line", lines_in (out) == 8);
+    CHECK ("stderr is empty", err[0] == '\0');
 }
 
 /* ---- APERROR_PRINT ------------------------------------------------------------- */
@@ -168,11 +168,11 @@ static void fail (void)
 static void prints_with (const char *value, int lines)
 {
     print = value;
-    CHECK ("a program that fails ends well", check_capture (fail, out, err, TEXT) == 0);
+    CHECK ("a program that fails exits with status 0", check_capture (fail, out, err, TEXT) == 0);
     CHECK (check_text ("with APERROR_PRINT %s an error prints %d lines to stderr",
                        value == NULL ? "unset" : check_text ("'%s'", value), lines),
            lines_in (err) == lines && (lines > 0 || err[0] == '\0'));
-    CHECK ("stdout has nothing", out[0] == '\0');
+    CHECK ("stdout is empty", out[0] == '\0');
 }
 
 static void when_errors_print (void)
@@ -207,25 +207,26 @@ static void error_is (int number, const char *function, const char *object, int 
 {
     const char *line = line_of (err, number);
 
-    CHECK (check_text ("an error of %s begins with its name", function),
+    CHECK (check_text ("an error line of %s begins with its name", function),
            starts (line, check_text ("(%s) ", function)));
-    CHECK (check_text ("says what it was about: %s", object), has (line, object));
-    CHECK (check_text ("and ends with a colon and '%s'", strerror (error)),
+    CHECK (check_text ("it contains what the call was about: %s", object), has (line, object));
+    CHECK (check_text ("it ends with a colon and '%s'", strerror (error)),
            ends (line, check_text (": %s", strerror (error))));
 }
 
 static void how_errors_print (void)
 {
-    CHECK ("a program of errors ends well", check_capture (all_errors, out, err, TEXT) == 0);
+    CHECK ("a program of errors exits with status 0",
+           check_capture (all_errors, out, err, TEXT) == 0);
     error_is (0, "shmCreate", "missing", ENOENT);
     error_is (1, "shmCreate", NAME, EINVAL);
-    CHECK ("a name that exists with fewer bytes: the message gives both sizes",
+    CHECK ("a size larger than the segment's: the message contains both",
            has (line_of (err, 1), "16384") && has (line_of (err, 1), "16391"));
     error_is (2, "shmSave", "no directory/file", ENOENT);
     error_is (3, "shmLoad", "no file", ENOENT);
     error_is (4, "shmDestroy", "", EINVAL);
-    CHECK ("what succeeds prints nothing", lines_in (err) == 5);
-    CHECK ("nor does stdout get any", out[0] == '\0');
+    CHECK ("successful calls print nothing", lines_in (err) == 5);
+    CHECK ("stdout is empty", out[0] == '\0');
 }
 
 static long load_size;
@@ -254,12 +255,12 @@ static void size_mismatch (long size, const char *value, int lines)
     print = value;
     CHECK (check_text ("shmLoad of %ld bytes into %ld succeeds", size, SIZE),
            check_capture (load_another_size, out, err, TEXT) == 0);
-    CHECK (check_text ("and prints %d lines", lines), lines_in (err) == lines);
-    CHECK ("none to stdout", out[0] == '\0');
+    CHECK (check_text ("it prints %d lines", lines), lines_in (err) == lines);
+    CHECK ("stdout is empty", out[0] == '\0');
     if (lines > 0) {
-        CHECK ("which begins with the function", starts (line_of (err, 0), "(shmLoad) "));
-        CHECK ("and names the file", has (line_of (err, 0), "of another size"));
-        CHECK ("and both sizes, or what is unchanged",
+        CHECK ("the line begins with the function", starts (line_of (err, 0), "(shmLoad) "));
+        CHECK ("the line contains the file", has (line_of (err, 0), "of another size"));
+        CHECK ("the line says how many bytes fit or are unchanged",
                has (line_of (err, 0), size < SIZE
                     ? check_text ("is only %ld bytes; the other %ld bytes of segment '" NAME "'",
                                   size, SIZE - size)
@@ -287,8 +288,8 @@ static void both (void)
 static void debug_and_errors (void)
 {
     check_capture (both, out, err, TEXT);
-    CHECK ("with both, a failure prints one line to stdout", lines_in (out) == 1);
-    CHECK ("and one to stderr", lines_in (err) == 1);
+    CHECK ("with both settings, a failure prints one line to stdout", lines_in (out) == 1);
+    CHECK ("with both settings, a failure prints one line to stderr", lines_in (err) == 1);
 }
 
 int main (void)

@@ -1,4 +1,4 @@
-/* Errors are printed when the program has a global aperror_print that is not 0. */
+/* A global aperror_print other than 0 in the program makes errors print a line. */
 
 #define _GNU_SOURCE
 
@@ -46,12 +46,13 @@ int main (void)
 {
     check_start ();
     check_capture (fail, out, err, TEXT);
-    CHECK ("with aperror_print 0 nothing is printed", err[0] == '\0');
+    CHECK ("with aperror_print 0 an error prints nothing", err[0] == '\0');
     check_capture (set_and_fail, out, err, TEXT);
-    CHECK ("set to 1 an error prints a line, set back to 0 it prints none", has_one_line (err));
+    CHECK ("with aperror_print 1 an error prints a line, and none after it is 0 again",
+           has_one_line (err));
     CHECK ("the line begins with the function", strncmp (err, "(shmCreate) ", 12) == 0);
-    CHECK ("stdout has nothing", out[0] == '\0');
+    CHECK ("stdout is empty", out[0] == '\0');
     check_capture (fail_with_environment, out, err, TEXT);
-    CHECK ("the environment variable works beside it", has_one_line (err));
+    CHECK ("APERROR_PRINT works in such a program, too", has_one_line (err));
     return check_done ();
 }

@@ -1,4 +1,4 @@
-/* NOB_DATABASE selects the name space. */
+/* NOB_DATABASE selects the namespace, in which names are looked up. */
 
 #define _GNU_SOURCE
 
@@ -15,11 +15,11 @@
 #define SIZE 5000L
 #define STRANGER 65534
 
-static char path[1024];  /* of the name space that most tests use */
+static char path[1024];  /* of the namespace that most tests use */
 static char other[1024];
 static int id;           /* of NAME in it, while found_as looks */
 
-/* Whether NAME now means the segment `id`. */
+/* Whether NAME refers to the segment `id` now. */
 static int means_the_same (void)
 {
     SharedMemory memory = NULL;
@@ -37,41 +37,42 @@ static void values_share_nothing (void)
     setenv ("NOB_DATABASE", path, 1);
     first = check_create (NAME, SIZE);
     id = shmId (first);
-    CHECK ("the mode is 0660 in an explicit name space too", check_mode (id) == 0660);
+    CHECK ("the mode is 0660 in a namespace of NOB_DATABASE", check_mode (id) == 0660);
 
     setenv ("NOB_DATABASE", other, 1);
-    CHECK ("another value does not know the name", !check_exists (NAME));
+    CHECK ("the name does not exist with another value", !check_exists (NAME));
     second = check_create (NAME, SIZE + 1);
-    CHECK ("and makes a segment of its own", shmId (second) != id);
-    CHECK ("zero-filled", check_filled (shmAddress (second), 0, SIZE + 1));
+    CHECK ("the other value gets a segment of its own", shmId (second) != id);
+    CHECK ("that segment is zero-filled", check_filled (shmAddress (second), 0, SIZE + 1));
 
     check_default_namespace ();
-    CHECK ("without it the name is not known either", !check_exists (NAME));
+    CHECK ("the name does not exist in the default namespace", !check_exists (NAME));
     without = check_create (NAME, SIZE + 2);
-    CHECK ("and there is a third segment",
+    CHECK ("the default namespace gets a third segment",
            shmId (without) != id && shmId (without) != shmId (second));
 
     setenv ("NOB_DATABASE", path, 1);
-    CHECK ("the first value means the first segment again", means_the_same ());
-    CHECK ("no file of that name is made",
+    CHECK ("with the first value, the name refers to the first segment", means_the_same ());
+    CHECK ("no file is created",
            lstat (path, &status) != 0 && lstat (other, &status) != 0);
 
-    CHECK ("a handle of another name space can be destroyed", shmDestroy (second) == 0);
-    CHECK ("it deletes its own segment, not this one", means_the_same ());
-    CHECK ("and that without one too", shmDestroy (without) == 0 && means_the_same ());
+    CHECK ("a handle of another namespace can be destroyed", shmDestroy (second) == 0);
+    CHECK ("that deletes its own segment only", means_the_same ());
+    CHECK ("a handle of the default namespace can be destroyed",
+           shmDestroy (without) == 0 && means_the_same ());
     check_default_namespace ();
-    CHECK ("the first handle is destroyed from outside", shmDestroy (first) == 0);
-    CHECK ("its segment is deleted", check_attached (id) == -1);
+    CHECK ("the first handle can be destroyed with another value", shmDestroy (first) == 0);
+    CHECK ("that deletes its segment", check_attached (id) == -1);
     setenv ("NOB_DATABASE", path, 1);
-    CHECK ("with its name", !check_exists (NAME));
+    CHECK ("that removes its name", !check_exists (NAME));
     setenv ("NOB_DATABASE", other, 1);
-    CHECK ("as is the other", !check_exists (NAME));
+    CHECK ("the other name was removed, too", !check_exists (NAME));
 }
 
 static void same_through (const char *value, const char *what)
 {
     setenv ("NOB_DATABASE", value, 1);
-    CHECK (check_text ("the same path through %s is the same name space", what),
+    CHECK (check_text ("the same path, written with %s, selects the same namespace", what),
            means_the_same ());
 }
 
@@ -92,12 +93,12 @@ static void translated (void)
     same_through ("$INDIRECT", "a variable that names another");
     same_through ("$PLACE/names", "a variable for the directory");
     same_through ("~/names", "~");
-    CHECK ("the directory is there", chdir (check_path ("home")) == 0);
+    CHECK ("the current directory is changed", chdir (check_path ("home")) == 0);
     same_through ("names", "a relative path");
     setenv ("NOB_DATABASE", "~/other", 1);
-    CHECK ("another path is another name space", !check_exists (NAME));
+    CHECK ("another path is another namespace", !check_exists (NAME));
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
-    CHECK ("no file is made", access (path, F_OK) != 0 && access ("other", F_OK) != 0);
+    CHECK ("no file is created", access (path, F_OK) != 0 && access ("other", F_OK) != 0);
 }
 
 static void untranslatable (void)
@@ -108,13 +109,13 @@ static void untranslatable (void)
 
     setenv ("LOOP", "$LOOP", 1);
     setenv ("NOB_DATABASE", "$LOOP", 1);
-    CHECK ("a variable that names itself is ELOOP",
+    CHECK ("a variable that refers to itself is ELOOP",
            shmCreate (NAME, SIZE, NULL, &memory) == ELOOP && errno == ELOOP);
     memset (endless, 'e', sizeof endless - 1);
     setenv ("NOB_DATABASE", endless, 1);
     CHECK ("a value longer than PATH_MAX is ENAMETOOLONG",
            shmCreate (NAME, SIZE, NULL, &memory) == ENAMETOOLONG && errno == ENAMETOOLONG);
-    CHECK ("nothing is created", memory == NULL && check_segments () == segments);
+    CHECK ("no segment is created", memory == NULL && check_segments () == segments);
     check_default_namespace ();
     unsetenv ("LOOP");
 }
@@ -123,7 +124,7 @@ static void see_the_same (void)
 {
     CHECK ("another process with the same value shares the name", means_the_same ());
     setenv ("NOB_DATABASE", other, 1);
-    CHECK ("with another value it does not", !check_exists (NAME));
+    CHECK ("another process with another value does not", !check_exists (NAME));
 }
 
 static void between_processes (void)
@@ -133,7 +134,7 @@ static void between_processes (void)
     setenv ("NOB_DATABASE", path, 1);
     memory = check_create (NAME, SIZE);
     id = shmId (memory);
-    CHECK ("the other process ends well", check_child (see_the_same) == 0);
+    CHECK ("the other process exits with status 0", check_child (see_the_same) == 0);
     shmDestroy (memory);
     check_default_namespace ();
 }
@@ -150,17 +151,17 @@ static void as_another_user (void)
     if (became (STRANGER)) {
         SharedMemory memory;
 
-        CHECK ("another user's default name space is another", !check_exists (NAME));
+        CHECK ("the name does not exist in another user's default namespace", !check_exists (NAME));
         memory = check_create (NAME, SIZE);
-        CHECK ("in which the name is another segment", shmId (memory) != id);
-        CHECK ("destroyed apart", shmDestroy (memory) == 0);
+        CHECK ("the other user gets another segment", shmId (memory) != id);
+        CHECK ("the other user can destroy it", shmDestroy (memory) == 0);
     }
 }
 
 static void as_another_user_of_the_group (void)
 {
     if (became (getegid ())) {
-        CHECK ("an explicit name space is shared with the group", means_the_same ());
+        CHECK ("a namespace of NOB_DATABASE is shared with the group", means_the_same ());
     }
 }
 
@@ -169,13 +170,13 @@ static void as_a_stranger (void)
     SharedMemory memory = NULL;
 
     if (became (STRANGER)) {
-        CHECK ("for who may not use an explicit name space it is EACCES",
+        CHECK ("shmCreate by a user outside the group is EACCES",
                shmCreate (NAME, SIZE, NULL, &memory) == EACCES && errno == EACCES);
         CHECK ("*memory is NULL", memory == NULL);
     }
 }
 
-static void default_name_spaces (void)
+static void default_namespaces (void)
 {
     SharedMemory memory;
 
@@ -184,14 +185,14 @@ static void default_name_spaces (void)
     }
     memory = check_create (NAME, SIZE);
     id = shmId (memory);
-    CHECK ("another user ends well", check_child (as_another_user) == 0);
-    CHECK ("the first user's segment is still there", means_the_same ());
+    CHECK ("another user exits with status 0", check_child (as_another_user) == 0);
+    CHECK ("the first user's segment still exists", means_the_same ());
     shmDestroy (memory);
 }
 
-/* The other user's process is there before the name space is: what it would inherit, it
- * could go on using. The identifier comes through the pipe. */
-static void explicit_name_space (void (*user) (void))
+/* The other user's process is forked before the namespace exists, because it could use what it
+ * inherits. It receives the identifier through the pipe. */
+static void explicit_namespace (void (*user) (void))
 {
     SharedMemory memory;
     int ends[2];
@@ -208,24 +209,25 @@ static void explicit_name_space (void (*user) (void))
     }
     memory = check_create (NAME, SIZE);
     id = shmId (memory);
-    CHECK ("the other user is told", write (ends[1], &id, sizeof id) == (ssize_t) sizeof id);
-    CHECK ("the other user ends well", check_wait (child) == 0);
-    CHECK ("the name space is as it was", means_the_same ());
+    CHECK ("the other user receives the identifier",
+           write (ends[1], &id, sizeof id) == (ssize_t) sizeof id);
+    CHECK ("the other user exits with status 0", check_wait (child) == 0);
+    CHECK ("the first user's segment is unchanged", means_the_same ());
     shmDestroy (memory);
     close (ends[0]);
     close (ends[1]);
     check_default_namespace ();
 }
 
-/* In a child, so that nothing of the name space is left in the process for the next. */
+/* In a child, so that the process has not opened the namespace before the next test. */
 static void with_the_group (void)
 {
-    explicit_name_space (as_another_user_of_the_group);
+    explicit_namespace (as_another_user_of_the_group);
 }
 
 static void with_a_stranger (void)
 {
-    explicit_name_space (as_a_stranger);
+    explicit_namespace (as_a_stranger);
 }
 
 static void between_users (void)
@@ -233,9 +235,9 @@ static void between_users (void)
     if (!check_has_users ("namespaces of two users")) {
         return;
     }
-    default_name_spaces ();
-    CHECK ("the group is tried", check_child (with_the_group) == 0);
-    CHECK ("a stranger is tried", check_child (with_a_stranger) == 0);
+    default_namespaces ();
+    CHECK ("a user of the group is tried", check_child (with_the_group) == 0);
+    CHECK ("a user outside the group is tried", check_child (with_a_stranger) == 0);
 }
 
 int main (void)

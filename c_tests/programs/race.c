@@ -18,16 +18,16 @@
 #define RACERS 8
 #define ROUNDS 1000
 
-/* What the racers have in common. */
+/* Shared by all racers. */
 struct race {
     pthread_barrier_t line;
     int ids[RACERS];
     long errors;      /* calls that did not return 0 */
     long different;   /* rounds with more than one segment */
     long dirty;       /* segments that were not zero-filled */
-    long separate;    /* segments in which another's mark was missing */
-    long removed;     /* segments that were removed while somebody had them */
-    long left;        /* rounds after which the segment or its name was still there */
+    long separate;    /* segments in which another racer's mark was missing */
+    long removed;     /* segments that were removed while attached */
+    long left;        /* rounds after which the segment or its name still existed */
 };
 
 static struct race *race;
@@ -51,7 +51,7 @@ static void look_back (void)
     count (&race->left, check_exists (NAME));
 }
 
-/* One segment for all of them, zero-filled, and gone when all have destroyed it. */
+/* All get one segment, zero-filled, which is deleted when all have destroyed their handles. */
 static void run_together (int me)
 {
     SharedMemory memory = NULL;
@@ -78,7 +78,7 @@ static void run_together (int me)
     }
 }
 
-/* Nobody waits for anybody: creating meets destroying at every point. */
+/* Racers do not wait for each other, so creates meet destroys at every point. */
 static void run_apart (int me)
 {
     SharedMemory memory = NULL;
@@ -96,7 +96,7 @@ static void run_apart (int me)
         }
         count (&race->errors, status != 0 || shmSizeOf (memory) != SIZE);
         count (&race->dirty, status == 0 && !check_filled (address, 0, SIZE));
-        /* As long as we have it, the name means this segment and no other. */
+        /* While we have it attached, the name refers to this segment and to no other. */
         count (&race->errors, shmCreate (NAME, 0, NULL, &again) != 0);
         count (&race->different, shmId (again) != shmId (memory));
         count (&race->errors, shmDestroy (again) != 0);
@@ -104,7 +104,7 @@ static void run_apart (int me)
     }
 }
 
-/* They come and go at once, so the last one leaves while the next one comes. */
+/* Handles are short-lived, so the last one often goes while another process attaches. */
 static void run_briefly (int me)
 {
     SharedMemory memory = NULL;
@@ -156,25 +156,26 @@ int main (void)
     pthread_barrierattr_setpshared (&shared, PTHREAD_PROCESS_SHARED);
     pthread_barrier_init (&race->line, &shared, RACERS);
 
-    CHECK (check_text ("8 processes create one name at one instant, %d times over", rounds),
+    CHECK (check_text ("8 processes can create one name at once, %d times", rounds),
            start (run_together) == 0);
-    CHECK ("never an error", race->errors == 0);
-    CHECK ("always one segment", race->different == 0 && race->separate == 0);
-    CHECK ("always zero-filled", race->dirty == 0);
-    CHECK ("always gone when all have destroyed theirs", race->left == 0);
-    CHECK ("nothing is left by clean processes", check_made (made, 4) == 0);
+    CHECK ("no call fails", race->errors == 0);
+    CHECK ("all get the same segment", race->different == 0 && race->separate == 0);
+    CHECK ("the segment is zero-filled", race->dirty == 0);
+    CHECK ("the segment is deleted when all have destroyed their handles", race->left == 0);
+    CHECK ("processes that destroyed their handles leave nothing", check_made (made, 4) == 0);
 
-    CHECK (check_text ("8 processes create and destroy one name as they please, %d times", rounds),
+    CHECK (check_text ("8 processes can create and destroy one name without waiting, %d times",
+           rounds),
            start (run_apart) == 0);
-    CHECK ("never an error", race->errors == 0);
-    CHECK ("always one segment", race->different == 0);
-    CHECK ("always zero-filled", race->dirty == 0);
-    CHECK ("the name is gone in the end", !check_exists (NAME));
+    CHECK ("no call fails", race->errors == 0);
+    CHECK ("all get the same segment", race->different == 0);
+    CHECK ("the segment is zero-filled", race->dirty == 0);
+    CHECK ("the name does not exist at the end", !check_exists (NAME));
 
-    CHECK (check_text ("8 processes come and go, %d times", 30 * rounds),
+    CHECK (check_text ("8 processes can attach and detach briefly, %d times", 30 * rounds),
            start (run_briefly) == 0);
-    CHECK ("never an error", race->errors == 0);
-    CHECK ("what somebody has is never removed", race->removed == 0);
-    CHECK ("the name is gone in the end", !check_exists (NAME));
+    CHECK ("no call fails", race->errors == 0);
+    CHECK ("a segment is not deleted while it is attached", race->removed == 0);
+    CHECK ("the name does not exist at the end", !check_exists (NAME));
     return check_done ();
 }

@@ -1,5 +1,5 @@
-/* shmSave and shmLoad of some MiB, which have ways of their own: holes for zeros, two threads,
- * writing that begins early. What goes wrong around them must stay an error. */
+/* shmSave and shmLoad of several MiB, which use holes for zeros, a second thread, and early
+ * write-back. Whatever goes wrong must be an error. */
 
 #define _GNU_SOURCE
 
@@ -59,7 +59,7 @@ static void fill_segment (enum kind kind, unsigned seed)
     memcpy (bytes, content, SIZE);
 }
 
-/* Whether the file has the content that was made last. */
+/* Whether the file has the bytes that were made last. */
 static int file_holds (const char *path)
 {
     static unsigned char found[SIZE + 1];
@@ -83,7 +83,7 @@ static void make_small_file (const char *path)
 {
     int file = open (path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-    CHECK ("there is an old file", write (file, "old", 3) == 3);
+    CHECK ("an old file is written", write (file, "old", 3) == 3);
     close (file);
 }
 
@@ -97,24 +97,25 @@ static int is_small_file (const char *path)
     return length == 3 && memcmp (found, "old", 3) == 0;
 }
 
-/* A save and a load that must work, whatever the circumstances. */
+/* A save and a load that must work in these circumstances. */
 static void both_work (const char *where, const char *path)
 {
     fill_segment (DENSE, 11);
-    CHECK (check_text ("%s: dense bytes are saved", where), shmSave (memory, path) == 0);
-    CHECK (check_text ("%s: all of them", where), file_holds (path));
+    CHECK (check_text ("%s: shmSave of random bytes returns 0", where),
+           shmSave (memory, path) == 0);
+    CHECK (check_text ("%s: the file has these bytes", where), file_holds (path));
     fill_segment (MOSTLY_ZERO, 12);
-    CHECK (check_text ("%s: zeros are saved over them", where), shmSave (memory, path) == 0);
-    CHECK (check_text ("%s: all bytes are there", where), file_holds (path));
+    CHECK (check_text ("%s: shmSave of zeros returns 0", where), shmSave (memory, path) == 0);
+    CHECK (check_text ("%s: the file has the zeros", where), file_holds (path));
     memset (bytes, 0x5A, SIZE);
-    CHECK (check_text ("%s: they are loaded", where), shmLoad (memory, path) == 0);
-    CHECK (check_text ("%s: as they were", where), segment_holds ());
+    CHECK (check_text ("%s: shmLoad returns 0", where), shmLoad (memory, path) == 0);
+    CHECK (check_text ("%s: the segment has the file's bytes", where), segment_holds ());
 }
 
-/* Runs in a child, so that what it does to itself is gone afterwards. */
+/* Runs in a child, whose limits and mounts end with it. */
 static void in_child (const char *what, void (*body) (void))
 {
-    CHECK (check_text ("%s: ends well", what), check_child (body) == 0);
+    CHECK (check_text ("%s: exits with status 0", what), check_child (body) == 0);
 }
 
 /* ---- plain files ------------------------------------------------------------------- */
@@ -124,11 +125,11 @@ static void round_trip (const char *what, enum kind kind, unsigned seed)
     const char *path = check_path ("plain");
 
     fill_segment (kind, seed);
-    CHECK (check_text ("%s bytes are saved", what), shmSave (memory, path) == 0);
-    CHECK ("the file has them", file_holds (path));
-    CHECK ("and the segment still has", segment_holds ());
+    CHECK (check_text ("shmSave of %s bytes returns 0", what), shmSave (memory, path) == 0);
+    CHECK ("the file has these bytes", file_holds (path));
+    CHECK ("the segment is unchanged", segment_holds ());
     memset (bytes, 0x5A, SIZE);
-    CHECK ("they are loaded", shmLoad (memory, path) == 0);
+    CHECK ("shmLoad returns 0", shmLoad (memory, path) == 0);
     CHECK ("the segment has the file's bytes", segment_holds ());
 }
 
@@ -146,9 +147,9 @@ static void plain_files (void)
     round_trip ("dense, not waited for,", DENSE, 4);
     round_trip ("mostly zero, not waited for,", MOSTLY_ZERO, 5);
     unsetenv ("SHM_UTIL_SYNC");
-    CHECK ("zeros take no place on the disk",
+    CHECK ("zeros take no space on the disk",
            stat (path, &status) == 0 && status.st_blocks * 512L < SIZE / 2);
-    CHECK ("no descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
+    CHECK ("no file descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
     CHECK ("no thread is left", check_entries ("/proc/self/task") == threads);
     CHECK ("no other file is left", check_entries (check_path ("")) == 3);
 }
@@ -159,17 +160,18 @@ static void shorter_file (void)
     long end = 3 * MIB + 100;
 
     fill_segment (ZERO, 0);
-    CHECK ("a file is made that ends in a hole",
+    CHECK ("a file that ends in a hole is created",
            shmSave (memory, path) == 0 && truncate (path, end) == 0);
     memset (bytes, 0x5A, SIZE);
-    CHECK ("it is loaded", shmLoad (memory, path) == 0);
-    CHECK ("the hole is zeros up to the file's end", check_filled (bytes, 0, end));
-    CHECK ("and nothing beyond it", check_filled (bytes + end, 0x5A, SIZE - end));
+    CHECK ("shmLoad of it returns 0", shmLoad (memory, path) == 0);
+    CHECK ("the hole is read as zeros", check_filled (bytes, 0, end));
+    CHECK ("bytes beyond the file's end are unchanged",
+           check_filled (bytes + end, 0x5A, SIZE - end));
 }
 
-/* ---- others meanwhile ---------------------------------------------------------------- */
+/* ---- while other threads write, save, load and fork -------------------------------------- */
 
-/* A word that somebody has written, or zero. */
+/* A word that a writer has written, or zero. */
 #define WORD(n) ((unsigned long) (n) << 32 | (~(unsigned long) (n) & 0xFFFFFFFFUL))
 
 static void write_for_ever (void)
@@ -223,8 +225,8 @@ static void writers_meanwhile (void)
     unsetenv ("SHM_UTIL_SYNC");
     check_kill (child[0]);
     check_kill (child[1]);
-    CHECK ("while others write the segment it is saved", failed == 0);
-    CHECK ("each word is one that was written", strange == 0);
+    CHECK ("shmSave returns 0 while others write to the segment", failed == 0);
+    CHECK ("each saved word is one that was written", strange == 0);
 }
 
 static char thread_path[2][300];
@@ -250,16 +252,16 @@ static void two_threads (void)
     fill_segment (MOSTLY_ZERO, 21);
     for (i = 0; i < 2; i++) {
         strcpy (thread_path[i], check_path (i == 0 ? "of one" : "of the other"));
-        CHECK ("a thread is made",
+        CHECK ("a thread is created",
                pthread_create (&thread[i], NULL, save_and_load, thread_path[i]) == 0);
     }
     for (i = 0; i < 2; i++) {
         pthread_join (thread[i], &failed[i]);
-        CHECK ("it saves and loads while another one does", failed[i] == NULL);
+        CHECK ("two threads can save and load at once", failed[i] == NULL);
         CHECK ("the file has every byte", file_holds (thread_path[i]));
         unlink (thread_path[i]);
     }
-    CHECK ("and the segment has", segment_holds ());
+    CHECK ("the segment has every byte", segment_holds ());
 }
 
 static volatile int over;
@@ -295,15 +297,15 @@ static void forks_meanwhile (void)
     int i;
 
     fill_segment (MOSTLY_ZERO, 22);
-    CHECK ("a thread is made", pthread_create (&thread, NULL, fork_meanwhile, NULL) == 0);
+    CHECK ("a thread is created", pthread_create (&thread, NULL, fork_meanwhile, NULL) == 0);
     for (i = 0; i < (under_valgrind ? 2 : ROUNDS); i++) {
         here += shmSave (memory, path) != 0;
         here += shmLoad (memory, path) != 0;
     }
     over = 1;
     pthread_join (thread, &failed);
-    CHECK ("while another thread forks the segment is saved and loaded", here == 0);
-    CHECK ("the children save it too", failed == NULL);
+    CHECK ("shmSave and shmLoad return 0 while another thread forks", here == 0);
+    CHECK ("the children can save the segment, too", failed == NULL);
     CHECK ("the file has every byte", file_holds (path) && segment_holds ());
     unlink (check_path ("of a child"));
 }
@@ -357,16 +359,16 @@ static void signals_meanwhile (void)
     check_kill (child);
     sigaction (SIGUSR1, &before[0], NULL);
     sigaction (SIGUSR2, &before[1], NULL);
-    CHECK ("while signals arrive saves and loads succeed", failed == 0);
-    CHECK ("with every byte", wrong == 0);
-    CHECK ("handlers run in the program's own threads only", in_other_threads == 0);
+    CHECK ("shmSave and shmLoad return 0 while signals arrive", failed == 0);
+    CHECK ("every byte is saved", wrong == 0);
+    CHECK ("signal handlers run only in the program's threads", in_other_threads == 0);
 }
 
 /* ---- full disks and other file systems --------------------------------------------------- */
 
 static char mounted[300];
 
-/* A file system for this child alone. */
+/* Mounts a file system for this child only. */
 static int mount_here (const char *type, const char *options)
 {
     strcpy (mounted, check_path ("mounted"));
@@ -386,17 +388,20 @@ static void full_disk (void)
     path = check_path ("mounted/file");
     make_small_file (path);
     fill_segment (DENSE, 41);
-    CHECK ("on a full disk a save is ENOSPC", shmSave (memory, path) == ENOSPC);
-    CHECK ("the old file is whole", is_small_file (path));
+    CHECK ("shmSave to a full disk is ENOSPC", shmSave (memory, path) == ENOSPC);
+    CHECK ("the old file is unchanged", is_small_file (path));
     CHECK ("no other file is left", check_entries (mounted) == 3);
-    CHECK ("nor a new file", shmSave (memory, check_path ("mounted/new")) == ENOSPC
+    CHECK ("shmSave of a new file to a full disk leaves none",
+           shmSave (memory, check_path ("mounted/new")) == ENOSPC
            && check_entries (mounted) == 3);
     setenv ("SHM_UTIL_SYNC", "0", 1);
-    CHECK ("without waiting it is ENOSPC too", shmSave (memory, path) == ENOSPC);
-    CHECK ("and the old file whole", is_small_file (path) && check_entries (mounted) == 3);
+    CHECK ("with SHM_UTIL_SYNC=0, shmSave to a full disk is ENOSPC",
+           shmSave (memory, path) == ENOSPC);
+    CHECK ("with SHM_UTIL_SYNC=0, the old file is unchanged",
+           is_small_file (path) && check_entries (mounted) == 3);
     fill_segment (MOSTLY_ZERO, 42);
-    CHECK ("there is a place for what is mostly zero", shmSave (memory, path) == 0);
-    CHECK ("with every byte", file_holds (path));
+    CHECK ("mostly zeros fit on that disk", shmSave (memory, path) == 0);
+    CHECK ("every byte is saved", file_holds (path));
 }
 
 static void other_file_system (const char *type, const char *options)
@@ -414,7 +419,7 @@ static void on_tmpfs (void)
     other_file_system ("tmpfs", "");
 }
 
-/* It has no fallocate. */
+/* ramfs has no fallocate. */
 static void on_ramfs (void)
 {
     other_file_system ("ramfs", "");
@@ -452,10 +457,10 @@ static void limited_size (void)
     signal (SIGXFSZ, SIG_IGN);
     CHECK ("files are limited to 3 MiB", setrlimit (RLIMIT_FSIZE, &limit) == 0);
     fill_segment (DENSE, 43);
-    CHECK ("beyond the limit a save is EFBIG", shmSave (memory, path) == EFBIG);
+    CHECK ("shmSave beyond the limit is EFBIG", shmSave (memory, path) == EFBIG);
     fill_segment (ZERO, 0);
-    CHECK ("also of zeros", shmSave (memory, path) == EFBIG);
-    CHECK ("the old file is whole", is_small_file (path));
+    CHECK ("shmSave of zeros beyond the limit is EFBIG", shmSave (memory, path) == EFBIG);
+    CHECK ("the old file is unchanged", is_small_file (path));
 }
 
 /* ---- files that change ----------------------------------------------------------------- */
@@ -500,7 +505,7 @@ static void changed_meanwhile (const char *what, void (*change) (const char *pat
     int round;
 
     fill_segment (DENSE, 51);
-    CHECK ("there is a file", shmSave (memory, path) == 0);
+    CHECK ("shmSave returns 0", shmSave (memory, path) == 0);
     child = check_fork ();
     if (child == 0) {
         change (path);
@@ -511,11 +516,11 @@ static void changed_meanwhile (const char *what, void (*change) (const char *pat
         strange += status != 0 && status != EINVAL; /* it is empty at times */
     }
     check_kill (child);
-    CHECK (check_text ("a load of a file that is %s is no crash", what), strange == 0);
+    CHECK (check_text ("shmLoad of a file that is %s succeeds or is EINVAL", what), strange == 0);
     if (change == append_for_ever) {
         for (i = 0; i < SIZE && bytes[i] == content[i]; i++) {
         }
-        CHECK ("and gives no other bytes", i == SIZE);
+        CHECK ("shmLoad reads only the file's bytes", i == SIZE);
     }
 }
 
@@ -527,7 +532,8 @@ static void one_processor (void)
 
     CPU_ZERO (&set);
     CPU_SET (sched_getcpu (), &set);
-    CHECK ("there is one processor", sched_setaffinity (0, sizeof set, &set) == 0);
+    CHECK ("the process is restricted to one processor",
+           sched_setaffinity (0, sizeof set, &set) == 0);
     both_work ("on one processor", check_path ("plain"));
 }
 
@@ -542,10 +548,10 @@ static void no_thread (void)
     pthread_t thread;
 
     limit.rlim_cur = limit.rlim_max = 0;
-    CHECK ("a directory is made", mkdir (check_path ("ordinary"), 0777) == 0
+    CHECK ("a directory is created", mkdir (check_path ("ordinary"), 0777) == 0
            && chmod (check_path ("ordinary"), 0777) == 0);
     /* TMPDIR may be in a directory that only root may search. */
-    CHECK ("it is the current directory", chdir (check_path ("ordinary")) == 0);
+    CHECK ("the current directory is changed", chdir (check_path ("ordinary")) == 0);
     CHECK ("no thread is allowed", setrlimit (RLIMIT_NPROC, &limit) == 0);
     if (getuid () == 0 && setresuid (NOBODY, NOBODY, NOBODY) != 0) {
         check_skip ("no thread: root cannot become an ordinary user");
@@ -561,7 +567,7 @@ static void no_thread (void)
     _exit (0); /* a leak sanitizer would want a thread */
 }
 
-/* ---- memory that is not there ------------------------------------------------------------ */
+/* ---- memory that is not accessible ------------------------------------------------------- */
 
 static void protected_memory (void)
 {
@@ -570,29 +576,29 @@ static void protected_memory (void)
     size_t size = (size_t) ((SIZE + 4095) / 4096 * 4096);
 
     if (under_valgrind) {
-        check_note ("memory that may not be used: valgrind complains of it");
+        check_note ("valgrind: inaccessible memory is not tried");
         return;
     }
     fill_segment (DENSE, 61);
-    CHECK ("there is a file", shmSave (memory, path) == 0);
-    CHECK ("memory is forbidden", mprotect (bytes, size, PROT_NONE) == 0);
-    CHECK ("a save of it is EFAULT", shmSave (memory, path) == EFAULT);
-    CHECK ("the old file is whole", file_holds (path));
-    CHECK ("a load into it is EFAULT", shmLoad (memory, path) == EFAULT);
-    CHECK ("memory is read-only", mprotect (bytes, size, PROT_READ) == 0);
-    CHECK ("a load into it is EFAULT", shmLoad (memory, path) == EFAULT);
-    CHECK ("a save of it is not", shmSave (memory, path) == 0 && file_holds (path));
+    CHECK ("shmSave returns 0", shmSave (memory, path) == 0);
+    CHECK ("the memory is made inaccessible", mprotect (bytes, size, PROT_NONE) == 0);
+    CHECK ("shmSave of it is EFAULT", shmSave (memory, path) == EFAULT);
+    CHECK ("the old file is unchanged", file_holds (path));
+    CHECK ("shmLoad into it is EFAULT", shmLoad (memory, path) == EFAULT);
+    CHECK ("the memory is made read-only", mprotect (bytes, size, PROT_READ) == 0);
+    CHECK ("shmLoad into it is EFAULT", shmLoad (memory, path) == EFAULT);
+    CHECK ("shmSave of it returns 0", shmSave (memory, path) == 0 && file_holds (path));
     mprotect (bytes, size, some);
-    CHECK ("a block is forbidden", mprotect (bytes + 3 * MIB, BLOCK, PROT_NONE) == 0);
-    CHECK ("a save is EFAULT", shmSave (memory, path) == EFAULT);
+    CHECK ("a block is made inaccessible", mprotect (bytes + 3 * MIB, BLOCK, PROT_NONE) == 0);
+    CHECK ("shmSave is EFAULT", shmSave (memory, path) == EFAULT);
     mprotect (bytes, size, some);
     CHECK ("a part is unmapped", munmap (bytes + 3 * MIB, BLOCK) == 0);
-    CHECK ("a save is EFAULT", shmSave (memory, path) == EFAULT);
-    CHECK ("a load is EFAULT", shmLoad (memory, path) == EFAULT);
-    CHECK ("the old file is whole", file_holds (path));
+    CHECK ("shmSave is EFAULT", shmSave (memory, path) == EFAULT);
+    CHECK ("shmLoad is EFAULT", shmLoad (memory, path) == EFAULT);
+    CHECK ("the old file is unchanged", file_holds (path));
 }
 
-/* The stack of a thread that the library makes may come to lie there. */
+/* The kernel may put the stack of the library's thread there. */
 static void unmapped_end (void)
 {
     const char *path = check_path ("plain");
@@ -602,11 +608,11 @@ static void unmapped_end (void)
         return;
     }
     fill_segment (DENSE, 62);
-    CHECK ("there is a file", shmSave (memory, path) == 0);
+    CHECK ("shmSave returns 0", shmSave (memory, path) == 0);
     CHECK ("the end is unmapped", munmap (bytes + 4 * MIB, size - (size_t) (4 * MIB)) == 0);
     memset (bytes, 0x5A, (size_t) (4 * MIB));
-    CHECK ("a load is EFAULT", shmLoad (memory, path) == EFAULT);
-    CHECK ("and changes nothing", check_filled (bytes, 0x5A, 4 * MIB));
+    CHECK ("shmLoad is EFAULT", shmLoad (memory, path) == EFAULT);
+    CHECK ("it changes no byte", check_filled (bytes, 0x5A, 4 * MIB));
 }
 
 static void detached_memory (void)
@@ -616,10 +622,10 @@ static void detached_memory (void)
     if (under_valgrind) {
         return;
     }
-    CHECK ("the segment is detached past the library", shmdt (bytes) == 0);
-    CHECK ("a save is an error", shmSave (memory, path) != 0);
-    CHECK ("and makes no file", access (path, F_OK) != 0);
-    CHECK ("a load is an error", shmLoad (memory, check_path ("plain")) != 0);
+    CHECK ("the program detaches the segment with shmdt(2)", shmdt (bytes) == 0);
+    CHECK ("shmSave is an error", shmSave (memory, path) != 0);
+    CHECK ("shmSave creates no file", access (path, F_OK) != 0);
+    CHECK ("shmLoad is an error", shmLoad (memory, check_path ("plain")) != 0);
 }
 
 static void locked_memory (void)
@@ -628,7 +634,7 @@ static void locked_memory (void)
         check_skip ("locked memory: RLIMIT_MEMLOCK is too small");
         return;
     }
-    both_work ("where memory is locked", check_path ("plain"));
+    both_work ("with locked memory", check_path ("plain"));
 }
 
 int main (void)
@@ -653,7 +659,7 @@ int main (void)
     in_child ("one processor", one_processor);
     in_child ("no thread", no_thread);
     in_child ("locked memory", locked_memory);
-    in_child ("forbidden memory", protected_memory);
+    in_child ("inaccessible memory", protected_memory);
     in_child ("an unmapped end", unmapped_end);
     in_child ("detached memory", detached_memory);
     shmDestroy (memory);

@@ -1,4 +1,4 @@
-/* shmSave and shmLoad: the contract's section 5. */
+/* shmSave and shmLoad: bytes, kinds of files, errors, and interruptions. */
 
 #define _GNU_SOURCE
 
@@ -40,7 +40,7 @@ static int ready[2];
 
 /* ---- helpers --------------------------------------------------------------------- */
 
-/* Bytes in which no two stretches are alike, other ones for each seed. */
+/* Pseudo-random bytes, different for each seed. */
 static void make_content (unsigned seed)
 {
     unsigned long value = seed;
@@ -58,7 +58,7 @@ static void fill_segment (unsigned seed)
     memcpy (shmAddress (memory), content, SIZE);
 }
 
-/* Whether the segment's bytes are those of that seed. */
+/* Whether the segment has the bytes of that seed. */
 static int segment_is (unsigned seed)
 {
     make_content (seed);
@@ -76,7 +76,7 @@ static long read_all (int file, unsigned char *bytes, long room)
     return length;
 }
 
-/* Whether all that comes out of the file is the first `size` bytes of that seed. */
+/* Whether the file has exactly the first `size` bytes of that seed. */
 static int descriptor_holds (int file, unsigned seed, long size)
 {
     static unsigned char bytes[ROOM + 1];
@@ -138,8 +138,8 @@ static long inode_of (const char *path)
     return stat (path, &status) == 0 ? (long) status.st_ino : -1;
 }
 
-/* As an ordinary user, for whom permissions count. Root without its capabilities is
- * one, and keeps its files. */
+/* Permissions apply to root without its capabilities as to an ordinary user, and root still owns
+ * the test's files. */
 static int become_ordinary (void)
 {
     struct __user_cap_header_struct header;
@@ -161,7 +161,7 @@ static void refused_save (const char *what, const char *path, int error)
     CHECK ("errno has the same value", errno == status);
 }
 
-/* The segment holds seed 1 before, and must after. */
+/* The segment has the bytes of seed 1, and must keep them. */
 static void refused_load (const char *what, const char *path, int error)
 {
     int status, left_in_errno;
@@ -187,10 +187,10 @@ static void save_and_load (void)
     errno = UNTOUCHED;
     status = shmSave (memory, path);
     CHECK ("shmSave returns 0", status == 0);
-    CHECK ("on success errno is left as it was", errno == UNTOUCHED);
+    CHECK ("success leaves errno unchanged", errno == UNTOUCHED);
     CHECK ("the file has the segment's bytes, all of them and nothing else",
            file_holds (path, 1, SIZE));
-    CHECK ("the segment is as it was", segment_is (1));
+    CHECK ("shmSave leaves the segment unchanged", segment_is (1));
 
     fill_segment (2);
     CHECK ("shmSave over a file returns 0", shmSave (memory, path) == 0);
@@ -204,10 +204,10 @@ static void save_and_load (void)
     errno = UNTOUCHED;
     status = shmLoad (memory, path);
     CHECK ("shmLoad returns 0", status == 0);
-    CHECK ("on success errno is left as it was", errno == UNTOUCHED);
+    CHECK ("success leaves errno unchanged", errno == UNTOUCHED);
     CHECK ("the segment has the file's bytes", segment_is (4));
-    CHECK ("the file is as it was", file_holds (path, 4, SIZE));
-    CHECK ("no descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
+    CHECK ("shmLoad leaves the file unchanged", file_holds (path, 4, SIZE));
+    CHECK ("no file descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
 }
 
 static void other_sizes (void)
@@ -218,36 +218,38 @@ static void other_sizes (void)
     memset (bytes, 0x5A, SIZE);
     make_file (path, 1, SIZE - 1000, 0600);
     CHECK ("shmLoad of a shorter file succeeds", shmLoad (memory, path) == 0);
-    CHECK ("it reads as much as there is", memcmp (bytes, content, SIZE - 1000) == 0);
-    CHECK ("bytes beyond the file's end stay as they are",
+    CHECK ("it reads what the file has", memcmp (bytes, content, SIZE - 1000) == 0);
+    CHECK ("bytes beyond the file's end are unchanged",
            check_filled (bytes + SIZE - 1000, 0x5A, 1000));
 
     memset (bytes, 0x5A, SIZE);
     make_file (path, 2, 1, 0600);
     CHECK ("shmLoad of one byte succeeds", shmLoad (memory, path) == 0);
-    CHECK ("one byte is read",
+    CHECK ("it reads one byte and changes no other",
            bytes[0] == (char) content[0] && check_filled (bytes + 1, 0x5A, SIZE - 1));
 
     make_file (path, 3, ROOM, 0600);
     CHECK ("shmLoad of a longer file succeeds", shmLoad (memory, path) == 0);
-    CHECK ("it reads as much as the segment holds", memcmp (bytes, content, SIZE) == 0);
-    CHECK ("the file is as it was", file_holds (path, 3, ROOM));
+    CHECK ("it reads what fits into the segment", memcmp (bytes, content, SIZE) == 0);
+    CHECK ("shmLoad leaves the file unchanged", file_holds (path, 3, ROOM));
 }
 
 static void names_of_files (void)
 {
     char longest[256];
 
-    CHECK ("the temporary directory is there", chdir (check_path ("")) == 0);
+    CHECK ("the current directory is changed", chdir (check_path ("")) == 0);
     fill_segment (1);
-    CHECK ("a relative name is saved to", shmSave (memory, "relative") == 0);
-    CHECK ("in the current directory", file_holds (check_path ("relative"), 1, SIZE));
+    CHECK ("shmSave accepts a relative name", shmSave (memory, "relative") == 0);
+    CHECK ("it is relative to the current directory",
+           file_holds (check_path ("relative"), 1, SIZE));
     memset (longest, 'l', 255);
     longest[255] = '\0';
-    CHECK ("a name as long as names can be is saved to", shmSave (memory, longest) == 0);
-    CHECK ("it has the bytes", file_holds (longest, 1, SIZE));
-    CHECK ("and again", shmSave (memory, longest) == 0 && file_holds (longest, 1, SIZE));
-    CHECK ("the root is there", chdir ("/") == 0);
+    CHECK ("shmSave accepts a name of NAME_MAX bytes", shmSave (memory, longest) == 0);
+    CHECK ("the file has the bytes", file_holds (longest, 1, SIZE));
+    CHECK ("shmSave replaces such a file",
+           shmSave (memory, longest) == 0 && file_holds (longest, 1, SIZE));
+    CHECK ("the current directory is changed back", chdir ("/") == 0);
 }
 
 static void errors (void)
@@ -260,21 +262,21 @@ static void errors (void)
     refused_load ("a file that does not exist", path, ENOENT);
     refused_load ("an empty file", check_path ("empty"), EINVAL);
     refused_load ("a directory", check_path (""), EISDIR);
-    refused_load ("a file in no directory", check_path ("missing/file"), ENOENT);
-    refused_load ("a file in what is no directory", check_path ("file/file"), ENOTDIR);
+    refused_load ("a file in a directory that does not exist", check_path ("missing/file"), ENOENT);
+    refused_load ("a file in a file", check_path ("file/file"), ENOTDIR);
     refused_load ("/dev/null, which is empty", "/dev/null", EINVAL);
     refused_load ("an empty name", "", ENOENT);
     refused_load ("NULL", NULL, EINVAL);
     CHECK ("shmLoad of a NULL handle is EINVAL", shmLoad (NULL, check_path ("file")) == EINVAL);
 
     refused_save ("a directory", check_path (""), EISDIR);
-    refused_save ("a file in no directory", check_path ("missing/file"), ENOENT);
-    refused_save ("a file in what is no directory", check_path ("file/file"), ENOTDIR);
+    refused_save ("a file in a directory that does not exist", check_path ("missing/file"), ENOENT);
+    refused_save ("a file in a file", check_path ("file/file"), ENOTDIR);
     refused_save ("an empty name", "", ENOENT);
     refused_save ("NULL", NULL, EINVAL);
     CHECK ("shmSave of a NULL handle is EINVAL", shmSave (NULL, path) == EINVAL);
-    CHECK ("and makes no file", type_of (path) == -1);
-    CHECK ("no descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
+    CHECK ("shmSave of a NULL handle creates no file", type_of (path) == -1);
+    CHECK ("no file descriptor is left open", check_entries ("/proc/self/fd") == descriptors);
 }
 
 static void use_up_memory (void)
@@ -298,12 +300,12 @@ static void use_up_memory (void)
 static void without_memory (void)
 {
     if (getenv ("UNDER_VALGRIND") != NULL || WITH_ADDRESS_SANITIZER) {
-        check_note ("memory can't be used up here");
+        check_note ("valgrind, sanitizer: memory cannot be used up");
         return;
     }
     make_file (check_path ("some"), 9, 10, 0600);
-    CHECK ("without memory both are ENOMEM", check_child (use_up_memory) == 0);
-    CHECK ("and no file is made", type_of (check_path ("no memory")) == -1);
+    CHECK ("without memory, shmSave and shmLoad are ENOMEM", check_child (use_up_memory) == 0);
+    CHECK ("shmSave without memory creates no file", type_of (check_path ("no memory")) == -1);
 }
 
 static void without_waiting (void)
@@ -312,12 +314,12 @@ static void without_waiting (void)
 
     setenv ("SHM_UTIL_SYNC", "0", 1);
     fill_segment (5);
-    CHECK ("with SHM_UTIL_SYNC=0 a save returns 0", shmSave (memory, path) == 0);
-    CHECK ("and the file is the same", file_holds (path, 5, SIZE));
+    CHECK ("with SHM_UTIL_SYNC=0, shmSave returns 0", shmSave (memory, path) == 0);
+    CHECK ("with SHM_UTIL_SYNC=0, the file has the same bytes", file_holds (path, 5, SIZE));
     unsetenv ("SHM_UTIL_SYNC");
 }
 
-/* ---- what the file was, it stays ------------------------------------------------------ */
+/* ---- mode, owner, links and lists are kept ---------------------------------------------- */
 
 static void new_file_with_umask (mode_t mask)
 {
@@ -325,10 +327,10 @@ static void new_file_with_umask (mode_t mask)
     mode_t old = umask (mask);
 
     unlink (path);
-    CHECK (check_text ("a new file is saved with the umask %03o", (unsigned) mask),
+    CHECK (check_text ("shmSave creates a file with umask %03o", (unsigned) mask),
            shmSave (memory, path) == 0);
-    CHECK ("it gets 0666 less the umask", mode_of (path) == (int) (0666 & ~mask));
-    CHECK ("the umask is as it was", umask (old) == mask);
+    CHECK ("its mode is 0666 less the umask", mode_of (path) == (int) (0666 & ~mask));
+    CHECK ("the umask is unchanged", umask (old) == mask);
 }
 
 static void existing_file_with_mode (mode_t mode)
@@ -337,9 +339,9 @@ static void existing_file_with_mode (mode_t mode)
     mode_t old = umask (077);
 
     make_file (path, 9, 10, mode);
-    CHECK (check_text ("a file of mode %04o is saved over", (unsigned) mode),
+    CHECK (check_text ("shmSave replaces a file of mode %04o", (unsigned) mode),
            shmSave (memory, path) == 0);
-    CHECK ("it keeps its mode", mode_of (path) == (int) mode);
+    CHECK ("the file keeps its mode", mode_of (path) == (int) mode);
     umask (old);
 }
 
@@ -363,9 +365,9 @@ static int is_owned (const char *path, uid_t owner, gid_t group)
 static void save_strangers_file (void)
 {
     CHECK ("capabilities are given up", become_ordinary ());
-    CHECK ("who may write another's file may save to it",
+    CHECK ("a user can save to a writable file of another user",
            shmSave (memory, check_path ("stranger's")) == 0);
-    CHECK ("and where the group is not one of ours, too",
+    CHECK ("a user can save to a writable file of another group",
            shmSave (memory, check_path ("of a strange group")) == 0);
 }
 
@@ -381,22 +383,22 @@ static void owners (void)
         return;
     }
     fill_segment (1);
-    CHECK ("a file of another owner and group is saved over", shmSave (memory, path) == 0);
-    CHECK ("it has the bytes", file_holds (path, 1, SIZE));
-    CHECK ("it keeps owner and group", is_owned (path, 1, 2));
-    CHECK ("and mode", mode_of (path) == 0644);
+    CHECK ("root can save to a file of another owner and group", shmSave (memory, path) == 0);
+    CHECK ("the file has the bytes", file_holds (path, 1, SIZE));
+    CHECK ("the file keeps owner and group", is_owned (path, 1, 2));
+    CHECK ("the file keeps its mode", mode_of (path) == 0644);
 
     make_file (strangers, 9, 10, 0666);
     make_file (grouped, 9, 10, 0660);
     CHECK ("files are given away",
            chown (strangers, 1, (gid_t) -1) == 0 && chown (grouped, (uid_t) -1, 2) == 0);
-    CHECK ("an ordinary user ends well", check_child (save_strangers_file) == 0);
-    CHECK ("the stranger's file keeps its owner", is_owned (strangers, 1, getegid ()));
-    CHECK ("and its mode", mode_of (strangers) == 0666);
-    CHECK ("and has the bytes", file_holds (strangers, 1, SIZE));
-    CHECK ("the other file keeps its group", is_owned (grouped, geteuid (), 2));
-    CHECK ("and its mode", mode_of (grouped) == 0660);
-    CHECK ("and has the bytes", file_holds (grouped, 1, SIZE));
+    CHECK ("an ordinary user exits with status 0", check_child (save_strangers_file) == 0);
+    CHECK ("the other user's file keeps its owner", is_owned (strangers, 1, getegid ()));
+    CHECK ("the file keeps its mode", mode_of (strangers) == 0666);
+    CHECK ("the file has the bytes", file_holds (strangers, 1, SIZE));
+    CHECK ("the other group's file keeps its group", is_owned (grouped, geteuid (), 2));
+    CHECK ("the file keeps its mode", mode_of (grouped) == 0660);
+    CHECK ("the file has the bytes", file_holds (grouped, 1, SIZE));
 }
 
 static void links (void)
@@ -404,9 +406,9 @@ static void links (void)
     char target[1024];
 
     strcpy (target, check_path ("links/deep/target"));
-    CHECK ("directories are made", mkdir (check_path ("links"), 0700) == 0
+    CHECK ("directories are created", mkdir (check_path ("links"), 0700) == 0
            && mkdir (check_path ("links/deep"), 0700) == 0);
-    CHECK ("links are made", symlink ("second", check_path ("links/first")) == 0
+    CHECK ("symbolic links are created", symlink ("second", check_path ("links/first")) == 0
            && symlink ("deep/third", check_path ("links/second")) == 0
            && symlink ("../deep/target", check_path ("links/deep/third")) == 0
            && symlink ("missing/target", check_path ("links/nowhere")) == 0
@@ -414,31 +416,32 @@ static void links (void)
            && symlink (target, check_path ("links/absolute")) == 0);
 
     fill_segment (1);
-    CHECK ("a save through a chain of dangling relative links returns 0",
+    CHECK ("shmSave follows a chain of relative links to a file that does not exist",
            shmSave (memory, check_path ("links/first")) == 0);
-    CHECK ("it makes the target", type_of (target) == S_IFREG && file_holds (target, 1, SIZE));
-    CHECK ("the links still are links", type_of (check_path ("links/first")) == S_IFLNK
+    CHECK ("it creates that file", type_of (target) == S_IFREG && file_holds (target, 1, SIZE));
+    CHECK ("the links are still links", type_of (check_path ("links/first")) == S_IFLNK
            && type_of (check_path ("links/second")) == S_IFLNK
            && type_of (check_path ("links/deep/third")) == S_IFLNK);
 
     fill_segment (2);
     chmod (target, 0640);
-    CHECK ("a save through an absolute link returns 0",
+    CHECK ("shmSave follows an absolute link",
            shmSave (memory, check_path ("links/absolute")) == 0);
-    CHECK ("its target is what changes", file_holds (target, 2, SIZE));
-    CHECK ("and keeps its mode", mode_of (target) == 0640);
-    CHECK ("the link still is one", type_of (check_path ("links/absolute")) == S_IFLNK);
-    CHECK ("a load goes through links too",
+    CHECK ("the target has the bytes", file_holds (target, 2, SIZE));
+    CHECK ("the target keeps its mode", mode_of (target) == 0640);
+    CHECK ("the link is still a link", type_of (check_path ("links/absolute")) == S_IFLNK);
+    CHECK ("shmLoad follows links",
            shmLoad (memory, check_path ("links/first")) == 0 && segment_is (2));
 
     refused_save ("a link into a missing directory", check_path ("links/nowhere"), ENOENT);
     refused_save ("a link to itself", check_path ("links/loop"), ELOOP);
     refused_load ("a link to itself", check_path ("links/loop"), ELOOP);
-    CHECK ("no other file is made beside the links", check_entries (check_path ("links")) == 8);
-    CHECK ("nor beside the target", check_entries (check_path ("links/deep")) == 4);
+    CHECK ("no other file is created beside the links", check_entries (check_path ("links")) == 8);
+    CHECK ("no other file is created beside the target",
+           check_entries (check_path ("links/deep")) == 4);
 }
 
-/* ---- what others may put in the way ------------------------------------------------------ */
+/* ---- links and leftovers of others -------------------------------------------------------- */
 
 static void traps (void)
 {
@@ -446,10 +449,10 @@ static void traps (void)
 
     strcpy (precious, check_path ("precious"));
     make_file (precious, 9, 10, 0600);
-    CHECK ("directories are made", mkdir (check_path ("everybody's"), 0700) == 0
+    CHECK ("directories are created", mkdir (check_path ("everybody's"), 0700) == 0
            && chmod (check_path ("everybody's"), 01777) == 0
            && mkdir (check_path ("ours"), 0700) == 0);
-    CHECK ("links are made", symlink (precious, check_path ("everybody's/trap")) == 0
+    CHECK ("symbolic links are created", symlink (precious, check_path ("everybody's/trap")) == 0
            && symlink ("new", check_path ("everybody's/dangling trap")) == 0
            && symlink ("own", check_path ("everybody's/link")) == 0
            && symlink ("own", check_path ("ours/link")) == 0);
@@ -460,18 +463,21 @@ static void traps (void)
         return;
     }
     fill_segment (3);
-    refused_save ("another user's link where everybody may make links",
+    refused_save ("another user's link in a sticky, world-writable directory",
                   check_path ("everybody's/trap"), EACCES);
-    CHECK ("where it leads to is as it was", file_holds (precious, 9, 10));
-    refused_save ("such a link to nothing", check_path ("everybody's/dangling trap"), EACCES);
-    CHECK ("nothing is made there", type_of (check_path ("everybody's/new")) == -1);
-    CHECK ("one's own link is followed", shmSave (memory, check_path ("everybody's/link")) == 0
+    CHECK ("the target of that link is unchanged", file_holds (precious, 9, 10));
+    refused_save ("such a link to a file that does not exist",
+                  check_path ("everybody's/dangling trap"), EACCES);
+    CHECK ("that file is not created", type_of (check_path ("everybody's/new")) == -1);
+    CHECK ("shmSave follows the user's own link there",
+           shmSave (memory, check_path ("everybody's/link")) == 0
            && file_holds (check_path ("everybody's/own"), 3, SIZE));
-    CHECK ("another user's elsewhere is, too", shmSave (memory, check_path ("ours/link")) == 0
+    CHECK ("shmSave follows another user's link elsewhere",
+           shmSave (memory, check_path ("ours/link")) == 0
            && file_holds (check_path ("ours/own"), 3, SIZE));
 }
 
-/* A save that is killed at the wrong moment leaves a file of such a name. */
+/* A save that is killed at the wrong moment leaves a file with this name. */
 static void leftovers (void)
 {
     char leftover[1024], precious[1024];
@@ -479,35 +485,36 @@ static void leftovers (void)
 
     strcpy (leftover, check_path ("left/.saved.shm_util"));
     strcpy (precious, check_path ("left/precious"));
-    CHECK ("a directory is made", mkdir (check_path ("left"), 0700) == 0);
+    CHECK ("a directory is created", mkdir (check_path ("left"), 0700) == 0);
     make_file (check_path ("left/saved"), 9, 10, 0640);
     make_file (leftover, 8, 10, 0640);
     fill_segment (4);
-    CHECK ("a save beside what one has left returns 0",
+    CHECK ("shmSave succeeds beside the temporary file of a killed save",
            shmSave (memory, check_path ("left/saved")) == 0);
-    CHECK ("it has its own bytes", file_holds (check_path ("left/saved"), 4, SIZE));
-    CHECK ("nothing is left any more", check_entries (check_path ("left")) == 3);
+    CHECK ("the file has the bytes of this save", file_holds (check_path ("left/saved"), 4, SIZE));
+    CHECK ("shmSave has removed the temporary file", check_entries (check_path ("left")) == 3);
 
     make_file (leftover, 8, 10, 0640);
     file = open (leftover, O_RDONLY);
-    CHECK ("one that is at work has locked its file", flock (file, LOCK_EX) == 0);
-    CHECK ("beside it a save returns 0", shmSave (memory, check_path ("left/saved")) == 0);
-    CHECK ("and leaves it alone", file_holds (leftover, 8, 10));
+    CHECK ("a running save locks its temporary file", flock (file, LOCK_EX) == 0);
+    CHECK ("shmSave succeeds beside a running save",
+           shmSave (memory, check_path ("left/saved")) == 0);
+    CHECK ("shmSave leaves a locked temporary file", file_holds (leftover, 8, 10));
     close (file);
 
-    CHECK ("a file of another mode is no save's", chmod (leftover, 0644) == 0
+    CHECK ("shmSave leaves a file of that name with another mode", chmod (leftover, 0644) == 0
            && shmSave (memory, check_path ("left/saved")) == 0 && file_holds (leftover, 8, 10));
     unlink (leftover);
     make_file (precious, 9, 10, 0640);
-    CHECK ("nor is a link", symlink ("precious", leftover) == 0
+    CHECK ("shmSave leaves a link of that name", symlink ("precious", leftover) == 0
            && shmSave (memory, check_path ("left/saved")) == 0
            && type_of (leftover) == S_IFLNK && file_holds (precious, 9, 10));
-    CHECK ("the saved file is a file", type_of (check_path ("left/saved")) == S_IFREG
+    CHECK ("the saved file is a regular file", type_of (check_path ("left/saved")) == S_IFREG
            && mode_of (check_path ("left/saved")) == 0640);
-    CHECK ("and nothing else is there", check_entries (check_path ("left")) == 5);
+    CHECK ("there are no other files", check_entries (check_path ("left")) == 5);
 }
 
-/* An access control list as the kernel has it: version 2, then tag, rights, and whose. */
+/* An access control list in the kernel's format: version 2; tag, rights and id of each entry. */
 #define ACL_SIZE (4 + 5 * 8)
 #define ACCESS_LIST "system.posix_acl_access"
 
@@ -538,29 +545,29 @@ static void access_control_lists (void)
     unsigned char acl[ACL_SIZE], found[ACL_SIZE + 1];
 
     make_acl (acl);
-    CHECK ("a directory is made", mkdir (check_path ("lists"), 0700) == 0);
+    CHECK ("a directory is created", mkdir (check_path ("lists"), 0700) == 0);
     make_file (path, 9, 10, 0600);
     if (setxattr (path, ACCESS_LIST, acl, ACL_SIZE, 0) != 0) {
         check_skip ("access control lists: the file system of TMPDIR has none");
         return;
     }
     fill_segment (5);
-    CHECK ("a file with an access control list is saved over", shmSave (memory, path) == 0
+    CHECK ("shmSave replaces a file with an access control list", shmSave (memory, path) == 0
            && file_holds (path, 5, SIZE));
-    CHECK ("it keeps the list", getxattr (path, ACCESS_LIST, found, sizeof found) == ACL_SIZE
+    CHECK ("the file keeps its list", getxattr (path, ACCESS_LIST, found, sizeof found) == ACL_SIZE
            && memcmp (acl, found, ACL_SIZE) == 0);
-    CHECK ("the directory has one for new files",
+    CHECK ("the directory has a default access control list",
            setxattr (check_path ("lists"), "system.posix_acl_default", acl, ACL_SIZE, 0) == 0);
-    CHECK ("a file without one is saved over", removexattr (path, ACCESS_LIST) == 0
+    CHECK ("shmSave replaces a file without a list", removexattr (path, ACCESS_LIST) == 0
            && chmod (path, 0640) == 0 && shmSave (memory, path) == 0);
-    CHECK ("it gets none", getxattr (path, ACCESS_LIST, found, sizeof found) == -1
+    CHECK ("the file gets no list", getxattr (path, ACCESS_LIST, found, sizeof found) == -1
            && errno == ENODATA && mode_of (path) == 0640);
-    CHECK ("a new file gets the directory's",
+    CHECK ("a new file gets the directory's default list",
            shmSave (memory, check_path ("lists/new")) == 0
            && getxattr (check_path ("lists/new"), ACCESS_LIST, found, sizeof found) == ACL_SIZE);
 }
 
-/* What another process, or thread, has open. */
+/* Files that another process, or thread, has open. */
 static void links_in_proc (void)
 {
     const char *path = check_path ("named");
@@ -570,27 +577,27 @@ static void links_in_proc (void)
     make_file (path, 9, 10, 0600);
     file = open (path, O_RDWR);
     fill_segment (6);
-    CHECK ("a save to what a process has open returns 0",
+    CHECK ("shmSave to a file that a process has open returns 0",
            shmSave (memory, check_text ("/proc/%ld/fd/%d", (long) getpid (), file)) == 0);
-    CHECK ("its file has the bytes", file_holds (path, 6, SIZE));
-    CHECK ("it is another file by then", descriptor_holds (file, 9, 10));
+    CHECK ("the path of that file has the bytes", file_holds (path, 6, SIZE));
+    CHECK ("the open file is unchanged", descriptor_holds (file, 9, 10));
     close (file);
 
     file = open (path, O_RDWR);
     unlink (path);
     fill_segment (7);
-    CHECK ("a save to an open file without a name returns 0",
+    CHECK ("shmSave to an open file without a name returns 0",
            shmSave (memory, check_text ("/proc/%ld/fd/%d", (long) getpid (), file)) == 0);
-    CHECK ("that file has the bytes", descriptor_holds (file, 7, SIZE));
-    CHECK ("and gets no name", type_of (path) == -1
+    CHECK ("the open file has the bytes", descriptor_holds (file, 7, SIZE));
+    CHECK ("it still has no name", type_of (path) == -1
            && type_of (check_text ("%s (deleted)", path)) == -1);
     close (file);
 
-    CHECK ("a pipe is made", pipe (ends) == 0 && fcntl (ends[1], F_SETPIPE_SZ, SIZE) >= SIZE);
-    CHECK ("a save to a pipe that way returns 0",
+    CHECK ("a pipe is created", pipe (ends) == 0 && fcntl (ends[1], F_SETPIPE_SZ, SIZE) >= SIZE);
+    CHECK ("shmSave to a pipe in /proc returns 0",
            shmSave (memory, check_text ("/proc/thread-self/fd/%d", ends[1])) == 0);
     close (ends[1]);
-    CHECK ("the bytes come out", descriptor_holds (ends[0], 7, SIZE));
+    CHECK ("the pipe has the bytes", descriptor_holds (ends[0], 7, SIZE));
     close (ends[0]);
 }
 
@@ -601,47 +608,49 @@ static void be_ordinary_and_try (void)
     CHECK ("capabilities are given up", become_ordinary ());
     fill_segment (1);
     refused_save ("a read-only file", check_path ("read-only"), EACCES);
-    refused_save ("a new file in a directory that may not be written",
+    refused_save ("a new file in a read-only directory",
                   check_path ("closed/new"), EACCES);
-    refused_save ("a read-only file there", check_path ("closed/read-only"), EACCES);
-    refused_load ("a file that may not be read", check_path ("secret"), EACCES);
-    CHECK ("a writable file in such a directory is saved to",
+    refused_save ("a read-only file in such a directory", check_path ("closed/read-only"), EACCES);
+    refused_load ("an unreadable file", check_path ("secret"), EACCES);
+    CHECK ("shmSave to a writable file in such a directory returns 0",
            shmSave (memory, check_path ("closed/writable")) == 0);
-    CHECK ("also through a link", shmSave (memory, check_path ("to writable")) == 0);
+    CHECK ("shmSave to it through a link returns 0",
+           shmSave (memory, check_path ("to writable")) == 0);
 }
 
 static void permissions (void)
 {
     long inode;
 
-    CHECK ("a directory is made", mkdir (check_path ("closed"), 0700) == 0);
+    CHECK ("a directory is created", mkdir (check_path ("closed"), 0700) == 0);
     make_file (check_path ("read-only"), 9, 10, 0444);
     make_file (check_path ("secret"), 9, 10, 0200);
     make_file (check_path ("closed/read-only"), 9, 10, 0444);
     make_file (check_path ("closed/writable"), 9, ROOM, 0600);
     inode = inode_of (check_path ("closed/writable"));
-    CHECK ("a link is made",
+    CHECK ("a link is created",
            symlink (check_path ("closed/writable"), check_path ("to writable")) == 0);
     chmod (check_path ("closed"), 0555);
 
-    CHECK ("an ordinary user ends well", check_child (be_ordinary_and_try) == 0);
-    CHECK ("a read-only file is as it was", file_holds (check_path ("read-only"), 9, 10)
+    CHECK ("an ordinary user exits with status 0", check_child (be_ordinary_and_try) == 0);
+    CHECK ("a read-only file is unchanged", file_holds (check_path ("read-only"), 9, 10)
            && mode_of (check_path ("read-only")) == 0444);
-    CHECK ("in the closed directory too", file_holds (check_path ("closed/read-only"), 9, 10));
-    CHECK ("the writable file there was written",
+    CHECK ("a read-only file in a read-only directory is unchanged",
+           file_holds (check_path ("closed/read-only"), 9, 10));
+    CHECK ("the writable file there has the bytes",
            file_holds (check_path ("closed/writable"), 1, SIZE));
-    CHECK ("in place", inode_of (check_path ("closed/writable")) == inode);
-    CHECK ("nothing else is there", check_entries (check_path ("closed")) == 4);
+    CHECK ("it was written in place", inode_of (check_path ("closed/writable")) == inode);
+    CHECK ("there are no other files", check_entries (check_path ("closed")) == 4);
     chmod (check_path ("closed"), 0700);
 }
 
-/* ---- what is no plain file ------------------------------------------------------------- */
+/* ---- fifos, devices and pipes ------------------------------------------------------------ */
 
 static void read_fifo (void)
 {
     int file = open (check_path ("fifo"), O_RDONLY);
 
-    CHECK ("who reads the fifo gets the segment's bytes", descriptor_holds (file, 1, SIZE));
+    CHECK ("the reader of a fifo gets the segment's bytes", descriptor_holds (file, 1, SIZE));
     close (file);
 }
 
@@ -649,7 +658,7 @@ static void save_into_fifo (void)
 {
     pid_t child;
 
-    CHECK ("a fifo is made", mkfifo (check_path ("fifo"), 0600) == 0);
+    CHECK ("a fifo is created", mkfifo (check_path ("fifo"), 0600) == 0);
     fill_segment (1);
     child = check_fork ();
     if (child == 0) {
@@ -657,11 +666,11 @@ static void save_into_fifo (void)
         exit (0);
     }
     CHECK ("shmSave into a fifo returns 0", shmSave (memory, check_path ("fifo")) == 0);
-    CHECK ("the reader ends well", check_wait (child) == 0);
-    CHECK ("the fifo still is one", type_of (check_path ("fifo")) == S_IFIFO);
+    CHECK ("the reader exits with status 0", check_wait (child) == 0);
+    CHECK ("the fifo is still a fifo", type_of (check_path ("fifo")) == S_IFIFO);
 }
 
-/* The segment is fed in pieces smaller than what the reader asks for. */
+/* The pieces are smaller than what the reader asks for. */
 static void load_from_fifo (long size, long piece)
 {
     pid_t child;
@@ -681,11 +690,12 @@ static void load_from_fifo (long size, long piece)
     CHECK (check_text ("shmLoad of %ld bytes from a fifo in pieces of %ld returns %s", size, piece,
                        size == 0 ? "EINVAL" : "0"),
            shmLoad (memory, check_path ("fifo")) == (size == 0 ? EINVAL : 0));
-    CHECK ("the writer ends well", check_wait (child) == 0);
+    CHECK ("the writer exits with status 0", check_wait (child) == 0);
     make_content (6);
-    CHECK ("it is read to its end or until the segment is full",
+    CHECK ("shmLoad reads to the end or until the segment is full",
            memcmp (bytes, content, (size_t) expected) == 0);
-    CHECK ("bytes beyond stay as they are", check_filled (bytes + expected, 0x5A, SIZE - expected));
+    CHECK ("bytes beyond the end are unchanged",
+           check_filled (bytes + expected, 0x5A, SIZE - expected));
 }
 
 static void fifos (void)
@@ -699,8 +709,8 @@ static void fifos (void)
     load_from_fifo (0, 1);
 }
 
-/* A device to save to. One of the test's own if we could do the system's any harm:
- * a wrong save would put a file in the place of /dev/null. */
+/* A device to save to. The test makes its own if it may write to /dev, where a wrong save would
+ * replace /dev/null by a file. */
 static const char *device (const char *name, unsigned number)
 {
     const char *path = check_path (name);
@@ -722,15 +732,15 @@ static void devices (void)
 
     if (null != NULL) {
         CHECK ("shmSave to /dev/null returns 0", shmSave (memory, null) == 0);
-        CHECK ("/dev/null still is a device", type_of (null) == S_IFCHR);
+        CHECK ("/dev/null is still a device", type_of (null) == S_IFCHR);
     }
     if (full != NULL) {
         refused_save ("/dev/full", full, ENOSPC);
-        CHECK ("/dev/full still is a device", type_of (full) == S_IFCHR);
+        CHECK ("/dev/full is still a device", type_of (full) == S_IFCHR);
     }
     memset (shmAddress (memory), 0x5A, SIZE);
     CHECK ("shmLoad of /dev/zero returns 0", shmLoad (memory, "/dev/zero") == 0);
-    CHECK ("it is read until the segment is full", check_filled (shmAddress (memory), 0, SIZE));
+    CHECK ("shmLoad reads until the segment is full", check_filled (shmAddress (memory), 0, SIZE));
 }
 
 static void save_to_stdout (int target)
@@ -753,10 +763,10 @@ static void stdout_to_file (void)
     }
     CHECK ("shmSave to /dev/stdout, a file, returns 0", check_wait (child) == 0);
     lseek (file, 0, SEEK_SET);
-    CHECK ("who redirected it finds the bytes in the file that is open",
+    CHECK ("the open file has the bytes",
            descriptor_holds (file, 1, SIZE));
-    CHECK ("which was written straight", inode_of (path) == inode);
-    CHECK ("/dev/stdout still is a link", type_of ("/dev/stdout") == S_IFLNK);
+    CHECK ("it was written in place", inode_of (path) == inode);
+    CHECK ("/dev/stdout is still a link", type_of ("/dev/stdout") == S_IFLNK);
     close (file);
 }
 
@@ -765,15 +775,15 @@ static void stdout_to_pipe (void)
     int ends[2];
     pid_t child;
 
-    CHECK ("a pipe is made", pipe (ends) == 0);
+    CHECK ("a pipe is created", pipe (ends) == 0);
     fill_segment (2);
     child = check_fork ();
     if (child == 0) {
         save_to_stdout (ends[1]);
     }
     close (ends[1]);
-    CHECK ("through /dev/stdout, a pipe, come the bytes", descriptor_holds (ends[0], 2, SIZE));
-    CHECK ("shmSave to it returns 0", check_wait (child) == 0);
+    CHECK ("a pipe gets the bytes through /dev/stdout", descriptor_holds (ends[0], 2, SIZE));
+    CHECK ("shmSave to /dev/stdout, a pipe, returns 0", check_wait (child) == 0);
     close (ends[0]);
 }
 
@@ -782,7 +792,7 @@ static void stdin_from_pipe (void)
     int ends[2];
     pid_t child;
 
-    CHECK ("a pipe is made", pipe (ends) == 0);
+    CHECK ("a pipe is created", pipe (ends) == 0);
     child = check_fork ();
     if (child == 0) {
         close (ends[1]);
@@ -799,7 +809,7 @@ static void stdin_from_pipe (void)
 
 /* ---- all or nothing -------------------------------------------------------------------- */
 
-/* A limit in the middle of the file is as good as a full disk. */
+/* A limit of the file's size acts like a full disk. */
 static int limited_save (const char *path)
 {
     struct rlimit limit;
@@ -819,9 +829,9 @@ static int limited_save (const char *path)
 static void fail_half_way (void)
 {
     signal (SIGXFSZ, SIG_IGN);
-    CHECK ("a save over a file that fails half-way is EFBIG",
+    CHECK ("shmSave beyond the limit for a file's size is EFBIG",
            limited_save (check_path ("half/old")) == EFBIG && errno == EFBIG);
-    CHECK ("a save to a new file too", limited_save (check_path ("half/new")) == EFBIG);
+    CHECK ("it is EFBIG for a new file, too", limited_save (check_path ("half/new")) == EFBIG);
 }
 
 static void die_half_way (void)
@@ -837,14 +847,15 @@ static void die_half_way (void)
 
 static void failures_half_way (void)
 {
-    CHECK ("a directory is made", mkdir (check_path ("half"), 0700) == 0);
+    CHECK ("a directory is created", mkdir (check_path ("half"), 0700) == 0);
     make_file (check_path ("half/old"), 8, SIZE, 0600);
-    CHECK ("a process with a limit ends well", check_child (fail_half_way) == 0);
-    CHECK ("the old file is whole", file_holds (check_path ("half/old"), 8, SIZE));
-    CHECK ("the new one was not made", type_of (check_path ("half/new")) == -1);
+    CHECK ("a process with a limit exits with status 0", check_child (fail_half_way) == 0);
+    CHECK ("the old file is unchanged", file_holds (check_path ("half/old"), 8, SIZE));
+    CHECK ("the new file does not exist", type_of (check_path ("half/new")) == -1);
     CHECK ("no other file is left", check_entries (check_path ("half")) == 3);
-    CHECK ("a process that dies of its limit", check_child (die_half_way) == 128 + SIGXFSZ);
-    CHECK ("leaves the old file whole", file_holds (check_path ("half/old"), 8, SIZE));
+    CHECK ("a process is killed by SIGXFSZ during shmSave",
+           check_child (die_half_way) == 128 + SIGXFSZ);
+    CHECK ("the old file is unchanged", file_holds (check_path ("half/old"), 8, SIZE));
 }
 
 struct watch {
@@ -853,7 +864,7 @@ struct watch {
     volatile long torn;
 };
 
-/* Opens the file again and again: it must always be there, whole, of one pattern. */
+/* Opens the file again and again. It must exist, and have all bytes of one pattern. */
 static void watch_file (const char *path, struct watch *watch)
 {
     static unsigned char bytes[SIZE + 1];
@@ -879,7 +890,7 @@ static void seen_from_outside (void)
 
     setenv ("SHM_UTIL_SYNC", "0", 1);
     memset (shmAddress (memory), 'a', SIZE);
-    CHECK ("a file is saved", shmSave (memory, path) == 0);
+    CHECK ("shmSave returns 0", shmSave (memory, path) == 0);
     child = check_fork ();
     if (child == 0) {
         watch_file (path, watch);
@@ -890,14 +901,14 @@ static void seen_from_outside (void)
         failed += shmSave (memory, path) != 0;
     }
     watch->stop = 1;
-    CHECK ("the reader ends well", check_wait (child) == 0);
-    CHECK ("many saves have returned 0", saves >= SAVES && failed == 0);
-    CHECK ("the file was read many times meanwhile", watch->reads >= READS);
-    CHECK ("whoever opened it has seen one whole pattern", watch->torn == 0);
+    CHECK ("the reader exits with status 0", check_wait (child) == 0);
+    CHECK ("many saves succeed while the file is read", saves >= SAVES && failed == 0);
+    CHECK ("the file is read many times while it is saved", watch->reads >= READS);
+    CHECK ("a reader sees all bytes of one save", watch->torn == 0);
     unsetenv ("SHM_UTIL_SYNC");
 }
 
-/* Each saver has a segment of its own: the inherited one can have one pattern only. */
+/* Each saver has a segment of its own, because a segment has one pattern. */
 static void save_for_ever (int pattern)
 {
     SharedMemory mine = NULL;
@@ -944,7 +955,7 @@ static void two_savers_killed (void)
 
     setenv ("SHM_UTIL_SYNC", "0", 1);
     memset (shmAddress (memory), 'c', SIZE);
-    CHECK ("a file is saved", shmSave (memory, path) == 0);
+    CHECK ("shmSave returns 0", shmSave (memory, path) == 0);
     for (round = 0; round < 40; round++) {
         pid_t first = start_saver ('x');
         pid_t second = start_saver ('y');
@@ -957,9 +968,9 @@ static void two_savers_killed (void)
         ended += check_wait (second) != 128 + SIGKILL;
         torn += !is_whole (path);
     }
-    CHECK ("two processes save to one file without errors", ended == 0);
-    CHECK ("also when killed in the middle, the file is always whole", torn == 0);
-    CHECK ("their names are still there",
+    CHECK ("two processes can save to one file", ended == 0);
+    CHECK ("the file is whole, even if savers are killed", torn == 0);
+    CHECK ("the killed savers' names still exist",
            check_exists ("c_tests/save_load x") && check_exists ("c_tests/save_load y"));
     unsetenv ("SHM_UTIL_SYNC");
 }

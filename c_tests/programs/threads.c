@@ -1,7 +1,7 @@
 /* Threads: all functions at once, a destroy during a save, stale handles, and fork. */
 
-/* Its allocator does not survive a fork beside other threads: the child waits for ever
- * for the lock of one of those. */
+/* The allocator of the sanitizer does not survive a fork beside other threads: the child may wait
+ * for ever for a lock that another thread held. */
 #ifdef __SANITIZE_ADDRESS__
 #define WITH_ADDRESS_SANITIZER 1
 #else
@@ -41,7 +41,7 @@ static void expect (int holds)
     }
 }
 
-/* Whether nothing failed since the last time. */
+/* Whether nothing has failed since the last call. */
 static int all_held (void)
 {
     return __sync_lock_test_and_set (&failures, 0) == 0;
@@ -67,7 +67,7 @@ static void name_of (long thread, char *name)
     sprintf (name, NAME " %ld of %ld", thread, (long) getpid ());
 }
 
-/* Uses every function once, under a name that nobody else has. */
+/* Uses every function once, with a name of its own. */
 static void use_everything (long me)
 {
     char name[64];
@@ -117,8 +117,8 @@ static void *work (void *number)
 static void everything_at_once (void)
 {
     run (THREADS, work);
-    CHECK ("eight threads use every function at once", all_held ());
-    CHECK ("the name that they shared is gone", !check_exists (NAME));
+    CHECK ("eight threads can use every function at once", all_held ());
+    CHECK ("the name that they shared does not exist afterwards", !check_exists (NAME));
 }
 
 /* ---- a destroy during a save -------------------------------------------------------- */
@@ -151,26 +151,27 @@ static void destroy_waits_for_a_save (void)
     int file;
 
     sprintf (fifo, "%s/fifo", directory);
-    CHECK ("a fifo is made", mkfifo (fifo, 0600) == 0);
+    CHECK ("a fifo is created", mkfifo (fifo, 0600) == 0);
     saved = check_create (NAME, BIG);
     memset (shmAddress (saved), 'S', BIG);
     pthread_create (&saver, NULL, save, fifo);
     file = open (fifo, O_RDONLY);
     CHECK ("a save into a fifo has begun", read (file, bytes, 1) == 1);
 
-    /* It can't end before it is read; the sleep gives a wrong destroy its chance. */
+    /* The save cannot end before it is read; the sleep lets a wrong destroy succeed. */
     pthread_create (&destroyer, NULL, destroy, NULL);
     usleep (200000);
-    CHECK ("a destroy waits for the save", __sync_fetch_and_add (&destroyed, 0) == 0);
+    CHECK ("shmDestroy waits for a save of the same handle",
+           __sync_fetch_and_add (&destroyed, 0) == 0);
     while ((count = read (file, bytes + length, (size_t) (BIG + 1 - length))) > 0) {
         length += count;
     }
     pthread_join (saver, NULL);
     pthread_join (destroyer, NULL);
-    CHECK ("the save returns 0", save_status == 0);
-    CHECK ("and has written all bytes", length == BIG && check_filled (bytes, 'S', BIG));
-    CHECK ("then the destroy returns 0", destroy_status == 0);
-    CHECK ("the name is gone", !check_exists (NAME));
+    CHECK ("the save succeeds", save_status == 0);
+    CHECK ("the save has written all bytes", length == BIG && check_filled (bytes, 'S', BIG));
+    CHECK ("shmDestroy succeeds after the save", destroy_status == 0);
+    CHECK ("the name does not exist", !check_exists (NAME));
     close (file);
 }
 
@@ -222,8 +223,8 @@ static void one_destroy_wins (void)
 {
     pthread_barrier_init (&line, NULL, THREADS);
     run (THREADS, publish_or_destroy);
-    CHECK ("of threads that destroy one handle at once each gets 0 or EINVAL", all_held ());
-    CHECK ("and exactly one gets 0", winners == TIMES);
+    CHECK ("threads that destroy one handle at once get 0 or EINVAL", all_held ());
+    CHECK ("exactly one of them gets 0", winners == TIMES);
     pthread_barrier_destroy (&line);
 }
 
@@ -269,7 +270,7 @@ static void *come_and_go_or_ask (void *number)
 static void stale_handles (void)
 {
     run (THREADS, come_and_go_or_ask);
-    CHECK ("a handle used while it is destroyed is good or refused, and stale ones never succeed",
+    CHECK ("a handle that is being destroyed works or is refused; a stale one is refused",
            all_held ());
 }
 
@@ -285,7 +286,7 @@ static void come_and_go_once (long me)
     expect (shmDestroy (memory) == 0);
 }
 
-/* Every other one does nothing but what a fork has to wait for. */
+/* Every other thread only makes calls that a fork has to wait for. */
 static void *work_until_stopped (void *number)
 {
     long me = (long) number;
@@ -300,8 +301,8 @@ static void *work_until_stopped (void *number)
     return NULL;
 }
 
-/* While a child had a thread's mapping, the thread's destroy was not the last, and the
- * child went without one: so a name can be left, until the next destroy. */
+/* While a child had a thread's segment attached, the thread's destroy was not the last, and the
+ * child ends without one. So a name can be left until the next destroy. */
 static int names_left_by_threads (void)
 {
     char name[64];
@@ -352,9 +353,9 @@ static void fork_with_threads (void)
         pthread_join (threads[t], NULL);
     }
     CHECK ("a child of a program with threads can use every function", failed == 0);
-    CHECK ("the threads of its parent are not disturbed", all_held ());
-    CHECK ("no name is left for ever", names_left_by_threads () == 0);
-    CHECK ("what the parent holds is as it was",
+    CHECK ("the parent's threads continue without errors", all_held ());
+    CHECK ("every name that is left can be removed", names_left_by_threads () == 0);
+    CHECK ("the parent's segment is unchanged",
            check_filled (shmAddress (memory), 'F', SIZE));
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }

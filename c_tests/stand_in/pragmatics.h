@@ -1,4 +1,4 @@
-/* Stands in for libgpl's header of the same name, where shm_util.h looks for it. */
+/* Stands in for libgpl's header of this name, which shm_util.h includes where it exists. */
 
 #ifndef PRAGMATICS_H
 #define PRAGMATICS_H
