@@ -101,12 +101,16 @@ all: library command
 	@echo "Built the library in build/lib and the command in build/bin; its headers are in include."
 	@echo "See it at work: make demo"
 
+# Programs and libraries contain no paths of this machine.
+WITHOUT_PATHS = INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" \
+  RUSTC_WRAPPER='$(CURDIR)/scripts/rustc-without-paths'
+
 # Cargo knows what is out of date, so these run every time. The files are replaced by
 # renaming, never overwritten: programs may be running with the old ones.
 library: need-cargo need-cc
 	$(step) CARGO build/lib/libshm_util.a
 	@mkdir -p build/lib
-	$(Q)$(CARGO) rustc $(CARGO_FLAGS) --release --locked --lib --features shipped \
+	$(Q)$(WITHOUT_PATHS) $(CARGO) rustc $(CARGO_FLAGS) --release --locked --lib --features shipped \
 	  --crate-type staticlib --target-dir target --target $(TARGET) \
 	  -- --print native-static-libs=target/$(TARGET)/release/native-static-libs $(SHUSH)
 	@cp target/$(TARGET)/release/native-static-libs build
@@ -125,9 +129,7 @@ library: need-cargo need-cc
 # than above.
 command: need-cargo need-cc
 	$(step) CARGO build/bin/shmutil
-	$(Q)INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" \
-	  RUSTC_WRAPPER='$(CURDIR)/scripts/rustc-without-paths' \
-	  $(CARGO) build $(CARGO_FLAGS) --release --locked --package shmutil \
+	$(Q)$(WITHOUT_PATHS) $(CARGO) build $(CARGO_FLAGS) --release --locked --package shmutil \
 	  --target-dir target/command --target $(TARGET)
 	@mkdir -p build/bin build/completions
 	@cp target/command/$(TARGET)/release/shmutil build/bin/new
