@@ -115,6 +115,10 @@ static AT_EXIT: extern "C" fn() = {
     extern "C" fn at_exit() {
         // A signal handler that interrupted a call, perhaps in malloc(3), may have called
         // exit(3). Then nothing is done here: the kernel releases what the call holds.
+        #[cfg(feature = "capi")]
+        if capi::is_running() {
+            return;
+        }
         if let Ok(_call) = fork::Call::begin(fork::Purpose::Change) {
             store::retire_all();
         }

@@ -74,6 +74,7 @@ const LAYERS: &[&str] = &[
     "capi::aperror",
     "capi::message",
     "capi::error_text",
+    "capi::frame",
     "capi::call",
     "capi::handle",
     "capi::info",

@@ -4,6 +4,7 @@
 // The names are libgpl's.
 #![allow(non_snake_case, non_upper_case_globals)]
 
+use std::cell::Cell;
 use std::ffi::{OsStr, c_char, c_int, c_long, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::argument::{bytes_of, null, positive};
 use super::call::call;
-use super::create::create;
+use super::create::{cleared, create};
+use super::frame::Frame;
 use super::handle::Handle;
 use super::{error_text, message};
 use crate::errno::Errno;
@@ -97,7 +99,7 @@ pub unsafe extern "C" fn shmCreate(
     // SAFETY: the caller passes NULL or a pointer to a pointer.
     let address = unsafe { address.as_mut() };
     // SAFETY: the caller passes NULL or a pointer to a handle.
-    let memory = unsafe { memory.as_mut() };
+    let memory = cleared(unsafe { memory.as_mut() });
     let wanted_at = address.as_deref().map_or(0, |at| at.addr());
     traced_call(
         "shmCreate",
@@ -151,16 +153,18 @@ pub unsafe extern "C" fn shmCreate(
 #[unsafe(no_mangle)]
 pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
     let handle = Handle::from_pointer(memory);
-    let what = is_debugging().then(|| handle.describe());
+    let what = Cell::new(None);
     traced_call(
         "shmDestroy",
         || {
+            // A destroyed handle can't be described any more.
+            what.set(is_debugging().then(|| handle.describe()));
             if memory.is_null() {
                 return Ok(());
             }
             handle.destroy()
         },
-        |result| debug("shmDestroy", what.as_deref().unwrap_or_default(), result),
+        |result| debug("shmDestroy", &what.take().unwrap_or_default(), result),
     )
 }
 
@@ -352,7 +356,10 @@ fn known<T>(memory: SharedMemory, access: impl FnOnce(Handle) -> Option<T>) -> O
 #[cold]
 #[inline(never)]
 fn refuse(handle: Handle) {
-    error_text::set(&handle.unknown());
+    // Not in a signal handler that interrupted another function, perhaps in malloc(3).
+    if let Some(_frame) = Frame::enter() {
+        error_text::set(&handle.unknown());
+    }
     os::set_errno(libc::EINVAL);
 }
 

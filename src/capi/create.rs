@@ -9,6 +9,14 @@ use crate::error::Result;
 use crate::request::Placement;
 use crate::segment::Segment;
 
+/// Sets the handle to NULL, which it stays unless the call succeeds.
+pub(crate) fn cleared<T>(mut memory: Option<&mut *mut T>) -> Option<&mut *mut T> {
+    if let Some(memory) = &mut memory {
+        **memory = ptr::null_mut();
+    }
+    memory
+}
+
 /// Attaches a segment with `attach`, and stores its handle and its address. Only
 /// success changes `*address`.
 pub(crate) fn create<T>(
@@ -18,7 +26,6 @@ pub(crate) fn create<T>(
     attach: impl FnOnce(&[u8], Placement) -> Result<Segment>,
 ) -> Result<Handle> {
     let memory = memory.ok_or_else(|| null("memory"))?;
-    *memory = ptr::null_mut();
     let name = name.ok_or_else(|| null("name"))?;
     let placement = match address.as_deref().map_or(0, |at| at.addr()) {
         0 => Placement::Anywhere,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::argument::{bytes_of, null, positive};
 use super::base::SharedMemory;
 use super::call::call;
-use super::create::create;
+use super::create::{cleared, create};
 use super::error_text;
 use super::handle::Handle;
 use super::info::{Place, ShmxInfo};
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn shmxCreate(
     // SAFETY: the caller passes NULL or a pointer to a pointer.
     let address = unsafe { address.as_mut() };
     // SAFETY: the caller passes NULL or a pointer to a handle.
-    let memory = unsafe { memory.as_mut() };
+    let memory = cleared(unsafe { memory.as_mut() });
     status_of("shmxCreate", || {
         create(name, address, memory, |name, placement| {
             map(name, size, flags, mode, placement)

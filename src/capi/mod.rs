@@ -8,6 +8,7 @@
 //! | `info`       | `struct ShmxInfo` |
 //! | `create`     | what shmCreate and shmxCreate share |
 //! | `call`       | what surrounds each function's work: `errno`, errors |
+//! | `frame`      | refuses signal handlers that interrupted another function |
 //! | `argument`   | C's arguments as Rust values |
 //! | `aperror`    | the global `aperror_print` |
 //! | `handle`     | handles: checked numbers, never dereferenced |
@@ -81,12 +82,14 @@ mod call;
 mod create;
 mod error_text;
 mod ext;
+mod frame;
 mod handle;
 mod info;
 mod message;
 
 pub use base::*;
 pub use ext::*;
+pub(crate) use frame::is_running;
 #[cfg(any(test, fuzzing))]
 pub(crate) use handle::Handle;
 pub use info::ShmxInfo;
