@@ -7,6 +7,14 @@
 
 #include "shm_util.h"
 
+/* The sanitizer's allocator does not survive a fork beside other threads: the child may wait for
+ * ever for a lock that another thread held. */
+#ifdef __SANITIZE_ADDRESS__
+#define WITH_ADDRESS_SANITIZER 1
+#else
+#define WITH_ADDRESS_SANITIZER 0
+#endif
+
 /* Prints the sentence and whether it holds. Returns the condition. */
 #define CHECK(sentence, condition) \
     check_that ((condition) ? 1 : 0, (sentence), __FILE__, __LINE__)

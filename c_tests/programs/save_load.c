@@ -20,12 +20,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define WITH_ADDRESS_SANITIZER 1
-#else
-#define WITH_ADDRESS_SANITIZER 0
-#endif
-
 #define NAME "c_tests/save_load"
 #define SIZE 70001L /* more than a pipe holds, and no whole pages */
 #define ROOM (2 * SIZE)

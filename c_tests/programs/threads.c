@@ -1,13 +1,5 @@
 /* Threads: all functions at once, a destroy during a save, stale handles, and fork. */
 
-/* The allocator of the sanitizer does not survive a fork beside other threads: the child may wait
- * for ever for a lock that another thread held. */
-#ifdef __SANITIZE_ADDRESS__
-#define WITH_ADDRESS_SANITIZER 1
-#else
-#define WITH_ADDRESS_SANITIZER 0
-#endif
-
 #define _GNU_SOURCE
 
 #include "check.h"
