@@ -71,6 +71,7 @@ static void *kept_address;
 static int kept_id;
 static volatile int enough;
 static long rounds_of[8];
+static long contend_failed;
 
 static void work_create_new (uint64_t *state)
 {
@@ -142,7 +143,7 @@ struct worker {
 
 static void *work (void *argument)
 {
-    int number = *(const int *) argument;
+    int number = ((const struct worker *) argument)->number;
     uint64_t state = own_chance (number);
 
     while (!enough) {
@@ -154,14 +155,14 @@ static void *work (void *argument)
     return NULL;
 }
 
-static void start_workers (struct worker *workers, int count)
+static void start_workers (struct worker *workers, int count, void *(*body) (void *))
 {
     int i;
 
     enough = 0;
     for (i = 0; i < count; i++) {
         workers[i].number = i;
-        if (pthread_create (&workers[i].thread, NULL, work, &workers[i].number) != 0)
+        if (pthread_create (&workers[i].thread, NULL, body, &workers[i]) != 0)
             give_up ("pthread_create");
     }
 }
@@ -237,7 +238,7 @@ static const char *heir_works (int number, bool destroy_inherited)
 }
 
 struct storm {
-    int forks, failed;
+    int forks, failed, hung;
     double slowest_fork;
     char what[60];
     long rounds[8];
@@ -245,8 +246,10 @@ struct storm {
 
 struct forker {
     struct storm *storm;
+    NO_RETURN void (*be_child) (struct forker *, int number);
     int number;
     int forks;
+    double seconds;                  /* at most */
 };
 
 static void *work_in_child (void *argument)
@@ -262,8 +265,7 @@ static void *work_in_child (void *argument)
     return NULL;
 }
 
-__attribute__ ((noreturn))
-static void be_child (struct forker *f, int number)
+NO_RETURN static void use_every_function (struct forker *f, int number)
 {
     static int numbers[3] = { 50, 51, 52 };
     pthread_t threads[3];
@@ -271,8 +273,6 @@ static void be_child (struct forker *f, int number)
     int i;
     int n = number % 8 == 0 ? 3 : 0;
 
-    prctl (PR_SET_PDEATHSIG, SIGKILL);
-    alarm (14);
     for (i = 0; i < n; i++)
         if (pthread_create (&threads[i], NULL, work_in_child, &numbers[i]) != 0)
             _exit (3);
@@ -288,11 +288,14 @@ static void be_child (struct forker *f, int number)
     exit (0);
 }
 
+/* A child that takes longer than this hangs. */
+#define CHILD_LIMIT 14
+
 /* Two threads do this at once. */
 static void *fork_often (void *argument)
 {
     struct forker *f = argument;
-    double end = now () + (full_form ? 300 : 8);
+    double end = now () + f->seconds;
     int i;
 
     for (i = 0; i < f->forks && now () < end; i++) {
@@ -301,8 +304,11 @@ static void *fork_often (void *argument)
         double took;
         struct end ended;
 
-        if (pid == 0)
-            be_child (f, f->number * 1000000 + i);
+        if (pid == 0) {
+            prctl (PR_SET_PDEATHSIG, SIGKILL);
+            alarm (CHILD_LIMIT);
+            f->be_child (f, f->number * 1000000 + i);
+        }
         took = now () - begin;
         if (pid < 0) {
             __atomic_fetch_add (&f->storm->failed, 1, __ATOMIC_SEQ_CST);
@@ -315,6 +321,8 @@ static void *fork_often (void *argument)
         if (!ended_well (ended)) {
             if (ended.how != ENDED)
                 note ("fork storm: a child %s", tell_end (ended));
+            if (ended.how == HUNG || (ended.how == CRASHED && ended.code == SIGALRM))
+                __atomic_fetch_add (&f->storm->hung, 1, __ATOMIC_SEQ_CST);
             if (__atomic_fetch_add (&f->storm->failed, 1, __ATOMIC_SEQ_CST) >= 5)
                 break;
         }
@@ -350,15 +358,17 @@ static void storm_process (void *argument)
 {
     struct storm *s = argument;
     struct worker workers[COUNT (works)];
-    struct forker a = { s, 0, full_form ? 5000 : 250 };
-    struct forker b = { s, 1, full_form ? 5000 : 250 };
+    struct forker a =
+        { s, use_every_function, 0, full_form ? 5000 : 250, full_form ? 300 : 8 };
+    struct forker b = a;
     pthread_t second;
     int i;
 
     be_quiet ();
     shm_util_debug = 1;              /* stdio has locks of its own */
+    b.number = 1;
     open_kept ();
-    start_workers (workers, (int) COUNT (works));
+    start_workers (workers, (int) COUNT (works), work);
     if (pthread_create (&second, NULL, fork_often, &b) != 0)
         give_up ("pthread_create");
     fork_often (&a);
@@ -397,6 +407,163 @@ static void storm_world (void *argument)
 static void test_storm (void)
 {
     run_test ("fork storm", storm_world, NULL, 700);
+}
+
+/* ---- fork while other threads contend for the list of open registries ------------------- */
+
+/* More than the library keeps open without a handle: to open another one, it closes and removes
+ * some, and holds the lock of the list meanwhile. */
+#define NAMESPACES 16
+#define CONTENDERS 6
+
+static char database[PATH_SIZE + 40];
+
+/* Any thread may do this at any moment, as only one byte of the environment changes. */
+static void select_namespace (uint64_t number)
+{
+    char *last = database + strlen (database) - 1;
+
+    __atomic_store_n (last, (char) ('a' + number % NAMESPACES), __ATOMIC_RELAXED);
+}
+
+static void have_namespaces (void)
+{
+    snprintf (database, sizeof database, "NOB_DATABASE=%s/namespace-a", scratch);
+    if (putenv (database) != 0)
+        give_up ("putenv");
+}
+
+/* Returns what did not work, or NULL. */
+static const char *use_a_namespace (uint64_t *state)
+{
+    struct ShmxInfo info;
+    struct call c;
+    char name[32];
+    int result;
+
+    snprintf (name, sizeof name, "new-%d", (int) below (state, 3));
+    memset (&info, 0, sizeof info);
+    info.size = sizeof info;
+    select_namespace (chance (state));
+    result = shmxStatName (name, &info);
+    if (result != 0 && result != ENOENT)
+        return "look a name up";
+    select_namespace (chance (state));
+    c = create (name, 100);
+    if (c.result != 0)
+        return "create a name";
+    select_namespace (chance (state));
+    return shmDestroy (c.handle) == 0 ? NULL : "destroy a name";
+}
+
+static void *contend (void *argument)
+{
+    const struct worker *me = argument;
+    uint64_t state = own_chance (me->number + 200);
+
+    while (!enough) {
+        if (use_a_namespace (&state))
+            __atomic_fetch_add (&contend_failed, 1, __ATOMIC_SEQ_CST);
+        __atomic_fetch_add (&rounds_of[me->number], 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+static void *contend_in_child (void *argument)
+{
+    uint64_t state = own_chance (*(const int *) argument);
+    const char *failed = NULL;
+    int i;
+
+    for (i = 0; i < 4 && !failed; i++)
+        failed = use_a_namespace (&state);
+    return (void *) (intptr_t) failed;
+}
+
+/* Every fourth child has a second thread, which contends with the first one. */
+NO_RETURN static void use_namespaces (struct forker *f, int number)
+{
+    int other = number + 500000;
+    const char *failed;
+    pthread_t thread;
+    void *failed_too = NULL;
+
+    if (number % 4 == 0 && pthread_create (&thread, NULL, contend_in_child, &other) != 0)
+        _exit (3);
+    failed = contend_in_child (&number);
+    if (number % 4 == 0)
+        pthread_join (thread, &failed_too);
+    if (failed || failed_too) {
+        snprintf (f->storm->what, sizeof f->storm->what, "could not %s (%s)",
+                  failed ? failed : (const char *) failed_too, strerror (errno));
+        _exit (1);
+    }
+    if (number % 2)
+        _exit (0);
+    exit (0);
+}
+
+static void namespaces_process (void *argument)
+{
+    struct storm *s = argument;
+    struct worker workers[CONTENDERS];
+    struct forker a = { s, use_namespaces, 0, full_form ? 5000 : 2000, full_form ? 400 : 5 };
+    struct forker b = a;
+    pthread_t second;
+    int i;
+
+    be_quiet ();
+    shm_util_debug = 1;
+    b.number = 1;
+    start_workers (workers, CONTENDERS, contend);
+    if (pthread_create (&second, NULL, fork_often, &b) != 0)
+        give_up ("pthread_create");
+    fork_often (&a);
+    pthread_join (second, NULL);
+    stop_workers (workers, CONTENDERS);
+    for (i = 0; i < CONTENDERS; i++)
+        s->rounds[0] += rounds_of[i];
+    s->rounds[1] = contend_failed;
+}
+
+static void destroy_names_in_namespaces (void *argument)
+{
+    int i;
+
+    for (i = 0; i < NAMESPACES; i++) {
+        select_namespace ((uint64_t) i);
+        destroy_names_of_workers (argument);
+    }
+}
+
+static void namespaces_world (void *argument)
+{
+    struct storm *s = shared (sizeof *s);
+    double begin = now ();
+    struct end end;
+
+    (void) argument;
+    own_world ();
+    have_namespaces ();
+    end = await (start (namespaces_process, s), 640);
+    check (ended_well (end), "namespaces: the program ends well (it %s)", tell_end (end));
+    check (s->failed == 0 && s->forks >= 2,
+           "namespaces: after %d forks while %d threads open and close registries (%.1f s) each "
+           "child can do the same (%d hung, %d failed otherwise) %s",
+           s->forks, CONTENDERS, now () - begin, s->hung, s->failed - s->hung, s->what);
+    check (s->slowest_fork < 2.0, "namespaces: no fork takes 2 s (%.3f s)", s->slowest_fork);
+    check (s->rounds[0] > 0 && s->rounds[1] == 0,
+           "namespaces: the other threads used %ld namespaces (%ld failed)", s->rounds[0],
+           s->rounds[1]);
+    end = run (destroy_names_in_namespaces, NULL);
+    check (ended_well (end), "namespaces: the next program can destroy the names");
+    nothing_left ("namespaces");
+}
+
+static void test_namespaces (void)
+{
+    if (has_world ("namespaces"))
+        run_test ("namespaces", namespaces_world, NULL, 700);
 }
 
 /* ---- fork while a thread waits in a save or a load -------------------------------------- */
@@ -862,7 +1029,7 @@ static void parent_of_heirs (void *argument)
     be_quiet ();
     open_kept ();
     if (h->busy)
-        start_workers (workers, (int) COUNT (works));
+        start_workers (workers, (int) COUNT (works), work);
     h->by_fork = spawn_heir (0);
     h->by_vfork = spawn_heir (1);
     h->by_spawn = spawn_heir (2);
@@ -959,7 +1126,7 @@ static void succeed (void *argument)
 
     be_quiet ();
     open_kept ();
-    start_workers (workers, 4);
+    start_workers (workers, 4, work);
     nap (0.002);
     spin (s->delay_us / 1e6);
     execv ("/proc/self/exe", argv);
@@ -1261,18 +1428,18 @@ static void leave (void *argument)
                 work_save (&state);
         }
     case EXIT_BESIDE_THREADS:
-        start_workers (workers, 4);
+        start_workers (workers, 4, work);
         spin (300e-6 + l->delay_us / 1e6);
         exit (0);
     case EXIT_OF_MAIN_THREAD:
-        start_workers (workers, 4);
+        start_workers (workers, 4, work);
         if (pthread_create (&thread, NULL, leave_soon, &l->delay_us) != 0)
             _exit (1);
         pthread_exit (NULL);
     case CANCELLED:
     default:
         /* A worker that saves, loads, or makes names is cancelled; the others go on. */
-        start_workers (workers, 4);
+        start_workers (workers, 4, work);
         cancelled = l->delay_us % 4 == 2 ? 3 : l->delay_us % 4;
         spin (200e-6 + l->delay_us / 1e6);
         pthread_cancel (workers[cancelled].thread);
@@ -1348,7 +1515,8 @@ static void test_ends (void)
 }
 
 static const struct part parts[] = {
-    { "storm", test_storm }, { "blocked", test_blocked }, { "table", test_table },
+    { "storm", test_storm }, { "namespaces", test_namespaces }, { "blocked", test_blocked },
+    { "table", test_table },
     { "heirs", test_heirs }, { "signals", test_signals }, { "ends", test_ends }, { NULL, NULL }
 };
 
@@ -1364,7 +1532,7 @@ static void all_fork_threads (void)
 
 int main (int argc, char **argv)
 {
-    const struct program program = { "fork_threads", parts, all_fork_threads, 150, 1200 };
+    const struct program program = { "fork_threads", parts, all_fork_threads, 160, 1600 };
 
     if (argc == 4 && strcmp (argv[1], HEIR) == 0)
         return heir_program (argv);
