@@ -114,7 +114,9 @@ library: need-cargo need-cc
 	  --crate-type staticlib --target-dir target --target $(TARGET) \
 	  -- --print native-static-libs=target/$(TARGET)/release/native-static-libs $(SHUSH)
 	@cp target/$(TARGET)/release/native-static-libs build
-	$(Q)strip -g -o build/lib/new.a target/$(TARGET)/release/libshm_util.a
+	$(step) REDUCE build/lib/libshm_util.a
+	$(Q)CC='$(CC)' scripts/reduce-library target/$(TARGET)/release/libshm_util.a \
+	  build/lib/new.a '$(EXPORTED)'
 	$(step) CC abi/no_unwind.c
 	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fno-builtin -c -o build/no_unwind.o \
 	  abi/no_unwind.c

@@ -14,6 +14,7 @@
 //! | `handle`     | handles: checked numbers, never dereferenced |
 //! | `message`    | lines on stdout and stderr |
 //! | `error_text` | each thread's last error |
+//! | `panic`      | how a bug or a lack of memory ends a C program |
 //!
 //! A C program uses `shm_util.h` in this way:
 //!
@@ -86,6 +87,8 @@ mod frame;
 mod handle;
 mod info;
 mod message;
+#[cfg(feature = "shipped")]
+mod panic;
 
 pub use base::*;
 pub use ext::*;
