@@ -1,9 +1,9 @@
 /*
- * What the shared library has in place of libgcc_s, which would take longer to
- * load than the rest. Nothing unwinds here: a panic aborts (panic = "abort").
- * But Rust's standard library refers to these functions, to print a backtrace,
- * and to clean up its own frames when others unwind through them, which nothing
- * does: the callers of other people's functions here are no such frames.
+ * Takes the place of libgcc_s in the shared library, which would take longer to load than
+ * everything else. Nothing unwinds here: a panic aborts (panic = "abort"). But Rust's
+ * standard library refers to these functions, to clean up its own frames when an exception
+ * passes through them. None does: the functions here that call a program's function have no
+ * such frames. Only a Rust whose handlers scripts/reduce-library does not find prints backtraces.
  */
 #include <stdlib.h>
 
