@@ -74,6 +74,7 @@ const LAYERS: &[&str] = &[
     "capi::aperror",
     "capi::message",
     "capi::error_text",
+    "capi::panic",
     "capi::frame",
     "capi::call",
     "capi::handle",
