@@ -72,6 +72,7 @@ const LAYERS: &[&str] = &[
     "admin",
     "capi::argument",
     "capi::aperror",
+    "capi::panic",
     "capi::message",
     "capi::error_text",
     "capi::panic",
