@@ -92,6 +92,7 @@ const TESTS: &[&str] = &[
     "fuzzing",
     "snapshot::tests",
     "store::sysv::damage",
+    "store::sysv::layout::page",
     "store::sysv::tests",
 ];
 

@@ -15,9 +15,9 @@ pub(crate) const KEYS: u32 = 8;
 /// The two top bits tell registries from segments, so they never have the same
 /// key. ftok(3) with the usual letters, and numbers picked by hand, do not reach
 /// these bits.
-const KIND_BITS: u32 = 0xc000_0000;
-const REGISTRY: u32 = 0x8000_0000;
-const SEGMENT: u32 = 0xc000_0000;
+pub(super) const KIND_BITS: u32 = 0xc000_0000;
+pub(super) const REGISTRY: u32 = 0x8000_0000;
+pub(super) const SEGMENT: u32 = 0xc000_0000;
 
 /// What a segment with a given key is, if it is this library's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
 //! The bytes in shared memory: a header, slots, and the names of the slots.
+//! `docs/registry-format.md` describes them for programs in other languages.
 //!
 //! Everything is atomic, because other processes, and stray writes of any program
 //! that has the registry attached, may change it at any time. Nothing that is read
@@ -460,6 +461,9 @@ fn bytes_of(cell: &NameCell) -> [u8; size_of::<NameCell>()] {
     }
     bytes
 }
+
+#[cfg(test)]
+mod page;
 
 #[cfg(test)]
 mod tests {

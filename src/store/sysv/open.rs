@@ -23,7 +23,7 @@ use crate::sync::Mutex;
 /// How long a process that is about to end waits for the lock.
 const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
 /// An additional permission bit of a registry that is not complete yet.
-const UNBORN: u32 = 0o100;
+pub(super) const UNBORN: u32 = 0o100;
 /// How often to try again when other processes interfere.
 const ATTEMPTS: usize = 10_000;
 /// How many registries without a handle stay attached.
