@@ -38,27 +38,27 @@ pub struct _SharedMemory {
 /// stale, already destroyed or invalid handles return EINVAL.
 pub type SharedMemory = *mut _SharedMemory;
 
-/// If not 0, shmCreate, shmDestroy, shmLoad and shmSave each print one line to
-/// stdout. It starts as 0; the program may change it at any time.
+/// If this is not 0, shmCreate, shmDestroy, shmLoad and shmSave each print one
+/// line to stdout. It is initially 0; the program may change it at any time.
 #[unsafe(no_mangle)]
 pub static mut shm_util_debug: c_int = 0;
 
-/// Creates a named shared memory segment, or attaches the existing one.
+/// Creates a named shared memory segment, or attaches an existing one.
 ///
-/// `name` is a string of up to 1000 bytes. `size` is in bytes. With `size` >
-/// 0, if no segment has the name, a new one of exactly this size is created:
-/// all bytes are 0, and the mode is 0660 regardless of the umask. An existing
-/// segment must have at least `size` bytes. With `size` <= 0, only an existing
+/// `name` is a string of up to 1000 bytes. `size` is in bytes. If `size` > 0
+/// and no segment has the name, a new one of exactly this size is created: all
+/// its bytes are 0, and its mode is 0660 regardless of the umask. An existing
+/// segment must have at least `size` bytes. If `size` <= 0, only an existing
 /// segment is attached.
 ///
 /// If neither `address` nor `*address` is NULL, the segment is attached at
 /// `*address`, rounded down to a multiple of SHMLBA. Otherwise the system
 /// chooses the address.
 ///
-/// On success, returns 0. `*memory` is then the handle and, if `address` is
-/// not NULL, `*address` is the segment's address. On error, returns one of
-/// these values, which is also in errno. `*memory` is then NULL, and nothing
-/// else has changed.
+/// On success, returns 0. `*memory` is then the handle and, if `address` is not
+/// NULL, `*address` is the segment's address. On error, returns one of these
+/// values and sets errno to it. `*memory` is then NULL, and nothing else has
+/// changed.
 ///
 /// - EINVAL: `name` or `memory` is NULL; or the existing segment has fewer
 ///   than `size` bytes; or `size` is above the limit SHMMAX; or something is
@@ -68,17 +68,18 @@ pub static mut shm_util_debug: c_int = 0;
 /// - ENOSPC: the limit SHMMNI or SHMALL is reached, or the registry of names
 ///   is full.
 /// - ENOMEM: there is too little memory or address space.
-/// - ENFILE: the system's limit on open files is reached. Segments and
-///   attachments count.
+/// - ENFILE: the system's limit on open files is reached. Each segment and each
+///   attachment counts as one.
 /// - EAGAIN: the process locks its memory (mlockall(2)), and the segment would
 ///   exceed RLIMIT_MEMLOCK; or other processes kept creating and deleting the
 ///   segment.
 /// - EACCES: the namespace or the segment belongs to another user.
 /// - ETIMEDOUT: a stopped process held the registry's lock for 10 seconds. If
-///   this call has created a segment, it remains, as if the process had died.
+///   this call has created a segment, that segment remains, as if the process
+///   had died.
 /// - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE cannot be translated: a
 ///   variable's value refers to itself; or the result has PATH_MAX bytes or
-///   more; or it is relative, and the current directory was removed.
+///   more; or the result is relative, and the current directory was removed.
 /// - EUCLEAN: the registry was overwritten.
 /// - ENOTSUP: the registry belongs to another version of this library.
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
@@ -133,22 +134,22 @@ pub unsafe extern "C" fn shmCreate(
     )
 }
 
-/// Detaches a segment. If no process has it attached any more, the segment and
-/// its name are deleted. A process that still has it attached keeps it intact.
+/// Detaches a segment. If no process has it attached any more, deletes the
+/// segment and removes its name. Otherwise both remain.
 ///
-/// Returns 0 on success, also if `memory` is NULL. On error, returns one of
-/// these values, which is also in errno. Except after EDEADLK, the segment is
-/// detached and the handle is no longer valid, but the segment and its name
-/// may remain, as if the process had died.
+/// Returns 0 on success, and if `memory` is NULL. On error, returns one of
+/// these values and sets errno to it. Except after EDEADLK, the segment is
+/// detached and the handle is no longer valid, but the segment and its name may
+/// remain, as if the process had died.
 ///
 /// - EINVAL: `memory` is not a valid handle, or the program has detached the
 ///   segment itself with shmdt(2).
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
 ///   The handle remains valid.
 /// - EPERM: no other process has the segment attached, but it belongs to
-///   another user, and was not deleted.
-/// - EACCES: the process has changed its user ID, and may no longer inspect
-///   the segment (before Linux 4.17).
+///   another user and was not deleted.
+/// - EACCES: the process has changed its user ID and may no longer inspect the
+///   segment (before Linux 4.17).
 /// - ETIMEDOUT, EUCLEAN, ENOTSUP: as for shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
@@ -190,16 +191,16 @@ pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
     known(memory, Handle::size).map_or(-1, |size| c_long::try_from(size).unwrap_or(c_long::MAX))
 }
 
-/// Reads a file into a segment: as many bytes as both hold. The segment's
-/// other bytes are unchanged. Different sizes are reported like an error,
-/// although the call succeeds.
+/// Reads a file into a segment. If their sizes differ, only as many bytes as
+/// the smaller one holds are read; the segment's remaining bytes are unchanged,
+/// and the difference is reported like an error, although the call succeeds.
 ///
 /// In `fileName`, `~`, `$NAME` and `${NAME}` are replaced by the values of
 /// environment variables.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno. If the file cannot be opened, is a directory or is empty, the
-/// segment is unchanged.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it. If the file cannot be opened, is a directory or is empty, the segment
+/// is unchanged.
 ///
 /// - EINVAL: `memory` is not a valid handle; or `fileName` is NULL; or the
 ///   file is empty.
@@ -235,14 +236,14 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
 
 /// Writes the bytes of a segment, and nothing else, to a file. The save is all
 /// or nothing: at any moment, even after a crash, the file has either all of
-/// its old bytes or all of the new ones. On return the bytes are on the disk,
-/// unless the environment contains SHM_UTIL_SYNC=0.
+/// its old bytes or all of the new ones. When the call returns 0, the bytes are
+/// on the disk, unless the environment contains SHM_UTIL_SYNC=0.
 ///
 /// In `fileName`, `~`, `$NAME` and `${NAME}` are replaced by the values of
 /// environment variables.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it.
 ///
 /// - EINVAL: `memory` is not a valid handle, or `fileName` is NULL.
 /// - ELOOP: the value of a variable in `fileName` refers to itself.

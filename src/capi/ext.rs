@@ -38,35 +38,36 @@ pub const SHMX_HUGETLB: c_int = 8;
 /// first used, the process gets SIGBUS, or the kernel kills a process to free
 /// some.
 pub const SHMX_NORESERVE: c_int = 16;
-/// Flag of shmxCreate: create a kept segment, see shmxKeep.
+/// Flag of shmxCreate: create a kept segment (see shmxKeep).
 pub const SHMX_KEEP: c_int = 32;
 
 /// abi/shm_util_ext.h.head defines it for C, as an unsigned number.
 const SHMX_SAME: c_uint = c_uint::MAX;
 
-/// Called by shmxList for each segment. A result other than 0 ends the list.
+/// Called by shmxList for each segment. A return value other than 0 ends the
+/// listing.
 pub type ShmxCallback =
     Option<unsafe extern "C" fn(info: *const ShmxInfo, context: *mut c_void) -> c_int>;
 
-/// Creates a named shared memory segment, or attaches the existing one, with
+/// Creates a named shared memory segment, or attaches an existing one, with
 /// more options than shmCreate.
 ///
-/// `name`, `size`, `address` and `memory` are those of shmCreate. With
-/// SHMX_ATTACH or `size` <= 0, only an existing segment is attached; with
-/// `size` > 0, it must have at least `size` bytes. `flags` is 0 or the OR of
+/// `name`, `size`, `address` and `memory` are as for shmCreate. With
+/// SHMX_ATTACH or `size` <= 0, only an existing segment is attached. An
+/// existing segment must have at least `size` bytes. `flags` is 0 or the OR of
 /// SHMX_... flags. `mode` is the nine permission bits of a new segment,
 /// regardless of the umask; 0 means 0660. `mode`, SHMX_HUGETLB, SHMX_NORESERVE
 /// and SHMX_KEEP have no effect on an existing segment.
 ///
-/// On success, returns 0. `*memory` is then the handle and, if `address` is
-/// not NULL, `*address` is the segment's address. On error, returns an error
-/// of shmCreate or one of these values, which is also in errno. `*memory` is
-/// then NULL, and nothing else has changed.
+/// On success, returns 0. `*memory` is then the handle and, if `address` is not
+/// NULL, `*address` is the segment's address. On error, returns an error of
+/// shmCreate or one of these values, and sets errno to it. `*memory` is then
+/// NULL, and nothing else has changed.
 ///
 /// - EEXIST: SHMX_EXCL is set, and the segment exists.
 /// - ENOENT: SHMX_ATTACH is set or `size` <= 0, and no segment has this name.
-/// - EINVAL: `flags` has other bits than SHMX_... flags; or SHMX_EXCL,
-///   SHMX_HUGETLB, SHMX_NORESERVE or SHMX_KEEP is set together with
+/// - EINVAL: `flags` has bits other than those of the SHMX_... flags; or
+///   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE or SHMX_KEEP is set together with
 ///   SHMX_ATTACH or `size` <= 0; or `mode` has bits beyond 0777.
 /// - EACCES: the segment belongs to another user, and its mode does not allow
 ///   reading or, unless SHMX_RDONLY is set, writing.
@@ -139,19 +140,19 @@ fn map(
     options.attach(name, wanted, placement, access)
 }
 
-/// Returns information about a segment in `*info`, also if it has lost its
-/// name.
+/// Stores information about a segment in `*info`, even if the segment has lost
+/// its name.
 ///
 /// The caller sets `info->size` to sizeof (struct ShmxInfo). Members that this
 /// version of the library does not know are set to 0.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno; `*info` is unchanged.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; `*info` is unchanged.
 ///
-/// - EINVAL: `memory` is not a valid handle; or `info` is NULL; or
-///   `info->size` is not a size of the struct.
-/// - EACCES: the process has changed its user ID, and may no longer inspect
-///   the segment (before Linux 4.17).
+/// - EINVAL: `memory` is not a valid handle; or `info` is NULL; or `info->size`
+///   is not the size of any version of the struct.
+/// - EACCES: the process has changed its user ID and may no longer inspect the
+///   segment (before Linux 4.17).
 /// - EIDRM: the process has moved to another IPC namespace.
 /// - ENOMEM: there is too little memory for the name.
 /// - EDEADLK, EUCLEAN: as for shmCreate.
@@ -170,15 +171,15 @@ pub unsafe extern "C" fn shmxStat(memory: SharedMemory, info: *mut ShmxInfo) -> 
     })
 }
 
-/// Returns information about the segment of a name in `*info`, see shmxStat.
-/// The segment need not be attached, and may belong to another user.
+/// Stores information about the segment called `name` in `*info`, like
+/// shmxStat. The segment need not be attached, and may belong to another user.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno; `*info` is unchanged.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; `*info` is unchanged.
 ///
 /// - ENOENT: no segment has this name.
-/// - EINVAL: `name` or `info` is NULL, or `info->size` is not a size of the
-///   struct.
+/// - EINVAL: `name` or `info` is NULL, or `info->size` is not the size of any
+///   version of the struct.
 /// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
 ///   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
 ///
@@ -200,13 +201,14 @@ pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) 
 
 /// Calls `callback` for each segment of the namespace, in use or not, in no
 /// particular order, and passes `context` to it. The callback may call any
-/// function, also of this library. `*info` is valid until it returns. A
-/// segment that another process creates or removes meanwhile may be missing.
+/// function, including those of this library. `*info` is valid until the
+/// callback returns. A segment that another process creates or removes in the
+/// meantime may be missing.
 ///
-/// Returns 0 after the last segment. If the callback returns a value other
-/// than 0, shmxList returns that value at once; negative values cannot be
-/// mistaken for errors. On error, returns one of these values, which is also
-/// in errno, without calling the callback.
+/// Returns 0 after the last segment. If the callback returns a value other than
+/// 0, shmxList returns that value at once; negative values cannot be mistaken
+/// for errors. On error, returns one of these values and sets errno to it,
+/// without calling the callback.
 ///
 /// - EINVAL: `callback` is NULL.
 /// - ENOMEM: there is too little memory for the list.
@@ -243,8 +245,8 @@ pub unsafe extern "C" fn shmxList(callback: ShmxCallback, context: *mut c_void) 
 /// Sets the owner, the group and the nine permission bits of a segment
 /// (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno; the segment is unchanged.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; the segment is unchanged.
 ///
 /// - EINVAL: `memory` is not a valid handle; or `mode` has bits beyond 0777;
 ///   or `uid` or `gid` is not a valid ID.
@@ -273,8 +275,8 @@ pub extern "C" fn shmxSetPerm(
 /// Locks a segment in memory: none of its pages is written to swap space
 /// (SHM_LOCK, see shmctl(2)). Pages that were never used are not allocated.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it.
 ///
 /// - EINVAL: `memory` is not a valid handle.
 /// - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
@@ -289,8 +291,8 @@ pub extern "C" fn shmxLock(memory: SharedMemory) -> c_int {
 
 /// Reverses shmxLock.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it.
 ///
 /// - EINVAL: `memory` is not a valid handle.
 /// - EPERM: the segment belongs to another user.
@@ -302,12 +304,13 @@ pub extern "C" fn shmxUnlock(memory: SharedMemory) -> c_int {
     })
 }
 
-/// If `on` is not 0, keeps a segment when no process uses it any more: neither
-/// shmDestroy nor shmxPrune deletes it, only shmxRemove does. If `on` is 0,
-/// the next shmDestroy that leaves no process attached deletes it again.
+/// If `on` is not 0, keeps a segment even when no process has it attached:
+/// neither shmDestroy nor shmxPrune deletes it, only shmxRemove does. If `on`
+/// is 0, the segment is no longer kept: the next shmDestroy that leaves no
+/// process attached deletes it.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno; the segment is unchanged.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; the segment is unchanged.
 ///
 /// - EINVAL: `memory` is not a valid handle.
 /// - EPERM: the segment belongs to another user.
@@ -322,13 +325,13 @@ pub extern "C" fn shmxKeep(memory: SharedMemory, on: c_int) -> c_int {
     })
 }
 
-/// Removes a name at once, and its segment, kept or not, as soon as no process
-/// has it attached. Processes that have it attached keep their bytes and their
-/// handles, and their shmDestroy returns 0. The next shmCreate of the name
-/// creates a new segment.
+/// Removes a name at once, and deletes its segment, kept or not, as soon as no
+/// process has it attached. Processes that have it attached keep their bytes
+/// and their handles, and their shmDestroy returns 0. The next shmCreate of the
+/// name creates a new segment.
 ///
-/// On success, returns 0. On error, returns one of these values, which is also
-/// in errno; nothing has changed.
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; nothing has changed.
 ///
 /// - ENOENT: no segment has this name.
 /// - EINVAL: `name` is NULL.
@@ -346,16 +349,16 @@ pub unsafe extern "C" fn shmxRemove(name: *const c_char) -> c_int {
     status_of("shmxRemove", || names::remove(named(name)?))
 }
 
-/// Removes the segments that no process has attached, that are not kept, and
+/// Deletes the segments that no process has attached, that are not kept, and
 /// that were last detached at least `minimumAge` seconds ago. For a segment
 /// that was never attached, the time since its creation counts. Every attach
-/// and detach starts the age again, also those by shmutil save and shmutil
-/// dump. Segments of other users, which the caller may not remove, are
+/// and detach resets the age, including those by shmutil save and shmutil dump.
+/// Segments that belong to other users and that the caller may not remove are
 /// skipped.
 ///
 /// On success, returns 0; if `count` is not NULL, `*count` is then the number
-/// of removed segments. On error, returns one of these values, which is also
-/// in errno; `*count` is unchanged, but segments may have been removed.
+/// of deleted segments. On error, returns one of these values and sets errno to
+/// it; `*count` is unchanged, but segments may have been deleted.
 ///
 /// - EINVAL: `minimumAge` is negative.
 /// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
@@ -380,9 +383,9 @@ pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_
     })
 }
 
-/// Returns the last error of the calling thread as one sentence, or "" if
-/// there was none. All functions of this header and of shm_util.h set it on
-/// error; a call that succeeds leaves it unchanged.
+/// Returns the calling thread's last error as one sentence, or "" if there was
+/// none. All functions of this header and of shm_util.h set it on error; a call
+/// that succeeds leaves it unchanged.
 ///
 /// The string belongs to the library, and is valid until the thread's next
 /// call.

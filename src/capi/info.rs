@@ -27,7 +27,7 @@ pub struct ShmxInfo {
     pub created: c_long,
     /// Time of the last attach; 0 if there was none.
     pub attached: c_long,
-    /// Time of the last detach, also by the end of a process; 0 if there was
+    /// Time of the last detach, including at the end of a process; 0 if there was
     /// none.
     pub detached: c_long,
     /// Time of creation, or of the last change of owner, group or mode.
