@@ -16,9 +16,9 @@ use crate::units;
 /// Inspect, manage and clean up named shared memory segments
 ///
 /// shmutil works on the segments that programs create with shmCreate of libshm_util: System V
-/// shared memory that is found by name. Read-only commands never delete a segment, even if they
-/// are the last to detach. But save and dump attach the segment, which resets the age of an
-/// orphan: see prune.
+/// shared memory that has a name. Read-only commands never delete a segment, even if they are the
+/// last to detach it. However, save and dump attach the segment, which resets the age of an orphan:
+/// see prune.
 #[derive(Debug, Parser)]
 #[command(name = "shmutil", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -32,11 +32,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List all segments and the processes that hold them
+    /// List all segments and the processes that have them attached
     ///
-    /// The state is 'in use' while a process has the segment attached, 'kept' if the segment
-    /// outlives its users, and 'orphaned' if its last user ended without shmDestroy. Processes you
-    /// may not inspect are shown as '?'.
+    /// The state is 'in use' while a process has the segment attached. Otherwise it is 'kept' if
+    /// the segment outlives its holders, and 'orphaned' if its last holder ended without
+    /// shmDestroy. Processes that you may not inspect are shown as '?'.
     ///
     /// On a terminal, long names are shortened in the middle until the table fits. Output to a
     /// file or a pipe is never shortened.
@@ -51,21 +51,21 @@ pub(crate) enum Command {
     /// Save a segment's bytes to a file
     ///
     /// The file contains the segment's bytes and nothing else. It is replaced as a whole: whoever
-    /// opens it, even after a crash, finds either all old or all new bytes. Saving attaches the
+    /// opens it, even after a crash, finds either all the old bytes or all the new. Saving attaches the
     /// segment, which resets the age of an orphan: see prune.
     Save(Save),
     /// Load a segment's bytes from a file
     ///
-    /// If the sizes differ, load reads as many bytes as both have, prints a message, and exits
-    /// with status 1. A load that fails deletes the segment it created. A load that is interrupted
-    /// by a signal, such as that of Ctrl-C, cannot do so: it leaves a partly filled orphan, which
-    /// you can delete with remove.
+    /// If the sizes differ, load reads only as many bytes as the smaller one has, prints a message,
+    /// and exits with status 1. A load that fails deletes the segment that it created. A load that
+    /// is interrupted by a signal, such as that of Ctrl-C, cannot do so: it leaves a partly filled
+    /// orphan, which you can delete with remove.
     Load(Load),
     /// Show a segment's bytes in hexadecimal and as text
     ///
     /// This attaches the segment, which resets the age of an orphan: see prune.
     Dump(Dump),
-    /// Make a segment outlive its users, until it is removed
+    /// Make a segment outlive its holders, until it is removed
     Keep(Keep),
     /// Remove a name now, and delete its segment once no process has it attached
     Remove(Remove),
@@ -78,8 +78,8 @@ pub(crate) enum Command {
     Prune(Prune),
     /// Check limits, registry, permissions, orphans and system settings
     ///
-    /// Every problem comes with advice on how to solve it. The exit status is 1 if anything needs
-    /// attention.
+    /// Every problem is reported with advice on how to solve it. The exit status is 1 if anything
+    /// needs attention.
     Doctor,
     /// Print a completion script for a shell
     ///
@@ -87,7 +87,7 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Show this command's manual page
     ///
-    /// On a terminal the page is formatted and paged, as by man. Otherwise its roff source is
+    /// On a terminal, the page is formatted and paged, as man does. Otherwise its roff source is
     /// printed.
     Man,
 }
@@ -127,7 +127,7 @@ pub(crate) struct Create {
     /// Permission bits in octal, regardless of the umask
     #[arg(long, default_value = "660", value_parser = units::parse_mode)]
     pub(crate) mode: u32,
-    /// Make the segment outlive its users
+    /// Make the segment outlive its holders
     #[arg(long)]
     pub(crate) keep: bool,
 }
@@ -151,15 +151,15 @@ pub(crate) struct Load {
     /// Create the segment, with the file's size, if it does not exist
     #[arg(long)]
     pub(crate) create: bool,
-    /// The size of the new segment; without it, input from a pipe is collected in memory to find
-    /// out its size. An existing segment must have this size
+    /// The size of the new segment; without this option, input from a pipe is collected in memory
+    /// to find out its size. An existing segment must have this size
     #[arg(long, requires = "create", value_parser = units::parse_nonzero_size,
           allow_hyphen_values = true)]
     pub(crate) size: Option<u64>,
     /// Permission bits of the new segment in octal, regardless of the umask
     #[arg(long, requires = "create", default_value = "660", value_parser = units::parse_mode)]
     pub(crate) mode: u32,
-    /// Make the new segment outlive its users
+    /// Make the new segment outlive its holders
     #[arg(long, requires = "create")]
     pub(crate) keep: bool,
 }
@@ -169,15 +169,15 @@ pub(crate) struct Dump {
     /// The segment's name, escaped as in the output of list
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
-    /// Where to start, in bytes or as 64K or 0x1000
+    /// Where to start, in bytes: 4096, 64K or 0x1000
     #[arg(long, default_value = "0", value_parser = units::parse_size,
           allow_hyphen_values = true)]
     pub(crate) offset: u64,
     /// How many bytes to show (default: to the end)
     #[arg(long, value_parser = units::parse_size, allow_hyphen_values = true)]
     pub(crate) length: Option<u64>,
-    /// Show only the lines that differ from this saved file (- for standard input): those of the
-    /// file with '-', those of the segment with '+'. The exit status is 1 if there are any
+    /// Show only the lines that differ from this saved file (- for standard input), with '-' before
+    /// those of the file and '+' before those of the segment. The exit status is 1 if any differ
     #[arg(long, value_name = "FILE")]
     pub(crate) diff: Option<PathBuf>,
     /// Show repeated lines, instead of replacing them with one '*'
@@ -190,7 +190,7 @@ pub(crate) struct Keep {
     /// The segment's name, escaped as in the output of list
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
-    /// Undo this: let the segment be deleted with its last user again
+    /// Undo this: let the last program that destroys the segment delete it again
     #[arg(long)]
     pub(crate) off: bool,
 }
