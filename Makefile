@@ -1,7 +1,7 @@
 # make               build the library (build/lib) and the command (build/bin)
 # make library       build only the library
 # make command       build only the command
-# make demo          two programs share a segment; one is killed, the data survive
+# make demo          two programs share a segment; one is killed, the data survives
 # make check         what to run after each edit: the tests that take less than 30 seconds
 # make test          run every test; the last line gives the totals
 # make test-deps     install the tools that the tests use (Debian)
