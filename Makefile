@@ -127,14 +127,12 @@ library: need-cargo need-cc
 	@ln -sf $(SHARED) build/lib/$(SONAME)
 	@ln -sf $(SONAME) build/lib/libshm_util.so
 
-# In a target directory of its own, because the library is built here with other settings
-# than above.
 command: need-cargo need-cc
 	$(step) CARGO build/bin/shmutil
 	$(Q)$(WITHOUT_PATHS) $(CARGO) build $(CARGO_FLAGS) --release --locked --package shmutil \
-	  --target-dir target/command --target $(TARGET)
+	  --target-dir target --target $(TARGET)
 	@mkdir -p build/bin build/completions
-	@cp target/command/$(TARGET)/release/shmutil build/bin/new
+	@cp target/$(TARGET)/release/shmutil build/bin/new
 	@mv build/bin/new build/bin/shmutil
 	@build/bin/shmutil completions bash > build/completions/shmutil
 	@build/bin/shmutil completions zsh > build/completions/_shmutil
