@@ -265,7 +265,12 @@ pub(crate) fn can_switch_users() -> bool {
 
 /// A copy of the command that every user may run.
 pub(crate) fn copy_for_others(world: &World) -> String {
-    fs::copy(SHMUTIL, world.file("shmutil")).unwrap();
+    // Not fs::copy: another test's child may have inherited the descriptor that writes the
+    // copy, and until that child calls exec, the copy cannot be run (ETXTBSY).
+    let cp = Command::new("cp")
+        .args([SHMUTIL, &world.path("shmutil")])
+        .status();
+    assert!(cp.unwrap().success());
     for path in [world.directory.path(), Path::new(&world.path("shmutil"))] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
