@@ -1,4 +1,5 @@
-//! A robust lock of one 32-bit word in shared memory, for Linux.
+//! A robust lock in shared memory, for Linux: a 32-bit word, and a second one beside
+//! it.
 //!
 //! The word is used as futex(2) and the kernel's robust futex ABI prescribe: 0
 //! is free; otherwise it holds the owner's thread id, and a bit that says whether
@@ -37,9 +38,13 @@ const SPINS: u32 = 100;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A robust lock; all zero is free.
-#[repr(transparent)]
+#[repr(C)]
 #[derive(Debug)]
-pub(crate) struct RobustLock(AtomicU32);
+pub(crate) struct RobustLock {
+    word: AtomicU32,
+    /// Room for the PID namespace of the owner.
+    namespace: AtomicU32,
+}
 
 /// The lock is held, until this is dropped.
 #[derive(Debug)]
@@ -69,10 +74,10 @@ impl RobustLock {
         let thread = Thread::current();
         // From here on the kernel knows of the word, so a death between two
         // instructions can't leave the lock taken for ever.
-        let announced = thread.announce(&self.0);
+        let announced = thread.announce(&self.word);
         let acquired = self.take(thread.id, limit)?;
         Ok(Held {
-            word: &self.0,
+            word: &self.word,
             acquired,
             left_to_the_next: Cell::new(false),
             _announced: announced,
@@ -85,7 +90,7 @@ impl RobustLock {
         // A thread that has waited can't know whether others still do.
         let mut waiters = 0;
         loop {
-            let word = self.0.load(Ordering::Relaxed);
+            let word = self.word.load(Ordering::Relaxed);
             if word & OWNER == 0 || word & OWNER_DIED != 0 {
                 let ours = thread.0 | waiters | (word & WAITERS);
                 if self.replace(word, ours) {
@@ -108,7 +113,7 @@ impl RobustLock {
             if word & WAITERS != 0 || self.replace(word, word | WAITERS) {
                 let begun = Instant::now();
                 futex_wait(
-                    &self.0,
+                    &self.word,
                     word | WAITERS,
                     LOOK_AGAIN.min(limit.saturating_sub(waited)),
                 );
@@ -122,11 +127,11 @@ impl RobustLock {
 
     /// The thread that holds the lock now, for a message; 0 if none does.
     pub(crate) fn owner(&self) -> ThreadId {
-        ThreadId(self.0.load(Ordering::Relaxed) & OWNER)
+        ThreadId(self.word.load(Ordering::Relaxed) & OWNER)
     }
 
     fn replace(&self, old: u32, new: u32) -> bool {
-        self.0
+        self.word
             .compare_exchange(old, new, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
     }
@@ -286,9 +291,18 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
+    impl RobustLock {
+        const fn new(word: u32) -> Self {
+            Self {
+                word: AtomicU32::new(word),
+                namespace: AtomicU32::new(0),
+            }
+        }
+    }
+
     #[test]
     fn a_lock_excludes_other_threads() {
-        static LOCK: RobustLock = RobustLock(AtomicU32::new(0));
+        static LOCK: RobustLock = RobustLock::new(0);
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -304,12 +318,12 @@ mod tests {
             }
         });
         assert_eq!(COUNTER.load(Ordering::Relaxed), 40_000);
-        assert_eq!(LOCK.0.load(Ordering::Relaxed), 0);
+        assert_eq!(LOCK.word.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn a_thread_that_ends_with_the_lock_gives_it_up() {
-        static LOCK: RobustLock = RobustLock(AtomicU32::new(0));
+        static LOCK: RobustLock = RobustLock::new(0);
         thread::spawn(|| std::mem::forget(LOCK.acquire(LIMIT).unwrap()))
             .join()
             .unwrap();
@@ -323,7 +337,7 @@ mod tests {
 
     #[test]
     fn waiting_is_bounded() {
-        static LOCK: RobustLock = RobustLock(AtomicU32::new(0));
+        static LOCK: RobustLock = RobustLock::new(0);
         let held = LOCK.acquire(LIMIT).unwrap();
         let waited = thread::spawn(|| LOCK.acquire(Duration::from_millis(20)).err())
             .join()
@@ -335,7 +349,7 @@ mod tests {
     #[test]
     fn whatever_the_word_holds_taking_it_ends() {
         for shift in 0..32 {
-            let lock = RobustLock(AtomicU32::new(1 << shift));
+            let lock = RobustLock::new(1 << shift);
             let _ = lock.acquire(Duration::from_millis(1));
         }
     }

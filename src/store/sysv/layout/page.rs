@@ -83,7 +83,7 @@ macro_rules! fields {
 fn the_page_has_the_fields_of_the_header() {
     assert_eq!(
         fields_on_page("## Header", HEADER_SIZE),
-        fields!(Header: magic version capacity lock identity_length names identity_check identity)
+        fields!(Header: magic version capacity lock names identity_check identity_length identity)
     );
 }
 
