@@ -7,7 +7,8 @@
  *
  * Environment variables:
  *
- *   NOB_DATABASE   selects the namespace; by default, each user has one
+ *   NOB_DATABASE   a path that selects the namespace (no file is created); by
+ *                  default, each user has a namespace
  *   APERROR_PRINT  if it is a number other than 0, each error is explained in
  *                  one line on stderr
  *   SHM_UTIL_SYNC  if it is 0, shmSave does not wait for the disk
@@ -88,7 +89,8 @@ extern int shm_util_debug;
  * - EAGAIN: the process locks its memory (mlockall(2)), and the segment would
  *   exceed RLIMIT_MEMLOCK; or other processes kept creating and deleting the
  *   segment.
- * - EACCES: the namespace or the segment belongs to another user.
+ * - EACCES: the namespace belongs to another user; or the segment does, and
+ *   its mode does not allow reading and writing.
  * - ETIMEDOUT: a stopped process held the registry's lock for 10 seconds. If
  *   this call has created a segment, that segment remains, as if the process
  *   had died.
@@ -106,7 +108,8 @@ int shmCreate(const char *name,
 
 /**
  * Detaches a segment. If no process has it attached any more, deletes the
- * segment and removes its name. Otherwise both remain.
+ * segment and removes its name, unless the segment is kept (see shmxKeep in
+ * shm_util_ext.h). Otherwise both remain.
  *
  * Returns 0 on success, and if memory is NULL. On error, returns one of
  * these values and sets errno to it. Except after EDEADLK, the segment is
@@ -147,7 +150,8 @@ long shmSizeOf(SharedMemory memory);
 /**
  * Reads a file into a segment. If their sizes differ, only as many bytes as
  * the smaller one holds are read; the segment's remaining bytes are unchanged,
- * and the difference is reported like an error, although the call succeeds.
+ * and the difference is printed like an error (see APERROR_PRINT above),
+ * although the call succeeds.
  *
  * In fileName, ~, $NAME and ${NAME} are replaced by the values of
  * environment variables.

@@ -201,7 +201,7 @@ int shmxCreate(const char *name,
  * to it; *info is unchanged.
  *
  * - EINVAL: memory is not a valid handle; or info is NULL; or info->size
- *   is not the size of any version of the struct.
+ *   is less than sizeof (struct ShmxInfo), or more than 65536.
  * - EACCES: the process has changed its user ID and may no longer inspect the
  *   segment (before Linux 4.17).
  * - EIDRM: the process has moved to another IPC namespace.
@@ -218,8 +218,8 @@ int shmxStat(SharedMemory memory, struct ShmxInfo *info);
  * to it; *info is unchanged.
  *
  * - ENOENT: no segment has this name.
- * - EINVAL: name or info is NULL, or info->size is not the size of any
- *   version of the struct.
+ * - EINVAL: name or info is NULL; or info->size is less than
+ *   sizeof (struct ShmxInfo), or more than 65536.
  * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
  *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
@@ -345,8 +345,9 @@ int shmxPrune(long minimumAge, long *count);
 
 /**
  * Returns the calling thread's last error as one sentence, or "" if there was
- * none. All functions of this header and of shm_util.h set it on error; a call
- * that succeeds leaves it unchanged.
+ * none. All functions of this header and of shm_util.h set it on error, except
+ * in a signal handler that they refuse (EDEADLK). A call that succeeds leaves
+ * it unchanged.
  *
  * The string belongs to the library, and is valid until the thread's next
  * call.

@@ -73,7 +73,8 @@ pub static mut shm_util_debug: c_int = 0;
 /// - EAGAIN: the process locks its memory (mlockall(2)), and the segment would
 ///   exceed RLIMIT_MEMLOCK; or other processes kept creating and deleting the
 ///   segment.
-/// - EACCES: the namespace or the segment belongs to another user.
+/// - EACCES: the namespace belongs to another user; or the segment does, and
+///   its mode does not allow reading and writing.
 /// - ETIMEDOUT: a stopped process held the registry's lock for 10 seconds. If
 ///   this call has created a segment, that segment remains, as if the process
 ///   had died.
@@ -135,7 +136,8 @@ pub unsafe extern "C" fn shmCreate(
 }
 
 /// Detaches a segment. If no process has it attached any more, deletes the
-/// segment and removes its name. Otherwise both remain.
+/// segment and removes its name, unless the segment is kept (see shmxKeep in
+/// shm_util_ext.h). Otherwise both remain.
 ///
 /// Returns 0 on success, and if `memory` is NULL. On error, returns one of
 /// these values and sets errno to it. Except after EDEADLK, the segment is
@@ -193,7 +195,8 @@ pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
 
 /// Reads a file into a segment. If their sizes differ, only as many bytes as
 /// the smaller one holds are read; the segment's remaining bytes are unchanged,
-/// and the difference is reported like an error, although the call succeeds.
+/// and the difference is printed like an error (see APERROR_PRINT above),
+/// although the call succeeds.
 ///
 /// In `fileName`, `~`, `$NAME` and `${NAME}` are replaced by the values of
 /// environment variables.

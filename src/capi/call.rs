@@ -33,3 +33,27 @@ pub(crate) fn call<T>(
     os::set_errno(if status == 0 { errno } else { status });
     status
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::errno::Errno;
+    use std::ffi::CStr;
+
+    fn fail(what: &str) -> c_int {
+        let work = || -> Result<()> { Err(Errno(libc::ENOENT).during(format_args!("{what}"))) };
+        call("test", work, |_| ())
+    }
+
+    #[test]
+    fn a_refused_signal_handler_leaves_the_error_text_unchanged() {
+        assert_eq!(fail("first"), libc::ENOENT);
+        let interrupted = Frame::enter();
+        assert_eq!(fail("second"), libc::EDEADLK);
+        assert_eq!(os::errno(), libc::EDEADLK);
+        drop(interrupted);
+        // SAFETY: the text is a string that belongs to this thread.
+        let text = unsafe { CStr::from_ptr(error_text::get()) };
+        assert!(text.to_bytes().starts_with(b"first: "), "{text:?}");
+    }
+}
