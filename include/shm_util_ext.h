@@ -346,8 +346,8 @@ int shmxPrune(long minimumAge, long *count);
 /**
  * Returns the calling thread's last error as one sentence, or "" if there was
  * none. All functions of this header and of shm_util.h set it on error, except
- * in a signal handler that they refuse (EDEADLK). A call that succeeds leaves
- * it unchanged.
+ * in a signal handler that interrupted another call. A call that succeeds
+ * leaves it unchanged.
  *
  * The string belongs to the library, and is valid until the thread's next
  * call.

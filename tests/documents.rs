@@ -3,10 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
-
 #[test]
 fn each_description_of_nob_database_states_that_it_is_a_path() {
     for (document, statement) in [
@@ -15,7 +11,8 @@ fn each_description_of_nob_database_states_that_it_is_a_path() {
         ("docs/man/shm_util.3", ".B NOB_DATABASE A path"),
         ("docs/man/shmutil.1", ".B NOB_DATABASE A path"),
     ] {
-        let text = read(document).replace("\n * ", "\n");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+        let text = fs::read_to_string(path).unwrap();
         let words: Vec<&str> = text.split_whitespace().collect();
         assert!(
             words.join(" ").contains(statement),
