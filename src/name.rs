@@ -13,26 +13,42 @@ pub(crate) const NAME_MAX: usize = 1000;
 /// Most names are short. These need no memory of their own.
 const SHORT: usize = 46;
 
-/// Checks a name that a program passed. One with a zero byte is `EINVAL`, since no C
-/// program could use it; one that is too long is `ENAMETOOLONG`.
-pub(crate) fn check(name: &[u8]) -> Result<()> {
+/// How many bytes of a name that is too long a message shows.
+const SHOWN: usize = 32;
+
+/// Checks a name that a program passed; `doing` is what the call does with the segment,
+/// for the message. A name with a zero byte is `EINVAL`, since no C program could use
+/// it; one that is too long is `ENAMETOOLONG`.
+pub(crate) fn check(doing: &str, name: &[u8]) -> Result<()> {
+    check_length(doing, name)?;
     if name.contains(&0) {
-        return Err(
-            Errno(libc::EINVAL).during(format_args!("name {} contains a zero byte", Quoted(name)))
-        );
+        return Err(Errno(libc::EINVAL).during(format_args!(
+            "{doing} segment {}: the name contains a zero byte",
+            Quoted(name)
+        )));
     }
-    check_length(name)
+    Ok(())
 }
 
-/// The same for a name from C, which can't contain a zero byte.
-pub(crate) fn check_length(name: &[u8]) -> Result<()> {
+/// The same for a name from C, which cannot contain a zero byte.
+pub(crate) fn check_length(doing: &str, name: &[u8]) -> Result<()> {
     if name.len() > NAME_MAX {
         return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
-            "name has {} bytes; the limit is {NAME_MAX}",
+            "{doing} segment {}...: the name has {} bytes, the limit is {NAME_MAX}",
+            Quoted(beginning(name)),
             name.len()
         )));
     }
     Ok(())
+}
+
+/// The first bytes of a name, without part of a character at their end.
+fn beginning(name: &[u8]) -> &[u8] {
+    let is_inside_character = |at: usize| name.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let end = (SHOWN - 3..=SHOWN)
+        .rev()
+        .find(|&at| !is_inside_character(at));
+    name.get(..end.unwrap_or(SHOWN)).unwrap_or(name)
 }
 
 /// A name of any bytes.
@@ -69,6 +85,33 @@ impl OwnedName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_error_of_a_bad_name_states_what_failed_on_what() {
+        let error = check("create", b"a\0b").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "create segment 'a\\u{0}b': the name contains a zero byte: Invalid argument"
+        );
+        let name = "\u{e9}".repeat(501);
+        for name in [name.as_bytes(), &name.as_bytes()[..1000], &[b'x'; 1001]] {
+            let error = check("remove", name).err().map(|error| error.to_string());
+            let expected = match name {
+                [b'x', ..] => Some("x".repeat(32)),
+                _ if name.len() > 1000 => Some("\u{e9}".repeat(16)),
+                _ => None,
+            };
+            let expected = expected.map(|shown| {
+                format!(
+                    "remove segment '{shown}'...: the name has {} bytes, the limit is 1000: File \
+                     name too long",
+                    name.len()
+                )
+            });
+            assert_eq!(error, expected);
+        }
+        assert_eq!(beginning("x\u{e9}".repeat(20).as_bytes()).len(), 31);
+    }
 
     #[test]
     fn names_of_any_length_are_kept() {

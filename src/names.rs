@@ -35,7 +35,7 @@ use crate::store::Store;
 ///   [`Segment::create`](crate::Segment::create).
 pub fn info(name: impl AsRef<[u8]>) -> Result<Info> {
     let name = name.as_ref();
-    let _call = begin(name)?;
+    let _call = begin("look at", name)?;
     Store::current()?.info(name)
 }
 
@@ -84,7 +84,7 @@ pub fn list() -> Result<Vec<Info>> {
 /// * otherwise as [`info`].
 pub fn keep(name: impl AsRef<[u8]>, yes: bool) -> Result<()> {
     let name = name.as_ref();
-    let _call = begin(name)?;
+    let _call = begin("keep", name)?;
     Store::current()?.set_lifetime(name, Lifetime::kept_if(yes))
 }
 
@@ -109,7 +109,7 @@ pub fn keep(name: impl AsRef<[u8]>, yes: bool) -> Result<()> {
 /// `EPERM` if the segment belongs to another user; otherwise as [`info`].
 pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
     let name = name.as_ref();
-    let _call = begin(name)?;
+    let _call = begin("remove", name)?;
     Store::current()?.remove(name)
 }
 
@@ -161,7 +161,8 @@ pub fn registry() -> Result<Option<RegistryInfo>> {
     Store::current()?.registry()
 }
 
-fn begin(name: &[u8]) -> Result<Call> {
-    name::check(name)?;
+/// Begins a call that does something with the segment of a name.
+fn begin(doing: &str, name: &[u8]) -> Result<Call> {
+    name::check(doing, name)?;
     Call::begin(Purpose::Change)
 }

@@ -49,6 +49,14 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
+    /// What a call with this request does, for messages.
+    pub(crate) const fn doing(self) -> &'static str {
+        match self {
+            Self::Existing | Self::ExistingOfSize(_) => "attach",
+            Self::OfSize(_) | Self::New(_) => "create",
+        }
+    }
+
     /// The size in bytes that an existing segment must have at least.
     pub(crate) const fn minimum(self) -> Option<NonZeroUsize> {
         match self {

@@ -96,7 +96,7 @@ impl Segment {
 
     /// What both do, and `shmCreate`, whose names contain no zero byte.
     pub(crate) fn attach(name: &[u8], request: &Request) -> Result<Self> {
-        name::check_length(name)?;
+        name::check_length(request.wanted.doing(), name)?;
         let _call = Call::begin(Purpose::Change)?;
         // The program's own string may change at any time.
         let owned = OwnedName::new(name)
@@ -449,7 +449,7 @@ impl Options {
         placement: Placement,
         access: Access,
     ) -> Result<Segment> {
-        name::check(name)?;
+        name::check(wanted.doing(), name)?;
         Segment::attach(name, &self.request(name, wanted, placement, access)?)
     }
 }
