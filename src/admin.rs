@@ -2,7 +2,30 @@
 
 #![forbid(unsafe_code)]
 
+use crate::error::Result;
+use crate::namespace::Namespace;
 pub use crate::store::{Kind, Row, SEGMENT_TABLE, parse_segment_table};
+
+/// The namespace in which this process looks up names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SelectedNamespace {
+    /// That of an effective user ID.
+    User(u32),
+    /// The one that `NOB_DATABASE` selects by this absolute path.
+    Path(Vec<u8>),
+}
+
+/// The namespace that is selected now.
+///
+/// # Errors
+///
+/// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: `NOB_DATABASE` cannot be translated.
+pub fn selected_namespace() -> Result<SelectedNamespace> {
+    Ok(match Namespace::current()? {
+        Namespace::User(user) => SelectedNamespace::User(user.0),
+        Namespace::Path(path) => SelectedNamespace::Path(path),
+    })
+}
 
 /// Whether this process may delete the segment of an identifier. Finds out without
 /// deleting or changing it.

@@ -1,4 +1,4 @@
-//! `doctor`: finds problems with shared memory on this system, and says how to
+//! `doctor`: finds problems with shared memory on this system, and advises how to
 //! solve them.
 
 #![forbid(unsafe_code)]
@@ -13,9 +13,10 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use rustix::process::{Resource, getrlimit};
 use shm_util::RegistryInfo;
+use shm_util::admin::{self, SelectedNamespace};
 
 use crate::failure::{NO_SYSTEM_V, Outcome, Result};
-use crate::{output, screen, units};
+use crate::{names, output, screen, units};
 
 const OK: Style = AnsiColor::Green.on_default();
 const ATTENTION: Style = AnsiColor::Yellow.on_default().bold();
@@ -79,15 +80,19 @@ fn no_system_v() -> Finding {
 fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     let user = rustix::process::geteuid().as_raw();
     let existing = registry.as_ref().ok().and_then(Option::as_ref);
-    let mut findings = limits::check(registry);
-    findings.push(check_registry(registry));
+    let namespace = admin::selected_namespace();
+    let mut findings = vec![check_namespace(&namespace)];
+    findings.extend(limits::check(registry));
+    if namespace.is_ok() {
+        findings.push(check_registry(registry));
+    }
     match shm_util::list() {
         Ok(list) => {
             findings.extend(lost::check(&list));
             findings.push(segments::check_permissions(&list));
             findings.push(segments::check_orphans(&list));
         }
-        // An error of the registry has been reported already.
+        // An error of the namespace or the registry has been reported already.
         Err(error) if registry.is_ok() => findings.push(Finding::attention(
             "names",
             error.to_string(),
@@ -97,7 +102,11 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     }
     findings.push(check_forced_removal());
     findings.push(logind::check(Path::new("/"), user));
-    findings.push(check_locked_memory(existing));
+    let size = existing.map_or_else(admin::registry_size, |info| info.size);
+    findings.push(check_locked_memory(
+        getrlimit(Resource::Memlock).current,
+        u64::try_from(size).unwrap_or(u64::MAX),
+    ));
     findings
 }
 
@@ -147,9 +156,30 @@ fn wrap(text: &str, width: usize) -> String {
     wrapped
 }
 
-/// Whether this many of `limit` are near it.
+/// Whether `used` has come near `limit`.
 fn is_near(used: u64, limit: u64) -> bool {
     u128::from(used) * 100 >= u128::from(limit) * u128::from(NEAR)
+}
+
+fn check_namespace(namespace: &shm_util::Result<SelectedNamespace>) -> Finding {
+    let subject = "namespace";
+    match namespace {
+        Ok(SelectedNamespace::User(user)) => {
+            Finding::ok(subject, format!("of user {user}; NOB_DATABASE is not set"))
+        }
+        Ok(SelectedNamespace::Path(path)) => Finding::ok(
+            subject,
+            format!(
+                "{}, selected by --namespace or NOB_DATABASE",
+                names::quote(path)
+            ),
+        ),
+        Err(error) => Finding::attention(
+            subject,
+            error.to_string(),
+            "set NOB_DATABASE to an absolute path",
+        ),
+    }
 }
 
 fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding {
@@ -202,7 +232,7 @@ fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding 
 fn check_forced_removal() -> Finding {
     let subject = "shm_rmid_forced";
     match limits::kernel_number("shm_rmid_forced") {
-        Ok(0) => Finding::ok(subject, "off: segments outlive their users"),
+        Ok(0) => Finding::ok(subject, "off: segments outlive their holders"),
         Ok(_) => Finding::attention(
             subject,
             "on: the kernel deletes every segment, kept or not, as soon as no process has it \
@@ -213,28 +243,48 @@ fn check_forced_removal() -> Finding {
     }
 }
 
-fn check_locked_memory(registry: Option<&RegistryInfo>) -> Finding {
+/// Compares RLIMIT_MEMLOCK with the size of the registry, which processes that lock all
+/// their memory lock, too.
+fn check_locked_memory(limit: Option<u64>, registry: u64) -> Finding {
     let subject = "locked memory";
-    let size = registry.map_or(0, |info| u64::try_from(info.size).unwrap_or(u64::MAX));
-    match getrlimit(Resource::Memlock).current {
-        None => Finding::ok(subject, "no limit"),
+    let registry_size = units::size(registry);
+    let text = match limit {
+        None => format!("RLIMIT_MEMLOCK sets no limit; a registry has {registry_size}"),
         // This concerns few programs, so it needs no attention.
-        Some(limit) if limit < size => Finding::ok(
-            subject,
-            format!(
-                "{}, less than the registry's {}: programs that call mlockall(MCL_FUTURE) without \
-                 CAP_IPC_LOCK need a higher 'ulimit -l'",
-                units::size(limit),
-                units::size(size)
-            ),
+        Some(limit) if limit < registry => format!(
+            "RLIMIT_MEMLOCK is {}, less than a registry's {registry_size}: programs that call \
+             mlockall(MCL_FUTURE) without CAP_IPC_LOCK need a higher 'ulimit -l'",
+            units::size(limit)
         ),
-        Some(limit) => Finding::ok(subject, units::size(limit)),
-    }
+        Some(limit) => format!(
+            "RLIMIT_MEMLOCK is {}, enough for a registry's {registry_size}",
+            units::size(limit)
+        ),
+    };
+    Finding::ok(subject, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limit_on_locked_memory_is_compared_with_the_registry() {
+        let text = |limit| check_locked_memory(limit, 8 << 20).text;
+        assert_eq!(
+            text(None),
+            "RLIMIT_MEMLOCK sets no limit; a registry has 8 MiB"
+        );
+        assert_eq!(
+            text(Some(8 << 20)),
+            "RLIMIT_MEMLOCK is 8 MiB, enough for a registry's 8 MiB"
+        );
+        let less = text(Some(64 << 10));
+        assert!(
+            less.starts_with("RLIMIT_MEMLOCK is 64 KiB, less than a registry's 8 MiB: "),
+            "{less}"
+        );
+    }
 
     #[test]
     fn lines_break_between_words() {

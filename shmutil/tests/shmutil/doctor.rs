@@ -5,7 +5,7 @@ use std::process::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::world::{SHMUTIL, World, one_line, overwrite, registry_id};
+use crate::world::{SHMUTIL, World, one_line, overwrite, registry_id, skip};
 
 #[test]
 fn problems_come_with_advice() {
@@ -37,6 +37,51 @@ fn problems_come_with_advice() {
         .stdout(contains(
             "every user of this system can write to 1 of 2 segments, such as 'lost'",
         ));
+}
+
+#[test]
+fn doctor_states_which_namespace_it_checks() {
+    let world = World::new();
+    let start = format!(
+        "ok         namespace: '{}', selected by --namespace or NOB_DATABASE\n",
+        world.namespace
+    );
+    let text = world.doctor();
+    assert!(text.starts_with(&start), "{text}");
+
+    let doctor = |value: &str| {
+        let mut command = world.command(&["doctor"]);
+        let output = command.env("NOB_DATABASE", value).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let user = rustix::process::geteuid().as_raw();
+    let start = format!("ok         namespace: of user {user}; NOB_DATABASE is not set\n");
+    let text = doctor("");
+    assert!(text.starts_with(&start), "{text}");
+
+    let text = doctor("$NOB_DATABASE");
+    assert!(
+        text.starts_with("attention  namespace: NOB_DATABASE: translate "),
+        "{text}"
+    );
+    assert_eq!(text.matches("refers to itself").count(), 1, "{text}");
+}
+
+#[test]
+fn doctor_compares_the_limit_on_locked_memory_with_the_registry() {
+    let world = World::new();
+    let script = format!("ulimit -l 64; {SHMUTIL} doctor");
+    let mut command = Command::new("bash");
+    world.prepare(&mut command);
+    let Ok(output) = command.args(["-c", &script]).output() else {
+        skip("bash is not installed");
+        return;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("locked memory: RLIMIT_MEMLOCK is 64 KiB, less than a registry's "),
+        "{text}"
+    );
 }
 
 #[test]
