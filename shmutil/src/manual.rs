@@ -110,7 +110,9 @@ fn render_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
         }
         writeln!(page, "{}{end}", escape(paragraph))?;
     }
-    let is_own = |argument: &&clap::Arg| !argument.is_global_set() && argument.get_id() != "help";
+    let is_own = |argument: &&clap::Arg| {
+        !argument.is_global_set() && !argument.is_hide_set() && argument.get_id() != "help"
+    };
     for argument in command.get_arguments().filter(is_own) {
         writeln!(page, ".TP\n\\fB{}\\fR", escape(&argument.to_string()))?;
         let help = argument

@@ -37,6 +37,18 @@ fn the_manual_page_is_current_and_well_formed() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
 
+#[test]
+fn options_that_help_hides_are_not_in_the_manual_page() {
+    let world = World::new();
+    let help = world.output(&["list", "--help"]);
+    assert!(!help.contains("--names\n"), "{help}");
+    let page = world.output(&["man"]);
+    assert!(page.contains("\n\\fB\\-\\-json\\fR\n"), "{page}");
+    assert!(!page.contains("\n\\fB\\-\\-names\\fR\n"), "{page}");
+    // It exists, for the completion scripts.
+    world.ok(&["list", "--names"]);
+}
+
 /// Runs `shmutil man` on a terminal, with nothing on the PATH but sh, cat and
 /// scripts.
 fn on_terminal(scripts: &[(&str, &str)]) -> String {
