@@ -45,9 +45,30 @@ pub(crate) fn keep(arguments: &Keep) -> Result<Outcome> {
 
 /// `shmutil remove`
 pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
-    let name = &arguments.name.0;
-    shm_util::remove(name).map_err(|error| Failure::library(&error, Some(name)))?;
-    Ok(Outcome::Fine)
+    let mut removed = Vec::new();
+    let mut failures = Vec::new();
+    for Name(name) in &arguments.names {
+        match shm_util::remove(name) {
+            Ok(()) => removed.push(names::quote(name)),
+            Err(error) => failures.push(Failure::library(&error, Some(name))),
+        }
+    }
+    // If any failure is more than a name that does not exist, its exit status counts.
+    failures.sort_by_key(|failure| !failure.is_no_such_name());
+    let Some(last) = failures.pop() else {
+        return Ok(Outcome::Fine);
+    };
+    let count = arguments.names.len();
+    if count > 1 {
+        say(&format!(
+            "removed {} of {count} names{}{}",
+            removed.len(),
+            if removed.is_empty() { "" } else { ": " },
+            removed.join(", ")
+        ));
+    }
+    failures.iter().for_each(Failure::print);
+    Err(last)
 }
 
 /// `shmutil prune`

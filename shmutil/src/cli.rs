@@ -22,8 +22,8 @@ use crate::units;
 #[derive(Debug, Parser)]
 #[command(name = "shmutil", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// The namespace to work in, instead of the one that the environment variable NOB_DATABASE
-    /// selects (default: that of the effective user)
+    /// The path that selects the namespace, instead of the environment variable NOB_DATABASE
+    /// (default: the namespace of the effective user)
     #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub(crate) namespace: Option<OsString>,
     #[command(subcommand)]
@@ -45,21 +45,21 @@ pub(crate) enum Command {
     Stat(Stat),
     /// Create a segment filled with zeros
     ///
-    /// No process has the segment attached when this command ends, so it is an orphan until a
-    /// program attaches it. The last program that destroys it deletes it, unless it is kept.
+    /// No process has the segment attached when this command ends. Without --keep, it is then an
+    /// orphan until a program attaches it, and the last program that destroys it deletes it.
     Create(Create),
     /// Save a segment's bytes to a file
     ///
-    /// The file contains the segment's bytes and nothing else. It is replaced as a whole: whoever
-    /// opens it, even after a crash, finds either all the old bytes or all the new. Saving attaches the
-    /// segment, which resets the age of an orphan: see prune.
+    /// The file contains the segment's bytes and nothing else. It is replaced as a whole: a process
+    /// that opens it, even after a crash, reads either all the old bytes or all the new. Saving
+    /// attaches the segment, which resets the age of an orphan: see prune.
     Save(Save),
     /// Load a segment's bytes from a file
     ///
-    /// If the sizes differ, load reads only as many bytes as the smaller one has, prints a message,
-    /// and exits with status 1. A load that fails deletes the segment that it created. A load that
-    /// is interrupted by a signal, such as that of Ctrl-C, cannot do so: it leaves a partly filled
-    /// orphan, which you can delete with remove.
+    /// If the sizes differ, load reads only as many bytes as the smaller of the two has, prints a
+    /// message, and exits with status 1. A load that fails deletes the segment that it created. A
+    /// load that is interrupted by a signal, such as that of Ctrl-C, cannot do so: it leaves a
+    /// partly filled orphan, which you can delete with remove.
     Load(Load),
     /// Show a segment's bytes in hexadecimal and as text
     ///
@@ -67,13 +67,17 @@ pub(crate) enum Command {
     Dump(Dump),
     /// Make a segment outlive its holders, until it is removed
     Keep(Keep),
-    /// Remove a name now, and delete its segment once no process has it attached
+    /// Remove names now, and delete their segments once no process has them attached
+    ///
+    /// If a name cannot be removed, the others are removed nevertheless. Messages on standard error
+    /// then state which names were removed, and why the others were not.
     Remove(Remove),
     /// Delete orphans that have been idle for some time
     ///
     /// An orphan is a segment that is not kept and that no process has attached. Its age counts
     /// from when it was last detached or, if it was never attached, from when it was created.
-    /// A save or a dump resets the age: if one runs more often than AGE, prune deletes nothing.
+    /// A save or a dump resets the age: if one runs at intervals shorter than AGE, prune deletes
+    /// nothing.
     /// Orphans that belong to other users are left alone and reported on standard error.
     Prune(Prune),
     /// Check limits, registry, permissions, orphans and system settings
@@ -190,16 +194,16 @@ pub(crate) struct Keep {
     /// The segment's name, escaped as in the output of list
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
-    /// Undo this: let the last program that destroys the segment delete it again
+    /// Make the segment an ordinary one: the last program that destroys it deletes it
     #[arg(long)]
     pub(crate) off: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
-    /// The segment's name, escaped as in the output of list
-    #[arg(value_parser = NameParser)]
-    pub(crate) name: Name,
+    /// The segments' names, escaped as in the output of list
+    #[arg(value_parser = NameParser, value_name = "NAME", required = true)]
+    pub(crate) names: Vec<Name>,
 }
 
 #[derive(Debug, Args)]

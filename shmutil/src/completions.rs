@@ -24,6 +24,9 @@ const FISH: &str = include_str!("completions/names.fish");
 /// How the script for zsh completes an argument whose value it does not know.
 const ZSH_UNKNOWN: &str = ":_default'";
 
+/// How the script for zsh describes arguments that are names of existing segments.
+const NAMES: [&str; 2] = ["':name -- The segment", "'*::names -- The segments"];
+
 /// `shmutil completions SHELL`
 pub(crate) fn print(arguments: &Completions) -> Result<Outcome> {
     let script = script(arguments.shell);
@@ -52,7 +55,7 @@ fn with_names_in_zsh(generated: &str) -> String {
             script.push_str(ZSH);
         }
         match line.split_once(ZSH_UNKNOWN) {
-            Some((start, end)) if start.starts_with("':name -- The segment") => {
+            Some((start, end)) if NAMES.iter().any(|names| start.starts_with(names)) => {
                 script.push_str(start);
                 script.push_str(":_shmutil_names'");
                 script.push_str(end);

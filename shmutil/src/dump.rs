@@ -274,7 +274,7 @@ fn write_differences(
     Ok(())
 }
 
-/// Writes one line. If there is a sign, bytes that differ from `other` are coloured.
+/// Writes one line. If there is a sign, bytes that differ from `other` are colored.
 fn write_line(
     out: &mut dyn Write,
     sign: &str,

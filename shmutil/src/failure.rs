@@ -100,14 +100,13 @@ impl Failure {
     /// A failed system call; `doing` is what was attempted on what.
     pub(crate) fn io(doing: impl Display, error: &io::Error) -> Self {
         let advice = match error.kind() {
-            _ if error.raw_os_error() == Some(libc::EBADF) => {
-                "; it is closed, or open in the wrong direction"
-            }
             io::ErrorKind::BrokenPipe => "; its reader must read all of it",
             io::ErrorKind::StorageFull => "; free some space there",
             io::ErrorKind::NotFound => "; check the file's name",
             io::ErrorKind::PermissionDenied => "; check its permissions with ls -ld",
-            _ => "",
+            io::ErrorKind::IsADirectory => "; name a file in it",
+            io::ErrorKind::NotADirectory => "; check the directories in the file's name",
+            _ => error.raw_os_error().map_or("", advice_on_file),
         };
         Self::new(format!("{doing}: {}{advice}", reason(error)))
     }
@@ -139,6 +138,7 @@ impl Failure {
             libc::ENOSPC | libc::ENOMEM => {
                 (Kind::Failed, "; run 'shmutil doctor' for advice".to_owned())
             }
+            libc::ENAMETOOLONG => (Kind::Failed, "; choose a shorter name".to_owned()),
             libc::ENOSYS => (Kind::Failed, format!("; {NO_SYSTEM_V}")),
             // The library's own text has the advice for a damaged or locked registry.
             _ => (Kind::Failed, String::new()),
@@ -147,6 +147,19 @@ impl Failure {
             kind,
             text: format!("{error}{advice}"),
         }
+    }
+
+    /// Adds advice to that of the message.
+    pub(crate) fn or_else(self, advice: &str) -> Self {
+        Self {
+            text: self.text + advice,
+            ..self
+        }
+    }
+
+    /// Whether the reason is that no segment has the name.
+    pub(crate) fn is_no_such_name(&self) -> bool {
+        self.kind == Kind::NoSuchName
     }
 
     /// Prints the message on standard error.
@@ -161,6 +174,19 @@ impl Failure {
             Kind::Failed => 3,
             Kind::NoSuchName => 4,
         })
+    }
+}
+
+/// Advice on an error of a file that `io::ErrorKind` does not distinguish.
+pub(crate) fn advice_on_file(errno: i32) -> &'static str {
+    match errno {
+        libc::EBADF => "; it is closed, or open in the wrong direction",
+        libc::ELOOP => "; check where the symbolic links in its name lead",
+        libc::ENAMETOOLONG => "; choose a shorter name",
+        libc::ENXIO | libc::ENODEV => "; name a file, a device or a pipe",
+        libc::EMFILE | libc::ENFILE => "; close other files, or raise the limit with 'ulimit -n'",
+        libc::EIO => "; check the system's log for errors of the disk",
+        _ => "",
     }
 }
 

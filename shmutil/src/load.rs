@@ -23,7 +23,14 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
     let exists = match shm_util::info(&name.0) {
         Ok(_) => true,
         Err(error) if error.errno() == libc::ENOENT && arguments.create => false,
-        Err(error) => return Err(Failure::library(&error, Some(&name.0))),
+        Err(error) => {
+            let failure = Failure::library(&error, Some(&name.0));
+            return Err(if failure.is_no_such_name() {
+                failure.or_else(", or create it with --create")
+            } else {
+                failure
+            });
+        }
     };
     let fit = if exists {
         let segment = borrowed::writable(name)?;

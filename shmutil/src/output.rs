@@ -1,4 +1,4 @@
-//! Standard output: buffered, coloured on a terminal, with every error reported.
+//! Standard output: buffered, colored on a terminal, with every error reported.
 //!
 //! Rust programs ignore SIGPIPE, and this one keeps it that way: a save into a
 //! pipe whose reader is gone must report an error instead of dying silently.
@@ -36,7 +36,7 @@ impl Output {
     pub(crate) fn new() -> Result<Self> {
         let file = standard::output().map_err(|error| wrong(&error))?;
         let stream: Box<dyn Write> = match AutoStream::choice(&file) {
-            // Stripping the colours produces many small writes.
+            // Stripping the colors produces many small writes.
             ColorChoice::Never => Box::new(StripStream::new(buffered(file))),
             _ => Box::new(file),
         };

@@ -11,7 +11,7 @@ use rustix::event::{Timespec, poll};
 
 /// Saves the cursor, switches to the alternate screen, and hides the cursor.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
-/// Resets colours, shows the cursor, and switches back.
+/// Resets colors, shows the cursor, and switches back.
 const LEAVE: &[u8] = b"\x1b[m\x1b[?25h\x1b[?1049l";
 
 /// The signals that end this process, except those that nothing can catch and

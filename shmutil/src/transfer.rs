@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, advice_on_file};
 
 /// The capacity that pipes are given, if the system allows it: the most that an
 /// unprivileged process may have (/proc/sys/fs/pipe-max-size).
@@ -83,9 +83,9 @@ pub(crate) fn of_file(error: &shm_util::Error, path: &Path) -> Failure {
             "; free some space there: the old file is unchanged"
         }
         libc::EISDIR => "; name a file in it",
-        libc::EBADF => "; it is closed, or open in the wrong direction",
+        libc::ENOTDIR => "; check the directories in the file's name",
         libc::EPIPE => "; its reader must read all of it",
-        _ => "",
+        errno => advice_on_file(errno),
     };
     Failure::new(format!("{error}{advice}"))
 }

@@ -1,5 +1,6 @@
 
-# Completes the first argument of commands that take the name of a segment.
+# Completes the first argument of commands that take the name of a segment, and each argument of
+# remove.
 _shmutil_or_names() {
     local command='' current='' name option prefix i count=0
     local -a namespace=()
@@ -25,6 +26,7 @@ _shmutil_or_names() {
         stat | save | load | dump | keep | remove) ;;
         *) command='' ;;
     esac
+    [[ $command == remove ]] && count=0
     if [[ -z $command || $count -gt 0 || $current == -* || $i -gt $COMP_CWORD ]]; then
         _shmutil "$@"
         return

@@ -1,14 +1,16 @@
 
 # Whether the next argument is the name of a segment: the first one after the
-# subcommand.
+# subcommand, or any one after remove.
 function __fish_shmutil_needs_name
     set -l words (commandline -opc)
     set -e words[1]
     argparse -i 'namespace=' 'offset=' 'length=' 'diff=' 'size=' 'mode=' -- $words 2>/dev/null
     or return
     set -l arguments (string match -v -- '-*' $argv)
+    test "$arguments[1]" = remove
+    and return
     test (count $arguments) -eq 1
-    and contains -- $arguments[1] stat save load dump keep remove
+    and contains -- $arguments[1] stat save load dump keep
 end
 
 function __fish_shmutil_names

@@ -80,7 +80,7 @@ impl Source {
 
     fn empty(&self) -> Failure {
         Failure::new(format!(
-            "load {}: it is empty; nothing was changed",
+            "load {}: it is empty, so nothing was changed; name a file that contains bytes",
             self.shown
         ))
     }
@@ -260,7 +260,7 @@ impl Source {
 fn size(file: &mut File) -> io::Result<Option<u64>> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+        return Err(io::Error::from_raw_os_error(libc::EISDIR));
     }
     if !metadata.is_file() || metadata.len() == 0 {
         return Ok(None);

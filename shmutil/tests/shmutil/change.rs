@@ -26,7 +26,19 @@ fn create_leaves_a_segment() {
         3,
         "File exists; .*shmutil remove one",
     );
-    world.fails(&["create", &"n".repeat(1001), "1"], 3, "File name too long");
+    let long = "n".repeat(1001);
+    for (arguments, doing) in [
+        (&["create", &long, "1"][..], "create"),
+        (&["stat", &long], "look at"),
+        (&["keep", &long], "keep"),
+        (&["remove", &long], "remove"),
+    ] {
+        let error = format!(
+            "{doing} segment 'n{{32}}'\\.\\.\\.: the name has 1001 bytes, the limit is 1000: File \
+             name too long; choose a shorter name"
+        );
+        world.fails(arguments, 3, &error);
+    }
     assert_eq!(world.json(&["stat", "one", "--json"])["size"], 65536);
 }
 
@@ -57,6 +69,42 @@ fn remove_frees_the_name_and_leaves_the_bytes_to_holders() {
     let maps = fs::read_to_string(format!("/proc/{}/maps", program.pid())).unwrap();
     assert!(maps.lines().filter(|line| line.contains("/SYSV")).count() >= 1);
     world.ok(&["create", "x", "1"]);
+}
+
+#[test]
+fn remove_states_what_it_did_if_it_cannot_remove_all_names() {
+    let world = World::new();
+    for name in ["a", "b", "c"] {
+        world.ok(&["create", name, "1"]);
+    }
+    world.ok(&["remove", "a", "c"]).stdout("");
+    assert_eq!(world.names(), ["b"]);
+    let no_such = |name| {
+        let namespace = &world.namespace;
+        format!(
+            "shmutil: no segment '{name}' in namespace '{namespace}': No such file or directory; \
+             run 'shmutil list' to see the names that exist\n"
+        )
+    };
+    let expected = format!(
+        "shmutil: removed 1 of 3 names: 'b'\n{}{}",
+        no_such("a"),
+        no_such("c")
+    );
+    world
+        .run(&["remove", "a", "b", "c"])
+        .code(4)
+        .stdout("")
+        .stderr(expected);
+    let expected = format!(
+        "shmutil: removed 0 of 2 names\n{}{}",
+        no_such("a"),
+        no_such("b")
+    );
+    world.run(&["remove", "a", "b"]).code(4).stderr(expected);
+    // Another failure is more than a name that does not exist.
+    let long = "n".repeat(1001);
+    world.run(&["remove", &long, "a"]).code(3);
 }
 
 #[test]

@@ -80,10 +80,12 @@ fn bash_completes_names() {
         let names = complete(&["shmutil", command, "se"]).unwrap();
         assert_eq!(names, ["sensors"], "{command}");
     }
-    assert_eq!(
-        complete(&["shmutil", "stat", "--json", "se"]).unwrap(),
-        ["sensors"]
-    );
+    for words in [
+        ["shmutil", "stat", "--json", "se"],
+        ["shmutil", "remove", "a b", "se"],
+    ] {
+        assert_eq!(complete(&words).unwrap(), ["sensors"]);
+    }
     // Bash splits words at colons.
     assert_eq!(
         complete(&["shmutil", "stat", "a", ":", "b"]).unwrap(),

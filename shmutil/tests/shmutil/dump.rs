@@ -34,14 +34,14 @@ fn dump_shows_offsets_bytes_and_text() {
         2,
         "offset 84 is beyond the end of 'x', which has 83 bytes",
     );
-    let coloured = |name: &str| {
+    let colored = |name: &str| {
         let mut command = world.command(&["dump", "x"]);
         command.env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR");
         command.env(name, "1");
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
-    assert!(coloured("OTHER").contains("\x1b[36m"));
-    assert!(!coloured("NO_COLOR").contains('\x1b'));
+    assert!(colored("OTHER").contains("\x1b[36m"));
+    assert!(!colored("NO_COLOR").contains('\x1b'));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn the_table_is_sorted_and_aligned() {
     let state = lines[0].find("STATE").unwrap();
     assert_eq!(&lines[1][state..], "kept");
     assert!(lines[2][state..].starts_with("orphaned for "));
-    assert!(!text.contains('\x1b'), "colours are for terminals");
+    assert!(!text.contains('\x1b'), "colors are for terminals");
 }
 
 #[test]

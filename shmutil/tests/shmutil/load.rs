@@ -168,7 +168,7 @@ fn a_failed_load_leaves_no_kept_segment() {
         arguments.extend(option);
         load(&arguments, variable, "")
             .code(3)
-            .stderr(one_line("empty; nothing was changed"));
+            .stderr(one_line("empty, so nothing was changed"));
         assert!(world.names().is_empty(), "{option:?} {variable}");
         arguments[0] = &empty;
         load(&arguments, variable, "").code(3);
@@ -221,6 +221,49 @@ fn a_load_from_an_inherited_descriptor_starts_at_its_offset() {
         assert!(saved.get_output().stdout == bytes[100..], "{file}");
         world.ok(&["remove", "x"]);
     }
+}
+
+#[test]
+fn a_load_that_cannot_read_its_file_advises_what_to_do() {
+    let world = World::new();
+    world.ok(&["create", "x", "8"]);
+    let directory = world.path("");
+    let file = world.write("file", b"12345678");
+    let inside_file = format!("{file}/inside");
+    let link = world.path("link");
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    let long = world.path(&"n".repeat(300));
+    let socket = world.path("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let missing = world.path("missing");
+    let empty = world.write("empty", b"");
+    for (path, error) in [
+        (&directory, "Is a directory; name a file in it"),
+        (&inside_file, "Not a directory; check the directories in"),
+        (&link, "symbolic links; check where the symbolic links"),
+        (&long, "File name too long; choose a shorter name"),
+        (&socket, "No such device or address; name a file"),
+        (&missing, "No such file or directory; check the file's name"),
+        (&empty, "it is empty, so nothing was changed; name a file"),
+    ] {
+        world.fails(&["load", "x", path], 3, error);
+    }
+    for (path, error) in [
+        (&directory, "Is a directory; name a file in it"),
+        (&inside_file, "Not a directory; check the directories in"),
+        (&link, "symbolic links; check where the symbolic links"),
+        (&long, "File name too long; choose a shorter name"),
+    ] {
+        world.fails(&["save", "x", path], 3, error);
+        if path != &long {
+            world.fails(&["dump", "x", "--diff", path], 3, error);
+        }
+    }
+    world.fails(
+        &["load", "y", &file],
+        4,
+        "run 'shmutil list' to see the names that exist, or create it with --create",
+    );
 }
 
 #[test]
