@@ -1,5 +1,5 @@
-//! A robust lock in shared memory, for Linux: a 32-bit word, and a second one beside
-//! it.
+//! A robust lock in shared memory, for Linux: a 32-bit word, and three more
+//! beside it.
 //!
 //! The word is used as futex(2) and the kernel's robust futex ABI prescribe: 0
 //! is free; otherwise it holds the owner's thread id, and a bit that says whether
@@ -42,8 +42,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct RobustLock {
     word: AtomicU32,
-    /// Room for the PID namespace of the owner.
-    namespace: AtomicU32,
+    /// Room for the PID namespace of the owner, and for priority inheritance.
+    reserved: [AtomicU32; 3],
 }
 
 /// The lock is held, until this is dropped.
@@ -295,7 +295,7 @@ mod tests {
         const fn new(word: u32) -> Self {
             Self {
                 word: AtomicU32::new(word),
-                namespace: AtomicU32::new(0),
+                reserved: [const { AtomicU32::new(0) }; 3],
             }
         }
     }

@@ -54,7 +54,7 @@ pub(super) struct Header {
     names: AtomicU64,
     identity_check: AtomicU32,
     identity_length: AtomicU32,
-    _unused: [AtomicU32; 4],
+    _unused: [AtomicU32; 2],
     identity: [AtomicU8; IDENTITY_MAX],
 }
 
@@ -88,10 +88,10 @@ const _: () = {
     assert!(size_of::<Header>() <= HEADER_SIZE);
     assert!(offset_of!(Header, version) == 8);
     assert!(offset_of!(Header, capacity) == 12);
-    assert!(offset_of!(Header, lock) == 16 && size_of::<RobustLock>() == 8);
-    assert!(offset_of!(Header, names) == 24);
-    assert!(offset_of!(Header, identity_check) == 32);
-    assert!(offset_of!(Header, identity_length) == 36);
+    assert!(offset_of!(Header, lock) == 16 && size_of::<RobustLock>() == 16);
+    assert!(offset_of!(Header, names) == 32);
+    assert!(offset_of!(Header, identity_check) == 40);
+    assert!(offset_of!(Header, identity_length) == 44);
     assert!(offset_of!(Header, identity) == 56);
     assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
     assert!(offset_of!(Slot, size) == 8);
