@@ -27,6 +27,7 @@ ACCESSORS = ["shmAddress", "shmId", "shmSizeOf"]
 NAMES = ["1 name", "100 names", "4000 names"]
 WORKERS = [1, 2, 4, 8, 16]
 KINDS = ["processes", "threads"]
+SINGULAR = {"processes": "process", "threads": "thread"}
 LOADS = ["create, own names", "attach, one name"]
 FILE_SIZES = ["64 KiB", "16 MiB", "1 GiB"]
 
@@ -220,13 +221,17 @@ def thousands(value, unit=1e3, digits=0):
     return "-" if value is None else f"{value / unit:.{digits}f}"
 
 
+def counted(count, kind):
+    return f"1 {SINGULAR[kind]}" if count == 1 else f"{count} {kind}"
+
+
 def workers(samples):
     rows = []
     for load in LOADS:
         for kind in KINDS:
             for count in WORKERS:
                 case = f"{load}, {count} {kind} (calls/s)"
-                rows.append([f"{load}, {count} {kind}",
+                rows.append([f"{load}, {counted(count, kind)}",
                              thousands(samples.median(case, "library")),
                              thousands(samples.median(case, "raw")),
                              spread(samples.ratios((case, "library"), (case, "raw")))])
@@ -237,8 +242,8 @@ def threads(samples):
     rows = []
     for count in [1, 2, 4]:
         case = f"accessors, {count} threads (calls/s)"
-        rows.append([f"{count} threads"] + [thousands(samples.median(case, way), 1e6)
-                                            for way in ACCESSORS + ["plain function"]])
+        rows.append([counted(count, "threads")] + [thousands(samples.median(case, way), 1e6)
+                                                   for way in ACCESSORS + ["plain function"]])
     return table([""] + ACCESSORS + ["plain function"], rows)
 
 
@@ -309,8 +314,8 @@ def left_out(directory):
     with open(path, encoding="utf-8") as lines:
         titles = [line.strip() for line in lines if line.strip()]
     if not titles:
-        return "Nothing was left out."
-    return "Left out, because it is not installed here: " + ", ".join(titles) + "."
+        return "All libraries that this page compares with were installed."
+    return "Left out, because not installed here: " + ", ".join(titles) + "."
 
 
 # ---- plots -------------------------------------------------------------------------------------
