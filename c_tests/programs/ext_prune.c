@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SIZE 12345L
@@ -19,6 +21,19 @@
 #define LONGEST_LIFE 3000 /* microseconds */
 
 static int ready[2];
+
+/* The library reads clocks by this. */
+static long shift; /* by which the clock was set, in seconds */
+
+int clock_gettime (clockid_t clock, struct timespec *time)
+{
+    int status = (int) syscall (SYS_clock_gettime, clock, time);
+
+    if (status == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
+        time->tv_sec += shift;
+    }
+    return status;
+}
 
 /* -1 if shmxPrune fails. */
 static long pruned (long age)
@@ -105,6 +120,21 @@ static void ages (void)
     CHECK ("the young orphan is left", is_there ("young"));
     CHECK ("age 0 prunes all orphans", pruned (0) == 2);
     shmDestroy (memory);
+}
+
+static void when_the_clock_is_set (void)
+{
+    struct timespec uptime;
+
+    CHECK ("the system has an uptime", clock_gettime (CLOCK_BOOTTIME, &uptime) == 0);
+    orphan ("of today", 0);
+    shift = uptime.tv_sec + 7200;
+    CHECK ("after the clock was set forward, an orphan is no older than the system",
+           pruned (uptime.tv_sec + 3600) == 0 && is_there ("of today"));
+    shift = -7200;
+    CHECK ("after the clock was set back, its age is 0", pruned (1) == 0 && is_there ("of today"));
+    CHECK ("age 0 prunes it", pruned (0) == 1);
+    shift = 0;
 }
 
 /* One process prunes while others create, attach and destroy. None may lose its segment. */
@@ -221,6 +251,7 @@ int main (void)
     setenv ("NOB_DATABASE", check_path ("names"), 1);
     what_is_removed ();
     ages ();
+    when_the_clock_is_set ();
     among_others ();
     orphan_that_is_found ();
     death_in_the_midst ();

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use humansize::{BINARY, format_size};
 use jiff::{RoundMode, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::TimeZone};
+use rustix::time::{ClockId, clock_gettime};
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
@@ -116,10 +117,13 @@ pub(crate) fn age(age: Duration) -> String {
     }
 }
 
-/// How long ago something happened. A time in the future, which exists if the
-/// clock was set back, counts as now.
+/// How long ago something happened to a segment. A time in the future, which exists if
+/// the clock was set back, counts as now. If the clock was set forward, the result is at
+/// most the system's uptime, because no segment outlives a reboot.
 pub(crate) fn since(time: SystemTime) -> Duration {
-    time.elapsed().unwrap_or_default()
+    let uptime = clock_gettime(ClockId::Boottime).tv_sec;
+    let uptime = Duration::from_secs(u64::try_from(uptime).unwrap_or(0));
+    time.elapsed().unwrap_or_default().min(uptime)
 }
 
 /// A time for people, in the local time zone.
@@ -190,6 +194,15 @@ mod tests {
         for wrong in ["", "10", "-1s", "soon"] {
             assert!(parse_age(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn no_age_exceeds_the_uptime_or_is_negative() {
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let seconds: u64 = uptime.split('.').next().unwrap().parse().unwrap();
+        let later = Duration::from_secs(seconds + 3600);
+        assert!(since(SystemTime::UNIX_EPOCH) < later);
+        assert_eq!(since(SystemTime::now() + later), Duration::ZERO);
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub(crate) enum Clock {
     Realtime,
     /// Since some moment in the past.
     Monotonic,
+    /// Since the system was started, including the time that it was suspended.
+    Uptime,
 }
 
 /// The whole seconds of a clock; 0 if the system lacks it.
@@ -137,6 +139,7 @@ pub(crate) fn seconds(clock: Clock) -> u64 {
     let clock = match clock {
         Clock::Realtime => libc::CLOCK_REALTIME_COARSE,
         Clock::Monotonic => libc::CLOCK_MONOTONIC_COARSE,
+        Clock::Uptime => libc::CLOCK_BOOTTIME,
     };
     let mut time = libc::timespec {
         tv_sec: 0,

@@ -215,12 +215,18 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
 
 impl Entry {
     /// How long a segment that nobody has attached has been unused.
+    ///
+    /// The kernel's times come from a clock that may be set. If it was set back, the
+    /// segment seems to come from the future, and its age is 0. If it was set forward,
+    /// the age is at most the system's uptime, because no segment outlives a reboot: so
+    /// a system whose clock is set soon after its start prunes no fresh segment.
     fn idle_time(&self, status: &Status) -> Duration {
         let last_used = match u64::try_from(status.detached) {
             Ok(seconds) if seconds > 0 => seconds,
             _ => self.created,
         };
-        Duration::from_secs(os::seconds(os::Clock::Realtime).saturating_sub(last_used))
+        let age = os::seconds(os::Clock::Realtime).saturating_sub(last_used);
+        Duration::from_secs(age.min(os::seconds(os::Clock::Uptime)))
     }
 
     /// What a program gets to know of the segment.
