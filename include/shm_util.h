@@ -5,7 +5,7 @@
  *
  * Link with -lshm_util. The header is valid C89 and C++98.
  *
- * Environment variables:
+ * Environment variables, which are read once, at the process's first call:
  *
  *   NOB_DATABASE   a path that selects the namespace (no file is created); by
  *                  default, each user has a namespace
@@ -153,8 +153,8 @@ long shmSizeOf(SharedMemory memory);
  * and the difference is printed like an error (see APERROR_PRINT above),
  * although the call succeeds.
  *
- * In fileName, ~, $NAME and ${NAME} are replaced by the values of
- * environment variables.
+ * In fileName, ~, $NAME and ${NAME} are replaced by the present values
+ * of environment variables.
  *
  * On success, returns 0. On error, returns one of these values and sets errno
  * to it. If the file cannot be opened, is a directory or is empty, the segment
@@ -175,10 +175,11 @@ int shmLoad(SharedMemory memory, const char *fileName);
  * Writes the bytes of a segment, and nothing else, to a file. The save is all
  * or nothing: at any moment, even after a crash, the file has either all of
  * its old bytes or all of the new ones. When the call returns 0, the bytes are
- * on the disk, unless the environment contains SHM_UTIL_SYNC=0.
+ * on the disk, unless the environment of the process's first call contained
+ * SHM_UTIL_SYNC=0.
  *
- * In fileName, ~, $NAME and ${NAME} are replaced by the values of
- * environment variables.
+ * In fileName, ~, $NAME and ${NAME} are replaced by the present values
+ * of environment variables.
  *
  * On success, returns 0. On error, returns one of these values and sets errno
  * to it.

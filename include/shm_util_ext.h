@@ -10,9 +10,9 @@
  * error they return an errno value and set errno to it; shmxErrorText explains
  * it. Sizes are in bytes, times in seconds since 1970-01-01 00:00:00 UTC.
  *
- * If the environment variable SHM_UTIL_KEEP is a number other than 0, all
- * segments that the process creates are kept (see shmxKeep), including those
- * of shmCreate.
+ * If the environment variable SHM_UTIL_KEEP is a number other than 0 at the
+ * process's first call, all segments that it creates are kept (see shmxKeep),
+ * including those of shmCreate.
  */
 #ifndef SHM_UTIL_EXT_H
 #define SHM_UTIL_EXT_H

@@ -33,6 +33,16 @@ pub(crate) fn try_to_vec(bytes: &[u8]) -> Result<Vec<u8>, Errno> {
     Ok(copy)
 }
 
+/// Moves a value to the heap, as an array of one: `Box::new` would abort.
+pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, Errno> {
+    let mut one = Vec::new();
+    one.try_reserve_exact(1).map_err(|_| Errno(libc::ENOMEM))?;
+    one.push(value);
+    one.into_boxed_slice()
+        .try_into()
+        .map_err(|_| Errno(libc::ENOMEM))
+}
+
 /// Checks that there is memory for what the standard library does with a path
 /// of this length: the standard library aborts where there is none.
 pub(crate) fn require_memory_for(path: usize) -> Result<(), Errno> {

@@ -1,27 +1,115 @@
-//! Environment variables, as a set-uid program may read them.
+//! The environment as it was at the process's first call.
+//!
+//! It is read once. A thread that calls setenv(3) later can neither crash a call, which
+//! might read what setenv frees, nor change where names are looked up. Only `~` and `$NAME`
+//! in file names are read when the file is named, see `filename`.
 
 #![forbid(unsafe_code)]
 
 use std::ffi::CStr;
 
-use crate::allocate::try_to_vec;
-use crate::errno::Errno;
-use crate::os;
+use once_cell::race::OnceBox;
 
-/// A copy of the value of a variable; `None` if it is not set or may not be
-/// read, see [`os::variable`].
-pub(crate) fn variable(name: &CStr) -> Result<Option<Vec<u8>>, Errno> {
-    os::variable(name)
-        .map(|value| try_to_vec(value.to_bytes()))
-        .transpose()
+use crate::allocate::try_box;
+use crate::error::Result;
+use crate::{filename, os};
+
+/// What the environment of the first call selects.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// `NOB_DATABASE` as an absolute path; `None` if it is not set or empty. The error is
+    /// that of a value that cannot be translated.
+    database: Result<Option<Vec<u8>>>,
+    /// `APERROR_PRINT`
+    #[cfg(feature = "capi")]
+    prints_errors: bool,
+    /// `SHM_UTIL_KEEP`
+    keeps_segments: bool,
+    /// `SHM_UTIL_SYNC`
+    waits_for_disk: bool,
+}
+
+/// Several threads may make the first call at once: all get what one of them has read.
+/// This is no lock, which a fork at the wrong moment would leave locked in the child.
+static AT_FIRST_CALL: OnceBox<[Environment; 1]> = OnceBox::new();
+
+impl Environment {
+    /// Reads it, unless that was done before. `ENOMEM` if memory is short: then the next
+    /// call reads it.
+    fn at_first_call() -> Result<&'static Self> {
+        let [environment] = AT_FIRST_CALL.get_or_try_init(|| {
+            try_box(Self {
+                database: database()?,
+                #[cfg(feature = "capi")]
+                prints_errors: is_nonzero(c"APERROR_PRINT"),
+                keeps_segments: is_nonzero(c"SHM_UTIL_KEEP"),
+                waits_for_disk: os::variable(c"SHM_UTIL_SYNC", &mut [0; 2]) != Some(b"0"),
+            })
+            .map_err(|errno| errno.during(format_args!("read the environment")))
+        })?;
+        Ok(environment)
+    }
+}
+
+/// Reads the environment, unless that was done before. Each C function does this first.
+#[cfg(feature = "capi")]
+#[inline]
+pub(crate) fn read_once() {
+    if AT_FIRST_CALL.get().is_none() {
+        // If memory is short, the next call reads it.
+        let _ = Environment::at_first_call();
+    }
+}
+
+/// The absolute path that `NOB_DATABASE` selects; `None` if it is not set or empty.
+pub(crate) fn selected_path() -> Result<Option<&'static [u8]>> {
+    match &Environment::at_first_call()?.database {
+        Ok(path) => Ok(path.as_deref()),
+        Err(error) => Err(error.copy()),
+    }
+}
+
+/// Whether C functions print their errors (`APERROR_PRINT`).
+#[cfg(feature = "capi")]
+pub(crate) fn prints_errors() -> bool {
+    match Environment::at_first_call() {
+        Ok(environment) => environment.prints_errors,
+        // This error is printed, too.
+        Err(_) => is_nonzero(c"APERROR_PRINT"),
+    }
+}
+
+/// Whether new segments are kept (`SHM_UTIL_KEEP`).
+pub(crate) fn keeps_segments() -> bool {
+    Environment::at_first_call().is_ok_and(|environment| environment.keeps_segments)
+}
+
+/// Whether a save waits for the disk: always, unless `SHM_UTIL_SYNC` is 0.
+pub(crate) fn waits_for_disk() -> bool {
+    Environment::at_first_call().map_or(true, |environment| environment.waits_for_disk)
+}
+
+/// `NOB_DATABASE` as an absolute path. The outer error is a lack of memory.
+fn database() -> Result<Result<Option<Vec<u8>>>> {
+    let path = filename::variable(c"NOB_DATABASE").and_then(|value| match value {
+        Some(value) if !value.is_empty() => {
+            filename::translate(&value).and_then(|path| filename::absolute(&path).map(Some))
+        }
+        _ => Ok(None),
+    });
+    match path.map_err(|error| error.in_what("NOB_DATABASE")) {
+        Err(error) if error.errno() == libc::ENOMEM => Err(error),
+        path => Ok(path),
+    }
 }
 
 /// Whether a variable is, as atoi(3) reads it, a number other than 0.
-pub(crate) fn is_nonzero(name: &CStr) -> bool {
-    let Some(value) = os::variable(name) else {
+fn is_nonzero(name: &CStr) -> bool {
+    let mut buffer = [0; 128];
+    let Some(value) = os::variable(name, &mut buffer) else {
         return false;
     };
-    let digits = value.to_bytes().trim_ascii_start();
+    let digits = value.trim_ascii_start();
     let digits = match digits {
         [b'+' | b'-', rest @ ..] => rest,
         all => all,

@@ -58,6 +58,12 @@ impl Error {
         Self { errno, what }
     }
 
+    /// A copy. Where memory is short, its text is cut off; `clone` would abort.
+    #[cold]
+    pub(crate) fn copy(&self) -> Self {
+        Self::new(self.errno, format_args!("{}", self.what))
+    }
+
     /// Puts the source of the bad value in front of the message.
     #[cold]
     pub(crate) fn in_what(self, source: &str) -> Self {

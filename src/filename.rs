@@ -2,12 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::allocate::require_memory_for;
-use crate::environment;
+use crate::allocate::{require_memory_for, try_to_vec};
+use crate::errno::Errno;
 use crate::error::{Error, Result};
+use crate::os;
 use crate::quoted::Quoted;
 
 /// The longest result in bytes. `PATH_MAX` includes the NUL.
@@ -20,18 +21,44 @@ const MOST_REPLACEMENTS: usize = 1000;
 /// Translates a file name with the present values of environment variables.
 ///
 /// `ELOOP` if a variable's value refers to the variable itself, `ENAMETOOLONG` if the
-/// result has `PATH_MAX` bytes or more, `ENOMEM` if memory is short.
+/// result or a value has `PATH_MAX` bytes or more, `ENOMEM` if memory is short.
 pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
-    require_memory_for(name.len())
-        .map_err(|errno| errno.during(format_args!("translate {}", Quoted(name))))?;
-    translate_with(name, |variable| {
+    let failed = |errno: Errno| errno.during(format_args!("translate {}", Quoted(name)));
+    require_memory_for(name.len()).map_err(failed)?;
+    // Each variable is read once.
+    let mut known: Vec<(CString, Option<Vec<u8>>)> = Vec::new();
+    translate_with(name, |name| {
         // A variable cannot have a name that contains a NUL.
-        let Ok(variable) = CString::new(variable) else {
+        let Ok(name) = CString::new(name) else {
             return Ok(None);
         };
-        environment::variable(&variable)
-            .map_err(|errno| errno.during(format_args!("translate {}", Quoted(name))))
+        let value = match known.iter().find(|(known, _)| *known == name) {
+            Some((_, Some(value))) => Some(try_to_vec(value).map_err(failed)?),
+            Some((_, None)) => None,
+            None => {
+                let value = variable(&name)?;
+                let copy = value.as_deref().map(try_to_vec).transpose();
+                known
+                    .try_reserve(1)
+                    .map_err(|_| failed(Errno(libc::ENOMEM)))?;
+                known.push((name, copy.map_err(failed)?));
+                value
+            }
+        };
+        Ok(value)
     })
+}
+
+/// A copy of the present value of a variable; `None` if it is not set or may not be read,
+/// see [`os::variable`]. `ENAMETOOLONG` if it has `PATH_MAX` bytes or more.
+pub(crate) fn variable(name: &CStr) -> Result<Option<Vec<u8>>> {
+    let failed = |errno: Errno| errno.during(format_args!("read {}", Quoted(name.to_bytes())));
+    let mut buffer = [0; LONGEST + 1];
+    match os::variable(name, &mut buffer) {
+        Some(value) if value.len() > LONGEST => Err(failed(Errno(libc::ENAMETOOLONG))),
+        Some(value) => try_to_vec(value).map(Some).map_err(failed),
+        None => Ok(None),
+    }
 }
 
 /// A value that has replaced its variable, and is not completely read yet.
@@ -43,7 +70,7 @@ struct Replacement {
 
 pub(crate) fn translate_with(
     name: &[u8],
-    value_of: impl Fn(&[u8]) -> Result<Option<Vec<u8>>>,
+    mut value_of: impl FnMut(&[u8]) -> Result<Option<Vec<u8>>>,
 ) -> Result<Vec<u8>> {
     let mut done = Vec::new();
     // The text in reverse order, so that a value, which is translated in turn, can be

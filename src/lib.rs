@@ -20,6 +20,13 @@
 //! records who has a segment attached: the kernel knows, also after processes fork,
 //! exec, exit or are killed.
 //!
+//! # Environment
+//!
+//! `NOB_DATABASE` selects the namespace, `SHM_UTIL_KEEP=1` makes new segments kept ones, and
+//! `SHM_UTIL_SYNC=0` lets saves not wait for the disk. A process reads them once, when it
+//! first uses a name; `std::env::set_var` has no effect on this crate afterwards. Only
+//! variables in the file names of saves and loads are read each time.
+//!
 //! # Modules
 //!
 //! A module names only modules below it, which `tests/layers.rs` checks:
@@ -38,8 +45,9 @@
 //! | `lock`       | a lock in shared memory that the kernel releases for a dead owner |
 //! | `fork`       | calls in progress, and fork(2) |
 //! | `name`       | which names are valid |
+//! | `environment` | the environment as it was at the first call |
 //! | `filename`   | libgpl's file name translation |
-//! | `environment`, `random`, `sync` | variables, numbers, a mutex |
+//! | `random`, `sync` | numbers, a mutex |
 //! | `error`, `quoted`, `allocate` | errors, names in messages, allocation that can fail |
 //! | `os`         | what the operating system offers, apart from shared memory |
 //! | `errno`, `ids` | numbers with a type |

@@ -8,7 +8,7 @@ use crate::allocate::{text, try_to_vec};
 use crate::error::Result;
 use crate::ids::UserId;
 use crate::quoted::Quoted;
-use crate::{environment, filename, os};
+use crate::{environment, os};
 
 /// A namespace: processes that select different ones share no names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,17 +21,14 @@ pub(crate) enum Namespace {
 }
 
 impl Namespace {
-    /// The one that the environment and the effective user id select now: a
-    /// program may change both at any time.
+    /// The one that the environment of the process's first call selects or, without
+    /// `NOB_DATABASE`, the present effective user id, which a program may change.
     pub(crate) fn current() -> Result<Self> {
-        let value = environment::variable(c"NOB_DATABASE")
-            .map_err(|errno| errno.during(format_args!("read NOB_DATABASE")))?;
-        match value {
-            Some(value) if !value.is_empty() => filename::translate(&value)
-                .and_then(|path| filename::absolute(&path))
+        match environment::selected_path()? {
+            Some(path) => try_to_vec(path)
                 .map(Self::Path)
-                .map_err(|error| error.in_what("NOB_DATABASE")),
-            _ => Ok(Self::User(os::effective_user())),
+                .map_err(|errno| errno.during(format_args!("use namespace {}", Quoted(path)))),
+            None => Ok(Self::User(os::effective_user())),
         }
     }
 

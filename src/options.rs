@@ -113,7 +113,7 @@ impl Options {
 
     /// Creates a kept segment, which outlives its last user until its name is removed.
     /// So does the environment variable `SHM_UTIL_KEEP`, if it is a number other than
-    /// 0.
+    /// 0 at the process's first call.
     ///
     /// ```
     /// use shm_util::{Options, Segment};

@@ -110,30 +110,56 @@ static void make_in_the_legacy_way (void)
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
+static const char *keep; /* SHM_UTIL_KEEP */
+
+static void has_an_effect (void)
+{
+    setenv ("SHM_UTIL_KEEP", keep, 1);
+    make_in_the_legacy_way ();
+    CHECK ("with SHM_UTIL_KEEP a program that uses only shm_util.h keeps its segment",
+           is_kept () == 1);
+    outlives ("it", check_create (NAME, 0));
+}
+
+static void has_no_effect (void)
+{
+    setenv ("SHM_UTIL_KEEP", keep, 1);
+    make_in_the_legacy_way ();
+    CHECK (check_text ("SHM_UTIL_KEEP='%s' has no effect", keep), is_kept () == -1);
+}
+
+static void on_existing_segments (void)
+{
+    SharedMemory memory;
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        setenv ("SHM_UTIL_KEEP", "1", 1);
+        CHECK ("the segment exists", check_await (ready));
+        make_in_the_legacy_way ();
+        exit (0);
+    }
+    memory = check_create (NAME, SIZE);
+    check_signal (ready);
+    CHECK ("the child exits with status 0", check_wait (child) == 0);
+    CHECK ("SHM_UTIL_KEEP has no effect on an existing segment", is_kept () == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+/* In children: this process makes no call before them, because its first call reads the
+ * environment. */
 static void environment (void)
 {
     static const char *const no[] = { "0", "", "no", "00" };
-    SharedMemory memory;
     size_t i;
 
-    setenv ("SHM_UTIL_KEEP", "1", 1);
-    CHECK ("a program that uses only shm_util.h runs", check_child (make_in_the_legacy_way) == 0);
-    unsetenv ("SHM_UTIL_KEEP");
-    CHECK ("with SHM_UTIL_KEEP its segment is kept", is_kept () == 1);
-    outlives ("it", check_create (NAME, 0));
+    keep = "1";
+    CHECK ("a process exits with status 0", check_child (has_an_effect) == 0);
     for (i = 0; i < sizeof no / sizeof no[0]; i++) {
-        setenv ("SHM_UTIL_KEEP", no[i], 1);
-        CHECK ("a program that uses only shm_util.h runs",
-               check_child (make_in_the_legacy_way) == 0);
-        CHECK (check_text ("SHM_UTIL_KEEP='%s' has no effect", no[i]), is_kept () == -1);
+        keep = no[i];
+        CHECK ("a process exits with status 0", check_child (has_no_effect) == 0);
     }
-    unsetenv ("SHM_UTIL_KEEP");
-    memory = check_create (NAME, SIZE);
-    setenv ("SHM_UTIL_KEEP", "1", 1);
-    make_in_the_legacy_way ();
-    CHECK ("SHM_UTIL_KEEP has no effect on an existing segment", is_kept () == 0);
-    unsetenv ("SHM_UTIL_KEEP");
-    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("a process exits with status 0", check_child (on_existing_segments) == 0);
 }
 
 /* ---- deaths ------------------------------------------------------------------------ */
@@ -264,8 +290,8 @@ int main (void)
         return EXIT_FAILURE;
     }
     setenv ("NOB_DATABASE", check_path ("names"), 1); /* shmxPrune sees nobody else's */
-    ways ();
     environment ();
+    ways ();
     deaths ();
     death_in_the_midst ();
     errors ();

@@ -1,4 +1,4 @@
-/* NOB_DATABASE selects the namespace, in which names are looked up. */
+/* NOB_DATABASE selects the namespace, in which names are looked up; see also environment.c. */
 
 #define _GNU_SOURCE
 
@@ -17,126 +17,189 @@
 
 static char path[1024];  /* of the namespace that most tests use */
 static char other[1024];
-static int id;           /* of NAME in it, while found_as looks */
+static int *id;          /* of the segment of NAME that a holder has; shared with children */
+static int ready[2], go[2];
 
-/* Whether NAME refers to the segment `id` now. */
+/* Whether NAME refers to the segment `id`. */
 static int means_the_same (void)
 {
     SharedMemory memory = NULL;
-    int same = shmCreate (NAME, 0, NULL, &memory) == 0 && shmId (memory) == id;
+    int same = shmCreate (NAME, 0, NULL, &memory) == 0 && shmId (memory) == *id;
 
     shmDestroy (memory);
     return same;
 }
 
+/* ---- processes, each with an environment of its own --------------------------------- */
+
+/* The environment is read at the first call, so this process makes none: children do. */
+
+static const char *value; /* of NOB_DATABASE; NULL for the default namespace */
+
+static void select_value (void)
+{
+    if (value == NULL) {
+        check_default_namespace ();
+    } else {
+        setenv ("NOB_DATABASE", value, 1);
+    }
+}
+
+static void finds_the_same (void)
+{
+    select_value ();
+    CHECK (check_text ("with NOB_DATABASE %s, the name refers to the segment",
+                       value == NULL ? "as by default" : value), means_the_same ());
+}
+
+static void finds_nothing (void)
+{
+    select_value ();
+    CHECK (check_text ("with NOB_DATABASE %s, the name does not exist",
+                       value == NULL ? "as by default" : value), !check_exists (NAME));
+}
+
+/* Runs the function in a process with this value. */
+static void with_value (const char *new_value, void (*body) (void))
+{
+    value = new_value;
+    CHECK ("a process exits with status 0", check_child (body) == 0);
+}
+
+/* A process with this value that has a segment of NAME until `release`. */
+static pid_t hold (const char *new_value, long size)
+{
+    pid_t child;
+
+    value = new_value;
+    child = check_fork ();
+    if (child == 0) {
+        SharedMemory memory;
+
+        select_value ();
+        memory = check_create (NAME, size);
+        *id = shmId (memory);
+        CHECK ("a new segment is zero-filled", check_filled (shmAddress (memory), 0, size));
+        check_signal (ready);
+        check_await (go);
+        CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+        exit (0);
+    }
+    CHECK ("a process creates a segment", check_await (ready));
+    return child;
+}
+
+static void release (pid_t child)
+{
+    check_signal (go);
+    CHECK ("the process exits with status 0", check_wait (child) == 0);
+}
+
 static void values_share_nothing (void)
 {
-    SharedMemory first, second, without;
+    pid_t first, second, without;
+    int id_of_first, id_of_second;
     struct stat status;
 
-    setenv ("NOB_DATABASE", path, 1);
-    first = check_create (NAME, SIZE);
-    id = shmId (first);
-    CHECK ("the mode is 0660 in a namespace of NOB_DATABASE", check_mode (id) == 0660);
-
-    setenv ("NOB_DATABASE", other, 1);
-    CHECK ("the name does not exist with another value", !check_exists (NAME));
-    second = check_create (NAME, SIZE + 1);
-    CHECK ("the other value gets a segment of its own", shmId (second) != id);
-    CHECK ("that segment is zero-filled", check_filled (shmAddress (second), 0, SIZE + 1));
-
-    check_default_namespace ();
-    CHECK ("the name does not exist in the default namespace", !check_exists (NAME));
-    without = check_create (NAME, SIZE + 2);
-    CHECK ("the default namespace gets a third segment",
-           shmId (without) != id && shmId (without) != shmId (second));
-
-    setenv ("NOB_DATABASE", path, 1);
-    CHECK ("with the first value, the name refers to the first segment", means_the_same ());
+    first = hold (path, SIZE);
+    id_of_first = *id;
+    CHECK ("the mode is 0660 in a namespace of NOB_DATABASE", check_mode (*id) == 0660);
+    with_value (path, finds_the_same);
+    with_value (other, finds_nothing);
+    with_value (NULL, finds_nothing);
     CHECK ("no file is created",
            lstat (path, &status) != 0 && lstat (other, &status) != 0);
 
-    CHECK ("a handle of another namespace can be destroyed", shmDestroy (second) == 0);
-    CHECK ("that deletes its own segment only", means_the_same ());
-    CHECK ("a handle of the default namespace can be destroyed",
-           shmDestroy (without) == 0 && means_the_same ());
-    check_default_namespace ();
-    CHECK ("the first handle can be destroyed with another value", shmDestroy (first) == 0);
-    CHECK ("that deletes its segment", check_attached (id) == -1);
-    setenv ("NOB_DATABASE", path, 1);
-    CHECK ("that removes its name", !check_exists (NAME));
-    setenv ("NOB_DATABASE", other, 1);
-    CHECK ("the other name was removed, too", !check_exists (NAME));
+    second = hold (other, SIZE + 1);
+    id_of_second = *id;
+    CHECK ("another value gets a segment of its own", id_of_second != id_of_first);
+    with_value (NULL, finds_nothing);
+    without = hold (NULL, SIZE + 2);
+    CHECK ("the default namespace gets a third segment",
+           *id != id_of_first && *id != id_of_second);
+    with_value (NULL, finds_the_same);
+    *id = id_of_second;
+    with_value (other, finds_the_same);
+    *id = id_of_first;
+    with_value (path, finds_the_same);
+
+    /* Each process waits for a byte of its own; which of them ends first does not matter. */
+    check_signal (go);
+    check_signal (go);
+    release (second);
+    CHECK ("the other processes exit with status 0",
+           check_wait (first) == 0 && check_wait (without) == 0);
+    CHECK ("that deletes the segments",
+           check_attached (id_of_first) == -1 && check_attached (id_of_second) == -1);
+    with_value (path, finds_nothing);
+    with_value (other, finds_nothing);
+    with_value (NULL, finds_nothing);
 }
 
-static void same_through (const char *value, const char *what)
+static const char *how; /* a value is written */
+
+static void same_through (void)
 {
-    setenv ("NOB_DATABASE", value, 1);
-    CHECK (check_text ("the same path, written with %s, selects the same namespace", what),
+    select_value ();
+    CHECK (check_text ("the same path, written with %s, selects the same namespace", how),
            means_the_same ());
+}
+
+static void writes_with (const char *what, const char *new_value)
+{
+    how = what;
+    with_value (new_value, same_through);
 }
 
 static void translated (void)
 {
-    SharedMemory memory;
+    pid_t holder = hold (path, SIZE);
 
-    setenv ("NOB_DATABASE", path, 1);
-    memory = check_create (NAME, SIZE);
-    id = shmId (memory);
     setenv ("HOME", check_path ("home"), 1);
     setenv ("PLACE", check_path ("home"), 1);
     setenv ("WHOLE", path, 1);
     setenv ("INDIRECT", "$WHOLE", 1);
-    same_through (path, "itself");
-    same_through ("$WHOLE", "$NAME");
-    same_through ("${WHOLE}", "${NAME}");
-    same_through ("$INDIRECT", "a variable that names another");
-    same_through ("$PLACE/names", "a variable for the directory");
-    same_through ("~/names", "~");
+    writes_with ("itself", path);
+    writes_with ("$NAME", "$WHOLE");
+    writes_with ("${NAME}", "${WHOLE}");
+    writes_with ("a variable that names another", "$INDIRECT");
+    writes_with ("a variable for the directory", "$PLACE/names");
+    writes_with ("~", "~/names");
     CHECK ("the current directory is changed", chdir (check_path ("home")) == 0);
-    same_through ("names", "a relative path");
-    setenv ("NOB_DATABASE", "~/other", 1);
-    CHECK ("another path is another namespace", !check_exists (NAME));
-    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    writes_with ("a relative path", "names");
+    with_value ("~/other", finds_nothing);
+    release (holder);
     CHECK ("no file is created", access (path, F_OK) != 0 && access ("other", F_OK) != 0);
+}
+
+static int expected;
+
+static void is_refused (void)
+{
+    SharedMemory memory = NULL;
+    int segments = check_segments ();
+
+    select_value ();
+    CHECK (check_text ("the value is refused: %s", strerror (expected)),
+           shmCreate (NAME, SIZE, NULL, &memory) == expected && errno == expected);
+    CHECK ("no segment is created", memory == NULL && check_segments () == segments);
+    setenv ("NOB_DATABASE", path, 1);
+    CHECK ("it is refused again, because it was read once",
+           shmCreate (NAME, SIZE, NULL, &memory) == expected && errno == expected);
+    CHECK ("calls without a name succeed", shmDestroy (NULL) == 0);
 }
 
 static void untranslatable (void)
 {
     static char endless[6000];
-    SharedMemory memory = NULL;
-    int segments = check_segments ();
 
     setenv ("LOOP", "$LOOP", 1);
-    setenv ("NOB_DATABASE", "$LOOP", 1);
-    CHECK ("a variable that refers to itself is ELOOP",
-           shmCreate (NAME, SIZE, NULL, &memory) == ELOOP && errno == ELOOP);
-    memset (endless, 'e', sizeof endless - 1);
-    setenv ("NOB_DATABASE", endless, 1);
-    CHECK ("a value longer than PATH_MAX is ENAMETOOLONG",
-           shmCreate (NAME, SIZE, NULL, &memory) == ENAMETOOLONG && errno == ENAMETOOLONG);
-    CHECK ("no segment is created", memory == NULL && check_segments () == segments);
-    check_default_namespace ();
+    expected = ELOOP;
+    with_value ("$LOOP", is_refused);
     unsetenv ("LOOP");
-}
-
-static void see_the_same (void)
-{
-    CHECK ("another process with the same value shares the name", means_the_same ());
-    setenv ("NOB_DATABASE", other, 1);
-    CHECK ("another process with another value does not", !check_exists (NAME));
-}
-
-static void between_processes (void)
-{
-    SharedMemory memory;
-
-    setenv ("NOB_DATABASE", path, 1);
-    memory = check_create (NAME, SIZE);
-    id = shmId (memory);
-    CHECK ("the other process exits with status 0", check_child (see_the_same) == 0);
-    shmDestroy (memory);
-    check_default_namespace ();
+    memset (endless, 'e', sizeof endless - 1);
+    expected = ENAMETOOLONG;
+    with_value (endless, is_refused);
 }
 
 /* ---- other users --------------------------------------------------------------- */
@@ -153,13 +216,14 @@ static void as_another_user (void)
 
         CHECK ("the name does not exist in another user's default namespace", !check_exists (NAME));
         memory = check_create (NAME, SIZE);
-        CHECK ("the other user gets another segment", shmId (memory) != id);
+        CHECK ("the other user gets another segment", shmId (memory) != *id);
         CHECK ("the other user can destroy it", shmDestroy (memory) == 0);
     }
 }
 
 static void as_another_user_of_the_group (void)
 {
+    select_value ();
     if (became (getegid ())) {
         CHECK ("a namespace of NOB_DATABASE is shared with the group", means_the_same ());
     }
@@ -169,6 +233,7 @@ static void as_a_stranger (void)
 {
     SharedMemory memory = NULL;
 
+    select_value ();
     if (became (STRANGER)) {
         CHECK ("shmCreate by a user outside the group is EACCES",
                shmCreate (NAME, SIZE, NULL, &memory) == EACCES && errno == EACCES);
@@ -178,56 +243,44 @@ static void as_a_stranger (void)
 
 static void default_namespaces (void)
 {
-    SharedMemory memory;
+    pid_t holder;
 
     if (!check_is_alone ("default namespaces of two users")) {
         return;
     }
-    memory = check_create (NAME, SIZE);
-    id = shmId (memory);
+    holder = hold (NULL, SIZE);
     CHECK ("another user exits with status 0", check_child (as_another_user) == 0);
-    CHECK ("the first user's segment still exists", means_the_same ());
-    shmDestroy (memory);
+    with_value (NULL, finds_the_same);
+    release (holder);
 }
 
-/* The other user's process is forked before the namespace exists, because it could use what it
- * inherits. It receives the identifier through the pipe. */
-static void explicit_namespace (void (*user) (void))
+/* Changes its effective user between its calls. */
+static void changes_its_user (void)
 {
-    SharedMemory memory;
-    int ends[2];
-    pid_t child;
+    SharedMemory memory = check_create (NAME, SIZE);
 
-    setenv ("NOB_DATABASE", check_path ("home/of users"), 1);
-    CHECK ("a pipe is made", pipe (ends) == 0);
-    child = check_fork ();
-    if (child == 0) {
-        if (read (ends[0], &id, sizeof id) == (ssize_t) sizeof id) {
-            user ();
-        }
-        exit (0);
+    *id = shmId (memory);
+    CHECK ("the effective user is changed", seteuid (STRANGER) == 0);
+    CHECK ("the name does not exist in that user's default namespace", !check_exists (NAME));
+    CHECK ("the effective user is changed back", seteuid (0) == 0);
+    CHECK ("the name refers to the segment again", means_the_same ());
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+static void effective_users (void)
+{
+    if (check_is_alone ("default namespaces of a process that changes its user")) {
+        CHECK ("a process exits with status 0", check_child (changes_its_user) == 0);
     }
-    memory = check_create (NAME, SIZE);
-    id = shmId (memory);
-    CHECK ("the other user receives the identifier",
-           write (ends[1], &id, sizeof id) == (ssize_t) sizeof id);
-    CHECK ("the other user exits with status 0", check_wait (child) == 0);
-    CHECK ("the first user's segment is unchanged", means_the_same ());
-    shmDestroy (memory);
-    close (ends[0]);
-    close (ends[1]);
-    check_default_namespace ();
 }
 
-/* In a child, so that the process has not opened the namespace before the next test. */
-static void with_the_group (void)
+static void in_the_namespace_of_users (const char *what, void (*user) (void))
 {
-    explicit_namespace (as_another_user_of_the_group);
-}
+    pid_t holder = hold (check_path ("home/of users"), SIZE);
 
-static void with_a_stranger (void)
-{
-    explicit_namespace (as_a_stranger);
+    CHECK (check_text ("%s exits with status 0", what), check_child (user) == 0);
+    with_value (check_path ("home/of users"), finds_the_same);
+    release (holder);
 }
 
 static void between_users (void)
@@ -236,20 +289,24 @@ static void between_users (void)
         return;
     }
     default_namespaces ();
-    CHECK ("a user of the group is tried", check_child (with_the_group) == 0);
-    CHECK ("a user outside the group is tried", check_child (with_a_stranger) == 0);
+    effective_users ();
+    in_the_namespace_of_users ("a user of the group", as_another_user_of_the_group);
+    in_the_namespace_of_users ("a user outside the group", as_a_stranger);
 }
 
 int main (void)
 {
     check_start ();
+    id = check_shared (sizeof *id);
+    if (pipe (ready) != 0 || pipe (go) != 0) {
+        return EXIT_FAILURE;
+    }
     CHECK ("a directory is made", mkdir (check_path ("home"), 0755) == 0);
     strcpy (path, check_path ("home/names"));
     strcpy (other, check_path ("home/other names"));
     values_share_nothing ();
     translated ();
     untranslatable ();
-    between_processes ();
     between_users ();
     return check_done ();
 }

@@ -69,9 +69,9 @@ static void interrupt_reports (void)
     int longest = getenv ("UNDER_VALGRIND") == NULL ? LONGEST_WAIT : 50 * LONGEST_WAIT;
     int round, failed = 0;
 
+    setenv ("APERROR_PRINT", "1", 1);
     memory = check_create (NAME, SIZE);
     signal (SIGALRM, call_the_library);
-    setenv ("APERROR_PRINT", "1", 1);
     for (round = 0; round < rounds; round++) {
         interrupt_after (1 + round % longest);
         failed += shmSave (memory, "/nonexistent/directory/$HOME/of/a/rather/long/path") != ENOENT;
@@ -79,7 +79,6 @@ static void interrupt_reports (void)
     }
     interrupt_after (0);
     signal (SIGALRM, SIG_IGN);
-    unsetenv ("APERROR_PRINT");
     CHECK ("handlers interrupted calls", refused > 0);
     CHECK ("each call of a handler is EDEADLK or runs as usual", wrong == 0);
     CHECK ("a refused create sets the handle to NULL", passed_a_handle == 0);

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use super::frame::Frame;
 use super::{error_text, message};
 use crate::error::Result;
-use crate::os;
+use crate::{environment, os};
 
 /// Does the work of a function, reports the result, and turns it into a status:
 /// 0, which leaves `errno` unchanged, or an `errno` value. In a signal handler that
@@ -20,6 +20,7 @@ pub(crate) fn call<T>(
         return libc::EDEADLK;
     };
     let errno = os::errno();
+    environment::read_once();
     let result = work();
     report(&result);
     let status = match &result {

@@ -16,10 +16,10 @@ pub(crate) fn debug(function: &str, what: fmt::Arguments<'_>) {
     print(Stream::Out, function, what);
 }
 
-/// Prints an error to stderr, if the environment variable `APERROR_PRINT` or the
-/// program's variable `aperror_print` demands it.
+/// Prints an error to stderr, if the environment variable `APERROR_PRINT` did so at the
+/// first call, or the program's variable `aperror_print` does now.
 pub(crate) fn error(function: &str, error: &Error) {
-    if aperror::is_set() || environment::is_nonzero(c"APERROR_PRINT") {
+    if aperror::is_set() || environment::prints_errors() {
         print(Stream::Error, function, format_args!("{error}"));
     }
 }

@@ -109,18 +109,28 @@ impl fmt::Display for Text {
     }
 }
 
-/// The value of an environment variable. `None` if it is not set, or if the
-/// program is set-uid or the like: its caller's environment selects nothing
-/// then, see secure_getenv(3).
-pub(crate) fn variable(name: &CStr) -> Option<&CStr> {
+/// The value of an environment variable, copied into `buffer`, and cut off where it fills
+/// that. `None` if it is not set, or if the program is set-uid or the like: its caller's
+/// environment selects nothing then, see secure_getenv(3).
+///
+/// Another thread may replace the value meanwhile, although a program may not do that. So
+/// it is read once, at once, and never beyond the length of the buffer.
+pub(crate) fn variable<'a>(name: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the name ends with a NUL.
     let value = unsafe { secure_getenv(name.as_ptr()) };
     if value.is_null() {
         return None;
     }
-    // SAFETY: getenv returns a string that ends with a NUL. As everywhere in C, a
-    // program may not call setenv(3) in one thread while another reads.
-    Some(unsafe { CStr::from_ptr(value) })
+    let mut length = 0;
+    for copy in &mut *buffer {
+        // SAFETY: the string has no NUL before this byte, so the byte belongs to it.
+        *copy = unsafe { value.cast::<u8>().wrapping_add(length).read_volatile() };
+        if *copy == 0 {
+            break;
+        }
+        length += 1;
+    }
+    buffer.get(..length)
 }
 
 /// The clocks that the library reads, at hardly any cost.

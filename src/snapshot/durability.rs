@@ -20,9 +20,10 @@ pub(super) enum Durability {
 impl Durability {
     /// The one that the environment selects.
     pub(super) fn selected() -> Self {
-        match environment::variable(c"SHM_UTIL_SYNC") {
-            Ok(Some(value)) if value == b"0" => Self::Memory,
-            _ => Self::Disk,
+        if environment::waits_for_disk() {
+            Self::Disk
+        } else {
+            Self::Memory
         }
     }
 

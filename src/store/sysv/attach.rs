@@ -100,7 +100,7 @@ fn create(
     size: NonZeroUsize,
     request: &Request,
 ) -> Result<Entry> {
-    let lifetime = if environment::is_nonzero(c"SHM_UTIL_KEEP") {
+    let lifetime = if environment::keeps_segments() {
         Lifetime::Kept
     } else {
         request.lifetime
