@@ -31,7 +31,9 @@ const IDLE_REGISTRIES: usize = 8;
 
 /// The registries that this process has attached, one for each namespace.
 ///
-/// Only taken within a call that fork waits for, so no thread of a child waits for it.
+/// Not held while anything waits, so that a stopped process that delays one thread does
+/// not delay the others one after the other. Only taken within a call that fork waits
+/// for, so no thread of a child waits for it.
 static OPEN: Mutex<Vec<Arc<Registry>>> = Mutex::new(Vec::new());
 
 /// Which process completed a new registry.
@@ -72,22 +74,20 @@ impl Registry {
     /// removed meanwhile, which [`Names::look_up`](super::locked::Names::look_up)
     /// finds out.
     pub(super) fn of(namespace: &Namespace) -> Result<Arc<Self>> {
-        let mut open = OPEN.lock();
-        match Self::known(&open, namespace) {
+        let known = Self::known(&OPEN.lock(), namespace);
+        match known {
             Some(known) => Ok(known),
-            None => Self::open(namespace)?.keep_among(&mut open),
+            None => Self::open(namespace)?.keep(),
         }
     }
 
     /// The registry of a namespace; `None` if it has none.
     pub(super) fn existing(namespace: &Namespace) -> Result<Option<Arc<Self>>> {
-        let mut open = OPEN.lock();
-        if let Some(known) = Self::known(&open, namespace) {
-            return Ok(Some(known));
+        let known = Self::known(&OPEN.lock(), namespace);
+        if known.is_some() {
+            return Ok(known);
         }
-        Self::find(namespace)?
-            .map(|found| found.keep_among(&mut open))
-            .transpose()
+        Self::find(namespace)?.map(Self::keep).transpose()
     }
 
     fn known(open: &[Arc<Self>], namespace: &Namespace) -> Option<Arc<Self>> {
@@ -96,21 +96,32 @@ impl Registry {
             .map(Arc::clone)
     }
 
-    fn keep_among(self, open: &mut Vec<Arc<Self>>) -> Result<Arc<Self>> {
+    /// Adds a registry to those that this process has attached, unless another thread
+    /// has attached it in the meantime: then the result is that thread's.
+    fn keep(self) -> Result<Arc<Self>> {
         let registry = Arc::new(self);
-        if open.len() >= IDLE_REGISTRIES {
-            open.retain(|known| {
-                let in_use = Arc::strong_count(known) > 1;
-                if !in_use {
-                    known.retire_if_empty();
+        let mut idle = Vec::new();
+        let kept = {
+            let mut open = OPEN.lock();
+            let known = Self::known(&open, &registry.namespace);
+            match known.filter(|known| known.id == registry.id && known.key == registry.key) {
+                Some(known) => known,
+                None => {
+                    if open.len() >= IDLE_REGISTRIES {
+                        take_idle(&mut open, &mut idle);
+                    }
+                    open.try_reserve(1).map_err(|_| {
+                        Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace))
+                    })?;
+                    open.push(Arc::clone(&registry));
+                    registry
                 }
-                in_use
-            });
+            }
+        };
+        for registry in idle {
+            registry.retire_if_empty();
         }
-        open.try_reserve(1)
-            .map_err(|_| Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace)))?;
-        open.push(Arc::clone(&registry));
-        Ok(registry)
+        Ok(kept)
     }
 
     /// Drops a registry that is not current any more. Handles that were created
@@ -414,17 +425,31 @@ fn remove_unused(id: Id, key: Key) {
     }
 }
 
+/// Moves the registries without a handle from one list to another. What finds no
+/// room stays.
+fn take_idle(open: &mut Vec<Arc<Registry>>, idle: &mut Vec<Arc<Registry>>) {
+    if idle.try_reserve(open.len()).is_err() {
+        return;
+    }
+    open.retain(|known| {
+        let in_use = Arc::strong_count(known) > 1;
+        if !in_use {
+            idle.push(Arc::clone(known));
+        }
+        in_use
+    });
+}
+
 /// Removes empty registries when the process exits, so that clean programs leave
 /// nothing behind.
 pub(crate) fn retire_all() {
     // Other threads may still be running, or have been stopped half-way. What can't
     // be locked at once is left to the next process.
-    let Some(mut open) = OPEN.try_lock() else {
+    let Some(open) = OPEN.try_lock().map(|mut open| std::mem::take(&mut *open)) else {
         return;
     };
-    // Registries without a handle are detached too: the library may be unloaded.
-    open.retain(|registry| {
+    for registry in &open {
         registry.retire_if_empty();
-        Arc::strong_count(registry) > 1
-    });
+    }
+    // This detaches them: the library may be unloaded.
 }
