@@ -101,27 +101,28 @@ impl Registry {
     fn keep(self) -> Result<Arc<Self>> {
         let registry = Arc::new(self);
         let mut idle = Vec::new();
-        let kept = {
+        {
             let mut open = OPEN.lock();
             let known = Self::known(&open, &registry.namespace);
-            match known.filter(|known| known.id == registry.id && known.key == registry.key) {
-                Some(known) => known,
-                None => {
-                    if open.len() >= IDLE_REGISTRIES {
-                        take_idle(&mut open, &mut idle);
-                    }
-                    open.try_reserve(1).map_err(|_| {
-                        Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace))
-                    })?;
-                    open.push(Arc::clone(&registry));
-                    registry
-                }
+            if let Some(known) = known.filter(|known| known.is_same(&registry)) {
+                return Ok(known);
             }
-        };
+            if open.len() >= IDLE_REGISTRIES {
+                take_idle(&mut open, &mut idle);
+            }
+            open.try_reserve(1).map_err(|_| {
+                Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace))
+            })?;
+            open.push(Arc::clone(&registry));
+        }
         for registry in idle {
             registry.retire_if_empty();
         }
-        Ok(kept)
+        Ok(registry)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.key == other.key
     }
 
     /// Drops a registry that is not current any more. Handles that were created
