@@ -15,7 +15,7 @@ use crate::quoted::Quoted;
 const LONGEST: usize = libc::PATH_MAX as usize - 1;
 
 /// The limit on replacements. Variables that refer to each other, but contain nothing
-/// else, would otherwise be replaced for ever without reaching [`LONGEST`].
+/// else, would otherwise be replaced forever without reaching [`LONGEST`].
 const MOST_REPLACEMENTS: usize = 1000;
 
 /// Translates a file name with the present values of environment variables.

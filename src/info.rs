@@ -1,4 +1,4 @@
-//! What a program gets to know of segments and of the registry: plain data.
+//! What a program can find out about segments and about the registry: plain data.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::quoted::Quoted;
 
-/// What is known of a segment.
+/// What is known about a segment.
 ///
 /// The kernel measures the times, in whole seconds. See shmctl(2).
 ///
@@ -57,7 +57,7 @@ pub struct Info {
     pub mappings: u64,
     /// Whether it is locked in memory (`SHM_LOCK`).
     pub locked: bool,
-    /// Whether it is a kept segment, which outlives its users.
+    /// Whether it is a kept segment, which outlives its holders.
     pub kept: bool,
 }
 

@@ -1,10 +1,10 @@
-//! Named shared memory segments whose names stay right when processes die.
+//! Named shared memory segments whose names stay consistent when processes die.
 //!
 //! This crate replaces the package `shm_util` of the C library libgpl: a C program
 //! includes `shm_util.h`, links with `-lshm_util`, and calls
 //! `shmCreate ("name", size, &address, &memory)`. The first such call creates a
 //! System V shared memory segment, later ones attach it, and the last `shmDestroy`
-//! deletes it. Rust programs share segments with C programs by [`Segment`].
+//! deletes it. Rust programs share segments with C programs through [`Segment`].
 //!
 //! ```
 //! let segment = shm_util::Segment::create("doc-crate", 4096)?;

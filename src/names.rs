@@ -12,7 +12,7 @@ use crate::name;
 use crate::request::Lifetime;
 use crate::store::Store;
 
-/// What is known of the segment of a name. This process need not have it attached,
+/// What is known about the segment of a name. This process need not have it attached,
 /// nor have permission to attach it.
 ///
 /// ```
@@ -39,7 +39,7 @@ pub fn info(name: impl AsRef<[u8]>) -> Result<Info> {
     Store::current()?.info(name)
 }
 
-/// All segments of the namespace, orphans included, in no order.
+/// All segments of the namespace, orphans included, in no particular order.
 ///
 /// The list is not a snapshot: other processes may create and delete segments
 /// meanwhile.
@@ -63,7 +63,7 @@ pub fn list() -> Result<Vec<Info>> {
     Store::current()?.list()
 }
 
-/// Makes the segment of a name a kept one, which outlives its last user, or an
+/// Makes the segment of a name a kept one, which outlives its last holder, or an
 /// ordinary one again. A segment that nobody has attached stays in either case.
 ///
 /// ```
@@ -138,7 +138,7 @@ pub fn prune(minimum_age: Duration) -> Result<Vec<Info>> {
     Store::current()?.prune(minimum_age)
 }
 
-/// What is known of the registry of the namespace; `None` if it has none. Reads all
+/// What is known about the registry of the namespace; `None` if it has none. Reads all
 /// of it, and reports any damage.
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! Which names a process shares with which others.
+//! The namespace: which names a process shares with which other processes.
 
 #![forbid(unsafe_code)]
 
@@ -32,7 +32,7 @@ impl Namespace {
         }
     }
 
-    /// Bytes that tell it from every other namespace.
+    /// Bytes that distinguish it from every other namespace.
     pub(crate) fn identity(&self) -> Result<Vec<u8>> {
         match self {
             Self::User(user) => Ok(text(format_args!("uid {user}")).into_bytes()),

@@ -111,9 +111,9 @@ impl Options {
         self
     }
 
-    /// Creates a kept segment, which outlives its last user until its name is removed.
-    /// So does the environment variable `SHM_UTIL_KEEP`, if it is a number other than
-    /// 0 at the process's first call.
+    /// Creates a kept segment, which outlives its last holder until its name is removed.
+    /// The environment variable `SHM_UTIL_KEEP` has the same effect, if it is a number
+    /// other than 0 at the process's first call.
     ///
     /// ```
     /// use shm_util::{Options, Segment};
@@ -133,8 +133,10 @@ impl Options {
         match NonZeroUsize::new(size) {
             Some(size) if self.exclusive => Ok(Wanted::New(size)),
             Some(size) => Ok(Wanted::OfSize(size)),
-            None => Err(Errno(libc::EINVAL)
-                .during(format_args!("create segment {} of 0 bytes", Quoted(name)))),
+            None => Err(Errno(libc::EINVAL).during(format_args!(
+                "create segment {}: its size would be 0",
+                Quoted(name)
+            ))),
         }
     }
 
@@ -156,7 +158,7 @@ impl Options {
         let only_existing = matches!(wanted, Wanted::Existing | Wanted::ExistingOfSize(_));
         if only_existing && self.mode(Creation::USUAL_MODE) != Self::new() {
             return Err(Errno(libc::EINVAL).during(format_args!(
-                "attach existing segment {} with options that only a new one can have",
+                "attach segment {}: an option is set that only a new segment can have",
                 Quoted(name)
             )));
         }

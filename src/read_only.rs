@@ -14,7 +14,8 @@ use crate::segment::Segment;
 /// A named shared memory segment, attached to this process for reading only.
 ///
 /// It offers no slice of atomic bytes, through which a program could store: a store
-/// would be `SIGSEGV`. Otherwise it behaves like a [`Segment`], and counts as a user.
+/// would be `SIGSEGV`. Otherwise it behaves like a [`Segment`], and its process counts
+/// as a holder.
 ///
 /// ```
 /// use shm_util::{Options, Segment};
@@ -98,7 +99,7 @@ impl ReadOnlySegment {
         bytes.len().min(source.len())
     }
 
-    /// What is known of the segment now.
+    /// What is known about the segment now.
     ///
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-info", 100)?;

@@ -128,9 +128,9 @@ impl Creation {
 /// How long a segment lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lifetime {
-    /// Until its last user destroys it.
+    /// Until its last holder destroys it.
     Used,
-    /// Until its name is removed, and then until its last user leaves.
+    /// Until its name is removed, and then until its last holder detaches it.
     Kept,
 }
 

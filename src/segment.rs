@@ -21,8 +21,8 @@ use crate::store::{Attached, Store};
 /// A named shared memory segment, attached to this process.
 ///
 /// A segment is deleted when the last process that has it attached destroys it,
-/// with [`destroy`](Self::destroy) or by dropping it. If that process dies
-/// instead, the segment keeps its bytes and its name. Other processes, including C
+/// with [`destroy`](Self::destroy) or by dropping it, unless it is a kept one (see
+/// [`keep`](Self::keep)). If that process dies instead, the segment keeps its bytes and its name. Other processes, including C
 /// programs that use `shm_util.h`, may read and write it at any time.
 ///
 /// [`Options`] create or attach segments in other ways.
@@ -67,7 +67,8 @@ impl Segment {
     ///   fewer bytes, or the name contains a zero byte.
     /// * `ENAMETOOLONG`: the name has more than 1000 bytes.
     /// * `ENOSPC`, `ENOMEM`: a limit was reached or memory is short, see shmget(2).
-    /// * `EACCES`: the namespace or the segment belongs to another user.
+    /// * `EACCES`: the namespace belongs to another user; or the segment does, and its
+    ///   mode does not allow reading and writing.
     /// * `ETIMEDOUT`: a stopped process has held the registry's lock for 10 s.
     /// * `EUCLEAN`, `ENOTSUP`: the registry was overwritten, or belongs to another
     ///   version of the library.
@@ -229,7 +230,7 @@ impl Segment {
         snapshot::load(self.bytes(), file)
     }
 
-    /// What is known of the segment now. If it has lost its name (see
+    /// What is known about the segment now. If it has lost its name (see
     /// [`remove`](crate::remove)), its key is 0.
     ///
     /// ```
@@ -329,7 +330,7 @@ impl Segment {
         self.attached.set_swapping(swapping)
     }
 
-    /// Makes the segment a kept one, which outlives its last user until its name is
+    /// Makes the segment a kept one, which outlives its last holder until its name is
     /// removed with [`remove`](crate::remove); or an ordinary one again.
     ///
     /// ```

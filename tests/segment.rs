@@ -72,6 +72,11 @@ fn errors_of_names_and_sizes_say_what_is_wrong() {
     assert_eq!(errno(Segment::create([b'x'; 1001], 1)), libc::ENAMETOOLONG);
     assert_eq!(errno(Segment::create(b"a\0b", 1)), libc::EINVAL);
     let name = name();
+    let error = Segment::create(&name, 0).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("create segment '{name}': its size would be 0: Invalid argument")
+    );
     let segment = Segment::create(&name, 4096).unwrap();
     let error = Segment::create(&name, 8192).unwrap_err();
     assert_eq!(

@@ -74,6 +74,12 @@ static void sentences (void)
     CHECK ("modes are printed in octal, as in C", says ("mode 01666 has"));
     CHECK ("modes of shmxSetPerm too", shmxSetPerm (memory, -1, -1, 07777) == EINVAL
            && says ("mode 07777 has"));
+    shmxCreate (NAME, SIZE, 1 << 20, 0, NULL, &none);
+    CHECK ("unknown flags: the text names the operation, the name and the flags",
+           says ("create or attach segment '" NAME "': flags 0x100000 "));
+    shmxPrune (-1, NULL);
+    CHECK ("a negative age: the text names the operation and the age",
+           says ("prune: minimumAge is -1"));
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 

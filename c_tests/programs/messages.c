@@ -260,11 +260,11 @@ static void size_mismatch (long size, const char *value, int lines)
     if (lines > 0) {
         CHECK ("the line begins with the function", starts (line_of (err, 0), "(shmLoad) "));
         CHECK ("the line contains the file", has (line_of (err, 0), "of another size"));
-        CHECK ("the line says how many bytes fit or are unchanged",
+        CHECK ("the line states how many bytes fit or are unchanged",
                has (line_of (err, 0), size < SIZE
-                    ? check_text ("is only %ld bytes; the other %ld bytes of segment '" NAME "'",
+                    ? check_text ("has only %ld bytes; the other %ld bytes of segment '" NAME "'",
                                   size, SIZE - size)
-                    : check_text ("is %ld bytes; only the first %ld fit into segment '" NAME "'",
+                    : check_text ("has %ld bytes; only the first %ld fit into segment '" NAME "'",
                                   size, SIZE)));
     }
 }

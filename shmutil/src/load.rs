@@ -52,7 +52,7 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
             segment,
         } => {
             say(&format!(
-                "{file} is only {size} bytes; the other {} bytes of {name} are unchanged",
+                "{file} has only {size} bytes; the other {} bytes of {name} are unchanged",
                 segment.saturating_sub(size)
             ));
             Ok(Outcome::Attention)

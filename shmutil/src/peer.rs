@@ -26,7 +26,7 @@ pub(crate) fn size(pipe: &File) -> Option<u64> {
         .find(|&pid| is_command(pid, b"save"))?;
     let mut segments = holders::mapped_by(sender);
     segments.retain(|&(_, key)| Kind::of(key) == Kind::Named);
-    // If the save runs in another IPC namespace, the segment is not in our table.
+    // If the save runs in another IPC namespace, the segment is not in this one's table.
     match segments.as_slice() {
         &[(id, key)] => find(&sysvipc::rows().ok()?, id, key),
         _ => None,
@@ -34,7 +34,7 @@ pub(crate) fn size(pipe: &File) -> Option<u64> {
 }
 
 /// Whether a `shmutil load` reads a pipe as its standard input, and no other
-/// process does, as far as we may inspect them. Call this when the reader has
+/// process does, as far as this process may inspect them. Call this when the reader has
 /// started to read: before that, it may be a shell that has yet to call exec.
 pub(crate) fn is_load(pipe: &File) -> bool {
     let readers = at_descriptor(pipe, 0);

@@ -44,7 +44,7 @@ pub(crate) fn lend(pipe: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
         iov_len: bytes.len(),
     };
     // SAFETY: the array has one element, which describes readable memory.
-    // Without SPLICE_F_GIFT the pages stay ours, and the kernel holds a
+    // Without SPLICE_F_GIFT the pages remain this process's, and the kernel holds a
     // reference to each page in the pipe, even after the memory is detached.
     let result = unsafe { libc::vmsplice(pipe.as_raw_fd(), &raw const part, 1, 0) };
     count(result)

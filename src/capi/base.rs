@@ -1,5 +1,5 @@
 //! The functions of `shm_util.h`. Their comments are the header's text, so they
-//! speak to C programmers.
+//! address C programmers.
 
 // The names are libgpl's.
 #![allow(non_snake_case, non_upper_case_globals)]
@@ -329,12 +329,12 @@ fn different_sizes(path: &Path, handle: Handle, loaded: &Loaded) -> Error {
     if loaded.file < loaded.segment {
         let others = loaded.segment - loaded.file;
         error.during(format_args!(
-            "{file} is only {bytes} bytes; the other {others} bytes of {segment} are unchanged"
+            "{file} has only {bytes} bytes; the other {others} bytes of {segment} are unchanged"
         ))
     } else {
         let size = loaded.file;
         error.during(format_args!(
-            "{file} is {size} bytes; only the first {bytes} fit into {segment}"
+            "{file} has {size} bytes; only the first {bytes} fit into {segment}"
         ))
     }
 }

@@ -1,5 +1,5 @@
 //! The functions of `shm_util_ext.h`. Their comments are the header's text, so they
-//! speak to C programmers.
+//! address C programmers.
 
 // The names are those of C, in libgpl's manner.
 #![allow(non_snake_case)]
@@ -112,7 +112,7 @@ fn map(
         SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP;
     if flags & !ALL != 0 {
         return Err(Errno(libc::EINVAL).during(format_args!(
-            "segment {}: flags {flags:#x} include unknown ones",
+            "create or attach segment {}: flags {flags:#x} contain unknown bits",
             Quoted(name)
         )));
     }
@@ -373,7 +373,9 @@ pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_
     let count = unsafe { count.as_mut() };
     status_of("shmxPrune", || {
         let age = u64::try_from(minimumAge).map_err(|_| {
-            Errno(libc::EINVAL).during(format_args!("minimumAge is {minimumAge}, not 0 or more"))
+            Errno(libc::EINVAL).during(format_args!(
+                "prune: minimumAge is {minimumAge}, less than 0"
+            ))
         })?;
         let pruned = names::prune(Duration::from_secs(age))?.len();
         if let Some(count) = count {

@@ -1,6 +1,6 @@
 //! `struct ShmxInfo` of `shm_util_ext.h`. Its comments are the header's text.
 
-// The names are those of C, in libgpl's manner.
+// The names are those of the C header, in libgpl's style.
 #![allow(non_snake_case)]
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong};
@@ -78,7 +78,7 @@ const _: () = {
     assert!(size_of::<[c_char; 1001]>() == NAME_MAX + 1);
 };
 
-/// No version of the struct will be larger: a larger size was never set.
+/// No version of the struct will be larger. A larger size is one that the program did not set.
 const LARGEST_INFO: usize = 65_536;
 
 /// The struct that a caller wants to have filled in.

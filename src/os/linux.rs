@@ -198,7 +198,7 @@ pub(crate) fn map_word_wiped_on_fork() -> Option<&'static AtomicU32> {
     if page == libc::MAP_FAILED {
         return None;
     }
-    // SAFETY: the page is ours.
+    // SAFETY: only this function knows the page.
     if unsafe { libc::madvise(page, size, libc::MADV_WIPEONFORK) } != 0 {
         // SAFETY: nobody else knows the page.
         unsafe { libc::munmap(page, size) };

@@ -46,14 +46,14 @@ impl Store {
         }
     }
 
-    /// What is known of the segment of a name.
+    /// What is known about the segment of a name.
     pub(crate) fn info(&self, name: &[u8]) -> Result<Info> {
         match self {
             Self::SysV(store) => store.info(name),
         }
     }
 
-    /// All segments, in no order.
+    /// All segments, in no particular order.
     pub(crate) fn list(&self) -> Result<Vec<Info>> {
         match self {
             Self::SysV(store) => store.list(),
@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    /// What is known of the registry; `None` if the namespace has none.
+    /// What is known about the registry; `None` if the namespace has none.
     pub(crate) fn registry(&self) -> Result<Option<RegistryInfo>> {
         match self {
             Self::SysV(store) => store.registry(),
@@ -131,7 +131,7 @@ impl Attached {
         }
     }
 
-    /// What is known of the segment now.
+    /// What is known about the segment now.
     pub(crate) fn info(&self) -> Result<Info> {
         match self {
             Self::SysV(attached) => attached.info(),
@@ -159,7 +159,7 @@ impl Attached {
         }
     }
 
-    /// Lets a segment that this process created not outlive its attachment.
+    /// Makes a segment that this attachment's call created end with the attachment.
     #[cfg(feature = "capi")]
     pub(crate) fn give_up(&self) {
         match self {

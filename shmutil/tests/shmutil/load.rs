@@ -112,7 +112,7 @@ fn a_file_of_another_size_is_reported() {
         .run(&["load", "x", &world.write("short", b"abc")])
         .code(1)
         .stderr(one_line(
-            "short' is only 3 bytes; the other 5 bytes of 'x' are unchanged",
+            "short' has only 3 bytes; the other 5 bytes of 'x' are unchanged",
         ));
     world.ok(&["save", "x", "-"]).stdout("abcDEFGH");
     world
