@@ -19,7 +19,7 @@ int main (void)
     }
     users = userCreateAndDestroy ("beside too");
 
-    /* Only our library prints these two lines. libgpl has variables of the same names. */
+    /* Only libshm_util prints these two lines. libgpl has variables of the same names. */
     shm_util_debug = 1;
     aperror_print = 1;
     shmCreate ("beside", 0, NULL, &memory);

@@ -428,8 +428,8 @@ static int remove_entry (const char *path, const struct stat *status, int type, 
     return 0;
 }
 
-/* Children that outlived the test are ours by now (PR_SET_CHILD_SUBREAPER). Only a process that
- * waitpid knows is killed, never one to which a dead child's id was given again. */
+/* Processes that outlived the test are children of this one by now (PR_SET_CHILD_SUBREAPER). Only
+ * a process that waitpid knows is killed, never one to which a dead child's id was given again. */
 static void end_stragglers (void)
 {
     int i;

@@ -1,6 +1,6 @@
 /*
- * Only compiled, in every standard. With HEADER_FIRST our headers come before the standard
- * headers, else after them. With STAND_IN there is a pragmatics.h.
+ * Only compiled, in every standard. With HEADER_FIRST the library's headers come before
+ * the standard headers, otherwise after them. With STAND_IN there is a pragmatics.h.
  */
 
 #ifdef HEADER_FIRST

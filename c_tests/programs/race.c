@@ -96,7 +96,7 @@ static void run_apart (int me)
         }
         count (&race->errors, status != 0 || shmSizeOf (memory) != SIZE);
         count (&race->dirty, status == 0 && !check_filled (address, 0, SIZE));
-        /* While we have it attached, the name refers to this segment and to no other. */
+        /* While this process has it attached, the name refers to this segment and to no other. */
         count (&race->errors, shmCreate (NAME, 0, NULL, &again) != 0);
         count (&race->different, shmId (again) != shmId (memory));
         count (&race->errors, shmDestroy (again) != 0);

@@ -304,7 +304,7 @@ static void prepare_pipe (void)
     snprintf (pipe_file, sizeof pipe_file, "/dev/fd/%d", ends[0]);
 }
 
-/* A named pipe of our own: a fault may make the library take it for a new file. */
+/* A named pipe for this test: a fault may make the library take it for a new file. */
 static void prepare_pipe_to (void)
 {
     prepare_attached ();

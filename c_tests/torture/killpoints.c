@@ -345,7 +345,7 @@ static bool make_trace (const struct scenario *s, struct trace *t)
             where = AT_END;
         if (where != ON_THE_WAY)
             break;
-        /* The traced process is a fork of ours: its code is ours, at the same place. */
+        /* The traced process is a fork of this one: it has the same code at the same place. */
         if (memcmp ((const void *) (uintptr_t) registers.rip, "\x0f\x05", 2) == 0
             && t->calls < CALLS_MAX) {
             struct system_call *call = &t->call[t->calls++];

@@ -184,7 +184,7 @@ static void end (struct actor *a, const struct timer *timer)
     slot->op = IDLE;
     slot->done[op]++;
     if (took > 0.05)
-        nap (0.001); /* if we were stopped, the master is about to note it */
+        nap (0.001); /* if this process was stopped, the master is about to note it */
     stopped = slot->stopped - timer->stopped;
     took -= stopped;
     if (took > slot->slowest) {

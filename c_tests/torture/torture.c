@@ -49,7 +49,7 @@ bool check (bool good, const char *format, ...)
 {
     va_list arguments;
 
-    if (tally)                       /* a program that one of ours has started has none */
+    if (tally)                       /* a program that a test program started has none */
         __atomic_fetch_add (&tally->checks, 1, __ATOMIC_SEQ_CST);
     if (tally && !good)
         __atomic_fetch_add (&tally->failed, 1, __ATOMIC_SEQ_CST);
@@ -449,7 +449,7 @@ void new_world (void)
     give_up ("unshare");
 }
 
-/* The library hashes the name of the database. Nobody else has our scratch directory. */
+/* The path of the scratch directory, which no other program uses, selects the namespace. */
 void use_names_of_our_own (void)
 {
     char database[sizeof scratch + 40];
@@ -838,7 +838,7 @@ static void kill_listed (const char *list)
     }
 }
 
-/* The orphans of our children are our children, too: none outlives this program. */
+/* Orphaned descendants are children of this process (a subreaper): none outlives it. */
 static void kill_strays (void)
 {
     char path[64], text[4096];

@@ -92,7 +92,7 @@ struct program {
 extern bool full_form;               /* full, not quick */
 extern uint64_t seed;
 extern const char *only_part;        /* the part to be run, or NULL for all */
-extern char scratch[200];            /* a directory of our own, removed at the end */
+extern char scratch[200];            /* a directory for this run, removed at the end */
 extern int out_fd;                   /* where lines are printed, also when 1 is closed */
 
 /* The program's main: `program [quick|full] [SEED] [PART]`. A part may be followed by a colon and

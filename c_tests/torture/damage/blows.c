@@ -568,7 +568,7 @@ static void survey_world (void *argument)
     s->gamma = (uint32_t) w->gamma;
     s->beta = (uint32_t) w->beta;
     s->strangers = w->strangers;
-    _exit (0);                       /* and the holder dies with us */
+    _exit (0);                       /* the holder dies with this process */
 }
 
 static void strike_blows (void)
