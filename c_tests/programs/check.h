@@ -7,8 +7,8 @@
 
 #include "shm_util.h"
 
-/* The sanitizer's allocator does not survive a fork beside other threads: the child may wait for
- * ever for a lock that another thread held. */
+/* The sanitizer's allocator does not survive a fork beside other threads: the child may wait
+ * forever for a lock that another thread held. */
 #ifdef __SANITIZE_ADDRESS__
 #define WITH_ADDRESS_SANITIZER 1
 #else

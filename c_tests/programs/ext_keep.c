@@ -1,4 +1,4 @@
-/* shmxKeep, SHMX_KEEP and SHM_UTIL_KEEP: a segment outlives its last user, however that ends. */
+/* shmxKeep, SHMX_KEEP and SHM_UTIL_KEEP: a segment outlives its last holder, however that ends. */
 
 #define _GNU_SOURCE
 

@@ -805,7 +805,7 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
         }
         if (may_wait (&call) || run->calls > 100)
             let_rival_go (rival, s->rival);
-        if (run->calls > 200000) { /* it tries for ever */
+        if (run->calls > 200000) { /* it tries forever */
             was_too_slow = true;
             kill (child, SIGKILL);
         }
@@ -1183,7 +1183,7 @@ static void tell_calls (const struct situation *s, const struct run *run)
     note ("%s:%s %d calls", s->name, line, run->calls);
 }
 
-/* Errors that mean "try again" may be retried for ever. */
+/* Errors that mean "try again" may be retried forever. */
 static bool may_last (int error)
 {
     return error != EINTR && error != EAGAIN && error != ETIMEDOUT && error < SHORT_HALF;

@@ -22,7 +22,7 @@ static uint64_t own_chance (int number)
 static void own_world (void)
 {
     if (privacy == NO_WORLD)
-        use_names_of_our_own ();
+        use_own_names ();
     else
         new_world ();
 }

@@ -184,7 +184,7 @@ static void check_use (struct scene *scene)
         complain (scene, "the segment outlives the last shmDestroy");
 }
 
-/* All that can be asked of a library that was told something untrue. */
+/* What is required of the library after a system call returned something untrue. */
 static void check_usable (struct scene *scene)
 {
     void *address;
@@ -244,7 +244,7 @@ static void check_scene (struct scene *scene, const struct expectation *expect)
     if (victim != NULL) {
         timed_destroy (scene, VICTIM_NAME, victim);
         if (!scene->held && segment_exists (id))
-            complain (scene, "the segment outlives shmDestroy by its last user");
+            complain (scene, "the segment outlives shmDestroy by its last holder");
     }
     check_use (scene);
     status = timed_create (scene, VICTIM_NAME, 0, &start, &victim);

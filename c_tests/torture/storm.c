@@ -1042,7 +1042,7 @@ static void let_continue (struct process *p)
     kill (p->pid, SIGCONT);
 }
 
-/* Buries dead processes and replaces them. Returns how many are alive. */
+/* Waits for dead processes and replaces them. Returns how many are alive. */
 static int reap (bool replace)
 {
     int status, which, alive = 0;
@@ -1333,7 +1333,7 @@ static void check_files (void)
     if (entries != NULL)
         closedir (entries);
     figures.temporaries += strangers;
-    /* Other deaths (a child with its parent, a suicide) may add a few. */
+    /* Other deaths (a child with its parent, a process that kills itself) may add a few. */
     if (figures.temporaries > kills + figures.deaths / 10 + 5)
         violation ("%ld temporary files are left after %ld kills in shmSave",
                    figures.temporaries, kills);
@@ -1413,7 +1413,7 @@ static void storm (void)
     int round, i;
 
     if (privacy == NO_WORLD) {
-        use_names_of_our_own ();
+        use_own_names ();
         if (!has_room ("storm", 2 * ALL_NAMES))
             return;
         skip ("storm: does not look for segments without a name, for want of an IPC namespace of "

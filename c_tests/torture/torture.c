@@ -450,7 +450,7 @@ void new_world (void)
 }
 
 /* The path of the scratch directory, which no other program uses, selects the namespace. */
-void use_names_of_our_own (void)
+void use_own_names (void)
 {
     char database[sizeof scratch + 40];
 

@@ -16,7 +16,7 @@
  * No program looks at a segment that it did not make. Where a world cannot be had (unshare(2) is
  * refused, or SHM_UTIL_TESTS_ISOLATE=no asks for none), list_segments ends the program: the parts
  * that list segments are skipped there. The others use names that no other program has, see
- * use_names_of_our_own, and reach segments by name only.
+ * use_own_names, and reach segments by name only.
  *
  * Include this file first: it asks for GNU extensions.
  */
@@ -181,7 +181,7 @@ void leave_common_world (void);
 /* Another one, once that has succeeded. */
 void new_world (void);
 /* Without a world: lets the library use names that no other program has. */
-void use_names_of_our_own (void);
+void use_own_names (void);
 /* False, and a SKIP line, if there is no world. */
 bool has_world (const char *what);
 /* False, and a SKIP line, if SHMMNI is less than that. */

@@ -629,7 +629,7 @@ static void member_owns_segment (struct members *g)
     check (a.result == 0 && a.id == b.id,
            "the registry's owner attaches another member's segment (%s)", strerror (a.result));
     check (agent_destroys (&g->bob, 1) == 0 && agent_destroys (&g->ann, 1) == EPERM
-           && segment_exists (b.id), "the registry's owner cannot delete it as the last user");
+           && segment_exists (b.id), "the registry's owner cannot delete it as the last holder");
     c = agent_creates (&g->bob, 1, "bob's", 0);
     check (c.result == 0 && c.id == b.id && agent_destroys (&g->bob, 1) == 0
            && !segment_exists (b.id), "the member can delete it");
