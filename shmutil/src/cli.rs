@@ -65,7 +65,7 @@ pub(crate) enum Command {
     ///
     /// This attaches the segment, which resets the age of an orphan: see prune.
     Dump(Dump),
-    /// Make a segment outlive its holders, until it is removed
+    /// Make a segment outlive its holders, until its name is removed
     Keep(Keep),
     /// Remove names now, and delete their segments once no process has them attached
     ///

@@ -214,7 +214,7 @@ fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding 
         info.mappings,
         units::plural(
             usize::try_from(info.mappings).unwrap_or(usize::MAX),
-            "mapping"
+            "attachment"
         )
     );
     let count = |number| u64::try_from(number).unwrap_or(u64::MAX);

@@ -120,7 +120,7 @@ fn check_pages(used: u64, limit: u64, need: Need, page: u64) -> Finding {
     let size_of = |pages: u64| units::size(pages.saturating_mul(page));
     let text = match size_of_limit(limit.saturating_mul(page)) {
         Some(limit) => format!("{} of {limit}", size_of(used)),
-        None => format!("{}, no limit", size_of(used)),
+        None => format!("{} in use, no limit", size_of(used)),
     };
     let left = limit.saturating_sub(used);
     let needed = need.size.div_ceil(page);

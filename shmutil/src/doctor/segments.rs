@@ -63,7 +63,7 @@ pub(super) fn check_permissions(segments: &[Info]) -> Finding {
     let text = match segments.len() {
         0 => "there are no segments".to_owned(),
         1 => "you can read and write the only segment; it is not world-writable".to_owned(),
-        count => format!("you can read and write all {count}; none is world-writable"),
+        count => format!("you can read and write all {count} segments; none is world-writable"),
     };
     Finding::ok(subject, text)
 }

@@ -143,7 +143,13 @@ fn numbers_and_nouns_agree() {
         text.contains("you can read and write the only segment; it is not world-writable"),
         "{text}"
     );
-    for wrong in ["1 mappings", " 1 segments", "of any size", " 0 segments,"] {
+    assert!(text.contains(", 2 attachments)\n"), "{text}");
+    for wrong in [
+        "1 attachments",
+        " 1 segments",
+        "of any size",
+        " 0 segments,",
+    ] {
         assert!(!text.contains(wrong), "{wrong}: {text}");
     }
 }
