@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -112,6 +113,19 @@ impl ReadOnlySegment {
     /// As [`Segment::info`].
     pub fn info(&self) -> Result<Info> {
         self.0.info()
+    }
+
+    /// The first part of the bytes, from `start` on, of which pages were ever touched:
+    /// see [`Segment::data_from`].
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-data-from", 100)?;
+    /// assert!(view.data_from(100).is_empty());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub fn data_from(&self, start: usize) -> Range<usize> {
+        self.0.data_from(start)
     }
 
     /// Saves the bytes to a file, all or nothing.

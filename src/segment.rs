@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
@@ -15,7 +16,7 @@ use crate::name::{self, OwnedName};
 use crate::options::Options;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime, Placement, Request, Swapping, Wanted};
-use crate::snapshot::{self, Loaded};
+use crate::snapshot::{self, Loaded, Memory};
 use crate::store::{Attached, Store};
 
 /// A named shared memory segment, attached to this process.
@@ -171,6 +172,32 @@ impl Segment {
         self.attached.bytes()
     }
 
+    /// The first part of the bytes, from `start` on, of which pages were ever touched.
+    /// What comes before it is zero at this moment, and takes no memory; reading it
+    /// would allocate some. If the kernel does not tell, this is all of `start..len`.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    ///
+    /// let segment = shm_util::Segment::create("doc-data-from", 10 << 20)?;
+    /// segment.bytes()[9 << 20].store(1, Ordering::Relaxed);
+    /// let data = segment.data_from(0);
+    /// assert!(data.contains(&(9 << 20)));
+    /// assert!(segment.data_from(data.end).is_empty());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub fn data_from(&self, start: usize) -> Range<usize> {
+        self.with_memory(|memory| snapshot::data_from(memory, start))
+    }
+
+    fn with_memory<T>(&self, work: impl FnOnce(Memory<'_>) -> T) -> T {
+        work(Memory {
+            bytes: self.bytes(),
+            swapped: &|| self.attached.swapped(),
+        })
+    }
+
     /// Saves the bytes to a file, all or nothing, as `shmSave` does, but without
     /// translating the file name.
     ///
@@ -193,7 +220,7 @@ impl Segment {
 
     /// The same within a call that has begun.
     pub(crate) fn save_within(&self, _call: &Call, file: &Path) -> Result<()> {
-        snapshot::save(self.bytes(), file)
+        self.with_memory(|memory| snapshot::save(memory, file))
     }
 
     /// Loads bytes from a file, as many as both have, as `shmLoad` does, but without

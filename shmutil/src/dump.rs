@@ -83,20 +83,32 @@ impl<'a> Bytes<'a> {
     /// Reads bytes that lie within the segment.
     fn read(&self, offset: usize, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
+        // Reading pages that were never touched would allocate them.
+        let mut data = self.segment.data_from(offset);
+        while data.start < offset + length {
+            data.end = data.end.min(offset + length);
+            if let Some(part) = bytes.get_mut(data.start - offset..data.end - offset) {
+                self.read_data(data.start, part)?;
+            }
+            data = self.segment.data_from(data.end);
+        }
+        Ok(bytes)
+    }
+
+    fn read_data(&self, offset: usize, bytes: &mut [u8]) -> Result<()> {
         let Some((memory, start)) = &self.memory else {
-            self.segment.read(offset, &mut bytes);
-            return Ok(bytes);
+            self.segment.read(offset, bytes);
+            return Ok(());
         };
         let position = start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
-        match memory.read_exact_at(&mut bytes, position) {
-            Ok(()) => Ok(bytes),
-            Err(error) => Err(Failure::new(format!(
+        memory.read_exact_at(bytes, position).map_err(|error| {
+            Failure::new(format!(
                 "read {}: {}; the system may lack memory for some of its pages: check \
                  HugePages_Free in /proc/meminfo",
                 names::quote(self.segment.name()),
                 failure::reason(&error)
-            ))),
-        }
+            ))
+        })
     }
 }
 

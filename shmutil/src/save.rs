@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
@@ -54,30 +55,67 @@ fn save_to_standard_output(name: &Name) -> Result<()> {
 
 fn save_to_pipe(segment: &Segment, pipe: &File) -> Result<()> {
     let capacity = widen(pipe);
-    let bytes = segment.bytes();
-    let progress = progress(to_u64(bytes.len()));
+    let end = segment.len();
+    let progress = progress(to_u64(end));
     // Once more bytes are written than the pipe holds, its reader has started
     // to read.
-    let (first, rest) = bytes.split_at(bytes.len().min(2 * capacity));
+    let middle = end.min(2 * capacity);
     // Bytes that are still in the pipe when this process ends must be copies,
     // so that later changes of the segment do not show.
-    let (middle, last) = rest.split_at(rest.len().saturating_sub(capacity));
+    let last = end.saturating_sub(capacity).max(middle);
     let copy = |part: &[AtomicU8]| raw::write(pipe, part);
+    let lend = |part: &[AtomicU8]| raw::lend(pipe, part);
+    let move_range = |range: Range<usize>, data: &dyn Fn(&[AtomicU8]) -> io::Result<usize>| {
+        for_each_part(segment, range, |part| match part {
+            Part::Data(bytes) => check_all_moved(bytes, move_all(bytes, data, &progress)?),
+            Part::Zeros(bytes) => check_all_moved(bytes, move_all(bytes, copy, &progress)?),
+        })
+    };
     let save = || {
-        check_all_moved(first, move_all(first, copy, &progress)?)?;
-        let moved = if !middle.is_empty() && peer::is_load(pipe) {
-            move_all(middle, |part| raw::lend(pipe, part), &progress)?
+        move_range(0..middle, &copy)?;
+        if middle < last && peer::is_load(pipe) {
+            move_range(middle..last, &lend)?;
         } else {
-            move_all(middle, copy, &progress)?
-        };
-        check_all_moved(middle, moved)?;
-        check_all_moved(last, move_all(last, copy, &progress)?)
+            move_range(middle..last, &copy)?;
+        }
+        move_range(last..end, &copy)
     };
     save().map_err(|error| {
         let name = names::quote(segment.name());
         Failure::io(format!("save {name} to standard output"), &error)
     })?;
     progress.finish_and_clear();
+    Ok(())
+}
+
+enum Part<'a> {
+    /// Bytes of the segment.
+    Data(&'a [AtomicU8]),
+    /// Zeros, for pages that were never touched: reading them would allocate them.
+    Zeros(&'a [AtomicU8]),
+}
+
+/// Passes the parts of a range to `work`, in ascending order.
+fn for_each_part(
+    segment: &Segment,
+    range: Range<usize>,
+    mut work: impl FnMut(Part<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    static ZEROS: [AtomicU8; 1 << 16] = [const { AtomicU8::new(0) }; 1 << 16];
+    let mut at = range.start;
+    while at < range.end {
+        let data = segment.data_from(at);
+        while at < data.start.min(range.end) {
+            let count = ZEROS.len().min(data.start.min(range.end) - at);
+            work(Part::Zeros(ZEROS.get(..count).unwrap_or(&[])))?;
+            at += count;
+        }
+        if at < range.end {
+            let end = data.end.min(range.end);
+            work(Part::Data(segment.bytes().get(at..end).unwrap_or(&[])))?;
+            at = end;
+        }
+    }
     Ok(())
 }
 

@@ -8,6 +8,10 @@ use std::ops::Range;
 /// every system's page size.
 pub(super) const BLOCK: usize = 64 << 10;
 
+/// The size in bytes from which on saves and loads look for holes and use two threads:
+/// below it, that costs more than it gains.
+pub(super) const LARGE: usize = 2 << 20;
+
 /// Splits a range into parts of `size`; the last one may be shorter.
 pub(super) fn parts(range: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
     let Range { start, end } = range;

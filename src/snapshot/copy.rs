@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::sync::atomic::AtomicU8;
 
+use super::block::{BLOCK, parts};
 use super::file::offset;
 use crate::errno::Errno;
 
@@ -21,6 +22,12 @@ pub(super) fn write(file: &File, bytes: &[AtomicU8]) -> Result<(), Errno> {
         unsafe { libc::write(fd, part.as_ptr().cast(), part.len()) }
     })?;
     require_all(bytes, count)
+}
+
+/// Writes this many zeros at the descriptor's position.
+pub(super) fn write_zeros(file: &File, count: usize) -> Result<(), Errno> {
+    static ZEROS: [AtomicU8; BLOCK] = [const { AtomicU8::new(0) }; BLOCK];
+    parts(0..count, BLOCK).try_for_each(|part| write(file, ZEROS.get(..part.len()).unwrap_or(&[])))
 }
 
 /// Writes all bytes from offset `start` on.

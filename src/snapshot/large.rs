@@ -7,31 +7,31 @@
 //! * A save starts the transfer to the disk early, so the disk works while the rest
 //!   is copied.
 //! * A load into a new segment would fault in a million pages one by one. It faults
-//!   in whole pieces instead, and uses two processors.
+//!   in whole pieces instead, and uses two processors. (A save does not: two threads would
+//!   not read the bytes in ascending order.)
 
 #![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
+use super::ascending::{self, Part, Zeros};
 use super::block::{BLOCK, parts};
 use super::memory::{self, Residency, Use};
-use super::pair::{self, PIECE};
+use super::pair;
 use super::runs::Runs;
+use super::touched::Touched;
 use super::{copy, file};
 use crate::errno::Errno;
 
-/// The smallest size, in bytes, for which this module is faster.
-pub(super) const LARGE: usize = 2 << 20;
 /// How many bytes are handed to the disk at a time.
 const WINDOW: usize = 4 << 20;
 
-/// Whether room on the disk is reserved before a new file is written.
+/// Whether room on the disk is reserved for bytes before they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Allocation {
-    /// A full disk fails the save before a byte is written, and the file system has
-    /// less to do.
+    /// The file system has less to do then.
     Before,
     /// For a save that does not wait for the disk. With room reserved, ext4 would not
     /// write the bytes before the new name (`auto_da_alloc`, see ext4(5)).
@@ -39,26 +39,32 @@ pub(super) enum Allocation {
 }
 
 /// Writes all bytes to a new file, with holes where they are zero.
-pub(super) fn write(file: &File, bytes: &[AtomicU8], allocation: Allocation) -> Result<(), Errno> {
+pub(super) fn write(
+    file: &File,
+    touched: Touched<'_>,
+    allocation: Allocation,
+) -> Result<(), Errno> {
+    let bytes = touched.bytes();
     check_mapped(bytes)?;
     if !file::extend(file, bytes.len())? {
-        return copy::write(file, bytes);
-    }
-    let runs = runs_of_data(bytes)?;
-    if allocation == Allocation::Before {
-        for run in runs.iter() {
-            file::allocate(file, &run)?;
-        }
+        return ascending::write(file, touched);
     }
     let mut handed_over = 0;
-    for piece in runs.iter().flat_map(|run| parts(run, PIECE)) {
-        copy::write_at(file, bytes.get(piece.clone()).unwrap_or(&[]), piece.start)?;
-        if piece.end - handed_over >= WINDOW {
-            file::begin_write_back(file, &(handed_over..piece.end));
-            handed_over = piece.end;
+    ascending::for_each_part(touched, Zeros::Blocks, |part| {
+        let Part::Data(range) = part else {
+            return Ok(());
+        };
+        let end = range.end;
+        if allocation == Allocation::Before {
+            file::allocate(file, &range)?;
         }
-    }
-    Ok(())
+        copy::write_at(file, bytes.get(range.clone()).unwrap_or(&[]), range.start)?;
+        if end - handed_over >= WINDOW {
+            file::begin_write_back(file, &(handed_over..end));
+            handed_over = end;
+        }
+        Ok(())
+    })
 }
 
 /// `EFAULT` if the program has unmapped a part of the segment. The stack of the
@@ -69,37 +75,6 @@ fn check_mapped(bytes: &[AtomicU8]) -> Result<(), Errno> {
     } else {
         Err(Errno(libc::EFAULT))
     }
-}
-
-/// The blocks of a segment that are not zero.
-fn runs_of_data(bytes: &[AtomicU8]) -> Result<Runs, Errno> {
-    let touched = match memory::backing_file(bytes) {
-        Some(file) => Runs::of_file(&file, bytes.len())?,
-        None => Runs::whole(bytes.len())?,
-    };
-    let blocks = bytes.len().div_ceil(BLOCK);
-    let mut has_data: Vec<AtomicBool> = Vec::new();
-    has_data
-        .try_reserve_exact(blocks)
-        .map_err(|_| Errno(libc::ENOMEM))?;
-    has_data.resize_with(blocks, AtomicBool::default);
-    pair::for_each_piece(bytes.len(), |piece| {
-        for block in parts(piece, BLOCK) {
-            let is_hole = touched.first_in(&block).is_empty();
-            if !is_hole && !memory::is_zero(bytes.get(block.clone()).unwrap_or(&[])) {
-                if let Some(has_data) = has_data.get(block.start / BLOCK) {
-                    has_data.store(true, Ordering::Relaxed);
-                }
-            }
-        }
-    });
-    let mut runs = Runs::default();
-    for (block, has_data) in parts(0..bytes.len(), BLOCK).zip(has_data) {
-        if has_data.into_inner() {
-            runs.push(block)?;
-        }
-    }
-    Ok(runs)
 }
 
 /// Reads a file of `size` bytes, as much as file and memory both hold. Returns the

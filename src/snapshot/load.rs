@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
+use super::block::LARGE;
 use super::descriptor::{above_standard, inherited, position};
 use super::loaded::Loaded;
 use super::{copy, large};
@@ -28,7 +29,7 @@ pub(super) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded, Errno> {
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     // An inherited descriptor is read from its position on.
     let start = if is_inherited { position(&file) } else { 0 };
-    let count = if metadata.is_file() && !is_inherited && size.min(bytes.len()) >= large::LARGE {
+    let count = if metadata.is_file() && !is_inherited && size.min(bytes.len()) >= LARGE {
         large::read(&file, size, bytes)?
     } else {
         // A directory can be opened, but reading it fails, before any byte changes.

@@ -5,12 +5,19 @@
 
 use std::ffi::{c_int, c_uchar};
 use std::fs::File;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::block::BLOCK;
+use crate::os::page_size;
 
 /// The smallest page size of Linux.
 const SMALLEST_PAGE: usize = 4096;
+
+/// The most pages that one mincore(2) looks at.
+const PAGES: usize = 4096;
+/// In a page's byte of mincore(2).
+const IN_MEMORY: c_uchar = 1;
 
 /// Whether pages of a block are in memory. The kernel does not distinguish pages
 /// that were never touched from those that are swapped out, so this only chooses
@@ -25,21 +32,76 @@ pub(super) enum Residency {
 
 /// The residency of at most a block, which begins at a page boundary.
 pub(super) fn residency(block: &[AtomicU8]) -> Residency {
-    const IN_MEMORY: c_uchar = 1;
     let mut pages = [0; BLOCK / SMALLEST_PAGE];
-    if block.len() > BLOCK {
-        return Residency::Unknown;
+    match pages_in_memory(block, &mut pages) {
+        None => Residency::Unknown,
+        Some(pages) if pages.iter().copied().any(is_in_memory) => Residency::Some,
+        Some(_) => Residency::None,
     }
-    let address = block.as_ptr().cast_mut().cast();
-    // SAFETY: `pages` has room for each page of a block.
-    if unsafe { libc::mincore(address, block.len(), pages.as_mut_ptr()) } != 0 {
-        return Residency::Unknown;
+}
+
+fn is_in_memory(page: c_uchar) -> bool {
+    page & IN_MEMORY != 0
+}
+
+/// mincore(2). `None` if it fails, or if `pages` is too small.
+fn pages_in_memory<'a>(part: &[AtomicU8], pages: &'a mut [c_uchar]) -> Option<&'a [c_uchar]> {
+    let pages = pages.get_mut(..part.len().div_ceil(page_size()))?;
+    let address = part.as_ptr().cast_mut().cast();
+    // SAFETY: `pages` has a byte for each page.
+    let result = unsafe { libc::mincore(address, part.len(), pages.as_mut_ptr()) };
+    (result == 0).then_some(pages)
+}
+
+/// The first part of a range whose pages are in memory. The range begins at a page
+/// boundary. The part is empty, and at the range's end, if no page is. `None` if the
+/// kernel does not tell.
+pub(super) fn first_resident(bytes: &[AtomicU8], range: &Range<usize>) -> Option<Range<usize>> {
+    // So that a data block between two holes, and a large hole, both take few calls.
+    const FIRST: usize = 16;
+    /// A larger part is as good as several.
+    const ENOUGH: usize = 1 << 20;
+    let mut pages = [0; PAGES];
+    let page = page_size();
+    let mut found: Option<usize> = None;
+    let mut at = range.start;
+    let mut count = FIRST;
+    while at < range.end {
+        let end = range.end.min(at + count * page);
+        let pages = pages_in_memory(bytes.get(at..end)?, &mut pages)?;
+        let from_here = |index: usize| range.end.min(at + index * page);
+        let skipped = match found {
+            Some(_) => 0,
+            None => pages
+                .iter()
+                .position(|page| is_in_memory(*page))
+                .unwrap_or(pages.len()),
+        };
+        if found.is_some() || skipped < pages.len() {
+            let start = *found.get_or_insert(from_here(skipped));
+            let rest = pages.get(skipped..).unwrap_or(&[]);
+            if let Some(length) = rest.iter().position(|page| !is_in_memory(*page)) {
+                return Some(start..from_here(skipped + length));
+            }
+            if end - start >= ENOUGH {
+                return Some(start..end);
+            }
+        }
+        at = end;
+        count = PAGES.min(count * 4);
     }
-    if pages.iter().any(|page| page & IN_MEMORY != 0) {
-        Residency::Some
-    } else {
-        Residency::None
-    }
+    Some(found.unwrap_or(range.end)..range.end)
+}
+
+/// Whether mincore(2) looks at all pages of the segment, not just at those that this
+/// process has touched, as it does for huge pages. `start` is where a page is absent.
+pub(super) fn shows_all_pages(bytes: &[AtomicU8], start: usize) -> bool {
+    let Some(rest) = bytes.get(start..).filter(|rest| !rest.is_empty()) else {
+        return false;
+    };
+    let page = rest.get(..page_size()).unwrap_or(rest);
+    // The kernel refuses it for huge pages. For an absent page it does nothing.
+    advise(page, libc::MADV_COLD)
 }
 
 /// What pages are needed for.
@@ -89,7 +151,10 @@ pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
     // the first page.
     let looks_zero = |part| populate(part, Use::Read) && are_zero(part);
     let first = block.get(..SMALLEST_PAGE).unwrap_or(block);
-    looks_zero(first) && looks_zero(block)
+    let is_zero = looks_zero(first) && looks_zero(block);
+    // What is read later is read after this.
+    fence(Ordering::Acquire);
+    is_zero
 }
 
 fn are_zero(bytes: &[AtomicU8]) -> bool {
@@ -104,10 +169,8 @@ fn are_zero(bytes: &[AtomicU8]) -> bool {
 /// The kernel's file behind a mapping, whose holes are the pages that were never
 /// touched. Only privileged processes may open it.
 pub(super) fn backing_file(mapping: &[AtomicU8]) -> Option<File> {
-    // SAFETY: sysconf takes a number only.
-    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
     let start = mapping.as_ptr().addr();
-    let end = start + mapping.len().next_multiple_of(page);
+    let end = start + mapping.len().next_multiple_of(page_size());
     File::open(crate::allocate::text(format_args!(
         "/proc/self/map_files/{start:x}-{end:x}"
     )))

@@ -9,9 +9,11 @@
 //! | `replace`    | a complete new file takes over the name of the old one |
 //! | `resolve`    | symbolic links, and which of them may be a trap |
 //! | `durability` | whether a save waits for the disk |
-//! | `large`      | 2 MiB and more: holes, write-back, two threads |
+//! | `large`      | 2 MiB and more: holes, write-back; loads by two threads |
+//! | `ascending`  | the order in which a save reads a segment |
+//! | `touched`    | which pages were ever touched |
 //! | `runs`       | which ranges of a file hold data |
-//! | `memory`     | which pages are zero or untouched |
+//! | `memory`     | system calls for memory |
 //! | `pair`       | two threads |
 //! | `copy`       | bytes between memory and a descriptor |
 //! | `file`       | system calls for files |
@@ -19,6 +21,7 @@
 //! | `loaded`     | what a load reports |
 //! | `block`      | the unit that is zero or not |
 
+mod ascending;
 mod block;
 mod copy;
 mod descriptor;
@@ -35,7 +38,9 @@ mod runs;
 mod save;
 #[cfg(test)]
 mod tests;
+mod touched;
 
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
@@ -43,23 +48,35 @@ use std::sync::atomic::AtomicU8;
 use crate::allocate::require_memory_for;
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::os::Uncancelled;
+use crate::os::{Uncancelled, page_size};
 use crate::quoted::Quoted;
 
 pub use loaded::Loaded;
+pub(crate) use touched::Memory;
+use touched::Touched;
 
 /// Writes all bytes to a file, all or nothing.
-pub(crate) fn save(bytes: &[AtomicU8], path: &Path) -> Result<()> {
+pub(crate) fn save(memory: Memory<'_>, path: &Path) -> Result<()> {
     let _uncancelled = Uncancelled::new();
     require_memory_for(path.as_os_str().len())
-        .and_then(|()| save::save(bytes, path))
+        .and_then(|()| save::save(memory, path))
         .map_err(|errno| {
             errno.during(format_args!(
                 "save {} bytes to {}",
-                bytes.len(),
+                memory.bytes.len(),
                 Quoted(path.as_os_str().as_bytes())
             ))
         })
+}
+
+/// The first part of a segment, from `start` on, that may have been touched: what comes
+/// before it is zero now. It is empty, and at the end, if there is none.
+pub(crate) fn data_from(memory: Memory<'_>, start: usize) -> Range<usize> {
+    let end = memory.bytes.len();
+    let start = start.min(end);
+    let first = start - start % page_size();
+    let data = Touched::new(memory).first_in(&(first..end));
+    data.start.max(start)..data.end
 }
 
 /// Reads as many bytes from a file as both hold. `EINVAL` if the file is empty.

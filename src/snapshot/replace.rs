@@ -12,13 +12,15 @@ use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::block::LARGE;
 use super::descriptor::above_standard;
 use super::durability::Durability;
 use super::large::{self, Allocation};
 use super::resolve::{directory_of, is_same_file};
-use super::{copy, file};
+use super::touched::{Memory, Touched};
+use super::{ascending, file};
 use crate::errno::Errno;
 use crate::os;
 
@@ -39,7 +41,7 @@ pub(super) enum Replaced {
 /// Puts a new file in the place of the one named `path`: `old`, if that exists. After
 /// an error the old file is unchanged. `EEXIST` if another file has taken the name.
 pub(super) fn replace(
-    bytes: &[AtomicU8],
+    memory: Memory<'_>,
     path: &Path,
     old: Option<Old<'_>>,
     durability: Durability,
@@ -55,7 +57,7 @@ pub(super) fn replace(
         }
         second => second?,
     };
-    write(&second.file, bytes, durability)?;
+    write(&second.file, memory, durability)?;
     match (old, fs::symlink_metadata(path)) {
         // Not only the new file of another save, but something else.
         (Some(old), Ok(found)) if !is_alike(&found, old.metadata) => {
@@ -92,15 +94,16 @@ fn name_of(path: &Path) -> &[u8] {
     path.file_name().map_or(&[], |name| name.as_bytes())
 }
 
-fn write(file: &File, bytes: &[AtomicU8], durability: Durability) -> Result<(), Errno> {
-    if bytes.len() < large::LARGE {
-        copy::write(file, bytes)?;
+fn write(file: &File, memory: Memory<'_>, durability: Durability) -> Result<(), Errno> {
+    let touched = Touched::new(memory);
+    if memory.bytes.len() < LARGE {
+        ascending::write(file, touched)?;
     } else {
         let allocation = match durability {
             Durability::Disk => Allocation::Before,
             Durability::Memory => Allocation::Delayed,
         };
-        large::write(file, bytes, allocation)?;
+        large::write(file, touched, allocation)?;
     }
     durability.wait_for(file)
 }

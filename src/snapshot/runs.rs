@@ -33,7 +33,7 @@ impl Runs {
         let mut runs = Self::default();
         let mut at = 0;
         while at < end {
-            let run = data_in(file, &(at..end));
+            let run = data_in(file, &(at..end), BLOCK);
             at = run.end;
             if !run.is_empty() {
                 runs.push(run)?;
@@ -65,17 +65,13 @@ impl Runs {
             _ => range.end..range.end,
         }
     }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
-        self.0.iter().cloned()
-    }
 }
 
-/// The first part of a file's range that is not a hole, extended to whole blocks.
+/// The first part of a file's range that is not a hole, extended to whole units.
 ///
 /// It is empty, and at the range's end, if all of it is a hole; it is the whole range
 /// if the file system does not report holes.
-pub(super) fn data_in(file: &File, range: &Range<usize>) -> Range<usize> {
+pub(super) fn data_in(file: &File, range: &Range<usize>, unit: usize) -> Range<usize> {
     let start = match file::seek(file, range.start, libc::SEEK_DATA) {
         Ok(start) if start >= range.start => start,
         Err(Errno(libc::ENXIO)) => return range.end..range.end,
@@ -85,8 +81,8 @@ pub(super) fn data_in(file: &File, range: &Range<usize>) -> Range<usize> {
     let end = file::seek(file, start, libc::SEEK_HOLE)
         .ok()
         .filter(|end| *end > start)
-        .and_then(|end| end.checked_next_multiple_of(BLOCK))
+        .and_then(|end| end.checked_next_multiple_of(unit))
         .unwrap_or(range.end);
-    let start = (start - start % BLOCK).clamp(range.start, range.end);
+    let start = (start - start % unit).clamp(range.start, range.end);
     start..end.clamp(start, range.end)
 }

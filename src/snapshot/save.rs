@@ -6,23 +6,23 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::atomic::AtomicU8;
 
 use super::descriptor::above_standard;
 use super::durability::Durability;
 use super::replace::{Old, Replaced, replace};
 use super::resolve::{Target, is_same_file, refuse_trap};
-use super::{copy, file};
+use super::touched::{Memory, Touched};
+use super::{ascending, file};
 use crate::errno::Errno;
 
 /// How often a save starts again where the file at the path keeps changing.
 const ATTEMPTS: usize = 100;
 
 /// Writes all bytes to the file that a path leads to.
-pub(super) fn save(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
+pub(super) fn save(memory: Memory<'_>, path: &Path) -> Result<(), Errno> {
     let durability = Durability::selected();
     for _ in 0..ATTEMPTS {
-        match try_to_save(bytes, path, durability) {
+        match try_to_save(memory, path, durability) {
             // Another file has taken the path.
             Err(Errno(libc::EEXIST)) => {}
             result => return result,
@@ -31,9 +31,9 @@ pub(super) fn save(bytes: &[AtomicU8], path: &Path) -> Result<(), Errno> {
     Err(Errno(libc::EAGAIN))
 }
 
-fn try_to_save(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Result<(), Errno> {
+fn try_to_save(memory: Memory<'_>, path: &Path, durability: Durability) -> Result<(), Errno> {
     let (path, name) = match Target::of(path)? {
-        Target::Descriptor(file) => return write_through(bytes, file, durability),
+        Target::Descriptor(file) => return write_through(memory, file, durability),
         Target::Named { path, name } => (path, name),
     };
     let is_in_proc = path != name;
@@ -52,12 +52,12 @@ fn try_to_save(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Resul
             let file = above_standard(file)?;
             let metadata = file.metadata()?;
             if !metadata.is_file() {
-                return write_through(bytes, file, durability);
+                return write_through(memory, file, durability);
             }
             match found {
                 Some(found) if is_same_file(&found, &metadata) => {}
                 // A link in /proc to a file that has no path.
-                _ if is_in_proc => return overwrite(bytes, file, durability),
+                _ if is_in_proc => return overwrite(memory, file, durability),
                 // Another file has taken the path.
                 _ => return Err(Errno(libc::EEXIST)),
             }
@@ -65,12 +65,12 @@ fn try_to_save(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Resul
                 file: &file,
                 metadata: &metadata,
             };
-            match replace(bytes, &name, Some(old), durability)? {
+            match replace(memory, &name, Some(old), durability)? {
                 Replaced::Done => Ok(()),
-                Replaced::NotAllowed(_) => overwrite(bytes, file, durability),
+                Replaced::NotAllowed(_) => overwrite(memory, file, durability),
             }
         }
-        Err(Errno(libc::ENOENT)) => match replace(bytes, &name, None, durability)? {
+        Err(Errno(libc::ENOENT)) => match replace(memory, &name, None, durability)? {
             Replaced::Done => Ok(()),
             Replaced::NotAllowed(errno) => Err(errno),
         },
@@ -81,16 +81,16 @@ fn try_to_save(bytes: &[AtomicU8], path: &Path, durability: Durability) -> Resul
 }
 
 /// Writes to a device, a pipe or the like.
-fn write_through(bytes: &[AtomicU8], file: File, durability: Durability) -> Result<(), Errno> {
-    copy::write(&file, bytes)?;
+fn write_through(memory: Memory<'_>, file: File, durability: Durability) -> Result<(), Errno> {
+    ascending::write(&file, Touched::new(memory))?;
     durability.wait_for(&file)?;
     file::close(file)
 }
 
 /// Overwrites a file that cannot be replaced, as libgpl does with every file.
-fn overwrite(bytes: &[AtomicU8], file: File, durability: Durability) -> Result<(), Errno> {
-    copy::write(&file, bytes)?;
-    file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+fn overwrite(memory: Memory<'_>, file: File, durability: Durability) -> Result<(), Errno> {
+    ascending::write(&file, Touched::new(memory))?;
+    file.set_len(u64::try_from(memory.bytes.len()).unwrap_or(u64::MAX))?;
     durability.wait_for(&file)?;
     file::close(file)
 }

@@ -1,8 +1,9 @@
 //! What large saves and loads do to every byte, and to pages nobody touched.
 
 use super::*;
-use block::BLOCK;
-use large::{Allocation, LARGE};
+use ascending::{Part, Zeros};
+use block::{BLOCK, LARGE};
+use large::Allocation;
 use memory::Residency;
 use pair::PIECE;
 use proptest::prelude::*;
@@ -84,9 +85,32 @@ fn touched(pages: &Pages) -> usize {
         .count()
 }
 
-fn save_and_read(pages: &Pages, allocation: Allocation) -> Vec<u8> {
+/// How many pages are in memory.
+fn touched_pages(pages: &Pages) -> usize {
+    pages
+        .bytes()
+        .chunks(page_size())
+        .filter(|page| memory::residency(page) != Residency::None)
+        .count()
+}
+
+/// The pages as memory of which that many pages are in swap space.
+fn with_swapped<T>(pages: &Pages, swapped: Option<u64>, work: impl FnOnce(Memory<'_>) -> T) -> T {
+    work(Memory {
+        bytes: pages.bytes(),
+        swapped: &|| swapped,
+    })
+}
+
+fn save_large(pages: &Pages, file: &File) -> std::result::Result<(), Errno> {
+    with_swapped(pages, Some(0), |memory| {
+        large::write(file, Touched::new(memory), Allocation::Before)
+    })
+}
+
+fn save_and_read(pages: &Pages) -> Vec<u8> {
     let file = file();
-    large::write(&file, pages.bytes(), allocation).unwrap();
+    save_large(pages, &file).unwrap();
     content_of(&file)
 }
 
@@ -168,7 +192,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_save_has_every_byte(size in size(), kinds in kinds(), before: bool, dirty: bool) {
+    fn a_save_has_every_byte(
+        size in size(),
+        kinds in kinds(),
+        dirty: bool,
+        before: bool,
+        unprivileged: bool,
+        swapped in 0..2_u64,
+    ) {
         let pages = Pages::new(size);
         let content = content(size, &kinds);
         if dirty {
@@ -181,8 +212,14 @@ proptest! {
                 }
             }
         }
-        let allocation = if before { Allocation::Before } else { Allocation::Delayed };
-        assert_same(&save_and_read(&pages, allocation), &content);
+        let file = file();
+        with_swapped(&pages, Some(swapped), |memory| {
+            let touched = if unprivileged { Touched::unprivileged(memory) } else { Touched::new(memory) };
+            let allocation = if before { Allocation::Before } else { Allocation::Delayed };
+            large::write(&file, touched, allocation)
+        })
+        .unwrap();
+        assert_same(&content_of(&file), &content);
         assert_same(&bytes_of(&pages), &content);
     }
 
@@ -328,7 +365,7 @@ fn zeros_take_no_place_in_the_file() {
     set(&pages, 0, &vec![0; 8 * LARGE]);
     set(&pages, 3 * LARGE, &[1]);
     let file = file();
-    large::write(&file, pages.bytes(), Allocation::Before).unwrap();
+    save_large(&pages, &file).unwrap();
     let metadata = file.metadata().unwrap();
     assert_eq!(metadata.len(), 8 * LARGE as u64);
     let most = 2 * BLOCK as u64;
@@ -345,9 +382,131 @@ fn a_save_leaves_untouched_what_it_can_know_to_be() {
         // Only privileged processes are told.
         return;
     }
-    let saved = save_and_read(&pages, Allocation::Before);
+    let saved = save_and_read(&pages);
     assert_eq!(touched(&pages), before);
     assert_eq!(saved.iter().position(|byte| *byte != 0), Some(5 * BLOCK));
+}
+
+/// Saves pages of which one in 40 was touched, in two ways, as an ordinary user; returns
+/// how many pages were touched before and after.
+fn save_unprivileged(swapped: impl Fn() -> Option<u64>) -> (usize, usize) {
+    let pages = Pages::new(4 * LARGE + 5);
+    let mut content = vec![0; 4 * LARGE + 5];
+    for at in (7 * page_size()..content.len()).step_by(40 * page_size()) {
+        set(&pages, at, &[1]);
+        content[at] = 1;
+    }
+    let before = touched_pages(&pages);
+    let with_holes =
+        |file: &File, touched: Touched<'_>| large::write(file, touched, Allocation::Delayed);
+    for write in [with_holes, ascending::write] {
+        let file = file();
+        let memory = Memory {
+            bytes: pages.bytes(),
+            swapped: &swapped,
+        };
+        write(&file, Touched::unprivileged(memory)).unwrap();
+        assert_same(&content_of(&file), &content);
+    }
+    (before, touched_pages(&pages))
+}
+
+#[test]
+fn a_save_by_an_ordinary_user_leaves_untouched_pages_untouched() {
+    let (before, after) = save_unprivileged(|| Some(0));
+    assert_eq!(before, after);
+}
+
+#[test]
+fn pages_that_may_have_been_swapped_out_are_read() {
+    for swapped in [None, Some(1)] {
+        let (before, after) = save_unprivileged(|| swapped);
+        assert!(after > 10 * before, "{before} pages, {after} afterwards");
+    }
+}
+
+#[test]
+fn pages_may_be_swapped_out_in_the_middle_of_a_save() {
+    for calls in 1..6 {
+        let seen = std::cell::Cell::new(0);
+        save_unprivileged(|| {
+            seen.set(seen.get() + 1);
+            Some(u64::from(seen.get() > calls))
+        });
+        assert!(seen.get() > calls);
+    }
+}
+
+/// mincore(2) shows only those that this process has touched.
+#[test]
+fn huge_pages_are_not_taken_for_untouched_ones() {
+    const HUGE: usize = 2 << 20;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    let kind = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_HUGETLB;
+    // SAFETY: a new mapping, at an address that the kernel chooses.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), HUGE, access, kind, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return; // no huge page is free
+    }
+    let start = NonNull::new(start.cast()).unwrap();
+    let pages = Pages { start, size: HUGE };
+    assert!(!memory::shows_all_pages(pages.bytes(), 0));
+    assert!(memory::shows_all_pages(Pages::new(HUGE).bytes(), 0));
+}
+
+/// A program stores data, then a flag at a lower address.
+#[test]
+fn what_was_stored_before_a_flag_is_saved_with_it() {
+    for (is_touched, zeros) in [
+        (true, Zeros::Blocks),
+        (false, Zeros::Blocks),
+        (false, Zeros::Untouched),
+    ] {
+        let pages = Pages::new(4 * LARGE);
+        if is_touched {
+            set(&pages, 0, &vec![0; 4 * LARGE]);
+        }
+        set(&pages, 0, &vec![1; 3 * BLOCK]);
+        let (flag, data) = (5, 2 * LARGE + 5);
+        let mut parts = Vec::new();
+        with_swapped(&pages, Some(0), |memory| {
+            ascending::for_each_part(Touched::new(memory), zeros, |part| {
+                if parts.is_empty() {
+                    set(&pages, data, &[7]);
+                    set(&pages, flag, &[7]);
+                }
+                parts.push(part);
+                Ok(())
+            })
+        })
+        .unwrap();
+        let holds = |part: &Part, at| matches!(part, Part::Data(range) if range.contains(&at));
+        assert!(parts.iter().any(|part| holds(part, flag)));
+        assert!(parts.iter().any(|part| holds(part, data)), "{parts:?}");
+    }
+}
+
+#[test]
+fn all_parts_are_passed_on_in_ascending_order() {
+    let pages = Pages::new(3 * LARGE + 77);
+    for at in [0, 3 * page_size(), BLOCK + 5, LARGE, LARGE + 20 * BLOCK] {
+        set(&pages, at, &[1]);
+    }
+    set(&pages, 2 * LARGE, &vec![3; LARGE / 2]);
+    for zeros in [Zeros::Blocks, Zeros::Untouched] {
+        let mut end = 0;
+        with_swapped(&pages, Some(0), |memory| {
+            ascending::for_each_part(Touched::new(memory), zeros, |part| {
+                let (Part::Data(range) | Part::Zeros(range)) = part;
+                assert_eq!(range.start, end);
+                assert!(range.end > end);
+                end = range.end;
+                Ok(())
+            })
+        })
+        .unwrap();
+        assert_eq!(end, 3 * LARGE + 77);
+    }
 }
 
 #[test]
@@ -368,7 +527,7 @@ fn saves_and_loads_are_large_from_the_border_on() {
     let path = directory.path().join("saved");
     for size in [LARGE - 1, LARGE, LARGE + 1] {
         let pages = Pages::new(size);
-        save(pages.bytes(), &path).unwrap();
+        with_swapped(&pages, Some(0), |memory| save(memory, &path)).unwrap();
         let blocks = fs::metadata(&path).unwrap().blocks();
         assert_eq!(blocks == 0, size >= LARGE, "{size} bytes");
         let loaded = load(pages.bytes(), &path).unwrap();
@@ -414,7 +573,7 @@ fn memory_that_may_not_be_used_is_an_error() {
     zeros.set_len(size.try_into().unwrap()).unwrap();
     for (start, length) in [(0, size), (0, BLOCK), (LARGE, BLOCK), (LARGE + 4096, 4096)] {
         protect(&pages, start, length, libc::PROT_NONE);
-        let saved = large::write(&file(), pages.bytes(), Allocation::Before);
+        let saved = save_large(&pages, &file());
         assert_eq!(saved.unwrap_err(), fault, "nothing may be read at {start}");
         let loaded = large::read(&whole_file, size, pages.bytes());
         assert_eq!(
@@ -436,7 +595,7 @@ fn memory_that_may_not_be_used_is_an_error() {
 fn where_a_file_does_not_tell_all_of_it_is_data() {
     let device = File::open("/dev/null").unwrap();
     for range in [0..LARGE, BLOCK..LARGE] {
-        assert_eq!(runs::data_in(&device, &range), range);
+        assert_eq!(runs::data_in(&device, &range, BLOCK), range);
     }
 }
 

@@ -123,6 +123,13 @@ impl Attached {
         }
     }
 
+    /// How many pages of the segment are in swap space now; `None` if that is not known.
+    pub(crate) fn swapped(&self) -> Option<u64> {
+        match self {
+            Self::SysV(attached) => attached.swapped(),
+        }
+    }
+
     /// Whether it has been closed.
     #[inline]
     pub(crate) const fn is_closed(&self) -> bool {

@@ -105,3 +105,41 @@ fn prune_reports_orphans_of_other_users() {
     world.ok(&["prune", "--older-than", "0s"]);
     assert!(world.names().is_empty());
 }
+
+/// Bytes of a segment that are in memory.
+fn in_memory(world: &World, name: &str) -> u64 {
+    let id = world.json(&["stat", name, "--json"])["id"].to_string();
+    let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let row = table
+        .lines()
+        .find(|row| row.split_whitespace().nth(1) == Some(&id));
+    let column = row.unwrap().split_whitespace().nth(14);
+    column.unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_ordinary_user_allocates_nothing_by_saving_and_dumping_a_sparse_segment() {
+    if !can_switch_users() {
+        return;
+    }
+    let world = World::new();
+    world.ok(&["create", "x", "256M"]);
+    let file = world.write("in", &[7; 10]);
+    world.run(&["load", "x", &file]).code(1); // the file is shorter
+    let before = in_memory(&world, "x");
+    assert!(before < 1 << 16);
+    let command = copy_for_others(&world);
+    let script = format!("'{command}' save x - | tail -c +11 | cmp -n 268435446 - /dev/zero");
+    as_other(&world, "sh", &["-c", &script]).success();
+    as_other(&world, &command, &["dump", "x"])
+        .success()
+        .stdout(contains("07 07"))
+        .stdout(contains("\n10000000\n"));
+    as_other(
+        &world,
+        "sh",
+        &["-c", &format!("'{command}' save x - >/dev/null")],
+    )
+    .success();
+    assert_eq!(in_memory(&world, "x"), before);
+}

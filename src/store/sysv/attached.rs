@@ -13,6 +13,7 @@ use super::mapping::Mapping;
 use super::names::Removal;
 use super::registry::Registry;
 use super::shm::{self, Change, Status};
+use super::swap;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::Result;
@@ -90,6 +91,12 @@ impl Attached {
             .map_err(|errno| errno.during(format_args!("look at {self}")))?;
         let lifetime = lifetime.unwrap_or(Lifetime::Used);
         Ok(self.entry.info(name, &status, lifetime))
+    }
+
+    pub(in crate::store) fn swapped(&self) -> Option<u64> {
+        // In another IPC namespace, the identifier is another segment's.
+        self.entry.status_of_attached().ok()?;
+        swap::pages(self.entry.id)
     }
 
     pub(in crate::store) fn set_permissions(&self, permissions: Permissions) -> Result<()> {

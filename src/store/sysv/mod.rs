@@ -20,6 +20,7 @@
 //! | `mapping`  | shmat(2), shmdt(2) |
 //! | `shm`      | shmget(2), shmctl(2) |
 //! | `proc`     | /proc/sysvipc/shm |
+//! | `swap`     | how much of a segment is in swap space |
 //! | `store`    | the segments of a namespace |
 
 mod attach;
@@ -44,6 +45,7 @@ mod recover;
 mod registry;
 mod shm;
 mod store;
+mod swap;
 mod table;
 #[cfg(test)]
 mod tests;

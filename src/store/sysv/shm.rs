@@ -343,7 +343,9 @@ pub(crate) fn limits() -> Limits {
 struct RawUsage {
     used_ids: c_int,
     shm_tot: c_ulong,
-    _unused: [c_ulong; 4],
+    shm_rss: c_ulong,
+    shm_swp: c_ulong,
+    _unused: [c_ulong; 2],
 }
 
 /// What all segments together use.
@@ -355,17 +357,23 @@ pub(crate) struct Usage {
 
 /// `SHM_INFO`; zeros if it can't be read.
 pub(crate) fn usage() -> Usage {
+    raw_usage().map_or_else(Usage::default, |raw| Usage {
+        segments: u64::try_from(raw.used_ids).unwrap_or(0),
+        pages: raw.shm_tot,
+    })
+}
+
+/// How many pages of all segments together are in swap space; `None` if that can't
+/// be read.
+pub(crate) fn pages_in_swap() -> Option<u64> {
+    Some(raw_usage()?.shm_swp)
+}
+
+fn raw_usage() -> Option<RawUsage> {
     let mut raw = MaybeUninit::<RawUsage>::uninit();
     // SAFETY: for SHM_INFO the kernel writes the usage, for which the
     // pointer has room; the cast is how shmctl(2) asks for it.
     let result = unsafe { libc::shmctl(0, SHM_INFO, raw.as_mut_ptr().cast()) };
-    if result == -1 {
-        return Usage::default();
-    }
-    // SAFETY: SHM_INFO succeeded, so the kernel has filled it in.
-    let raw = unsafe { raw.assume_init() };
-    Usage {
-        segments: u64::try_from(raw.used_ids).unwrap_or(0),
-        pages: raw.shm_tot,
-    }
+    // SAFETY: if SHM_INFO succeeded, the kernel has filled it in.
+    (result != -1).then(|| unsafe { raw.assume_init() })
 }

@@ -1,0 +1,94 @@
+//! The order in which a save reads a segment: each byte once, at ascending addresses,
+//! as one fwrite(3) does. So what a program stored before a flag at a lower address is
+//! not missing from a save that has the flag.
+//!
+//! Nothing is decided in advance: whether a part is zero is found out when all before it
+//! has been copied.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::atomic::AtomicU8;
+
+use super::block::BLOCK;
+use super::touched::Touched;
+use super::{copy, memory};
+use crate::errno::Errno;
+
+/// The largest part that is copied at once, in bytes.
+const PIECE: usize = 1 << 20;
+
+/// A part of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Bytes to be copied now.
+    Data(Range<usize>),
+    /// Bytes that are zero now.
+    Zeros(Range<usize>),
+}
+
+/// Which zeros are worth a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Zeros {
+    /// Pages that were never touched: the kernel would allocate them.
+    Untouched,
+    /// Whole blocks, too.
+    Blocks,
+}
+
+/// Passes all parts of a segment to `copy`, in ascending order.
+pub(super) fn for_each_part(
+    mut touched: Touched<'_>,
+    zeros: Zeros,
+    mut copy: impl FnMut(Part) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let bytes = touched.bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let data = touched.first_in(&(at..bytes.len()));
+        if at < data.start {
+            copy(Part::Zeros(at..data.start))?;
+        }
+        at = data.start;
+        while at < data.end {
+            let end = data.end.min(at + PIECE);
+            let part = match zeros {
+                Zeros::Untouched => Part::Data(at..end),
+                Zeros::Blocks => next_part(bytes, &(at..end)),
+            };
+            at = match &part {
+                Part::Data(range) | Part::Zeros(range) => range.end,
+            };
+            copy(part)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the whole segment at the descriptor's position.
+pub(super) fn write(file: &File, touched: Touched<'_>) -> Result<(), Errno> {
+    let bytes = touched.bytes();
+    for_each_part(touched, Zeros::Untouched, |part| match part {
+        Part::Data(range) => copy::write(file, bytes.get(range).unwrap_or(&[])),
+        Part::Zeros(range) => copy::write_zeros(file, range.len()),
+    })
+}
+
+/// A block of zeros at the start of a range, or all that comes before the first such
+/// block. That block is looked at again when its turn comes.
+fn next_part(bytes: &[AtomicU8], range: &Range<usize>) -> Part {
+    let mut end = range.start;
+    while end < range.end {
+        // The file has its holes at the same places as a save of the whole segment.
+        let block = end..range.end.min((end + 1).next_multiple_of(BLOCK));
+        if memory::is_zero(bytes.get(block.clone()).unwrap_or(&[])) {
+            if block.start == range.start {
+                return Part::Zeros(block);
+            }
+            break;
+        }
+        end = block.end;
+    }
+    Part::Data(range.start..end)
+}

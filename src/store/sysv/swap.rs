@@ -1,0 +1,57 @@
+//! How much of a segment is in swap space.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+
+use super::proc::SEGMENT_TABLE;
+use super::shm::{self, Id};
+use crate::os::page_size;
+
+/// How many pages of a segment are in swap space now; `None` if the kernel does not
+/// tell. Everybody may know.
+pub(super) fn pages(id: Id) -> Option<u64> {
+    // Usually nothing is swapped out, and this call needs no /proc.
+    match shm::pages_in_swap()? {
+        0 => Some(0),
+        _ => in_table(&fs::read_to_string(SEGMENT_TABLE).ok()?, id),
+    }
+}
+
+/// The segment's number in the last column of the table, which is in bytes. See
+/// proc_sysvipc(5).
+fn in_table(table: &str, id: Id) -> Option<u64> {
+    const COLUMNS: usize = 16;
+    let row = table.lines().skip(1).find(|row| {
+        let column = row.split_whitespace().nth(1);
+        column.and_then(|column| column.parse().ok()) == Some(id.0)
+    })?;
+    let swap = row.split_whitespace().nth(COLUMNS - 1)?;
+    let bytes: u64 = swap.parse().ok()?;
+    Some(bytes.div_ceil(u64::try_from(page_size()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_column_of_the_segments_row_counts() {
+        let table = "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  \
+                     cuid  cgid      atime      dtime      ctime                   rss                  swap\n\
+                     5         7   660            1073741824    12    12      1     0     0     0     \
+                     0 1795447499          0 1795447499                  4096                     0\n\
+                     6         8   660            1073741824    12    12      1     0     0     0     \
+                     0 1795447499          0 1795447499                  4096                  8192\n\
+                     7         9   660            1073741824\n";
+        let pages = |id| in_table(table, Id(id));
+        assert_eq!((pages(7), pages(8)), (Some(0), Some(2)));
+        assert_eq!(pages(9), None, "a kernel without these columns");
+        assert_eq!(pages(10), None, "no such segment");
+    }
+
+    #[test]
+    fn the_kernel_tells_of_a_segment_that_was_not_swapped_out() {
+        assert!(shm::pages_in_swap().is_some());
+    }
+}
