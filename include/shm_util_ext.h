@@ -302,12 +302,11 @@ int shmxUnlock(SharedMemory memory);
  * - EINVAL: memory is not a valid handle.
  * - EPERM: the segment belongs to another user.
  * - EACCES: the process may not inspect the segment (before Linux 4.17).
- * - EIDRM: the segment has lost its name: the name, the segment or the registry
- *   was removed.
+ * - EIDRM: the segment has lost its name: the name, the segment or the
+ *   registry was removed.
  * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
-int shmxKeep(SharedMemory memory,
-             int on);
+int shmxKeep(SharedMemory memory, int on);
 
 /**
  * Removes a name at once, and deletes its segment, kept or not, as soon as no

@@ -315,8 +315,8 @@ pub extern "C" fn shmxUnlock(memory: SharedMemory) -> c_int {
 /// - EINVAL: `memory` is not a valid handle.
 /// - EPERM: the segment belongs to another user.
 /// - EACCES: the process may not inspect the segment (before Linux 4.17).
-/// - EIDRM: the segment has lost its name: the name, the segment or the registry
-///   was removed.
+/// - EIDRM: the segment has lost its name: the name, the segment or the
+///   registry was removed.
 /// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxKeep(memory: SharedMemory, on: c_int) -> c_int {
