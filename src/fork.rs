@@ -19,7 +19,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::ids::ProcessId;
-use crate::os;
+use crate::{os, patience};
 
 static CHANGES: RwLock<()> = RwLock::new(());
 static EPOCH: AtomicU32 = AtomicU32::new(0);
@@ -108,6 +108,7 @@ impl Call {
         Self::can_begin()?;
         set_handlers();
         let before = DOING.replace(Doing::Call);
+        patience::renew();
         let waits = purpose == Purpose::Change && before == Doing::Else;
         Ok(Self {
             before,

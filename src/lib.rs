@@ -44,6 +44,7 @@
 //! | `options`, `info`, `request` | plain data |
 //! | `lock`       | a lock in shared memory that the kernel releases for a dead owner |
 //! | `fork`       | calls in progress, and fork(2) |
+//! | `patience`   | how long a call may wait |
 //! | `name`       | which names are valid |
 //! | `environment` | the environment as it was at the first call |
 //! | `filename`   | libgpl's file name translation |
@@ -87,6 +88,7 @@ mod names;
 mod namespace;
 mod options;
 mod os;
+mod patience;
 mod quoted;
 mod random;
 mod read_only;

@@ -11,6 +11,7 @@ use std::path::Path;
 const LAYERS: &[&str] = &[
     "errno",
     "ids",
+    "os::linux::threads",
     "os::linux",
     "os",
     "allocate",
@@ -21,8 +22,13 @@ const LAYERS: &[&str] = &[
     "filename",
     "environment",
     "name",
+    "patience",
     "fork",
     "lock::acquired",
+    "lock::owner",
+    "lock::thread",
+    "lock::judge",
+    "lock::lender",
     "lock::futex",
     "lock",
     "request",
@@ -97,6 +103,7 @@ const TESTS: &[&str] = &[
     "store::sysv::damage",
     "store::sysv::layout::page",
     "store::sysv::tests",
+    "lock::futex::tests",
 ];
 
 type Sources = BTreeMap<String, String>;

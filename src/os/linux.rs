@@ -8,6 +8,10 @@ use std::sync::atomic::AtomicU32;
 use crate::errno::Errno;
 use crate::ids::{GroupId, ProcessId, ThreadId, UserId};
 
+mod threads;
+
+pub(crate) use threads::*;
+
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
 #[cfg(feature = "capi")]

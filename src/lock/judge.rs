@@ -1,0 +1,187 @@
+//! Whether the owner of a lock will ever release it.
+//!
+//! The kernel releases a robust lock when its owner ends. There are three cases in
+//! which it does not, or not soon:
+//!
+//! - While a crashed process's core is dumped, which takes minutes where the process is
+//!   large, its other threads exist, but never run again.
+//! - A thread that is not the first of its process calls execve(2). The kernel gives it the
+//!   id of the first before it looks for locks that hold its id.
+//! - The owner's robust list was refused by a sandbox, or was overwritten.
+//!
+//! Only an owner in the waiter's own PID namespace is judged: an id means another thread
+//! in another one. In doubt an owner is alive.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+use std::io::Write as _;
+
+use crate::ids::ThreadId;
+use crate::os;
+
+/// What a waiter finds out about an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may release the lock.
+    Alive,
+    /// Its process is dumping core.
+    Dumping,
+    /// There is no such thread, so it holds no lock.
+    Gone,
+}
+
+/// Looks at a thread of this PID namespace.
+pub(super) fn judge(thread: ThreadId) -> Verdict {
+    if os::is_gone(thread) {
+        return Verdict::Gone;
+    }
+    // Where /proc is that of another PID namespace, the same number is another thread.
+    let own = Status::of(c"/proc/self/status");
+    if own.is_none_or(|own| own.namespaces != 1) {
+        return Verdict::Alive;
+    }
+    let mut path = [0; 40];
+    let written = write!(path.as_mut_slice(), "/proc/{thread}/status");
+    match CStr::from_bytes_until_nul(&path) {
+        Ok(path) if written.is_ok() => Status::of(path).map_or(Verdict::Alive, Status::verdict),
+        _ => Verdict::Alive,
+    }
+}
+
+/// What /proc/PID/status tells, see proc_pid_status(5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Status {
+    /// The thread has ended, but its parent does not know yet.
+    is_zombie: bool,
+    is_dumping: bool,
+    is_of_the_kernel: bool,
+    /// In how many PID namespaces the thread has an id, from that of /proc on.
+    namespaces: usize,
+}
+
+impl Status {
+    /// `None` if the file can't be read: /proc may not be mounted, or hide processes.
+    fn of(path: &CStr) -> Option<Self> {
+        let mut status = Self::default();
+        let mut lines = Lines::default();
+        os::read_in_pieces(path, |piece| {
+            lines.feed(piece, |line| status.note(line));
+            true
+        })
+        .ok()?;
+        (status.namespaces > 0).then_some(status)
+    }
+
+    fn note(&mut self, line: &[u8]) {
+        let mut parts = line.splitn(2, |&byte| byte == b':');
+        let (Some(field), Some(value)) = (parts.next(), parts.next()) else {
+            return;
+        };
+        let value = value.trim_ascii();
+        match field {
+            b"State" => self.is_zombie = matches!(value.first(), Some(b'Z' | b'X')),
+            b"CoreDumping" => self.is_dumping = value == b"1",
+            b"Kthread" => self.is_of_the_kernel = value == b"1",
+            b"NSpid" => {
+                self.namespaces = value
+                    .split(u8::is_ascii_whitespace)
+                    .filter(|number| !number.is_empty())
+                    .count();
+            }
+            _ => {}
+        }
+    }
+
+    const fn verdict(self) -> Verdict {
+        // Before a thread becomes a zombie, the kernel has released its locks, so one that
+        // still holds its id was not known to the kernel. A thread that has an id
+        // in a deeper namespace too knows itself by that one.
+        if self.is_zombie || self.is_of_the_kernel || self.namespaces > 1 {
+            Verdict::Gone
+        } else if self.is_dumping {
+            Verdict::Dumping
+        } else {
+            Verdict::Alive
+        }
+    }
+}
+
+/// Puts the pieces of a file together into lines. Of a long line, only the beginning
+/// is kept.
+struct Lines {
+    line: [u8; 160],
+    length: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            line: [0; 160],
+            length: 0,
+        }
+    }
+}
+
+impl Lines {
+    fn feed(&mut self, piece: &[u8], mut use_line: impl FnMut(&[u8])) {
+        for &byte in piece {
+            if byte == b'\n' {
+                use_line(self.line.get(..self.length).unwrap_or_default());
+                self.length = 0;
+            } else if let Some(place) = self.line.get_mut(self.length) {
+                *place = byte;
+                self.length += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(text: &str) -> Verdict {
+        let mut status = Status::default();
+        let mut lines = Lines::default();
+        for piece in text.as_bytes().chunks(7) {
+            lines.feed(piece, |line| status.note(line));
+        }
+        status.verdict()
+    }
+
+    #[test]
+    fn the_calling_thread_is_alive() {
+        assert_eq!(judge(os::thread()), Verdict::Alive);
+    }
+
+    #[test]
+    fn a_thread_that_has_ended_is_gone() {
+        let thread = std::thread::spawn(os::thread).join().unwrap();
+        while judge(thread) != Verdict::Gone {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_status_tells_who_never_releases_a_lock() {
+        let alive = "Name:\tCoreDumping: 1\nState:\tS (sleeping)\nGroups:\t1 2 3\n\
+                     NSpid:\t42\nKthread:\t0\nCoreDumping:\t0\n";
+        assert_eq!(verdict(alive), Verdict::Alive);
+        for (from, to, expected) in [
+            ("CoreDumping:\t0", "CoreDumping:\t1", Verdict::Dumping),
+            ("S (sleeping)", "Z (zombie)", Verdict::Gone),
+            ("S (sleeping)", "X (dead)", Verdict::Gone),
+            ("S (sleeping)", "T (stopped)", Verdict::Alive),
+            ("Kthread:\t0", "Kthread:\t1", Verdict::Gone),
+            ("NSpid:\t42", "NSpid:\t42\t1", Verdict::Gone),
+            (
+                "Groups:\t1",
+                &format!("Groups:\t{}", "1 ".repeat(3000)),
+                Verdict::Alive,
+            ),
+        ] {
+            assert_eq!(verdict(&alive.replace(from, to)), expected, "{to}");
+        }
+    }
+}
