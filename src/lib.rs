@@ -51,7 +51,7 @@
 //! | `random`, `sync` | numbers, a mutex |
 //! | `error`, `quoted`, `allocate` | errors, names in messages, allocation that can fail |
 //! | `os`         | what the operating system offers, apart from shared memory |
-//! | `errno`, `ids` | numbers with a type |
+//! | `errno`, `ids`, `atomic` | numbers with a type, atomics |
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
@@ -65,6 +65,8 @@ compile_error!("C programs need a library built with panic = \"abort\"; use make
 #[doc(hidden)]
 pub mod admin;
 mod allocate;
+#[cfg(feature = "capi")]
+mod atomic;
 #[cfg(feature = "capi")]
 pub mod capi;
 mod environment;

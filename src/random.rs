@@ -7,6 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::ids::ProcessId;
 use crate::os;
 
+/// Bits that no other copy of the library gets, except by chance: neither a second one in
+/// the same program, which is at another address, nor one that is loaded again later.
+#[cfg(feature = "capi")]
+pub(crate) fn of_this_copy() -> u64 {
+    static HERE: AtomicU64 = AtomicU64::new(0);
+    let address = u64::try_from((&raw const HERE).addr()).unwrap_or(0);
+    mixed(os::random_seed() ^ address.rotate_left(32) ^ os::nanoseconds())
+}
+
 /// Bits that no other process gets at the same time, except by chance. They
 /// are not secret, and cost no system call and no descriptor.
 pub(crate) fn bits(process: ProcessId) -> u32 {
@@ -14,9 +23,14 @@ pub(crate) fn bits(process: ProcessId) -> u32 {
     // A child of fork inherits the seed and the counter, but has another id.
     let unique = COUNTER.fetch_add(1, Ordering::Relaxed) ^ (u64::from(process.0) << 32);
     // The generator SplitMix64, at this position of its sequence.
-    let mut bits = os::random_seed().wrapping_add(unique.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let position = unique.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let [.., a, b, c, d] = mixed(os::random_seed().wrapping_add(position)).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// The last step of the generator SplitMix64.
+const fn mixed(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let [.., a, b, c, d] = bits.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
+    bits ^ (bits >> 31)
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 /// which is above all files in it.
 const LAYERS: &[&str] = &[
     "errno",
+    "atomic",
     "ids",
     "os::linux::threads",
     "os::linux",
@@ -87,6 +88,7 @@ const LAYERS: &[&str] = &[
     "capi::panic",
     "capi::frame",
     "capi::call",
+    "capi::handle::table",
     "capi::handle",
     "capi::info",
     "capi::create",

@@ -118,6 +118,8 @@ static void good (SharedMemory memory)
     size = shmSizeOf (memory);
     address = shmAddress (memory);
     CHECK ("the accessors leave errno unchanged", errno == UNTOUCHED);
+    CHECK ("a handle is odd, and a double holds it: it is below 2 to the power of 53",
+           (unsigned long) memory % 2 == 1 && (unsigned long) memory >> 53 == 0);
     CHECK ("shmId returns an identifier for shmctl(2)", check_size (id) == SIZE);
     CHECK ("shmSizeOf returns the size", size == SIZE);
     CHECK ("shmAddress returns the address of the bytes", check_filled (address, 'g', SIZE));

@@ -175,7 +175,10 @@ pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
 /// handle, returns NULL and sets errno to EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmAddress(memory: SharedMemory) -> *mut c_void {
-    known(memory, Handle::address).map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
+    match Handle::from_pointer(memory).address_at_once() {
+        Some(address) => address,
+        None => look_again(memory, Handle::address, ptr::null_mut()),
+    }
 }
 
 /// Returns the System V identifier of a segment, which ipcs -m shows and
@@ -183,14 +186,20 @@ pub extern "C" fn shmAddress(memory: SharedMemory) -> *mut c_void {
 /// errno to EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmId(memory: SharedMemory) -> c_int {
-    known(memory, Handle::id).unwrap_or(-1)
+    match Handle::from_pointer(memory).id_at_once() {
+        Some(id) => id,
+        None => look_again(memory, Handle::id, -1),
+    }
 }
 
 /// Returns the size of a segment in bytes. If `memory` is not a valid handle,
 /// returns -1 and sets errno to EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
-    known(memory, Handle::size).map_or(-1, |size| c_long::try_from(size).unwrap_or(c_long::MAX))
+    match Handle::from_pointer(memory).size_at_once() {
+        Some(size) => c_long::try_from(size).unwrap_or(c_long::MAX),
+        None => look_again(memory, size, -1),
+    }
 }
 
 /// Reads a file into a segment. If their sizes differ, only as many bytes as
@@ -347,25 +356,28 @@ fn id_of(handle: Handle) -> c_int {
     handle.id().unwrap_or(-1)
 }
 
-/// The result of an accessor; `None` sets `errno` to `EINVAL`.
-fn known<T>(memory: SharedMemory, access: impl FnOnce(Handle) -> Option<T>) -> Option<T> {
-    let handle = Handle::from_pointer(memory);
-    let value = access(handle);
-    if value.is_none() {
-        refuse(handle);
-    }
-    value
+fn size(handle: Handle) -> Option<c_long> {
+    let size = handle.size()?;
+    Some(c_long::try_from(size).unwrap_or(c_long::MAX))
 }
 
-// A function of its own, so that the accessors stay small.
+/// The result of an accessor that was not found at once; `none`, with `errno` `EINVAL`, if
+/// the handle is not valid.
+///
+/// A function of its own, called last, so that the accessors stay small.
 #[cold]
 #[inline(never)]
-fn refuse(handle: Handle) {
+fn look_again<T>(memory: SharedMemory, access: fn(Handle) -> Option<T>, none: T) -> T {
+    let handle = Handle::from_pointer(memory);
+    if let Some(result) = access(handle) {
+        return result;
+    }
     // Not in a signal handler that interrupted another function, perhaps in malloc(3).
     if let Some(_frame) = Frame::enter() {
         error_text::set(&handle.unknown());
     }
     os::set_errno(libc::EINVAL);
+    none
 }
 
 fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {

@@ -155,13 +155,29 @@ pub(crate) fn seconds(clock: Clock) -> u64 {
         Clock::Monotonic => libc::CLOCK_MONOTONIC_COARSE,
         Clock::Uptime => libc::CLOCK_BOOTTIME,
     };
+    u64::try_from(clock_gettime(clock).tv_sec).unwrap_or(0)
+}
+
+/// The nanoseconds since the system was started.
+#[cfg(feature = "capi")]
+pub(crate) fn nanoseconds() -> u64 {
+    let time = clock_gettime(libc::CLOCK_MONOTONIC);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(nanoseconds)
+}
+
+/// clock_gettime(2), or 0 if the system lacks the clock
+fn clock_gettime(clock: libc::clockid_t) -> libc::timespec {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: there is room for a time. On an error it stays 0.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
-    u64::try_from(time.tv_sec).unwrap_or(0)
+    time
 }
 
 /// Bits that the kernel chose at random for this program; 0 if it chose none.
