@@ -3,9 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
@@ -118,11 +121,14 @@ impl Failure {
         let (kind, advice) = match error.errno() {
             libc::ENOENT => (
                 Kind::NoSuchName,
-                "; run 'shmutil list' to see the names that exist".to_owned(),
+                format!("; run '{}' to see the names that exist", command("list")),
             ),
             libc::EEXIST => (
                 Kind::Failed,
-                format!("; choose another name, or remove this one with: shmutil remove {name}"),
+                format!(
+                    "; choose another name, or remove this one with: {} {name}",
+                    command("remove")
+                ),
             ),
             // The segment may be accessed, but only its owner may change it.
             libc::EPERM => (
@@ -135,9 +141,10 @@ impl Failure {
                  shares the namespace, if the segment's mode allows that"
                     .to_owned(),
             ),
-            libc::ENOSPC | libc::ENOMEM => {
-                (Kind::Failed, "; run 'shmutil doctor' for advice".to_owned())
-            }
+            libc::ENOSPC | libc::ENOMEM => (
+                Kind::Failed,
+                format!("; run '{}' for advice", command("doctor")),
+            ),
             libc::ENAMETOOLONG => (Kind::Failed, "; choose a shorter name".to_owned()),
             libc::ENOSYS => (Kind::Failed, format!("; {NO_SYSTEM_V}")),
             // The library's own text has the advice for a damaged or locked registry.
@@ -174,6 +181,23 @@ impl Failure {
             Kind::Failed => 3,
             Kind::NoSuchName => 4,
         })
+    }
+}
+
+/// The option --namespace, which advice repeats.
+static NAMESPACE: OnceLock<String> = OnceLock::new();
+
+/// Makes advice repeat the option --namespace.
+pub(crate) fn set_namespace(path: &OsStr) {
+    // It is set once.
+    let _ = NAMESPACE.set(names::show_in_shell(path.as_bytes()));
+}
+
+/// A command line for advice, which works in the same namespace as this process.
+pub(crate) fn command(words: &str) -> String {
+    match NAMESPACE.get() {
+        Some(namespace) => format!("shmutil --namespace {namespace} {words}"),
+        None => format!("shmutil {words}"),
     }
 }
 

@@ -60,6 +60,7 @@ fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
             if let Some(namespace) = &cli.namespace {
+                failure::set_namespace(namespace);
                 // SAFETY: this process has only one thread yet.
                 unsafe { std::env::set_var("NOB_DATABASE", namespace) };
             }

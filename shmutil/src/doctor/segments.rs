@@ -5,6 +5,7 @@
 use shm_util::Info;
 
 use crate::change::idle_since;
+use crate::failure::command;
 use crate::{names, units};
 
 use super::Finding;
@@ -91,7 +92,10 @@ pub(super) fn check_orphans(segments: &[Info]) -> Finding {
             names::quote(&oldest.name),
             units::age(units::since(since))
         ),
-        "delete those that are not needed with 'shmutil prune --older-than AGE', and keep the \
-         others with 'shmutil keep NAME'",
+        format!(
+            "delete those that are not needed with '{}', and keep the others with '{}'",
+            command("prune --older-than AGE"),
+            command("keep NAME")
+        ),
     )
 }

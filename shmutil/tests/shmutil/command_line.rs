@@ -60,6 +60,27 @@ fn the_option_namespace_overrides_the_variable() {
 }
 
 #[test]
+fn advice_repeats_the_option_namespace() {
+    let (world, other) = (World::new(), World::new());
+    let option = ["--namespace", &other.namespace];
+    let command = format!("shmutil --namespace {}", other.namespace);
+    world.ok(&[&option[..], &["create", "x", "1"]].concat());
+    for (arguments, code, advice) in [
+        (&["stat", "none"][..], 4, "list"),
+        (&["create", "x", "1"], 3, "remove x"),
+    ] {
+        let arguments = [&option[..], arguments].concat();
+        world.fails(&arguments, code, &format!("{command} {advice}"));
+    }
+    world
+        .run(&[&option[..], &["doctor"]].concat())
+        .stdout(contains(format!("'{command} prune --older-than AGE'")))
+        .stdout(contains(format!("'{command} keep NAME'")));
+    // Without the option, advice does not mention it.
+    other.fails(&["create", "x", "1"], 3, "with: shmutil remove x");
+}
+
+#[test]
 fn an_unknown_name_is_exit_status_4() {
     let world = World::new();
     let file = world.write("file", b"text");
