@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_users_who_are_people_need_attention_and_only_with_logind() {
+    fn only_people_with_logind_need_attention() {
         let root = tempfile::tempdir().unwrap();
         assert!(!needs_attention(root.path()));
         fs::create_dir_all(root.path().join("run/systemd/seats")).unwrap();

@@ -43,7 +43,7 @@ fn create_leaves_a_segment() {
 }
 
 #[test]
-fn a_kept_segment_outlives_its_users_until_it_is_removed() {
+fn a_kept_segment_outlives_its_holders_until_its_name_is_removed() {
     let world = World::new();
     let program = world.program("x,y");
     world.ok(&["keep", "x"]);
