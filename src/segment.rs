@@ -174,7 +174,7 @@ impl Segment {
 
     /// The first part of the bytes, from `start` on, of which pages were ever touched.
     /// What comes before it is zero at this moment, and takes no memory; reading it
-    /// would allocate some. If the kernel does not tell, this is all of `start..len`.
+    /// would allocate some. If the kernel does not reveal this, it is all of `start..len`.
     ///
     /// ```
     /// use std::sync::atomic::Ordering;
