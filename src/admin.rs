@@ -39,3 +39,16 @@ pub fn may_be_removed(id: i32) -> bool {
 pub fn registry_size() -> usize {
     crate::store::registry_size()
 }
+
+/// The identifiers of the registries that programs of this user left behind: nobody has
+/// them attached, and they have no names.
+#[must_use]
+pub fn left_behind() -> Vec<i32> {
+    crate::store::left_behind()
+}
+
+/// Removes the registries that programs of this user left behind, and returns how many
+/// those were.
+pub fn sweep() -> usize {
+    crate::store::sweep()
+}

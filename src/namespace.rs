@@ -35,7 +35,11 @@ impl Namespace {
     /// Bytes that distinguish it from every other namespace.
     pub(crate) fn identity(&self) -> Result<Vec<u8>> {
         match self {
-            Self::User(user) => Ok(text(format_args!("uid {user}")).into_bytes()),
+            // In a user namespace, other users may have the same id.
+            Self::User(user) => {
+                let outside = os::Map::Users.outside(user.0);
+                Ok(text(format_args!("uid {outside}")).into_bytes())
+            }
             Self::Path(path) => {
                 try_to_vec(path).map_err(|errno| errno.during(format_args!("use {self}")))
             }

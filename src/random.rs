@@ -34,3 +34,11 @@ const fn mixed(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
 }
+
+/// A number that no other process gets, except by a chance of 1 in 2^64.
+pub(crate) fn nonce(process: ProcessId) -> u64 {
+    os::random().unwrap_or_else(|| {
+        let high = u64::from(bits(process)) ^ os::ticks();
+        (high << 32) | u64::from(bits(process))
+    })
+}

@@ -180,6 +180,38 @@ fn clock_gettime(clock: libc::clockid_t) -> libc::timespec {
     time
 }
 
+/// The time of the coarse clock since some moment in the past, in nanoseconds. It
+/// advances in steps of 1 to 10 ms.
+pub(crate) fn ticks() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: there is room for a time. On an error it stays 0.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    u64::try_from(time.tv_sec)
+        .unwrap_or(0)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Random bits from the kernel; `None` if it has none yet, or a sandbox refuses them.
+pub(crate) fn random() -> Option<u64> {
+    let mut bits = 0_u64;
+    let size = size_of::<u64>();
+    // SAFETY: there is room for eight bytes. The C library's function is a cancellation
+    // point.
+    let count = unsafe {
+        libc::syscall(
+            libc::SYS_getrandom,
+            &raw mut bits,
+            size,
+            libc::GRND_NONBLOCK,
+        )
+    };
+    (usize::try_from(count) == Ok(size)).then_some(bits)
+}
+
 /// Bits that the kernel chose at random for this program; 0 if it chose none.
 pub(crate) fn random_seed() -> u64 {
     // SAFETY: getauxval takes a number only.

@@ -3,6 +3,14 @@
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod mapped;
+#[cfg(target_os = "linux")]
+mod user_map;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
+#[cfg(target_os = "linux")]
+pub(crate) use mapped::is_segment_at;
+#[cfg(target_os = "linux")]
+pub(crate) use user_map::Map;

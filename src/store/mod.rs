@@ -12,7 +12,7 @@ use std::time::Duration;
 #[cfg(any(test, fuzzing))]
 pub(crate) use sysv::survive_damage;
 pub use sysv::{Kind, Row, SEGMENT_TABLE, parse_segment_table};
-pub(crate) use sysv::{may_be_removed, registry_size, retire_all};
+pub(crate) use sysv::{left_behind, may_be_removed, registry_size, retire_all, sweep};
 
 use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};

@@ -14,6 +14,7 @@ use super::names::{Lookup, Removal};
 use super::registry::Registry;
 use super::shm::Status;
 use super::store::{ATTEMPTS, SysV};
+use super::sweep::sweep;
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::name::OwnedName;
@@ -33,9 +34,23 @@ impl SysV {
     #[inline(always)]
     pub(in crate::store) fn attach(&self, owned: OwnedName, request: &Request) -> Result<Attached> {
         let name = HashedName::new(owned.bytes());
+        let mut has_swept = false;
         for _ in 0..ATTEMPTS {
             let registry = Registry::of(&self.namespace)?;
             let begun = os::seconds(os::Clock::Monotonic);
+            if let Some(entry) = registry.glance(&name) {
+                check_existing(&name, &entry, request.wanted)?;
+                if let Some(mapping) = attach(&registry, &name, entry, begun, request)? {
+                    return Ok(Attached {
+                        name: owned,
+                        entry,
+                        origin: Origin::Found,
+                        access: request.access,
+                        registry,
+                        mapping: Some(mapping),
+                    });
+                }
+            }
             let names = registry.lock()?;
             let (entry, origin) = match names.look_up(&name)? {
                 Lookup::Found(entry) => {
@@ -44,7 +59,19 @@ impl SysV {
                 }
                 Lookup::Absent => match request.wanted {
                     Wanted::OfSize(size) | Wanted::New(size) => {
-                        (create(&names, &name, size, request)?, Origin::Created)
+                        match create(&names, &name, size, request) {
+                            Ok(entry) => (entry, Origin::Created),
+                            Err(error) if error.errno() == libc::ENOSPC && !has_swept => {
+                                // Registries that were left behind may be in the way.
+                                drop(names);
+                                has_swept = true;
+                                if sweep() == 0 {
+                                    return Err(error);
+                                }
+                                continue;
+                            }
+                            Err(error) => return Err(error),
+                        }
                     }
                     Wanted::Existing | Wanted::ExistingOfSize(_) => {
                         return Err(self.no_such(name.bytes()));

@@ -5,25 +5,27 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::entry::Entry;
+use super::hash::HashedName;
 use super::locked::Names;
 use super::mapping::Mapping;
 use super::names::Removal;
-use super::registry::Registry;
+use super::registry::{Presence, Registry};
 use super::shm::{self, Change, Status};
+use super::store::ATTEMPTS;
 use super::swap;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
-use crate::error::Result;
-use crate::fork;
+use crate::error::{Error, Result};
 use crate::ids::{GroupId, UserId};
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime, MODE_BITS, Swapping};
 use crate::store::users::Users;
+use crate::{fork, os};
 
 /// A segment that this process has attached.
 #[derive(Debug)]
@@ -86,7 +88,8 @@ impl Attached {
 
     pub(in crate::store) fn info(&self) -> Result<Info> {
         let status = self.status("look at")?;
-        let lifetime = self.registry.lifetime(&self.entry)?;
+        let (registry, entry) = self.home();
+        let lifetime = registry.lifetime(&entry)?;
         let name = try_to_vec(self.name())
             .map_err(|errno| errno.during(format_args!("look at {self}")))?;
         let lifetime = lifetime.unwrap_or(Lifetime::Used);
@@ -137,8 +140,9 @@ impl Attached {
     }
 
     pub(in crate::store) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {
-        let names = self.registry.lock()?;
-        if names.set_lifetime_if_allowed(self.name(), &self.entry, lifetime)? {
+        let (registry, entry) = self.home();
+        let names = registry.lock()?;
+        if names.set_lifetime_if_allowed(self.name(), &entry, lifetime)? {
             return Ok(());
         }
         Err(Errno(libc::EIDRM).during(format_args!("keep {self}: it has lost its name")))
@@ -149,8 +153,9 @@ impl Attached {
     #[cfg(feature = "capi")]
     pub(in crate::store) fn give_up(&self) {
         if self.origin == Origin::Created {
-            let names = self.registry.lock();
-            let _ = names.and_then(|names| names.set_lifetime(&self.entry, Lifetime::Used));
+            let (registry, entry) = self.home();
+            let names = registry.lock();
+            let _ = names.and_then(|names| names.set_lifetime(&entry, Lifetime::Used));
         }
     }
 
@@ -165,23 +170,37 @@ impl Attached {
         let Some(mapping) = self.mapping.take() else {
             return Ok(());
         };
-        // A process that found the segment probably leaves others with it. If not,
-        // that is noticed below, at the cost of another attachment.
-        let fate = match self.origin {
-            Origin::Created => self.delete_if_last(|status| {
-                status.users(1) != Users::Others && is_its_mapping(status, &mapping)
-            }),
-            Origin::Found => Ok(Fate::InUse),
+        self.follow();
+        // A process that created the segment probably is the only one that has it. If
+        // others have it, that needs no lock.
+        let status = match self.origin {
+            Origin::Created => self.entry.status().ok().flatten(),
+            Origin::Found => None,
+        };
+        let is_ours = self.is_attached_by(&mapping, status.as_ref());
+        let fate = match status {
+            Some(status) if is_ours && status.users(1) != Users::Others => {
+                self.delete_if_last(|status| status.users(1) != Users::Others)
+            }
+            _ => Ok(Fate::InUse),
         };
         // Whether this works or the segment was detached already: it is now.
-        let detached = self.detach(mapping);
+        let detached = if is_ours {
+            self.detach(mapping)
+        } else {
+            mapping.abandon();
+            Err(self.not_attached())
+        };
         if fate? == Fate::Deleted {
             return detached;
         }
         // Only now does this process not count any more: of two that leave at once,
         // each has seen the other until now. Whether the segment is kept is looked at
         // again, too.
-        while self.is_orphan()? && !self.registry.keeps(&self.entry)? {
+        for _ in 0..ATTEMPTS {
+            if !self.is_orphan()? || self.is_kept()? {
+                return detached;
+            }
             // The memory of a segment that is deleted while it is attached is freed
             // when it is detached, after the lock was released.
             let mapping = self.entry.attach_again(self.access);
@@ -189,10 +208,32 @@ impl Attached {
             let fate = self.delete_if_last(|status| status.users(ours) != Users::Others);
             drop(mapping);
             if fate? == Fate::Deleted {
-                break;
+                return detached;
             }
         }
-        detached
+        Err(Errno(libc::EAGAIN).during(format_args!(
+            "delete {self}: other processes keep attaching it for a moment"
+        )))
+    }
+
+    /// Whether the attachment is still there. Only the program itself can have ended it
+    /// (shmdt(2), `MADV_DONTFORK`), so it is asked for only a few hundred times per
+    /// second, unless the answer decides whether the segment is deleted.
+    fn is_attached_by(&self, mapping: &Mapping, status: Option<&Status>) -> bool {
+        let is_due = match status {
+            // This process attached it last, and nobody has ever detached it.
+            Some(status) if status.detached == 0 && status.last_process == fork::process() => false,
+            Some(status) if status.users(1) != Users::Others => true,
+            _ => is_next_tick(),
+        };
+        !is_due || mapping.is_of(self.entry.key, self.entry.id)
+    }
+
+    #[cold]
+    fn not_attached(&self) -> Error {
+        Errno(libc::EINVAL).during(format_args!(
+            "detach {self}: it is not attached there any more (the program may have called shmdt)"
+        ))
     }
 
     fn detach(&self, mapping: Mapping) -> Result<()> {
@@ -213,14 +254,36 @@ impl Attached {
         }
     }
 
+    /// Whether the segment stays without holders. The name of a kept segment must not end
+    /// with a registry that was removed.
+    fn is_kept(&mut self) -> Result<bool> {
+        if self.registry.lifetime(&self.entry)? != Some(Lifetime::Kept) {
+            return Ok(false);
+        }
+        if !self.registry.seems_current() && self.registry.presence() == Presence::Removed {
+            self.registry.forget();
+            let _successor = Registry::of(&self.registry.namespace)?;
+            self.follow();
+        }
+        Ok(true)
+    }
+
     /// Deletes the segment and frees its name, unless it is kept or its status shows
     /// that others have it attached.
-    fn delete_if_last(&self, is_last: impl Fn(&Status) -> bool) -> Result<Fate> {
+    fn delete_if_last(&mut self, is_last: impl Fn(&Status) -> bool) -> Result<Fate> {
+        if self.is_kept()? {
+            return Ok(Fate::Kept);
+        }
         let names = self
             .registry
             .lock()
             .inspect_err(|error| self.delete_if_unfindable(error.errno(), &is_last))?;
-        if self.registry.keeps(&self.entry)? {
+        if names.is_superseded() {
+            drop(names);
+            self.follow();
+            return Ok(Fate::InUse);
+        }
+        if names.keeps(&self.entry)? {
             return Ok(Fate::Kept);
         }
         match names.remove_if(&self.entry, &is_last)? {
@@ -234,6 +297,32 @@ impl Attached {
                 _ => errno.during(format_args!("delete {self}")),
             }),
         }
+    }
+
+    /// Finds the name in the registry that has taken it over.
+    fn follow(&mut self) {
+        if let Some((registry, entry)) = self.successor() {
+            self.registry = registry;
+            self.entry = entry;
+        }
+    }
+
+    /// The registry that has taken the name over, and the name's entry there; `None`
+    /// if its registry was not superseded, or the name is not the segment's any more.
+    fn successor(&self) -> Option<(Arc<Registry>, Entry)> {
+        if !self.registry.is_superseded() {
+            return None;
+        }
+        self.registry.forget();
+        let registry = Registry::existing(&self.registry.namespace).ok()??;
+        let entry = registry.lock().ok()?.entry(&HashedName::new(self.name()))?;
+        (entry.key == self.entry.key && entry.id == self.entry.id).then_some((registry, entry))
+    }
+
+    /// The registry that has the name now, and the name's entry.
+    fn home(&self) -> (Arc<Registry>, Entry) {
+        self.successor()
+            .unwrap_or_else(|| (Arc::clone(&self.registry), self.entry))
     }
 
     /// Deletes a segment whose registry was overwritten. No process can be about to
@@ -260,12 +349,11 @@ impl fmt::Display for Attached {
     }
 }
 
-/// Whether a segment's only attachment is this one. The program may have called
-/// shmdt(2), or withheld the mapping from a child (`MADV_DONTFORK`).
-fn is_its_mapping(status: &Status, mapping: &Mapping) -> bool {
-    // This process attached it last, and nobody has ever detached it.
-    let is_the_only_one_ever = status.detached == 0 && status.last_process == fork::process();
-    is_the_only_one_ever || mapping.is_there()
+/// True once for each tick of the coarse clock, 1 to 10 ms, and at the first call.
+fn is_next_tick() -> bool {
+    static LAST: AtomicU64 = AtomicU64::new(u64::MAX);
+    let tick = os::ticks();
+    LAST.load(Ordering::Relaxed) != tick && LAST.swap(tick, Ordering::Relaxed) != tick
 }
 
 impl Names<'_> {

@@ -194,19 +194,16 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
     {
         return Ok(None);
     }
-    // That was only a look. The decision is made under the lock, and only then is the
-    // segment attached (see `remove` for the reason): a process that leaves the segment
-    // meanwhile must not take this mapping for another user's, and leave the segment
-    // to it.
+    // That was only a look; the decision is made under the lock. Before that, the segment
+    // is attached (see `remove` for the reason), which may take seconds (mlockall).
+    let mapping = entry.attach_again(Access::ReadOnly);
+    let ours = u64::from(mapping.is_some());
     let names = registry.lock()?;
-    let mut mapping = None;
     let removed = names.lifetime(&entry)? == Some(Lifetime::Used)
         && names.remove_if(&entry, |now| {
-            let goes = is_old_orphan(now);
-            if goes {
-                mapping = entry.attach_again(Access::ReadOnly);
-            }
-            goes
+            // If another process had it attached meanwhile, and died, it is an orphan
+            // that is not old.
+            now.users(ours) != Users::Others && now.detached == status.detached
         })? == Removal::Removed;
     drop(names);
     drop(mapping);

@@ -23,7 +23,10 @@ pub(crate) fn survive_damage(data: &[u8]) {
     let registry = Registry::open(&Namespace::Path(path)).unwrap();
     let stranger = shm::create(keys::for_segment(), 4096, Creation::with_mode(0o600)).unwrap();
     let untouched = shm::status(stranger).unwrap();
-    let names = [HashedName::new(b"one"), HashedName::new(b"another name")];
+    let names = [
+        HashedName::new(b"one"),
+        HashedName::new(b"another name, a longer one than a slot has room for"),
+    ];
     let entries = names.map(|name| {
         let names = registry.lock().unwrap();
         let creation = Creation::with_mode(0o660);
@@ -40,9 +43,10 @@ pub(crate) fn survive_damage(data: &[u8]) {
             0 => 0,
             1 => HEADER_SIZE + entries[0].slot * 64,
             2 => HEADER_SIZE + entries[1].slot * 64,
-            _ => HEADER_SIZE + registry.capacity * 64 + entries[0].slot * 1024,
+            // The first page for long names.
+            _ => HEADER_SIZE + registry.capacity * 64,
         };
-        let span = if region % 4 == 0 { 4200 } else { 64 };
+        let span = if region % 4 == 0 { 4200 } else { 128 };
         let place = bytes.get(base + offset % span)?;
         Some(place.fetch_xor(value, Ordering::Relaxed))
     });

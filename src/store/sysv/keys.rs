@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use once_cell::race::OnceBox;
+
 use super::hash::hash_of;
 use super::shm::Key;
 use crate::ids::{GroupId, UserId};
@@ -82,9 +86,35 @@ pub(super) fn are_trusted(namespace: &Namespace, creator: UserId, creator_group:
         Namespace::User(user) => *user,
         Namespace::Path(_) => os::effective_user(),
     };
-    creator == ours
-        || creator == UserId::ROOT
-        || matches!(namespace, Namespace::Path(_)) && os::is_in_group(creator_group)
+    creator == UserId::ROOT
+        || creator == ours && !is_nobody(creator)
+        || matches!(namespace, Namespace::Path(_))
+            && os::is_in_group(creator_group)
+            && !is_no_group(creator_group)
+}
+
+/// What the kernel shows instead of a user or group that a user namespace does not map
+/// (kernel.overflowuid, kernel.overflowgid).
+const OVERFLOW: u32 = 65534;
+
+/// Whether a user id stands for any number of users: those that the user namespace of
+/// this process does not map. It then equals no user's.
+pub(super) fn is_nobody(user: UserId) -> bool {
+    user.0 == OVERFLOW && !os::Map::Users.is_complete()
+}
+
+/// The same for a group id.
+fn is_no_group(group: GroupId) -> bool {
+    group.0 == OVERFLOW && !os::Map::Groups.is_complete()
+}
+
+/// The last part of the size of a new registry: 1 to 4095 bytes. One process gives the
+/// same number to no two of 4095 registries in a row; others do so by chance.
+pub(super) fn size_nonce() -> usize {
+    static COUNTER: OnceBox<AtomicU32> = OnceBox::new();
+    let counter = COUNTER.get_or_init(|| Box::new(AtomicU32::new(random::bits(fork::process()))));
+    let number = counter.fetch_add(1, Ordering::Relaxed) % 4095;
+    1 + usize::try_from(number).unwrap_or(0)
 }
 
 #[cfg(test)]

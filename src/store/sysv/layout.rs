@@ -1,4 +1,4 @@
-//! The bytes in shared memory: a header, slots, and the names of the slots.
+//! The bytes in shared memory: a header, slots, and pages for long names.
 //! `docs/registry-format.md` describes them for programs in other languages.
 //!
 //! Everything is atomic, because other processes, and stray writes of any program
@@ -8,23 +8,23 @@
 //!
 //! ```text
 //! 0                  HEADER_SIZE
-//! | Header           | Slot 0 | Slot 1 | ... | name 0   | name 1   | ... |
-//!                      64 bytes each           1024 bytes each
+//! | Header           | Slot 0 | Slot 1 | ... | Page 0    | Page 1    | ... |
+//!                      64 bytes each           4096 bytes each
 //! ```
 //!
-//! Slots and names are separate, so that a look-up reads few pages. Pages that hold
-//! no name are never touched, so they cost no memory.
+//! A name of up to 24 bytes is in its slot, so that a look-up reads one cache line. A
+//! longer one is in a page. Pages that hold no name are never touched, so they cost no
+//! memory.
 
 use std::mem::offset_of;
 use std::slice;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
-use super::hash::{HashedName, fold, hash_of, mix, words_of};
+use super::extent::Extent;
+use super::hash::{fold, hash_of, mix};
 use super::mapping::Mapping;
 use super::shm::{Id, Key};
-use crate::ids::ProcessId;
 use crate::lock::RobustLock;
-use crate::name::NAME_MAX;
 use crate::request::Lifetime;
 
 /// In the first eight bytes: the registry is complete.
@@ -32,15 +32,19 @@ pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
 /// In the first eight bytes: the registry was removed, and has a successor.
 pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 pub(super) const HEADER_SIZE: usize = 8192;
+pub(super) const PAGE_SIZE: usize = 4096;
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
-const NAME_WORDS: usize = 128;
+/// The number of words of eight bytes of a name that is in its slot.
+pub(super) const SLOT_WORDS: usize = 3;
+/// A page has a head of eight words, and this many for names.
+pub(super) const PAGE_WORDS: usize = PAGE_SIZE / 8 - 8;
 
-/// The possible numbers of slots. A registry with the most has 136 MiB when all are
+/// The possible numbers of slots. A registry with the most has 16 MiB when all are
 /// used.
-const CAPACITIES: std::ops::RangeInclusive<usize> = 64..=1 << 17;
+pub(super) const CAPACITIES: std::ops::RangeInclusive<usize> = 64..=1 << 17;
 
 /// The first bytes of a registry.
 #[repr(C)]
@@ -52,36 +56,48 @@ pub(super) struct Header {
     pub(super) lock: RobustLock,
     /// The number of names; its complement is in the upper half.
     names: AtomicU64,
-    identity_check: AtomicU32,
+    /// Distinguishes the registry from every other one.
+    nonce: AtomicU64,
     identity_length: AtomicU32,
-    _unused: [AtomicU32; 2],
+    identity_check: AtomicU32,
+    /// The number of pages that were ever used.
+    pages: AtomicU32,
+    /// Not 0 while names are taken over from predecessors.
+    takeover: AtomicU32,
     identity: [AtomicU8; IDENTITY_MAX],
 }
 
-/// What the registry records of a name, apart from the name. One cache line.
+/// What the registry records of a name. One cache line.
 #[repr(C, align(64))]
 pub(super) struct Slot {
-    /// [`State`], see [`State::to_word`]. Written last, read first.
+    /// [`State`], see [`State::to_word`]. Written last, read first and last.
     state: AtomicU64,
     /// Of the segment, in bytes.
     size: AtomicU64,
-    key: AtomicU32,
-    /// Of the name.
-    hash: AtomicU32,
-    /// Of the name, in bytes.
-    length: AtomicU32,
-    /// The process that creates the segment.
-    creator: AtomicU32,
-    /// Check sum of the five fields above and the time below.
-    check: AtomicU32,
-    _unused: AtomicU32,
     /// When the segment was created, in seconds since 1970. The kernel's own time of
     /// that changes whenever the permissions change.
     created: AtomicU64,
-    _unused_too: [AtomicU32; 4],
+    key: AtomicU32,
+    /// Of the name.
+    hash: AtomicU32,
+    /// Check sum of the four fields above and the one below.
+    check: AtomicU32,
+    /// Where the name is, and its length.
+    extent: AtomicU32,
+    /// A name of up to 24 bytes.
+    name: [AtomicU64; SLOT_WORDS],
 }
 
-type NameCell = [AtomicU64; NAME_WORDS];
+/// Memory for long names.
+#[repr(C, align(64))]
+pub(super) struct Page {
+    /// Bit *n* is set if the *n*th 64 bytes after the head belong to a name.
+    taken: AtomicU64,
+    /// [`mix`] of `taken`.
+    check: AtomicU64,
+    _unused: [AtomicU64; 6],
+    words: [AtomicU64; PAGE_WORDS],
+}
 
 // Processes with another build of the library rely on these.
 const _: () = {
@@ -90,15 +106,22 @@ const _: () = {
     assert!(offset_of!(Header, capacity) == 12);
     assert!(offset_of!(Header, lock) == 16 && size_of::<RobustLock>() == 16);
     assert!(offset_of!(Header, names) == 32);
-    assert!(offset_of!(Header, identity_check) == 40);
-    assert!(offset_of!(Header, identity_length) == 44);
-    assert!(offset_of!(Header, identity) == 56);
+    assert!(offset_of!(Header, nonce) == 40);
+    assert!(offset_of!(Header, identity_length) == 48);
+    assert!(offset_of!(Header, identity_check) == 52);
+    assert!(offset_of!(Header, pages) == 56);
+    assert!(offset_of!(Header, takeover) == 60);
+    assert!(offset_of!(Header, identity) == 64);
     assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
     assert!(offset_of!(Slot, size) == 8);
-    assert!(offset_of!(Slot, key) == 16);
+    assert!(offset_of!(Slot, created) == 16);
+    assert!(offset_of!(Slot, key) == 24);
+    assert!(offset_of!(Slot, hash) == 28);
     assert!(offset_of!(Slot, check) == 32);
-    assert!(offset_of!(Slot, created) == 40);
-    assert!(size_of::<NameCell>() == 1024 && NAME_MAX <= 1024);
+    assert!(offset_of!(Slot, extent) == 36);
+    assert!(offset_of!(Slot, name) == 40);
+    assert!(size_of::<Page>() == PAGE_SIZE);
+    assert!(offset_of!(Page, words) == 64);
     assert!(HEADER_SIZE % align_of::<Slot>() == 0);
 };
 
@@ -172,8 +195,7 @@ pub(super) struct Facts {
     pub(super) key: Key,
     pub(super) size: u64,
     pub(super) hash: u32,
-    pub(super) length: u32,
-    pub(super) creator: ProcessId,
+    pub(super) extent: Extent,
     pub(super) created: u64,
 }
 
@@ -181,7 +203,7 @@ impl Facts {
     fn check(self) -> u32 {
         let words = [
             (u64::from(self.key.0) << 32) | u64::from(self.hash),
-            (u64::from(self.length) << 32) | u64::from(self.creator.0),
+            u64::from(self.extent.0),
             self.size,
             self.created,
         ];
@@ -227,8 +249,7 @@ impl Slot {
             key: self.key(),
             size: self.size.load(Ordering::Relaxed),
             hash: self.hash.load(Ordering::Relaxed),
-            length: self.length.load(Ordering::Relaxed),
-            creator: ProcessId(self.creator.load(Ordering::Relaxed)),
+            extent: Extent(self.extent.load(Ordering::Relaxed)),
             created: self.created.load(Ordering::Relaxed),
         };
         if facts.check() == self.check.load(Ordering::Relaxed) {
@@ -238,15 +259,50 @@ impl Slot {
         }
     }
 
-    /// Only called in a state in which nobody reads the facts.
+    /// Whether the state is still `before`, after the facts and the name were read
+    /// without the lock: then they belong to it.
+    pub(super) fn is_still(&self, before: State) -> bool {
+        fence(Ordering::Acquire);
+        self.state.load(Ordering::Relaxed) == before.to_word()
+    }
+
+    /// Only called in a state that shows to a reader without the lock that the facts
+    /// mean nothing.
     pub(super) fn set_facts(&self, facts: Facts) {
+        // A reader that sees one of the stores below also sees the state before them.
+        fence(Ordering::Release);
         self.key.store(facts.key.0, Ordering::Relaxed);
         self.size.store(facts.size, Ordering::Relaxed);
         self.hash.store(facts.hash, Ordering::Relaxed);
-        self.length.store(facts.length, Ordering::Relaxed);
-        self.creator.store(facts.creator.0, Ordering::Relaxed);
+        self.extent.store(facts.extent.0, Ordering::Relaxed);
         self.created.store(facts.created, Ordering::Relaxed);
         self.check.store(facts.check(), Ordering::Relaxed);
+    }
+
+    /// Where a short name is.
+    pub(super) const fn name(&self) -> &[AtomicU64] {
+        &self.name
+    }
+}
+
+impl Page {
+    /// Which 64 bytes belong to names.
+    pub(super) fn taken(&self) -> Result<u64, Damage> {
+        let taken = self.taken.load(Ordering::Relaxed);
+        if self.check.load(Ordering::Relaxed) == mix(taken) {
+            Ok(taken)
+        } else {
+            Err(Damage("the use of a page"))
+        }
+    }
+
+    pub(super) fn set_taken(&self, taken: u64) {
+        self.taken.store(taken, Ordering::Relaxed);
+        self.check.store(mix(taken), Ordering::Relaxed);
+    }
+
+    pub(super) const fn words(&self) -> &[AtomicU64] {
+        &self.words
     }
 }
 
@@ -256,17 +312,38 @@ impl Header {
         self.magic.load(Ordering::Acquire)
     }
 
+    /// Marks a registry that was removed, so that the processes that have it attached
+    /// look for its successor.
     pub(super) fn supersede(&self) {
         self.magic.store(SUPERSEDED, Ordering::Release);
+        // Whoever counts attachments for the successor sees those that a process made
+        // before it saw the mark.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Marks a registry that is not complete as one that never will be. False if it was
+    /// completed just now.
+    pub(super) fn forestall(&self) -> bool {
+        let before =
+            self.magic
+                .compare_exchange(0, SUPERSEDED, Ordering::AcqRel, Ordering::Acquire);
+        matches!(before, Ok(_) | Err(SUPERSEDED))
     }
 
     pub(super) fn version(&self) -> u32 {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// Completes a registry. Writes the magic number last, so that no process takes an
-    /// incomplete one for complete. `identity` has at most `PATH_MAX` bytes.
-    pub(super) fn give_birth(&self, identity: &[u8], capacity: usize) {
+    /// Completes a registry that has this many names. Writes the magic number last, so
+    /// that no process takes an incomplete one for complete. False if it was
+    /// [forestalled](Self::forestall). `identity` has at most `PATH_MAX` bytes.
+    pub(super) fn give_birth(
+        &self,
+        identity: &[u8],
+        capacity: usize,
+        names: usize,
+        nonce: u64,
+    ) -> bool {
         self.version.store(VERSION, Ordering::Relaxed);
         self.capacity
             .store(u32::try_from(capacity).unwrap_or(0), Ordering::Relaxed);
@@ -279,8 +356,36 @@ impl Header {
         );
         self.identity_check
             .store(hash_of(identity.iter().copied()), Ordering::Relaxed);
-        self.set_names(0);
-        self.magic.store(MAGIC, Ordering::Release);
+        self.set_names(u32::try_from(names).unwrap_or(u32::MAX));
+        self.nonce.store(nonce, Ordering::Relaxed);
+        self.takeover.store(0, Ordering::Relaxed);
+        self.magic
+            .compare_exchange(0, MAGIC, Ordering::Release, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Whether another process began to take names over, and died.
+    pub(super) fn is_in_takeover(&self) -> bool {
+        self.takeover.load(Ordering::Relaxed) != 0
+    }
+
+    /// Notes that names are about to be taken over.
+    pub(super) fn begin_takeover(&self) {
+        self.takeover.store(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn nonce(&self) -> u64 {
+        self.nonce.load(Ordering::Relaxed)
+    }
+
+    /// The number of pages that were ever used.
+    pub(super) fn pages(&self) -> usize {
+        usize::try_from(self.pages.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn set_pages(&self, pages: usize) {
+        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
+        self.pages.store(pages, Ordering::Relaxed);
     }
 
     /// Whether the registry belongs to the namespace of this identity.
@@ -320,12 +425,21 @@ fn names_word(count: u32) -> u64 {
 pub(super) struct Table<'a> {
     pub(super) header: &'a Header,
     slots: &'a [Slot],
-    names: &'a [NameCell],
+    pages: &'a [Page],
 }
 
-/// The size in bytes of a registry with this many slots.
+/// The number of pages of a registry with this many slots.
+const fn pages_for(capacity: usize) -> usize {
+    match (capacity / 64).checked_sub(3) {
+        None | Some(0) => 1,
+        Some(pages) => pages,
+    }
+}
+
+/// The size in bytes of a registry with this many slots. A registry has 1 to 4095 bytes
+/// more, a number that was chosen at random when it was created.
 pub(super) const fn size_of_registry(capacity: usize) -> usize {
-    HEADER_SIZE + capacity * (size_of::<Slot>() + size_of::<NameCell>())
+    HEADER_SIZE + capacity * size_of::<Slot>() + pages_for(capacity) * PAGE_SIZE
 }
 
 /// The number of slots of a new registry where the system allows this many segments:
@@ -340,11 +454,15 @@ pub(super) fn capacity_for(segments: usize) -> usize {
 /// The number of slots of a registry of this size; `None` if no registry has this
 /// size.
 pub(super) fn capacity_of(size: usize) -> Option<usize> {
-    let capacity = size.checked_sub(HEADER_SIZE)? / (size_of::<Slot>() + size_of::<NameCell>());
-    (capacity.is_power_of_two()
-        && CAPACITIES.contains(&capacity)
-        && size_of_registry(capacity) == size)
-        .then_some(capacity)
+    let mut capacity = *CAPACITIES.start();
+    while capacity <= *CAPACITIES.end() {
+        let smallest = size_of_registry(capacity);
+        if (smallest..smallest + PAGE_SIZE).contains(&size) {
+            return Some(capacity);
+        }
+        capacity *= 2;
+    }
+    None
 }
 
 /// The header of a mapping that is large enough for one.
@@ -360,21 +478,22 @@ pub(super) fn header(mapping: &Mapping) -> Option<&Header> {
 impl<'a> Table<'a> {
     /// `None` if the mapping does not have the size for this many slots.
     pub(super) fn new(mapping: &'a Mapping, capacity: usize) -> Option<Self> {
-        if !capacity.is_power_of_two() || size_of_registry(capacity) != mapping.size() {
+        if capacity_of(mapping.size()) != Some(capacity) {
             return None;
         }
         let header = header(mapping)?;
         let base = mapping.address();
         // SAFETY: the size was checked, so the slots end within the mapping.
         let slots = unsafe { base.byte_add(HEADER_SIZE) };
-        // SAFETY: the same for the names, which follow the slots.
-        let names = unsafe { slots.byte_add(capacity * size_of::<Slot>()) };
+        // SAFETY: the same for the pages, which follow the slots.
+        let pages = unsafe { slots.byte_add(capacity * size_of::<Slot>()) };
+        let count = pages_for(capacity);
         Some(Self {
             header,
             // SAFETY: within the mapping, aligned to a cache line, and atomic.
             slots: unsafe { slice::from_raw_parts(slots.cast::<Slot>().as_ptr(), capacity) },
             // SAFETY: as above.
-            names: unsafe { slice::from_raw_parts(names.cast::<NameCell>().as_ptr(), capacity) },
+            pages: unsafe { slice::from_raw_parts(pages.cast::<Page>().as_ptr(), count) },
         })
     }
 
@@ -386,80 +505,16 @@ impl<'a> Table<'a> {
         self.slots
     }
 
+    pub(super) const fn pages(&self) -> &'a [Page] {
+        self.pages
+    }
+
     /// The slot of an index, modulo the capacity.
     pub(super) fn slot(&self, index: usize) -> Result<&'a Slot, Damage> {
         self.slots
             .get(index & (self.slots.len() - 1))
             .ok_or(Damage("an index"))
     }
-
-    fn name_cell(&self, index: usize) -> Result<&'a NameCell, Damage> {
-        self.names
-            .get(index & (self.names.len() - 1))
-            .ok_or(Damage("an index"))
-    }
-
-    pub(super) fn set_name(&self, index: usize, name: &HashedName<'_>) -> Result<(), Damage> {
-        for (place, word) in self.name_cell(index)?.iter().zip(words_of(name.bytes())) {
-            place.store(word, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// The name of slot `index`, which has these facts.
-    pub(super) fn name(
-        &self,
-        index: usize,
-        facts: Facts,
-    ) -> Result<impl Iterator<Item = u8>, Damage> {
-        let cell = self.name_cell(index)?;
-        let length = usize::try_from(facts.length)
-            .ok()
-            .filter(|&length| length <= NAME_MAX)
-            .ok_or(Damage("the length of a name"))?;
-        let bytes = bytes_of(cell);
-        if HashedName::new(bytes.get(..length).unwrap_or(&bytes)).hash() == facts.hash {
-            Ok(bytes.into_iter().take(length))
-        } else {
-            Err(Damage("a name"))
-        }
-    }
-
-    /// Whether slot `index`, which has these facts, belongs to `name`.
-    pub(super) fn is_named(
-        &self,
-        index: usize,
-        facts: Facts,
-        name: &HashedName<'_>,
-    ) -> Result<bool, Damage> {
-        if facts.hash != name.hash() {
-            return Ok(false);
-        }
-        let cell = self.name_cell(index)?;
-        let length = usize::try_from(facts.length).unwrap_or(usize::MAX);
-        let words = cell.iter().map(|word| word.load(Ordering::Relaxed));
-        if length == name.bytes().len() && words.take(length.div_ceil(8)).eq(words_of(name.bytes()))
-        {
-            return Ok(true);
-        }
-        // It is another name with the same hash, or was overwritten. Bytes beyond the
-        // name's end do not matter.
-        let bytes = bytes_of(cell);
-        let stored = HashedName::new(bytes.get(..length).unwrap_or(&bytes));
-        if stored.hash() == facts.hash {
-            Ok(stored.bytes() == name.bytes())
-        } else {
-            Err(Damage("a name"))
-        }
-    }
-}
-
-fn bytes_of(cell: &NameCell) -> [u8; size_of::<NameCell>()] {
-    let mut bytes = [0; size_of::<NameCell>()];
-    for (place, word) in bytes.chunks_exact_mut(8).zip(cell) {
-        place.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
-    }
-    bytes
 }
 
 #[cfg(test)]
@@ -509,8 +564,21 @@ mod tests {
             assert_eq!(capacity_of(size_of_registry(capacity)), Some(capacity));
         }
         assert_eq!(capacity_for(4096), 8192);
-        for size in [0, 1, 4096, 16_384, HEADER_SIZE, size_of_registry(100)] {
+        assert!(size_of_registry(8192) + PAGE_SIZE <= 1 << 20);
+        for size in [0, 1, 4096, HEADER_SIZE, size_of_registry(64) - 1, 70_000] {
             assert_eq!(capacity_of(size), None);
+        }
+    }
+
+    #[test]
+    fn the_size_tells_the_number_of_slots() {
+        let mut capacity = *CAPACITIES.start();
+        while capacity <= *CAPACITIES.end() {
+            for more in [0, 1, PAGE_SIZE - 1] {
+                let size = size_of_registry(capacity) + more;
+                assert_eq!(capacity_of(size), Some(capacity));
+            }
+            capacity *= 2;
         }
     }
 }

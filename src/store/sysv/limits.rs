@@ -7,12 +7,26 @@ use std::fmt;
 
 use super::{layout, shm};
 use crate::errno::Errno;
+use crate::os;
 use crate::request::Creation;
 
-/// The size in bytes of a registry that is created now.
+/// The size in bytes of a registry that is created now, without the random number of
+/// bytes that is added. It is smaller than the number of segments suggests if SHMMAX, or
+/// what is left of SHMALL, requires it.
 pub(crate) fn registry_size() -> usize {
-    let segments = usize::try_from(shm::limits().shmmni).unwrap_or(usize::MAX);
-    layout::size_of_registry(layout::capacity_for(segments))
+    let limits = shm::limits();
+    let free_pages = limits.shmall.saturating_sub(shm::usage().pages);
+    let page = u64::try_from(os::page_size()).unwrap_or(4096);
+    let room = limits.shmmax.min(free_pages.saturating_mul(page));
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    let segments = usize::try_from(limits.shmmni).unwrap_or(usize::MAX);
+    let mut capacity = layout::capacity_for(segments);
+    // A segment must find room beside it.
+    let too_large = |capacity| layout::size_of_registry(capacity) + layout::PAGE_SIZE > room / 2;
+    while capacity > *layout::CAPACITIES.start() && too_large(capacity) {
+        capacity /= 2;
+    }
+    layout::size_of_registry(capacity)
 }
 
 /// The part of a message that names the limit a call ran into and how to raise

@@ -31,7 +31,7 @@ impl Registry {
         let mut list = Vec::new();
         for first in (0..self.capacity).step_by(BATCH) {
             let names = self.lock()?;
-            if !names.is_current() {
+            if names.is_superseded() || !self.seems_current() {
                 return Ok(None);
             }
             names.add_to(&mut list, first)?;
@@ -47,7 +47,7 @@ impl Names<'_> {
         let no_room = |_| Errno(libc::ENOMEM).during(format_args!("list the names"));
         for used in self.table.used_among(first, BATCH) {
             let used = self.check(used)?;
-            let bytes = self.check(self.table.name(used.slot, used.facts))?;
+            let stored = self.check(self.table.name(used.slot, used.facts))?;
             let Some(entry) = used.entry() else {
                 continue;
             };
@@ -55,9 +55,9 @@ impl Names<'_> {
                 continue;
             };
             let mut name = Vec::new();
-            let length = usize::try_from(used.facts.length).unwrap_or(usize::MAX);
-            name.try_reserve_exact(length).map_err(no_room)?;
-            name.extend(bytes);
+            name.try_reserve_exact(stored.bytes().len())
+                .map_err(no_room)?;
+            name.extend_from_slice(stored.bytes());
             list.try_reserve(1).map_err(no_room)?;
             list.push(Listed {
                 name,

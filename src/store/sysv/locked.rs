@@ -2,9 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use super::entry::Entry;
 use super::hash::HashedName;
 use super::layout::{Damage, Table};
-use super::registry::{Presence, Registry};
+use super::registry::Registry;
 use super::table::Probe;
 use crate::error::Result;
 use crate::lock::Held;
@@ -25,9 +26,14 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Whether the registry is still the one under its key.
-    pub(super) fn is_current(&self) -> bool {
-        self.registry.presence() == Presence::Current
+    /// Whether the registry was removed, and another one has taken its names over.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.registry.is_superseded()
+    }
+
+    /// The segment of a name, if it has one; whether that still exists is not looked at.
+    pub(super) fn entry(&self, name: &HashedName<'_>) -> Option<Entry> {
+        self.table.probe(name).ok()?.found?.entry()
     }
 
     pub(super) fn is_empty(&self) -> bool {

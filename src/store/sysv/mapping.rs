@@ -5,9 +5,9 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::AtomicU8;
 
-use super::shm::{Id, cerr, last};
+use super::shm::{Id, Key, cerr, last};
 use crate::errno::Errno;
-use crate::os::page_size;
+use crate::os::{self, page_size};
 use crate::request::{Access, Placement};
 
 /// The last page of the address space that a program has on most machines. Beyond
@@ -82,12 +82,45 @@ impl Mapping {
         unsafe { slice::from_raw_parts(self.address.as_ptr().cast::<AtomicU8>(), self.size) }
     }
 
+    /// Whether its pages are of the ordinary size. Memory in huge pages that were not
+    /// reserved (`SHM_NORESERVE`) may be missing: SIGBUS for whoever touches it. If the
+    /// pages are not ordinary, but all there, that does as well.
+    pub(crate) fn is_ordinary(&self) -> bool {
+        // SAFETY: MADV_COLD, since Linux 5.4, changes no memory. It is refused for huge
+        // pages, and for locked ones.
+        match cerr(unsafe { libc::madvise(self.address.as_ptr(), self.size, libc::MADV_COLD) }) {
+            Err(Errno(libc::EINVAL)) => {}
+            _ => return true,
+        }
+        // SAFETY: MADV_POPULATE_WRITE, since Linux 5.14, allocates memory and changes
+        // none; it fails instead of raising SIGBUS.
+        let populated = cerr(unsafe {
+            libc::madvise(self.address.as_ptr(), self.size, libc::MADV_POPULATE_WRITE)
+        });
+        // EINVAL: an older kernel, which does not tell.
+        matches!(populated, Ok(_) | Err(Errno(libc::EINVAL)))
+    }
+
+    /// Whether the start of the segment that was created with this key, and has this
+    /// identifier, is still attached at its address. The program may have called
+    /// shmdt(2), or withheld the mapping from a child (`MADV_DONTFORK`), and something else
+    /// may be mapped there now.
+    pub(crate) fn is_of(&self, key: Key, id: Id) -> bool {
+        let address = self.address.as_ptr().addr();
+        os::is_segment_at(address, key.0, id.0).unwrap_or_else(|| self.is_there())
+    }
+
     /// Whether anything is still mapped at its address.
-    pub(crate) fn is_there(&self) -> bool {
+    fn is_there(&self) -> bool {
         // SAFETY: this changes nothing. Linux does nothing for MS_ASYNC, but returns
         // ENOMEM if nothing is mapped there (msync(2)), at a fraction of the
         // cost of mincore(2). The C library's function is a cancellation point.
         unsafe { libc::syscall(libc::SYS_msync, self.address.as_ptr(), 1, libc::MS_ASYNC) == 0 }
+    }
+
+    /// Leaves the address alone: something else is mapped there now.
+    pub(crate) fn abandon(self) {
+        std::mem::forget(self);
     }
 
     /// Detaches the segment.

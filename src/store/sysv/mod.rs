@@ -5,14 +5,17 @@
 //! | `attach`   | create or attach the segment of a name |
 //! | `attached` | a segment's attachment, until it is detached, and deleted if it was the last |
 //! | `by_name`  | what needs no attachment: look, list, keep, remove, prune |
-//! | `open`     | find, create, complete, supersede, retire a registry |
+//! | `open`     | find, create, complete, retire a registry |
+//! | `takeover` | take over the names of a registry that was removed |
+//! | `sweep`    | remove registries that were left behind |
 //! | `registry` | a registry: its lock, and whether it is still current |
-//! | `names`    | under the lock: look up, insert and remove names |
+//! | `names`    | look up names, without and with the lock; insert and remove them |
 //! | `locked`   | a registry whose lock is held |
 //! | `recover`  | roll back what a dead holder of the lock left unfinished |
 //! | `listing`  | all names |
 //! | `entry`    | a segment that a registry names |
 //! | `table`    | the hash table of names |
+//! | `extent`   | where the bytes of a name are |
 //! | `layout`   | the bytes in shared memory |
 //! | `hash`     | names and hash functions, part of the format |
 //! | `keys`     | keys, and who may be trusted with a registry |
@@ -31,6 +34,7 @@ mod by_name;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod damage;
 mod entry;
+mod extent;
 mod hash;
 mod keys;
 mod layout;
@@ -46,7 +50,9 @@ mod registry;
 mod shm;
 mod store;
 mod swap;
+mod sweep;
 mod table;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -59,3 +65,4 @@ pub(crate) use open::retire_all;
 pub use proc::{Row, SEGMENT_TABLE, parse_segment_table};
 pub(crate) use shm::may_be_removed;
 pub(super) use store::SysV;
+pub(crate) use sweep::{left_behind, sweep};

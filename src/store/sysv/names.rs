@@ -8,21 +8,24 @@ use std::time::Duration;
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::keys;
-use super::layout::{Damage, Facts, MAGIC, SUPERSEDED, State};
+use super::layout::{Damage, MAGIC, SUPERSEDED, State, VERSION};
 use super::limits::Remedy;
 use super::locked::Names;
 use super::registry::{PATIENCE, Presence, Registry};
 use super::shm::{self, Id, Status};
-use super::table::Used;
+use super::table::{NewSegment, Used};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::lock::Acquired;
+use crate::os;
 use crate::quoted::Quoted;
 use crate::request::{Creation, Lifetime};
-use crate::{fork, os};
 
 /// How many random keys are tried for a new segment.
 const KEY_ATTEMPTS: usize = 64;
+/// How often a look-up looks again after it has freed a name whose segment is gone. A
+/// program that writes to the registry could keep it going for ever.
+const LOOKS: usize = 64;
 
 /// The result of looking a name up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,17 @@ impl Registry {
         }
         Ok(names)
     }
+
+    /// The segment of a name, without the lock. The segment existed, with this name, at
+    /// one moment. `None` if there is none, or in doubt.
+    pub(super) fn glance(&self, name: &HashedName<'_>) -> Option<Entry> {
+        let table = self.table().ok()?;
+        if table.header.magic() != MAGIC || table.header.version() != VERSION {
+            return None;
+        }
+        let entry = table.glance(name)?;
+        matches!(entry.is_findable(), Ok(true)).then_some(entry)
+    }
 }
 
 impl Names<'_> {
@@ -80,7 +94,7 @@ impl Names<'_> {
         if self.table.header.magic() == SUPERSEDED {
             return Ok(Lookup::NotCurrent);
         }
-        loop {
+        for _ in 0..LOOKS {
             let found = self.probe(name)?.found;
             if let Some(entry) = found.and_then(Used::entry) {
                 let findable = entry.is_findable().map_err(|errno| {
@@ -96,25 +110,26 @@ impl Names<'_> {
             }
             // Either the segment is gone, or this process has moved to another IPC
             // namespace, from which it sees neither segment nor registry.
-            if !self.is_current() {
+            let Some(used) = found else {
+                return match self.table.header.magic() {
+                    _ if !self.registry.seems_current() => Ok(Lookup::NotCurrent),
+                    MAGIC => Ok(Lookup::Absent),
+                    SUPERSEDED => Ok(Lookup::NotCurrent),
+                    // Zeros that were written over it just now hold no names either.
+                    _ => self.check(Err(Damage("its first bytes"))),
+                };
+            };
+            if self.registry.presence() != Presence::Current {
                 return Ok(Lookup::NotCurrent);
             }
-            match found {
-                None => {
-                    return match self.table.header.magic() {
-                        MAGIC => Ok(Lookup::Absent),
-                        SUPERSEDED => Ok(Lookup::NotCurrent),
-                        // Zeros that were written over it just now hold no names either.
-                        _ => self.check(Err(Damage("its first bytes"))),
-                    };
-                }
-                Some(used) if matches!(used.state, State::Live(..)) => {
-                    self.check(self.table.end(used.slot))?;
-                }
+            if matches!(used.state, State::Live(..)) {
+                self.check(self.table.end(used.slot))?;
+            } else {
                 // Its creator died, and no process has recovered it.
-                Some(_) => self.recover()?,
+                self.recover()?;
             }
         }
+        self.check(Err(Damage("a name that comes back after it was freed")))
     }
 
     /// Creates a segment of `size` bytes for a name that has none. `ENOSPC` if
@@ -127,38 +142,29 @@ impl Names<'_> {
         lifetime: Lifetime,
     ) -> Result<Entry> {
         let Some(slot) = self.probe(name)?.vacancy else {
-            return Err(Error::new(
-                libc::ENOSPC,
-                format_args!(
-                    "create segment {}: the registry of {} is full with {} names; destroy some",
-                    Quoted(name.bytes()),
-                    self.registry.namespace,
-                    self.table.capacity()
-                ),
-            ));
+            return Err(self.is_full(name));
         };
         let mut result = Err(Errno(libc::EEXIST));
         for _ in 0..KEY_ATTEMPTS {
-            let facts = Facts {
+            let segment = NewSegment {
                 key: keys::for_segment(),
                 size: u64::try_from(size).unwrap_or(u64::MAX),
-                hash: name.hash(),
-                length: u32::try_from(name.bytes().len()).unwrap_or(u32::MAX),
-                creator: fork::process(),
                 created: os::seconds(os::Clock::Realtime),
             };
             // After a death from here on, the key leads recovery to the segment.
-            self.check(self.table.begin(slot, facts, name))?;
-            result = shm::create(facts.key, size, creation);
+            if !self.check(self.table.begin(slot, segment, name))? {
+                return Err(self.is_full(name));
+            }
+            result = shm::create(segment.key, size, creation);
             if let Ok(id) = result {
                 self.share(id);
                 self.check(self.table.finish(slot, State::Live(id, lifetime)))?;
                 return Ok(Entry {
                     slot,
                     id,
-                    key: facts.key,
+                    key: segment.key,
                     size,
-                    created: facts.created,
+                    created: segment.created,
                 });
             }
             self.check(self.table.vacate(slot))?;
@@ -176,6 +182,21 @@ impl Names<'_> {
                 creation: Some(creation)
             }
         )))
+    }
+
+    #[cold]
+    fn is_full(&self, name: &HashedName<'_>) -> Error {
+        Error::new(
+            libc::ENOSPC,
+            format_args!(
+                "create segment {}: the registry of {} has no room for another name of {} bytes, \
+                 it has {} names; destroy some",
+                Quoted(name.bytes()),
+                self.registry.namespace,
+                name.bytes().len(),
+                self.table.header.names().unwrap_or(0)
+            ),
+        )
     }
 
     /// Gives a new segment to the group that shares the namespace. Its creator may
@@ -197,15 +218,23 @@ impl Names<'_> {
     }
 
     /// How long the segment lives; `None` if the name does not belong to it any
-    /// more.
+    /// more, or another registry has taken it over.
     pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
+        if self.is_superseded() {
+            return Ok(None);
+        }
         self.check(self.table.lifetime(entry))
+    }
+
+    /// Whether the segment outlives its last holder.
+    pub(super) fn keeps(&self, entry: &Entry) -> Result<bool> {
+        Ok(self.lifetime(entry)? == Some(Lifetime::Kept))
     }
 
     /// Changes how long a segment lives. False if it has lost its name.
     pub(super) fn set_lifetime(&self, entry: &Entry, lifetime: Lifetime) -> Result<bool> {
         match self.lifetime(entry)? {
-            Some(_) if self.is_current() => {}
+            Some(_) if self.registry.seems_current() => {}
             _ => return Ok(false),
         }
         self.set_state(entry, State::Live(entry.id, lifetime))?;

@@ -1,4 +1,4 @@
-//! Find, create, complete, supersede and retire a registry.
+//! Find, create, complete and retire a registry.
 
 #![forbid(unsafe_code)]
 
@@ -10,8 +10,9 @@ use super::keys;
 use super::layout::{self, Damage, MAGIC, SUPERSEDED};
 use super::limits::{Remedy, registry_size};
 use super::mapping::Mapping;
-use super::registry::{PATIENCE, Registry};
+use super::registry::{PATIENCE, Presence, Registry};
 use super::shm::{self, Id, Key, Status};
+use super::sweep::sweep;
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::lock::Acquired;
@@ -19,6 +20,7 @@ use crate::namespace::Namespace;
 use crate::os::Uncancelled;
 use crate::request::{Access, Creation, Placement};
 use crate::sync::Mutex;
+use crate::{fork, os, random};
 
 /// How long a process that is about to end waits for the lock.
 const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
@@ -135,6 +137,15 @@ impl Registry {
     pub(super) fn open(namespace: &Namespace) -> Result<Self> {
         let _uncancelled = Uncancelled::new();
         let identity = namespace.identity()?;
+        if keys::is_nobody(os::effective_user()) {
+            return Err(denied(
+                namespace,
+                format_args!(
+                    "this process's user namespace does not map its user id, so nothing shows \
+                     which segments are its own; map it (newuidmap(1), 'unshare --map-user')"
+                ),
+            ));
+        }
         let mut created = None;
         for _ in 0..ATTEMPTS {
             match Self::find_or_create(namespace, &identity, &mut created) {
@@ -205,6 +216,7 @@ impl Registry {
             // It stays attached: where the system removes segments that nobody has
             // attached (kernel.shm_rmid_forced), it would be gone again.
             Search::Unborn(registry) => {
+                Self::freeze_predecessors(namespace, identity)?;
                 return Ok(match registry.complete(identity)? {
                     Completed::Here => ControlFlow::Break(registry),
                     Completed::Elsewhere => ControlFlow::Continue(()),
@@ -223,7 +235,8 @@ impl Registry {
                 ));
             }
         };
-        let size = registry_size();
+        sweep();
+        let size = registry_size() + keys::size_nonce();
         let creation = Creation::with_mode(keys::mode(namespace) | UNBORN);
         match shm::create(key, size, creation) {
             // The next pass finds and completes it, unless another process was faster.
@@ -275,11 +288,20 @@ impl Registry {
                 )));
             }
         };
+        if !mapping.is_ordinary() {
+            return Err(denied(
+                namespace,
+                format_args!(
+                    "its registry, segment {id} of user {}, is in huge pages, which may be \
+                     missing; this library makes no such registry",
+                    status.creator
+                ),
+            ));
+        }
         let registry = Self {
             namespace: namespace.clone(),
             id,
             key,
-            creator_process: status.creator_process,
             group: keys::group(namespace, status.creator_group),
             capacity: layout::capacity_of(status.size).unwrap_or(0),
             mapping,
@@ -296,7 +318,8 @@ impl Registry {
         let looks_like_one = self.capacity != 0 && status.mode & !UNBORN == self.mode();
         match header.magic() {
             MAGIC => {}
-            SUPERSEDED => return Ok(Candidate::Gone),
+            // Two processes created one each, and the other one was completed.
+            SUPERSEDED => return Ok(Candidate::Stranger),
             _ if !looks_like_one => return Ok(Candidate::Stranger),
             0 if status.mode & UNBORN != 0 => return Ok(Candidate::Unborn(self)),
             _ => return Err(self.damaged(Damage("its first bytes"))),
@@ -327,7 +350,8 @@ impl Registry {
     }
 
     /// Writes the header of a new registry, unless another process did so
-    /// while this one waited for the lock.
+    /// while this one waited for the lock, or completes another registry of this
+    /// namespace.
     pub(super) fn complete(&self, identity: &[u8]) -> Result<Completed> {
         let table = self.table()?;
         let held = self.hold(table.header, PATIENCE)?;
@@ -338,10 +362,62 @@ impl Registry {
             }
             return Ok(Completed::Elsewhere);
         }
-        self.supersede_predecessors(identity);
-        table.header.give_birth(identity, table.capacity());
+        if !self.seems_current() || !self.prevails(identity)? {
+            return Ok(Completed::Elsewhere);
+        }
+        let Some(names) = self.take_over(&table, identity)? else {
+            return Ok(Completed::Elsewhere);
+        };
+        let nonce = random::nonce(fork::process());
+        if !table
+            .header
+            .give_birth(identity, table.capacity(), names, nonce)
+        {
+            return Ok(Completed::Elsewhere);
+        }
         self.show_complete();
         Ok(Completed::Here)
+    }
+
+    /// Whether this new registry, and no other one, becomes that of the namespace. It
+    /// looks at all keys again: a process that came when another program occupied an
+    /// earlier key, or before that, may have created one, too. The one with the earlier
+    /// key prevails, unless the other one is complete by now.
+    ///
+    /// Both were created before either process looks, or the one that looks first sees
+    /// only its own and completes it; the other one then finds it complete. Whoever
+    /// changes the magic number from 0 first decides what the later registry becomes.
+    fn prevails(&self, identity: &[u8]) -> Result<bool> {
+        let mut is_later = false;
+        for key in keys::of_registry(identity) {
+            if key == self.key {
+                is_later = true;
+                continue;
+            }
+            let Ok(id) = shm::find(key, 0) else {
+                continue;
+            };
+            let prevails = match Self::examine(&self.namespace, identity, key, id)? {
+                Candidate::Complete(_) => false,
+                Candidate::Unborn(other) => is_later && other.withdraw(),
+                Candidate::Stranger | Candidate::Gone => true,
+            };
+            if !prevails {
+                self.withdraw();
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes a registry that is not complete. False if it is complete by now.
+    fn withdraw(&self) -> bool {
+        let is_forestalled = layout::header(&self.mapping).is_some_and(layout::Header::forestall);
+        if is_forestalled {
+            // Only its owner can. Otherwise it stays, and is never used.
+            let _ = shm::remove(self.id);
+        }
+        is_forestalled
     }
 
     /// Takes away the bit that marks the registry as new. Only the owner can;
@@ -350,37 +426,27 @@ impl Registry {
         let _ = shm::set_mode(self.id, self.mode());
     }
 
-    /// Marks earlier registries of this namespace that were removed while processes
-    /// had them attached, so that these processes notice. To ask the kernel at each
-    /// call instead would cost every call, for something that is rare.
-    fn supersede_predecessors(&self, identity: &[u8]) {
-        let was_removed = |status: &Status| {
-            status.is_removed
-                && layout::capacity_of(status.size).is_some()
-                && keys::are_trusted(&self.namespace, status.creator, status.creator_group)
-        };
-        for (id, status) in shm::all().filter(|(_, status)| was_removed(status)) {
-            let Ok(mapping) = attach(id, status.size) else {
-                continue;
-            };
-            match layout::header(&mapping) {
-                Some(header) if header.magic() == MAGIC && header.is_for(identity) == Ok(true) => {
-                    header.supersede();
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Removes the registry if it holds no names. Processes that have it attached
-    /// notice by [`Lookup::NotCurrent`](super::names::Lookup::NotCurrent).
+    /// notice by [`Lookup::NotCurrent`](super::names::Lookup::NotCurrent). If it holds
+    /// names but was removed, its names would end with the last process that has it
+    /// attached: they get a new registry.
     pub(super) fn retire_if_empty(&self) {
         let Ok(names) = self.lock_within(PATIENCE_AT_EXIT) else {
             return;
         };
-        if names.is_empty() && names.is_current() {
-            // Only its owner can.
-            let _ = shm::remove(self.id);
+        if self.is_superseded() {
+            return;
+        }
+        if names.is_empty() {
+            if self.seems_current() {
+                // Only its owner can.
+                let _ = shm::remove(self.id);
+            }
+            return;
+        }
+        drop(names);
+        if !self.seems_current() && self.presence() == Presence::Removed {
+            let _ = Self::open(&self.namespace);
         }
     }
 }
@@ -414,7 +480,7 @@ fn denied(namespace: &Namespace, why: std::fmt::Arguments<'_>) -> crate::error::
     crate::error::Error::new(libc::EACCES, format_args!("open {namespace}: {why}"))
 }
 
-fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
+pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
     Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
 }
 

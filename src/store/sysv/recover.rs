@@ -32,6 +32,7 @@ impl Names<'_> {
         for slot in self.table.slots() {
             slot.recover();
         }
+        self.check(self.table.count_units())?;
         for used in self.table.used() {
             let used = self.check(used)?;
             if !matches!(used.state, State::Live(..)) {
@@ -93,8 +94,7 @@ fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
     let is_ours = status.key == facts.key
         && !status.was_ever_attached()
         && u64::try_from(status.size) == Ok(facts.size)
-        // 0 is a process that can't be seen from here.
-        && (status.creator_process.0 == 0 || status.creator_process == facts.creator);
+        && u64::try_from(status.changed).is_ok_and(|changed| changed >= facts.created);
     match is_ours.then(|| shm::remove(id)) {
         // It is another user's, so it can't be undone. It is completed instead, as an
         // ordinary segment: a creator that wanted a kept one died before the call

@@ -28,7 +28,15 @@
 //!
 //! A process that exits and finds no names removes the registry under the lock. A
 //! process that then gets the lock of a removed registry notices, and opens the
-//! next one (`NotCurrent` in `names`).
+//! next one (`NotCurrent` in `names`). The next one takes over the names of one that
+//! was removed with names (see `takeover`).
+//!
+//! # Without the lock
+//!
+//! A name that exists is looked up, and a segment that others hold is detached, without
+//! the lock and without a store to the registry. What is in doubt, and what looks
+//! damaged, is looked at again under the lock: only its holder can tell damage from a
+//! change in progress.
 
 #![forbid(unsafe_code)]
 
@@ -37,14 +45,14 @@ use std::time::Duration;
 
 use super::entry::Entry;
 use super::keys;
-use super::layout::{Damage, Header, MAGIC, Table, VERSION};
+use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED, Table, VERSION};
 use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
 use crate::error::{Error, Result};
-use crate::ids::{GroupId, ProcessId};
+use crate::ids::GroupId;
 use crate::lock::Held;
 use crate::namespace::Namespace;
-use crate::request::Lifetime;
+use crate::request::{Access, Lifetime, Placement};
 
 /// How long a call waits for a lock whose holder was stopped.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,9 +62,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Registry {
     pub(super) namespace: Namespace,
     pub(super) id: Id,
-    /// Distinguishes it from another segment that has the same identifier.
     pub(super) key: Key,
-    pub(super) creator_process: ProcessId,
     /// The group that shares it, if several users may.
     pub(super) group: Option<GroupId>,
     pub(super) capacity: usize,
@@ -120,29 +126,45 @@ impl Registry {
     }
 
     /// How long a segment lives; `None` if its name does not belong to it any
-    /// more. A single word needs no lock.
+    /// more. A single word needs no lock, unless it seems to be damaged.
     pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
-        self.table()?
-            .lifetime_so_far(entry)
-            .map_err(|damage| self.damaged(damage))
+        if let Ok(lifetime) = self.table()?.lifetime_so_far(entry) {
+            return Ok(lifetime);
+        }
+        let names = self.lock()?;
+        names.check(names.table.lifetime_so_far(entry))
     }
 
-    /// Whether a segment outlives its last user: it is a kept one, and its name was
-    /// not lost with a registry that was removed. Nobody would find it then.
-    pub(super) fn keeps(&self, entry: &Entry) -> Result<bool> {
-        Ok(self.lifetime(entry)? == Some(Lifetime::Kept) && self.presence() != Presence::Removed)
+    /// Whether the registry was removed, and another one has taken its names over.
+    pub(super) fn is_superseded(&self) -> bool {
+        layout::header(&self.mapping).is_some_and(|header| header.magic() == SUPERSEDED)
     }
 
-    /// The identifier alone proves nothing: in a new IPC namespace it may be
-    /// another segment's, even under the same key.
+    /// Whether the registry is under its key, as far as its status shows. The size
+    /// includes a random number, so another registry, in another IPC namespace, has the
+    /// same identifier, key and size only by a rare chance.
+    pub(super) fn seems_current(&self) -> bool {
+        matches!(shm::status(self.id), Ok(Some(status))
+            if status.key == self.key && status.size == self.mapping.size())
+    }
+
+    /// Where the registry is. Its identifier, key and size alone do not prove that a
+    /// segment is this registry: in another IPC namespace they may be another one's. So
+    /// its nonce is compared.
     pub(super) fn presence(&self) -> Presence {
-        match shm::status(self.id) {
-            Ok(Some(status)) if status.creator_process != self.creator_process => {
-                Presence::Elsewhere
-            }
-            Ok(Some(status)) if status.key == self.key => Presence::Current,
-            Ok(Some(status)) if status.is_removed => Presence::Removed,
-            _ => Presence::Elsewhere,
+        let size = self.mapping.size();
+        let Ok(Some(status)) = shm::status(self.id) else {
+            return Presence::Elsewhere;
+        };
+        if status.size != size || status.key != self.key && !status.is_removed {
+            return Presence::Elsewhere;
+        }
+        let nonce = |mapping| layout::header(mapping).map(Header::nonce);
+        match Mapping::attach(self.id, Placement::Anywhere, Access::ReadOnly, size) {
+            Ok(found) if nonce(&found) != nonce(&self.mapping) => Presence::Elsewhere,
+            // If it can't be attached now, its status decides.
+            _ if status.is_removed => Presence::Removed,
+            _ => Presence::Current,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::namespace::Namespace;
 use crate::quoted::Quoted;
 
 /// How often to try again when other processes undo something in between.
-pub(super) const ATTEMPTS: usize = 10_000;
+pub(super) const ATTEMPTS: usize = 1000;
 
 /// The System V segments of a namespace.
 pub(crate) struct SysV {

@@ -9,7 +9,18 @@
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::layout::{Damage, Facts, Slot, State, Table};
+use super::shm::Key;
 use crate::request::Lifetime;
+
+/// A segment that is about to be created.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewSegment {
+    pub(super) key: Key,
+    /// In bytes.
+    pub(super) size: u64,
+    /// In seconds since 1970.
+    pub(super) created: u64,
+}
 
 /// A slot that is not free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +54,44 @@ pub(super) struct Probe {
     pub(super) vacancy: Option<usize>,
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    /// The slots that a name may be in, in the order of the search for it.
+    fn path_of(&self, name: &HashedName<'_>) -> impl Iterator<Item = usize> + use<'a> {
+        let first = usize::try_from(name.hash()).unwrap_or(0);
+        let last = self.capacity() - 1;
+        (0..self.capacity()).map(move |step| first.wrapping_add(step) & last)
+    }
+
+    /// Looks a name up without the lock. What it finds was in the table at one moment.
+    /// `None` if the name is absent, or in doubt: only a holder of the lock can tell a
+    /// change in progress from damage.
+    pub(super) fn glance(&self, name: &HashedName<'_>) -> Option<Entry> {
+        for index in self.path_of(name) {
+            let slot = self.slot(index).ok()?;
+            let state = slot.state().ok()?;
+            match state {
+                State::Empty => return None,
+                State::Freed => {}
+                _ => {
+                    let facts = slot.facts().ok()?;
+                    if self.is_named(slot, facts, name).ok()? {
+                        let used = Used {
+                            slot: index,
+                            state,
+                            facts,
+                        };
+                        return used.entry().filter(|_| slot.is_still(state));
+                    }
+                }
+            }
+        }
+        None
+    }
+
     /// Looks a name up.
     pub(super) fn probe(&self, name: &HashedName<'_>) -> Result<Probe, Damage> {
-        let first = usize::try_from(name.hash()).unwrap_or(0);
         let mut vacancy = None;
-        for step in 0..self.capacity() {
-            let index = first.wrapping_add(step) & (self.capacity() - 1);
+        for index in self.path_of(name) {
             let slot = self.slot(index)?;
             match slot.state()? {
                 State::Empty => {
@@ -61,7 +103,7 @@ impl Table<'_> {
                 State::Freed => vacancy = vacancy.or(Some(index)),
                 state => {
                     let facts = slot.facts()?;
-                    if self.is_named(index, facts, name)? {
+                    if self.is_named(slot, facts, name)? {
                         return Ok(Probe {
                             found: Some(Used {
                                 slot: index,
@@ -110,18 +152,55 @@ impl Table<'_> {
         })
     }
 
-    /// Begins a name in a vacant slot.
+    /// Begins a name in a vacant slot. False if the name is long and there is no room
+    /// for it.
     pub(super) fn begin(
         &self,
         index: usize,
-        facts: Facts,
+        segment: NewSegment,
         name: &HashedName<'_>,
-    ) -> Result<(), Damage> {
+    ) -> Result<bool, Damage> {
+        self.fill(index, segment, name, State::Creating)
+    }
+
+    /// Adds a name that another registry had, in one step. It is not counted yet. False
+    /// if there is no room for it.
+    pub(super) fn adopt(
+        &self,
+        segment: NewSegment,
+        name: &HashedName<'_>,
+        state: State,
+    ) -> Result<bool, Damage> {
+        match self.probe(name)? {
+            Probe { found: Some(_), .. } => Ok(true),
+            Probe { vacancy: None, .. } => Ok(false),
+            Probe {
+                vacancy: Some(index),
+                ..
+            } => self.fill(index, segment, name, state),
+        }
+    }
+
+    fn fill(
+        &self,
+        index: usize,
+        segment: NewSegment,
+        name: &HashedName<'_>,
+        state: State,
+    ) -> Result<bool, Damage> {
         let slot = self.slot(index)?;
-        slot.set_facts(facts);
-        self.set_name(index, name)?;
-        slot.set_state(State::Creating);
-        Ok(())
+        let Some(extent) = self.store_name(slot, name)? else {
+            return Ok(false);
+        };
+        slot.set_facts(Facts {
+            key: segment.key,
+            size: segment.size,
+            hash: name.hash(),
+            extent,
+            created: segment.created,
+        });
+        slot.set_state(state);
+        Ok(true)
     }
 
     /// Completes a name that was begun.
@@ -144,7 +223,13 @@ impl Table<'_> {
 
     /// Frees a slot that is not counted as a name (yet, or any more).
     pub(super) fn vacate(&self, index: usize) -> Result<(), Damage> {
-        self.slot(index)?.set_state(State::Freed);
+        let slot = self.slot(index)?;
+        let facts = slot.facts();
+        slot.set_state(State::Freed);
+        // After a death in between, `count_units` frees the memory.
+        if let Ok(facts) = facts {
+            self.free_name(facts.extent)?;
+        }
         if self.slot(index.wrapping_add(1))?.state()? != State::Empty {
             return Ok(());
         }
@@ -196,7 +281,6 @@ mod tests {
     use super::super::mapping::Mapping;
     use super::super::shm::{Id, Key};
     use super::*;
-    use crate::ids::ProcessId;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
@@ -207,13 +291,10 @@ mod tests {
         Mapping::nameless(size)
     }
 
-    fn facts(name: &HashedName<'_>) -> Facts {
-        Facts {
+    fn segment() -> NewSegment {
+        NewSegment {
             key: Key(0xc000_0001),
             size: 4096,
-            hash: name.hash(),
-            length: u32::try_from(name.bytes().len()).unwrap(),
-            creator: ProcessId(1),
             created: 1_700_000_000,
         }
     }
@@ -221,7 +302,7 @@ mod tests {
     fn insert(table: &Table<'_>, bytes: &[u8], id: i32) {
         let name = HashedName::new(bytes);
         let slot = table.probe(&name).unwrap().vacancy.unwrap();
-        table.begin(slot, facts(&name), &name).unwrap();
+        assert!(table.begin(slot, segment(), &name).unwrap());
         table
             .finish(slot, State::Live(Id(id), Lifetime::Used))
             .unwrap();
@@ -235,7 +316,7 @@ mod tests {
     fn a_full_table_finds_every_name_and_has_no_vacancy() {
         let mapping = memory(64);
         let table = Table::new(&mapping, 64).unwrap();
-        table.header.give_birth(b"uid 0", 64);
+        table.header.give_birth(b"uid 0", 64, 0, 1);
         let names: Vec<_> = (0..64).map(|n| format!("name {n}")).collect();
         for (id, name) in (0..).zip(&names) {
             insert(&table, name.as_bytes(), id);
@@ -267,7 +348,7 @@ mod tests {
     fn names_of_any_bytes_and_length_are_kept_apart() {
         let mapping = memory(64);
         let table = Table::new(&mapping, 64).unwrap();
-        table.header.give_birth(b"uid 0", 64);
+        table.header.give_birth(b"uid 0", 64, 0, 1);
         let long = vec![b'x'; 1000];
         let names: [&[u8]; 8] = [
             b"",
@@ -294,15 +375,13 @@ mod tests {
     fn a_changed_name_hash_or_key_is_damage_not_absence() {
         let mapping = memory(64);
         let table = Table::new(&mapping, 64).unwrap();
-        table.header.give_birth(b"uid 0", 64);
+        table.header.give_birth(b"uid 0", 64, 0, 1);
         insert(&table, b"sensors", 7);
         let used = find(&table, b"sensors").unwrap();
-        let name_offset = 8192 + 64 * 64 + used.slot * 1024;
         let slot_offset = 8192 + used.slot * 64;
-        // The name's bytes, then the state, size, key, hash, length, creator,
-        // check and creation time of its slot.
-        let slot = (slot_offset..slot_offset + 36).chain(slot_offset + 40..slot_offset + 48);
-        for offset in (name_offset..name_offset + 7).chain(slot) {
+        let name_offset = slot_offset + 40;
+        // All fields of the slot, and the name's bytes.
+        for offset in slot_offset..name_offset + 7 {
             for bit in 0..8 {
                 let byte = &mapping.bytes()[offset];
                 byte.fetch_xor(1 << bit, std::sync::atomic::Ordering::Relaxed);
@@ -318,13 +397,96 @@ mod tests {
         assert_eq!(find(&table, b"sensors"), Some(used));
     }
 
+    #[test]
+    fn long_names_have_memory_of_their_own_until_they_end() {
+        let mapping = memory(64);
+        let table = Table::new(&mapping, 64).unwrap();
+        table.header.give_birth(b"uid 0", 64, 0, 1);
+        let name = |first: u8| [&[first], [b'x'; 999].as_slice()].concat();
+        // A page has room for 3 names of 16 times 64 bytes, and 15 times 64 bytes more.
+        for round in 0..3 {
+            for first in 0..3 {
+                insert(&table, &name(first), i32::from(first));
+            }
+            let one_more = name(3);
+            let one_more = HashedName::new(&one_more);
+            let vacancy = table.probe(&one_more).unwrap().vacancy.unwrap();
+            assert!(!table.begin(vacancy, segment(), &one_more).unwrap());
+            insert(&table, &[b'y'; 960], 7);
+            insert(&table, b"short", 8);
+            for first in 0..3 {
+                let used = find(&table, &name(first)).unwrap();
+                assert_eq!(
+                    used.state,
+                    State::Live(Id(i32::from(first)), Lifetime::Used)
+                );
+                let stored = table.name(used.slot, used.facts).unwrap();
+                assert_eq!(stored.bytes(), name(first));
+            }
+            if round == 1 {
+                // A process died while it changed the head of the page.
+                mapping.bytes()[8192 + 64 * 64].store(0, std::sync::atomic::Ordering::Relaxed);
+                assert!(table.begin(vacancy, segment(), &one_more).is_err());
+                table.count_units().unwrap();
+                assert!(!table.begin(vacancy, segment(), &one_more).unwrap());
+            }
+            for used in table.used() {
+                table.end(used.unwrap().slot).unwrap();
+            }
+            assert_eq!(table.pages()[0].taken(), Ok(0));
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_long_name_is_noticed() {
+        let mapping = memory(64);
+        let table = Table::new(&mapping, 64).unwrap();
+        table.header.give_birth(b"uid 0", 64, 0, 1);
+        let long = [b'x'; 100];
+        insert(&table, &long, 7);
+        let words = 8192 + 64 * 64 + 64;
+        for offset in words..words + 100 {
+            mapping.bytes()[offset].fetch_xor(1, std::sync::atomic::Ordering::Relaxed);
+            assert!(table.probe(&HashedName::new(&long)).is_err());
+            assert_eq!(table.glance(&HashedName::new(&long)), None);
+            mapping.bytes()[offset].fetch_xor(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        assert_eq!(
+            table.glance(&HashedName::new(&long)),
+            find(&table, &long).unwrap().entry()
+        );
+    }
+
+    #[test]
+    fn a_glance_takes_a_change_in_progress_for_absence() {
+        let mapping = memory(64);
+        let table = Table::new(&mapping, 64).unwrap();
+        table.header.give_birth(b"uid 0", 64, 0, 1);
+        insert(&table, b"sensors", 7);
+        let name = HashedName::new(b"sensors");
+        let used = find(&table, b"sensors").unwrap();
+        assert_eq!(table.glance(&name), used.entry());
+        let slot = table.slot(used.slot).unwrap();
+        for state in [
+            State::Removing(Id(7), Lifetime::Used),
+            State::Creating,
+            State::Freed,
+        ] {
+            slot.set_state(state);
+            assert_eq!(table.glance(&name), None);
+        }
+        // The state of a name that is being stored in an empty slot.
+        slot.set_state(State::Empty);
+        assert_eq!(table.glance(&name), None);
+    }
+
     proptest! {
         /// Few names and a small table, so that probes collide.
         #[test]
         fn the_table_behaves_as_a_map(steps in prop::collection::vec((0..90_u8, any::<bool>()), 0..300)) {
             let mapping = memory(64);
             let table = Table::new(&mapping, 64).unwrap();
-            table.header.give_birth(b"uid 0", 64);
+            table.header.give_birth(b"uid 0", 64, 0, 1);
             let mut model = HashMap::new();
             for (id, (name, add)) in (0..).zip(steps) {
                 let known = find(&table, &[name]).map(|used| used.state);

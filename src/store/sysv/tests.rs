@@ -4,12 +4,14 @@
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::keys;
-use super::layout::{Facts, State};
+use super::layout::State;
 use super::locked::Names;
 use super::names::{Lookup, Removal};
-use super::open::Completed;
-use super::registry::Registry;
-use super::shm::{self, Key};
+use super::open::{self, Completed};
+use super::registry::{Presence, Registry};
+use super::shm::{self, Id, Key};
+use super::sweep;
+use super::table::NewSegment;
 use crate::namespace::Namespace;
 use crate::os;
 use crate::request::{Creation, Lifetime};
@@ -53,20 +55,45 @@ impl Scratch {
         let names = self.names();
         let name = HashedName::new(name);
         let slot = names.probe(&name).unwrap().vacancy.unwrap();
-        let facts = Facts {
+        let segment = NewSegment {
             key,
             size: 4096,
-            hash: name.hash(),
-            length: u32::try_from(name.bytes().len()).unwrap(),
-            creator: crate::fork::process(),
             created: os::seconds(os::Clock::Realtime),
         };
-        names.table.begin(slot, facts, &name).unwrap();
+        assert!(names.table.begin(slot, segment, &name).unwrap());
         slot
     }
 
     fn set(&self, slot: usize, state: State) {
         self.names().table.slot(slot).unwrap().set_state(state);
+    }
+
+    /// The registry under a key, complete or not.
+    fn at(&self, namespace: &Namespace, key: Key) -> Registry {
+        let id = shm::find(key, 0).unwrap();
+        let size = shm::status(id).unwrap().unwrap().size;
+        Registry {
+            namespace: namespace.clone(),
+            id,
+            key,
+            group: self.0.group,
+            capacity: self.0.capacity,
+            mapping: open::attach(id, size).unwrap(),
+        }
+    }
+
+    /// A new registry of the same namespace that is not complete.
+    fn unborn(&self) -> Self {
+        let size = self.0.mapping.size();
+        shm::create(self.0.key, size, Creation::with_mode(0o760)).unwrap();
+        Self(self.at(&self.0.namespace, self.0.key))
+    }
+
+    /// Detaches the registry and leaves everything in place.
+    fn detach(self) {
+        let scratch = std::mem::ManuallyDrop::new(self);
+        // SAFETY: it is used no more, and not dropped.
+        drop(unsafe { std::ptr::read(&raw const scratch.0) });
     }
 
     /// A thread dies with the lock, as a process would.
@@ -214,9 +241,15 @@ fn a_segment_deleted_by_other_means_is_noticed() {
 }
 
 #[test]
-fn a_removed_registry_is_noticed() {
+fn the_names_of_a_removed_registry_are_taken_over() {
     let scratch = Scratch::new();
+    let long = [b'x'; 1000];
     let entry = scratch.create(b"alive");
+    let long_entry = scratch.create(&long);
+    let kept = scratch.create(b"kept");
+    scratch.set(kept.slot, State::Live(kept.id, Lifetime::Kept));
+    let gone = scratch.create(b"gone");
+    shm::remove(gone.id).unwrap();
     shm::remove(scratch.0.id).unwrap();
     let lookup = |name| scratch.names().look_up(&HashedName::new(name)).unwrap();
     assert_eq!(lookup(b"new"), Lookup::NotCurrent);
@@ -224,7 +257,146 @@ fn a_removed_registry_is_noticed() {
     assert_eq!(lookup(b"alive"), Lookup::Found(entry));
     let successor = Scratch(Registry::open(&scratch.0.namespace).unwrap());
     assert_eq!(lookup(b"alive"), Lookup::NotCurrent);
-    assert_eq!(successor.found(b"alive"), None);
+    assert_eq!(scratch.0.glance(&HashedName::new(b"alive")), None);
+    let same = |found: Option<Entry>, before: Entry| {
+        let found = found.unwrap();
+        assert_eq!(
+            Entry {
+                slot: before.slot,
+                ..found
+            },
+            before
+        );
+        found
+    };
+    same(successor.found(b"alive"), entry);
+    same(successor.found(&long), long_entry);
+    let kept = same(successor.found(b"kept"), kept);
+    assert_eq!(successor.0.lifetime(&kept).unwrap(), Some(Lifetime::Kept));
+    assert_eq!(successor.found(b"gone"), None);
+    assert_eq!(successor.names().table.header.names(), Ok(3));
+}
+
+#[test]
+fn a_takeover_that_a_death_interrupted_begins_again() {
+    let scratch = Scratch::new();
+    let entries = [scratch.create(b"one"), scratch.create(b"two")];
+    shm::remove(scratch.0.id).unwrap();
+    let namespace = &scratch.0.namespace;
+    let identity = namespace.identity().unwrap();
+    // A new registry whose creator died after it had copied one name and begun another.
+    Registry::freeze_predecessors(namespace, &identity).unwrap();
+    let successor = scratch.unborn();
+    let table = successor.0.table().unwrap();
+    assert_eq!(successor.0.take_over(&table, &identity).unwrap(), Some(2));
+    let two = table
+        .probe(&HashedName::new(b"two"))
+        .unwrap()
+        .found
+        .unwrap();
+    table.slot(two.slot).unwrap().set_state(State::Empty);
+    let completed = Registry::open(namespace).unwrap();
+    assert_eq!(completed.id, successor.0.id);
+    for (name, entry) in [b"one", b"two"].into_iter().zip(entries) {
+        assert_eq!(successor.found(name).unwrap().key, entry.key);
+    }
+    assert_eq!(successor.names().table.header.names(), Ok(2));
+}
+
+#[test]
+fn a_look_without_the_lock_finds_what_exists_while_the_lock_is_held() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"name");
+    let name = HashedName::new(b"name");
+    let names = scratch.names();
+    assert_eq!(scratch.0.glance(&name), Some(entry));
+    assert_eq!(scratch.0.glance(&HashedName::new(b"other")), None);
+    drop(names);
+    shm::remove(entry.id).unwrap();
+    assert_eq!(scratch.0.glance(&name), None);
+}
+
+#[test]
+fn of_two_new_registries_the_one_with_the_earlier_key_is_completed() {
+    let scratch = Scratch::new();
+    let namespace = Namespace::Path(format!("/test/{}/two", os::process().0).into_bytes());
+    let identity = namespace.identity().unwrap();
+    let keys: Vec<_> = keys::of_registry(&identity).collect();
+    let new = |key| {
+        let size = scratch.0.mapping.size();
+        shm::create(key, size, Creation::with_mode(0o760)).unwrap();
+        Scratch(scratch.at(&namespace, key))
+    };
+    let (first, second) = (new(keys[1]), new(keys[4]));
+    assert_eq!(second.0.complete(&identity).unwrap(), Completed::Elsewhere);
+    assert!(!exists(keys[4]));
+    let second = new(keys[4]);
+    assert_eq!(first.0.complete(&identity).unwrap(), Completed::Here);
+    assert!(!exists(keys[4]));
+    assert_eq!(second.0.complete(&identity).unwrap(), Completed::Elsewhere);
+    // One that is complete prevails over an earlier one that is not.
+    let third = new(keys[0]);
+    assert_eq!(third.0.complete(&identity).unwrap(), Completed::Elsewhere);
+    assert!(!exists(keys[0]));
+    assert_eq!(Registry::open(&namespace).unwrap().id, first.0.id);
+}
+
+#[test]
+fn a_registry_of_another_ipc_namespace_is_told_by_its_nonce() {
+    let scratch = Scratch::new();
+    assert_eq!(scratch.0.presence(), Presence::Current);
+    // Another registry with the same identifier, key and size.
+    let other = Scratch::new();
+    let size = scratch.0.mapping.size();
+    let key = other.0.key;
+    shm::remove(other.0.id).unwrap();
+    let id = shm::create(key, size, Creation::with_mode(0o660)).unwrap();
+    let elsewhere = Registry {
+        namespace: scratch.0.namespace.clone(),
+        id,
+        key,
+        group: None,
+        capacity: scratch.0.capacity,
+        mapping: open::attach(scratch.0.id, size).unwrap(),
+    };
+    assert_eq!(elsewhere.presence(), Presence::Elsewhere);
+    shm::remove(id).unwrap();
+}
+
+#[test]
+fn a_registry_that_was_left_behind_is_swept_unless_it_has_names() {
+    let scratch = Scratch::new();
+    let id = scratch.0.id;
+    assert!(!sweep::left_behind().contains(&id.0), "it is attached");
+    let with_names = Scratch::new();
+    let entry = with_names.create(b"name");
+    let (key, key_with_names) = (scratch.0.key, with_names.0.key);
+    scratch.detach();
+    with_names.detach();
+    assert!(sweep::left_behind().contains(&id.0));
+    sweep::sweep();
+    assert!(!exists(key));
+    assert!(exists(key_with_names));
+    shm::remove(shm::find(key_with_names, 0).unwrap()).unwrap();
+    shm::remove(entry.id).unwrap();
+}
+
+#[test]
+fn a_name_that_comes_back_for_ever_is_damage() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"name");
+    let names = scratch.names();
+    let table = names.table;
+    let facts = table.slot(entry.slot).unwrap().facts().unwrap();
+    // A hostile member has filled all slots with a name whose segment does not exist.
+    for slot in table.slots() {
+        slot.set_facts(facts);
+        slot.set_state(State::Live(Id(77_777_777), Lifetime::Used));
+    }
+    let error = names.look_up(&HashedName::new(b"name")).unwrap_err();
+    assert_eq!(error.errno(), libc::EUCLEAN);
+    drop(names);
+    shm::remove(entry.id).unwrap();
 }
 
 #[test]

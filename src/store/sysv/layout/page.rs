@@ -1,7 +1,9 @@
 //! Whether `docs/registry-format.md` describes the bytes as they are.
 
+use super::super::hash::HashedName;
 use super::super::keys;
 use super::*;
+use crate::name::NAME_MAX;
 
 const PAGE: &str = include_str!("../../../../docs/registry-format.md");
 
@@ -83,7 +85,8 @@ macro_rules! fields {
 fn the_page_has_the_fields_of_the_header() {
     assert_eq!(
         fields_on_page("## Header", HEADER_SIZE),
-        fields!(Header: magic version capacity lock names identity_check identity_length identity)
+        fields!(Header: magic version capacity lock names nonce identity_length identity_check
+                pages takeover identity)
     );
 }
 
@@ -91,7 +94,15 @@ fn the_page_has_the_fields_of_the_header() {
 fn the_page_has_the_fields_of_a_slot() {
     assert_eq!(
         fields_on_page("## Slot", size_of::<Slot>()),
-        fields!(Slot: state size key hash length creator check created)
+        fields!(Slot: state size created key hash check extent name)
+    );
+}
+
+#[test]
+fn the_page_has_the_fields_of_a_page() {
+    assert_eq!(
+        fields_on_page("## Pages", size_of::<Page>()),
+        fields!(Page: taken check words)
     );
 }
 
@@ -128,7 +139,7 @@ fn the_page_has_the_constants() {
             ("VERSION", VERSION.into()),
             ("HEADER_SIZE", in_bytes(HEADER_SIZE)),
             ("SLOT_SIZE", in_bytes(size_of::<Slot>())),
-            ("NAME_SIZE", in_bytes(size_of::<NameCell>())),
+            ("PAGE_SIZE", in_bytes(PAGE_SIZE)),
             ("NAME_MAX", in_bytes(NAME_MAX)),
             ("IDENTITY_MAX", in_bytes(IDENTITY_MAX)),
             ("FEWEST_SLOTS", in_bytes(*CAPACITIES.start())),
@@ -151,10 +162,9 @@ fn the_page_has_examples_of_the_functions() {
     let facts = Facts {
         key: Key(0xc000_0001),
         hash: 2,
-        length: 3,
-        creator: ProcessId(4),
-        size: 5,
-        created: 6,
+        extent: Extent(3),
+        size: 4,
+        created: 5,
     };
     let expected = owned(&[
         ("mix (1)", mix(1)),
@@ -170,7 +180,7 @@ fn the_page_has_examples_of_the_functions() {
         ("state in use, identifier 42", word(Lifetime::Used)),
         ("state in use, kept, identifier 42", word(Lifetime::Kept)),
         (
-            "facts_check of key 0xc0000001, hash 2, length 3, creator 4, size 5, created 6",
+            "facts_check of key 0xc0000001, hash 2, extent 3, size 4, created 5",
             facts.check().into(),
         ),
     ]);

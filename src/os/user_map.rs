@@ -1,0 +1,96 @@
+//! Which users and groups the process's user namespace maps. See user_namespaces(7).
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::Read as _;
+
+use super::Uncancelled;
+
+/// Every id there can be: the last one is invalid.
+const ALL: u64 = u32::MAX as u64;
+
+/// A map of the process's user namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Map {
+    Users,
+    Groups,
+}
+
+impl Map {
+    /// Whether it maps every id, as outside all user namespaces. True if the system has
+    /// no user namespaces.
+    pub(crate) fn is_complete(self) -> bool {
+        self.read(|text| ranges(text).map(|range| range.count).sum::<u64>() >= ALL)
+            .unwrap_or(true)
+    }
+
+    /// The id that an id has outside the user namespace; the same one if that is unknown.
+    pub(crate) fn outside(self, id: u32) -> u32 {
+        self.read(|text| {
+            let id = u64::from(id);
+            let range = ranges(text).find(|range| (range.inside..range.end()).contains(&id))?;
+            u32::try_from(id - range.inside + range.outside).ok()
+        })
+        .flatten()
+        .unwrap_or(id)
+    }
+
+    fn read<T>(self, parse: impl FnOnce(&str) -> T) -> Option<T> {
+        let path = match self {
+            Self::Users => "/proc/self/uid_map",
+            Self::Groups => "/proc/self/gid_map",
+        };
+        let _uncancelled = Uncancelled::new();
+        // A map has at most 340 lines of 33 bytes.
+        let mut text = [0; 12_288];
+        let mut length = 0;
+        let mut file = File::open(path).ok()?;
+        while let Some(rest) = text.get_mut(length..).filter(|rest| !rest.is_empty()) {
+            match file.read(rest) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(_) => return None,
+            }
+        }
+        Some(parse(std::str::from_utf8(text.get(..length)?).ok()?))
+    }
+}
+
+/// A line of a map.
+struct Range {
+    inside: u64,
+    outside: u64,
+    count: u64,
+}
+
+impl Range {
+    const fn end(&self) -> u64 {
+        self.inside + self.count
+    }
+}
+
+fn ranges(text: &str) -> impl Iterator<Item = Range> {
+    text.lines().filter_map(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse);
+        Some(Range {
+            inside: numbers.next()?.ok()?,
+            outside: numbers.next()?.ok()?,
+            count: numbers.next()?.ok()?,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_is_parsed() {
+        let text = "         0       1000          1\n         1     100000      65536\n";
+        let parsed: Vec<_> = ranges(text)
+            .map(|range| (range.inside, range.outside, range.count))
+            .collect();
+        assert_eq!(parsed, [(0, 1000, 1), (1, 100_000, 65_536)]);
+    }
+}

@@ -1,0 +1,77 @@
+//! Removes the registries that programs have left behind: those of the same user that
+//! have no names, and that nobody has attached.
+//!
+//! A program that ends in an orderly way removes its empty registry. One that ends with
+//! `_exit` or by a signal does not, and neither does one whose last segment another
+//! process deleted. Whoever creates a registry, or runs into a limit, cleans up.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::keys::{self, Kind};
+use super::layout::{self, MAGIC, SUPERSEDED, VERSION};
+use super::open::{self, UNBORN};
+use super::shm::{self, Id, Status};
+use crate::lock::Acquired;
+use crate::os;
+
+/// For how many seconds a new registry is left to its creator.
+const YOUTH: i64 = 2;
+
+/// Removes what is left behind, and returns how many registries that were.
+pub(crate) fn sweep() -> usize {
+    leftovers()
+        .filter(|&(id, status)| remove(id, &status) == Some(()))
+        .count()
+}
+
+/// The registries without names of this user, by identifier.
+pub(crate) fn left_behind() -> Vec<i32> {
+    leftovers()
+        .filter(|&(id, status)| look(id, &status, || ()).is_some())
+        .map(|(id, _)| id.0)
+        .collect()
+}
+
+/// The registries of this user that nobody has attached. They may have names.
+fn leftovers() -> impl Iterator<Item = (Id, Status)> {
+    let user = os::effective_user();
+    shm::all().filter(move |(_, status)| {
+        Kind::of(status.key.to_c()) == Kind::Registry
+            && status.mappings == 0
+            && status.creator == user
+            && !keys::is_nobody(user)
+            && [0o600, 0o660].contains(&(status.mode & !UNBORN))
+            && layout::capacity_of(status.size).is_some()
+    })
+}
+
+fn remove(id: Id, status: &Status) -> Option<()> {
+    look(id, status, || shm::remove(id).ok())?
+}
+
+/// Does something to a registry if nobody else has it attached and it has no names. A
+/// process that attaches it meanwhile has to wait for its lock, and then finds out that it
+/// was removed.
+fn look<T>(id: Id, before: &Status, then: impl FnOnce() -> T) -> Option<T> {
+    let mapping = open::attach(id, before.size).ok()?;
+    let header = layout::header(&mapping).filter(|_| mapping.is_ordinary())?;
+    let held = header.lock.acquire(Duration::ZERO).ok()?;
+    let now = i64::try_from(os::seconds(os::Clock::Realtime)).unwrap_or(0);
+    let is_empty = match header.magic() {
+        MAGIC => {
+            if held.acquired() == Acquired::OwnerDied {
+                // Its next user finds out what was begun.
+                held.leave_to_the_next();
+                return None;
+            }
+            header.version() == VERSION && header.names() == Ok(0)
+        }
+        0 => before.mode & UNBORN != 0 && before.changed + YOUTH < now && !header.is_in_takeover(),
+        SUPERSEDED => true,
+        _ => false,
+    };
+    let status = shm::status(id).ok()??;
+    (is_empty && status.key == before.key && status.mappings == 1).then(then)
+}

@@ -1,0 +1,123 @@
+//! Takes over the names of a registry that was removed while processes use it.
+//!
+//! A removed registry exists as long as a process has it attached. Its successor copies
+//! the names whose segments still exist. Nobody holds two locks: first the removed
+//! registry is marked as superseded under its own lock, after which nobody changes it;
+//! then it is copied under the successor's lock, before the successor is complete. If the
+//! process dies in between, the next one begins again.
+
+#![forbid(unsafe_code)]
+
+use super::hash::HashedName;
+use super::keys;
+use super::layout::{self, MAGIC, SUPERSEDED, Table, VERSION};
+use super::open;
+use super::registry::Registry;
+use super::shm::{self, Status};
+use super::table::{NewSegment, Used};
+use crate::error::Result;
+use crate::namespace::Namespace;
+
+impl Registry {
+    /// Marks the removed registries of a namespace as superseded.
+    pub(super) fn freeze_predecessors(namespace: &Namespace, identity: &[u8]) -> Result<()> {
+        for predecessor in Self::predecessors(namespace, identity) {
+            match predecessor.lock() {
+                Ok(_names) => predecessor.supersede(),
+                // What is left of it is copied, and checked.
+                Err(error) if error.errno() == libc::EUCLEAN => predecessor.supersede(),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the names of removed registries into a new one, whose lock is held. Returns
+    /// the number of its names; `None` if a registry was removed since the others
+    /// were frozen.
+    pub(super) fn take_over(&self, table: &Table<'_>, identity: &[u8]) -> Result<Option<usize>> {
+        let header = table.header;
+        let predecessors = Self::predecessors(&self.namespace, identity);
+        if !header.is_in_takeover() && predecessors.is_empty() {
+            return Ok(Some(0));
+        }
+        if header.is_in_takeover() {
+            // The process before this one may have died in the middle of a name.
+            for slot in table.slots() {
+                slot.recover();
+            }
+            table.count_units().map_err(|damage| self.damaged(damage))?;
+        }
+        header.begin_takeover();
+        for predecessor in &predecessors {
+            if !predecessor.is_superseded() {
+                return Ok(None);
+            }
+            predecessor.copy_to(table);
+        }
+        Ok(Some(table.used().count()))
+    }
+
+    /// The removed registries of a namespace that processes still use.
+    fn predecessors(namespace: &Namespace, identity: &[u8]) -> Vec<Self> {
+        let was_removed = |status: &Status| {
+            status.is_removed
+                && layout::capacity_of(status.size).is_some()
+                && keys::are_trusted(namespace, status.creator, status.creator_group)
+        };
+        let predecessor = |(id, status): (shm::Id, Status)| {
+            let mapping = open::attach(id, status.size).ok()?;
+            let header = layout::header(&mapping).filter(|_| mapping.is_ordinary())?;
+            let is_one = [MAGIC, SUPERSEDED].contains(&header.magic())
+                && header.version() == VERSION
+                && header.is_for(identity) == Ok(true);
+            is_one.then(|| Self {
+                namespace: namespace.clone(),
+                id,
+                key: status.key,
+                group: keys::group(namespace, status.creator_group),
+                capacity: layout::capacity_of(status.size).unwrap_or(0),
+                mapping,
+            })
+        };
+        let mut found: Vec<_> = shm::all()
+            .filter(|(_, status)| was_removed(status))
+            .filter_map(predecessor)
+            .collect();
+        // Those that were superseded before know less of the segments that they name.
+        found.sort_by_key(Self::is_superseded);
+        found
+    }
+
+    fn supersede(&self) {
+        if let Some(header) = layout::header(&self.mapping) {
+            header.supersede();
+        }
+    }
+
+    /// Copies the names whose segments still exist, and that fit. What was overwritten
+    /// is skipped.
+    fn copy_to(&self, to: &Table<'_>) {
+        let Ok(from) = self.table() else {
+            return;
+        };
+        for used in from.used().flatten() {
+            let is_there = used
+                .entry()
+                .is_some_and(|entry| matches!(entry.status(), Ok(Some(_))));
+            if !is_there {
+                continue;
+            }
+            let Used { slot, state, facts } = used;
+            let Ok(stored) = from.name(slot, facts) else {
+                continue;
+            };
+            let segment = NewSegment {
+                key: facts.key,
+                size: facts.size,
+                created: facts.created,
+            };
+            let _ = to.adopt(segment, &HashedName::new(stored.bytes()), state);
+        }
+    }
+}
