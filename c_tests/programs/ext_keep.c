@@ -264,22 +264,35 @@ static int is_registry (int id)
     return check_size (id) > 50000;
 }
 
-/* A kept segment whose name was lost with the registry. */
-static void without_registry (void)
+static void remove_registries (int except)
 {
-    SharedMemory memory = make (SHMX_KEEP);
     int made[8];
-    int id = shmId (memory);
     int i, count;
 
     count = check_made (made, 8);
     for (i = 0; i < count; i++) {
-        if (made[i] != id && is_registry (made[i])) {
+        if (made[i] != except && is_registry (made[i])) {
             CHECK ("ipcrm removes the registry", shmctl (made[i], IPC_RMID, NULL) == 0);
         }
     }
-    CHECK ("without the registry, shmxKeep is EIDRM", shmxKeep (memory, 0) == EIDRM);
-    CHECK ("without the registry, the last shmDestroy deletes the segment",
+}
+
+/* The registry of a kept segment was removed: the name moves to a new one. */
+static void without_registry (void)
+{
+    SharedMemory memory = make (SHMX_KEEP);
+    int id = shmId (memory);
+
+    remove_registries (id);
+    CHECK ("without its registry, the kept segment outlives the last shmDestroy",
+           shmDestroy (memory) == 0 && check_attached (id) == 0);
+    CHECK ("it still has its name, and is kept", is_kept () == 1);
+    memory = check_create (NAME, 0);
+    CHECK ("it is the same segment", shmId (memory) == id);
+
+    remove_registries (id);
+    CHECK ("without its registry, shmxKeep works", shmxKeep (memory, 0) == 0);
+    CHECK ("the last shmDestroy deletes the segment",
            shmDestroy (memory) == 0 && check_attached (id) == -1);
 }
 

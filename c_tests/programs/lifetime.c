@@ -432,18 +432,18 @@ static void identifier_reused_by_a_stranger (void)
     shmctl (stranger, IPC_RMID, NULL);
 }
 
-static void create_as_a_newcomer (int *id)
+static void attach_as_a_newcomer (int *id)
 {
     SharedMemory memory;
 
     check_await (go);
     memory = check_create (NAME, SIZE);
     *id = shmId (memory);
-    CHECK ("without a registry, a new process creates a zero-filled segment",
-           check_filled (shmAddress (memory), 0, SIZE));
+    CHECK ("a new process finds the segment whose registry was removed",
+           check_filled (shmAddress (memory), 'N', SIZE));
     check_signal (ready);
     check_await (go);
-    CHECK ("the new process can destroy its segment", shmDestroy (memory) == 0);
+    CHECK ("the new process can destroy its handle", shmDestroy (memory) == 0);
 }
 
 /* The new process is forked before the library is used, so it inherits nothing. */
@@ -455,7 +455,7 @@ static void registry_removed_and_a_newcomer (void)
     int id;
 
     if (child == 0) {
-        create_as_a_newcomer (newcomers);
+        attach_as_a_newcomer (newcomers);
         exit (0);
     }
     old = check_create (NAME, SIZE);
@@ -463,19 +463,17 @@ static void registry_removed_and_a_newcomer (void)
     memset (shmAddress (old), 'N', SIZE);
     shmctl (find_segment (1), IPC_RMID, NULL);
     check_signal (go);
-    CHECK ("the new process has created its segment", check_await (ready));
+    CHECK ("the new process has attached it", check_await (ready) && *newcomers == id);
     new = check_create (NAME, SIZE);
-    CHECK ("a process with the removed registry finds the new segment",
-           shmId (new) == *newcomers);
+    CHECK ("a process with the removed registry finds the same segment", shmId (new) == id);
     CHECK ("the old handle still works", shmId (old) == id
            && check_filled (shmAddress (old), 'N', SIZE));
-    CHECK ("its shmDestroy deletes the old segment",
-           shmDestroy (old) == 0 && check_attached (id) == -1);
+    CHECK ("its shmDestroy leaves the segment to the others",
+           shmDestroy (old) == 0 && check_attached (id) == 2);
     check_signal (go);
     CHECK ("the new process exits with status 0", check_wait (child) == 0);
-    CHECK ("the new segment still exists", check_attached (shmId (new)) == 1);
-    id = shmId (new);
-    CHECK ("shmDestroy deletes it", shmDestroy (new) == 0 && check_attached (id) == -1);
+    CHECK ("the segment still exists", check_attached (id) == 1);
+    CHECK ("the last shmDestroy deletes it", shmDestroy (new) == 0 && check_attached (id) == -1);
     CHECK ("the name is removed", !check_exists (NAME));
 }
 

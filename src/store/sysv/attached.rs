@@ -12,7 +12,7 @@ use super::hash::HashedName;
 use super::locked::Names;
 use super::mapping::Mapping;
 use super::names::Removal;
-use super::registry::{Presence, Registry};
+use super::registry::Registry;
 use super::shm::{self, Change, Status};
 use super::store::ATTEMPTS;
 use super::swap;
@@ -140,10 +140,14 @@ impl Attached {
     }
 
     pub(in crate::store) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {
-        let (registry, entry) = self.home();
-        let names = registry.lock()?;
-        if names.set_lifetime_if_allowed(self.name(), &entry, lifetime)? {
-            return Ok(());
+        for _ in 0..2 {
+            let (registry, entry) = self.home();
+            let names = registry.lock()?;
+            if names.set_lifetime_if_allowed(self.name(), &entry, lifetime)? {
+                return Ok(());
+            }
+            drop(names);
+            registry.renew()?;
         }
         Err(Errno(libc::EIDRM).during(format_args!("keep {self}: it has lost its name")))
     }
@@ -260,11 +264,8 @@ impl Attached {
         if self.registry.lifetime(&self.entry)? != Some(Lifetime::Kept) {
             return Ok(false);
         }
-        if !self.registry.seems_current() && self.registry.presence() == Presence::Removed {
-            self.registry.forget();
-            let _successor = Registry::of(&self.registry.namespace)?;
-            self.follow();
-        }
+        Arc::clone(&self.registry).renew()?;
+        self.follow();
         Ok(true)
     }
 

@@ -133,6 +133,16 @@ impl Registry {
         OPEN.lock().retain(|known| !Arc::ptr_eq(known, self));
     }
 
+    /// Creates a successor if the registry was removed, so that its names do not end with
+    /// the last process that has it attached.
+    pub(super) fn renew(self: &Arc<Self>) -> Result<()> {
+        if !self.seems_current() && self.presence() == Presence::Removed {
+            self.forget();
+            Self::of(&self.namespace)?;
+        }
+        Ok(())
+    }
+
     /// Finds the registry under the keys of the namespace, or creates it.
     pub(super) fn open(namespace: &Namespace) -> Result<Self> {
         let _uncancelled = Uncancelled::new();
