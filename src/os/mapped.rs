@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
 
-use super::Uncancelled;
+use super::linux::Uncancelled;
 
 /// `ioctl` on /proc/self/maps since Linux 6.11, see `linux/fs.h`.
 const PROCMAP_QUERY: c_ulong = 0xc068_6611;

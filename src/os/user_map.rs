@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use super::Uncancelled;
+use super::linux::Uncancelled;
 
 /// Every id there can be: the last one is invalid.
 const ALL: u64 = u32::MAX as u64;

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::hash::{HashedName, words_of};
-use super::layout::{Damage, Facts, PAGE_WORDS, Page, SLOT_WORDS, Slot, Table};
+use super::layout::{Damage, Extent, Facts, PAGE_WORDS, Page, SLOT_WORDS, Slot, Table};
 use crate::name::NAME_MAX;
 
 const LENGTH_BITS: u32 = 10;
@@ -19,12 +19,6 @@ const _: () = {
     assert!(NAME_MAX < 1 << LENGTH_BITS && NAME_MAX <= MOST_WORDS * 8);
     assert!(UNITS == 63);
 };
-
-/// Where a name is. The lower 10 bits hold its length in bytes. The upper 22 bits are 0
-/// if it is in its slot, otherwise 64 times the number of its page, plus 1, plus the
-/// number of its first 64 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent(pub(super) u32);
 
 /// The units of a page that a name has.
 struct Units {

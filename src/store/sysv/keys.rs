@@ -63,6 +63,9 @@ pub(super) fn for_segment() -> Key {
     Key(SEGMENT | (random::bits(fork::process()) & !KIND_BITS))
 }
 
+/// An additional permission bit of a registry that is not complete yet.
+pub(super) const UNBORN: u32 = 0o100;
+
 /// The permission bits of a new registry.
 pub(super) const fn mode(namespace: &Namespace) -> u32 {
     match namespace {

@@ -20,7 +20,6 @@ use std::mem::offset_of;
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
-use super::extent::Extent;
 use super::hash::{fold, hash_of, mix};
 use super::mapping::Mapping;
 use super::shm::{Id, Key};
@@ -188,6 +187,12 @@ const SEAL_SHIFT: u32 = 40;
 const fn sealed(low: u64) -> u64 {
     (mix(low) << SEAL_SHIFT) | low
 }
+
+/// Where a name is. The lower 10 bits hold its length in bytes. The upper 22 bits are 0
+/// if it is in its slot, otherwise 64 times the number of its page, plus 1, plus the
+/// number of its first 64 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent(pub(super) u32);
 
 /// What a slot records besides its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

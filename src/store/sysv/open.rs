@@ -6,11 +6,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keys;
+use super::keys::{self, UNBORN};
 use super::layout::{self, Damage, MAGIC, SUPERSEDED};
 use super::limits::{Remedy, registry_size};
-use super::mapping::Mapping;
-use super::registry::{PATIENCE, Presence, Registry};
+use super::registry::{PATIENCE, Presence, Registry, attach};
 use super::shm::{self, Id, Key, Status};
 use super::sweep::sweep;
 use crate::errno::Errno;
@@ -18,14 +17,12 @@ use crate::error::Result;
 use crate::lock::Acquired;
 use crate::namespace::Namespace;
 use crate::os::Uncancelled;
-use crate::request::{Access, Creation, Placement};
+use crate::request::Creation;
 use crate::sync::Mutex;
 use crate::{fork, os, random};
 
 /// How long a process that is about to end waits for the lock.
 const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
-/// An additional permission bit of a registry that is not complete yet.
-pub(super) const UNBORN: u32 = 0o100;
 /// How often to try again when other processes interfere.
 const ATTEMPTS: usize = 10_000;
 /// How many registries without a handle stay attached.
@@ -124,7 +121,7 @@ impl Registry {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.id == other.id && self.key == other.key
+        self.id == other.id && self.key == other.key && self.mapping.size() == other.mapping.size()
     }
 
     /// Drops a registry that is not current any more. Handles that were created
@@ -488,10 +485,6 @@ fn untrusted(namespace: &Namespace, id: Id, status: Option<Status>) -> Result<Ca
 /// The error of a registry that can't be used.
 fn denied(namespace: &Namespace, why: std::fmt::Arguments<'_>) -> crate::error::Error {
     crate::error::Error::new(libc::EACCES, format_args!("open {namespace}: {why}"))
-}
-
-pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
-    Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
 }
 
 /// Removes a segment that no process has ever attached.

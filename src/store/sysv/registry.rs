@@ -48,6 +48,7 @@ use super::keys;
 use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED, Table, VERSION};
 use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
+use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::ids::GroupId;
 use crate::lock::Held;
@@ -56,6 +57,11 @@ use crate::request::{Access, Lifetime, Placement};
 
 /// How long a call waits for a lock whose holder was stopped.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Attaches a registry, or what may be one.
+pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
+    Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
+}
 
 /// A namespace's registry, attached.
 #[derive(Debug)]

@@ -9,9 +9,9 @@
 
 use std::time::Duration;
 
-use super::keys::{self, Kind};
-use super::layout::{self, MAGIC, SUPERSEDED, VERSION};
-use super::open::{self, UNBORN};
+use super::keys::{self, Kind, UNBORN};
+use super::layout::{self, Header, MAGIC, SUPERSEDED, VERSION};
+use super::registry::attach;
 use super::shm::{self, Id, Status};
 use crate::lock::Acquired;
 use crate::os;
@@ -55,23 +55,30 @@ fn remove(id: Id, status: &Status) -> Option<()> {
 /// process that attaches it meanwhile has to wait for its lock, and then finds out that it
 /// was removed.
 fn look<T>(id: Id, before: &Status, then: impl FnOnce() -> T) -> Option<T> {
-    let mapping = open::attach(id, before.size).ok()?;
+    let mapping = attach(id, before.size).ok()?;
     let header = layout::header(&mapping).filter(|_| mapping.is_ordinary())?;
+    // What is not a registry is not locked, either.
+    if !may_go(header, before) {
+        return None;
+    }
     let held = header.lock.acquire(Duration::ZERO).ok()?;
-    let now = i64::try_from(os::seconds(os::Clock::Realtime)).unwrap_or(0);
-    let is_empty = match header.magic() {
-        MAGIC => {
-            if held.acquired() == Acquired::OwnerDied {
-                // Its next user finds out what was begun.
-                held.leave_to_the_next();
-                return None;
-            }
-            header.version() == VERSION && header.names() == Ok(0)
-        }
-        0 => before.mode & UNBORN != 0 && before.changed + YOUTH < now && !header.is_in_takeover(),
-        SUPERSEDED => true,
-        _ => false,
-    };
+    if held.acquired() == Acquired::OwnerDied && header.magic() == MAGIC {
+        // Its next user finds out what was begun.
+        held.leave_to_the_next();
+        return None;
+    }
     let status = shm::status(id).ok()??;
-    (is_empty && status.key == before.key && status.mappings == 1).then(then)
+    let is_alone = status.key == before.key && status.mappings == 1;
+    (is_alone && may_go(header, before)).then(then)
+}
+
+/// Whether it is a registry without names.
+fn may_go(header: &Header, status: &Status) -> bool {
+    let now = i64::try_from(os::seconds(os::Clock::Realtime)).unwrap_or(0);
+    match header.magic() {
+        MAGIC => header.version() == VERSION && header.names() == Ok(0),
+        SUPERSEDED => true,
+        0 => status.mode & UNBORN != 0 && status.changed + YOUTH < now && !header.is_in_takeover(),
+        _ => false,
+    }
 }

@@ -11,8 +11,7 @@
 use super::hash::HashedName;
 use super::keys;
 use super::layout::{self, MAGIC, SUPERSEDED, Table, VERSION};
-use super::open;
-use super::registry::Registry;
+use super::registry::{Registry, attach};
 use super::shm::{self, Status};
 use super::table::{NewSegment, Used};
 use crate::error::Result;
@@ -66,7 +65,7 @@ impl Registry {
                 && keys::are_trusted(namespace, status.creator, status.creator_group)
         };
         let predecessor = |(id, status): (shm::Id, Status)| {
-            let mapping = open::attach(id, status.size).ok()?;
+            let mapping = attach(id, status.size).ok()?;
             let header = layout::header(&mapping).filter(|_| mapping.is_ordinary())?;
             let is_one = [MAGIC, SUPERSEDED].contains(&header.magic())
                 && header.version() == VERSION

@@ -7,8 +7,8 @@ use super::keys;
 use super::layout::State;
 use super::locked::Names;
 use super::names::{Lookup, Removal};
-use super::open::{self, Completed};
-use super::registry::{Presence, Registry};
+use super::open::Completed;
+use super::registry::{Presence, Registry, attach};
 use super::shm::{self, Id, Key};
 use super::sweep;
 use super::table::NewSegment;
@@ -78,7 +78,7 @@ impl Scratch {
             key,
             group: self.0.group,
             capacity: self.0.capacity,
-            mapping: open::attach(id, size).unwrap(),
+            mapping: attach(id, size).unwrap(),
         }
     }
 
@@ -357,7 +357,7 @@ fn a_registry_of_another_ipc_namespace_is_told_by_its_nonce() {
         key,
         group: None,
         capacity: scratch.0.capacity,
-        mapping: open::attach(scratch.0.id, size).unwrap(),
+        mapping: attach(scratch.0.id, size).unwrap(),
     };
     assert_eq!(elsewhere.presence(), Presence::Elsewhere);
     shm::remove(id).unwrap();

@@ -148,7 +148,7 @@ fn the_page_has_the_constants() {
             ("KIND_BITS", keys::KIND_BITS.into()),
             ("REGISTRY", keys::REGISTRY.into()),
             ("SEGMENT", keys::SEGMENT.into()),
-            ("UNBORN", super::super::open::UNBORN.into()),
+            ("UNBORN", keys::UNBORN.into()),
         ])
     );
 }
