@@ -1,41 +1,42 @@
 //! Calls in progress, and fork(2).
 //!
 //! A child of fork has one thread, and a copy of everything as it was at that
-//! moment. So that nothing in the copy is half changed, fork waits until no
-//! other thread is in a call that changes handles or registries. It does not
-//! wait for saves and loads, which may take as long as a pipe blocks: the
-//! [`epoch`] shows that what they hold belongs to threads that the child does
-//! not have.
+//! moment. So that little in the copy is half changed, fork waits a short time until no
+//! other thread is in a call that changes handles or registries (see `gate`). It does not
+//! wait for saves and loads, which may take as long as a pipe blocks.
 //!
-//! The lock is `std`'s, because on Linux that is one futex word: a child that
-//! inherits it with threads waiting for it can release it and go on. A lock that
-//! keeps its waiting threads in a queue elsewhere can't be inherited like that.
+//! The [`epoch`] shows in the child which of the things that it finds belong to threads
+//! that it does not have: everything that one of them may have held or changed when the
+//! process was forked records the epoch, and begins anew in another one.
+//!
+//! The handlers are registered before `main`. So they are the last that run before a fork
+//! and the first after it: a thread that waits here already has the locks
+//! that the program's own handlers take, and no call that needs one of them begins.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::ids::ProcessId;
 use crate::{os, patience};
 
-static CHANGES: RwLock<()> = RwLock::new(());
+mod gate;
+
+static GATE: gate::Gate = gate::Gate::new();
 static EPOCH: AtomicU32 = AtomicU32::new(0);
 static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
-/// Points to a word that is 1, and that the kernel sets to 0 in a child of any
-/// kind of fork: not all kinds run handlers.
-static NOT_FORKED: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
-static FORKING: ForkGuard = ForkGuard(UnsafeCell::new(None));
+/// Points to a word that is [`COUNTED`], and that the kernel sets to [`FORKED`] in a child
+/// of any kind of fork: not all kinds run handlers.
+static MARK: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
 
-/// The lock on [`CHANGES`] while a thread forks. It is not kept in that thread's
-/// storage, which no longer exists in handlers of atexit(3).
-struct ForkGuard(UnsafeCell<Option<RwLockWriteGuard<'static, ()>>>);
-
-// SAFETY: only the thread that has the lock touches it, and the lock is
-// exclusive.
-unsafe impl Sync for ForkGuard {}
+/// The process is a child of fork whose epoch has not begun.
+const FORKED: u32 = 0;
+/// Its epoch has begun.
+const COUNTED: u32 = 1;
+/// A thread is beginning its epoch.
+const COUNTING: u32 = 2;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +45,10 @@ enum Doing {
     Else,
     /// It is in a call.
     Call,
-    /// It forks, and waits for the lock or holds it. Other atfork handlers, and
+    /// It forks, and has closed the gate in this epoch. Other atfork handlers, and
     /// signal handlers, that run meanwhile may make calls, which must not wait
-    /// for the lock.
-    Fork,
+    /// for the gate.
+    Fork(u32),
 }
 
 thread_local! {
@@ -59,15 +60,29 @@ thread_local! {
 /// How many forks lie between the program's start and this process. If it has
 /// changed, this process does not have the threads of the earlier time.
 pub(crate) fn epoch() -> u32 {
-    let mark = NOT_FORKED.load(Ordering::Acquire);
+    let mark = MARK.load(Ordering::Acquire);
     if !mark.is_null() {
         // SAFETY: the page is never unmapped.
         let mark = unsafe { &*mark };
-        if mark.load(Ordering::Relaxed) == 0 && mark.swap(1, Ordering::Relaxed) == 0 {
-            EPOCH.fetch_add(1, Ordering::Relaxed);
+        if mark.load(Ordering::Acquire) != COUNTED {
+            begin_epoch(mark);
         }
     }
     EPOCH.load(Ordering::Relaxed)
+}
+
+#[cold]
+fn begin_epoch(mark: &AtomicU32) {
+    if mark
+        .compare_exchange(FORKED, COUNTING, Ordering::Acquire, Ordering::Relaxed)
+        .is_ok()
+    {
+        EPOCH.fetch_add(1, Ordering::Relaxed);
+        mark.store(COUNTED, Ordering::Release);
+    }
+    while mark.load(Ordering::Acquire) == COUNTING {
+        std::thread::yield_now();
+    }
 }
 
 /// The calling process's id, remembered until the next fork.
@@ -98,22 +113,25 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Call {
     before: Doing,
-    change: Option<RwLockReadGuard<'static, ()>>,
+    /// The epoch in which it has passed the gate.
+    counted: Option<u32>,
 }
 
 impl Call {
     /// Begins a call. `EDEADLK` if this thread is in a call already: a signal
     /// handler that interrupted one is refused, so that it does not hang.
+    #[inline]
     pub(crate) fn begin(purpose: Purpose) -> Result<Self> {
         Self::can_begin()?;
         set_handlers();
         let before = DOING.replace(Doing::Call);
         patience::renew();
         let waits = purpose == Purpose::Change && before == Doing::Else;
-        Ok(Self {
-            before,
-            change: waits.then(|| CHANGES.read().unwrap_or_else(PoisonError::into_inner)),
-        })
+        let counted = waits.then(epoch);
+        if let Some(epoch) = counted {
+            GATE.enter(epoch);
+        }
+        Ok(Self { before, counted })
     }
 
     /// Whether a call could begin now.
@@ -134,21 +152,32 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.change = None;
+        // In a child that was forked within the call, nothing counts it.
+        if let Some(counted) = self.counted.filter(|&counted| counted == epoch()) {
+            GATE.leave(counted);
+        }
         DOING.set(self.before);
     }
 }
 
+/// Registers the handlers of fork. Runs before `main`; where it did not, the first call
+/// does it.
+///
 /// Not guarded by a `Once`, which a fork at the wrong moment would leave locked
 /// in the child: it does no harm if two threads both register the handlers.
-fn set_handlers() {
-    if HANDLERS_ARE_SET.load(Ordering::Acquire) {
-        return;
+#[inline]
+pub(crate) fn set_handlers() {
+    if !HANDLERS_ARE_SET.load(Ordering::Acquire) {
+        register_handlers();
     }
+}
+
+#[cold]
+fn register_handlers() {
     set_mark();
     // SAFETY: the handlers take no arguments and never unwind. Without memory
     // for them there is no protection at fork, but everything else works.
-    unsafe { libc::pthread_atfork(Some(prepare), Some(after), Some(in_child)) };
+    unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
     HANDLERS_ARE_SET.store(true, Ordering::Release);
 }
 
@@ -156,8 +185,8 @@ fn set_mark() {
     let Some(mark) = os::map_word_wiped_on_fork() else {
         return;
     };
-    mark.store(1, Ordering::Relaxed);
-    let published = NOT_FORKED.compare_exchange(
+    mark.store(COUNTED, Ordering::Relaxed);
+    let published = MARK.compare_exchange(
         ptr::null_mut(),
         ptr::from_ref(mark).cast_mut(),
         Ordering::AcqRel,
@@ -177,34 +206,34 @@ extern "C" fn prepare() {
         Doing::Call => {}
         // A signal handler that interrupts a fork; or the handlers were registered
         // twice.
-        Doing::Fork => NESTED.set(NESTED.get() + 1),
+        Doing::Fork(_) => NESTED.set(NESTED.get() + 1),
         Doing::Else => {
-            DOING.set(Doing::Fork);
-            let guard = CHANGES.write().unwrap_or_else(PoisonError::into_inner);
-            // SAFETY: this thread has the lock.
-            unsafe { *FORKING.0.get() = Some(guard) };
+            let epoch = epoch();
+            DOING.set(Doing::Fork(epoch));
+            GATE.close(epoch);
         }
     }
 }
 
 extern "C" fn in_child() {
-    if NOT_FORKED.load(Ordering::Acquire).is_null() {
+    if MARK.load(Ordering::Acquire).is_null() {
         EPOCH.fetch_add(1, Ordering::Relaxed);
     }
-    after();
+    in_parent();
 }
 
 /// In the parent, and in the child.
-extern "C" fn after() {
-    if DOING.get() != Doing::Fork {
+extern "C" fn in_parent() {
+    let Doing::Fork(closed) = DOING.get() else {
         return;
-    }
+    };
     if NESTED.get() > 0 {
         NESTED.set(NESTED.get() - 1);
         return;
     }
-    // SAFETY: this thread has the lock.
-    let guard = unsafe { (*FORKING.0.get()).take() };
-    drop(guard);
+    // In a child, the gate was closed in another epoch, so it is open.
+    if closed == epoch() {
+        GATE.open(closed);
+    }
     DOING.set(Doing::Else);
 }

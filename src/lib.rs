@@ -48,7 +48,7 @@
 //! | `name`       | which names are valid |
 //! | `environment` | the environment as it was at the first call |
 //! | `filename`   | libgpl's file name translation |
-//! | `random`, `sync` | numbers, a mutex |
+//! | `random`     | random numbers |
 //! | `error`, `quoted`, `allocate` | errors, names in messages, allocation that can fail |
 //! | `os`         | what the operating system offers, apart from shared memory |
 //! | `errno`, `ids`, `atomic` | numbers with a type, atomics |
@@ -98,7 +98,6 @@ mod request;
 mod segment;
 mod snapshot;
 mod store;
-mod sync;
 
 /// The Rust programs in the documents compile.
 #[cfg(doctest)]
@@ -116,6 +115,17 @@ pub use options::Options;
 pub use read_only::ReadOnlySegment;
 pub use segment::Segment;
 pub use snapshot::Loaded;
+
+/// Runs before `main`, and before the program can register handlers of fork: see
+/// `fork::set_handlers`.
+#[used]
+#[unsafe(link_section = ".init_array.00000")]
+static AT_START: extern "C" fn() = {
+    extern "C" fn at_start() {
+        fork::set_handlers();
+    }
+    at_start
+};
 
 /// Runs when the program exits or the library is unloaded: after all handlers
 /// of atexit(3), in which programs destroy their segments.

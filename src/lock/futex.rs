@@ -17,28 +17,13 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use super::acquired::Acquired;
-use super::judge::{Verdict, judge};
 use super::lender::{Lender, Loan};
 use super::owner::{Legacy, Owner, OwnerWords, ThreadOf, Waiters};
 use super::thread::{Announced, Thread};
+use super::wait::{SPINS, Wait};
 use crate::errno::Errno;
 use crate::ids::ThreadId;
-use crate::{os, patience};
-
-/// How often a waiter spins before it sleeps. The lock is held for microseconds,
-/// so most waits end here.
-const SPINS: u32 = 100;
-
-/// A waiter looks again after this time, and then at ever longer intervals, even if
-/// nobody wakes it: nobody does if the word was overwritten.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
-/// The longest of these intervals.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// After this time a waiter also reads about the owner in /proc.
-const SUSPICIOUS: Duration = Duration::from_millis(8);
-/// How long a process must have been dumping core until its threads, which get a signal
-/// when the dump begins, can't run a single instruction any more.
-const CERTAINLY_STOPPED: Duration = Duration::from_millis(10);
+use crate::os::{self, Scope};
 
 /// A robust lock; all zero is free.
 #[repr(C)]
@@ -176,7 +161,7 @@ impl RobustLock {
         let elapsed = begun.elapsed();
         if elapsed < slice {
             let rest = slice.saturating_sub(elapsed);
-            os::futex_wait(self.owner.futex(), seen.word(), rest);
+            os::futex_wait(self.owner.futex(), seen.word(), rest, Scope::Shared);
         }
         wait.count(begun.elapsed(), slice);
         if is_visible && self.owner.load() == seen && wait.finds_gone(owner.id) {
@@ -190,21 +175,13 @@ impl RobustLock {
         self.owner.load().thread().id
     }
 
-    /// Releases the lock. If it is no longer this thread's, it was overwritten.
     fn release(&self, thread: ThreadOf, legacy: Legacy) {
-        let mut seen = Owner::held_by(thread, Waiters::None);
         // The registry may have been removed by now, but this mapping stays, so
-        // the word still exists. If this thread dies between this line and the next, the
+        // the word still exists. If this thread dies between these lines, the
         // kernel wakes a waiter: it does so for a free word that is announced.
-        while !self.owner.replace(seen, seen.released(legacy)) {
-            seen = self.owner.load();
-            if seen.thread() != thread {
-                return;
-            }
-        }
-        if seen.waiters() == Waiters::Some {
+        if let Some(Waiters::Some) = self.owner.release(thread, legacy) {
             self.lender.give_back(thread.id);
-            os::futex_wake(self.owner.futex(), 1);
+            os::futex_wake(self.owner.futex(), 1, Scope::Shared);
         }
     }
 }
@@ -217,83 +194,6 @@ impl Drop for Held<'_> {
             Legacy::Finished
         };
         self.lock.release(self.thread, legacy);
-    }
-}
-
-/// A thread's wait for a lock.
-struct Wait {
-    limit: Duration,
-    waited: Duration,
-    /// The owner that was seen last.
-    owner: Option<ThreadOf>,
-    /// How long this thread had waited when it first saw that owner, and when it first saw
-    /// that its process was dumping core.
-    seen_at: Duration,
-    dumping_at: Option<Duration>,
-}
-
-impl Wait {
-    fn new(limit: Duration) -> Self {
-        Self {
-            limit: limit.min(patience::left()),
-            waited: Duration::ZERO,
-            owner: None,
-            seen_at: Duration::ZERO,
-            dumping_at: None,
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        self.waited >= self.limit
-    }
-
-    fn look_at(&mut self, owner: ThreadOf) {
-        if self.owner != Some(owner) {
-            self.owner = Some(owner);
-            self.seen_at = self.waited;
-            self.dumping_at = None;
-        }
-    }
-
-    /// How long this thread has waited for the present owner.
-    fn for_owner(&self) -> Duration {
-        self.waited.saturating_sub(self.seen_at)
-    }
-
-    fn is_long(&self) -> bool {
-        self.for_owner() >= FIRST_LOOK
-    }
-
-    fn slice(&self) -> Duration {
-        self.for_owner()
-            .clamp(FIRST_LOOK, LOOK_AGAIN)
-            .min(self.limit.saturating_sub(self.waited))
-    }
-
-    /// Time in which this process was stopped, or the machine asleep, does not count
-    /// against the owner.
-    fn count(&mut self, elapsed: Duration, slice: Duration) {
-        let counted = elapsed.min(slice);
-        self.waited += counted;
-        patience::spend(counted);
-    }
-
-    /// Whether the owner, which this thread can see, will never release the lock.
-    fn finds_gone(&mut self, owner: ThreadId) -> bool {
-        if self.for_owner() < SUSPICIOUS {
-            return os::is_gone(owner);
-        }
-        match judge(owner) {
-            Verdict::Gone => true,
-            Verdict::Alive => {
-                self.dumping_at = None;
-                false
-            }
-            Verdict::Dumping => {
-                let since = *self.dumping_at.get_or_insert(self.waited);
-                self.waited.saturating_sub(since) >= CERTAINLY_STOPPED
-            }
-        }
     }
 }
 

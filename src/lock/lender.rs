@@ -41,7 +41,6 @@ pub(super) enum Loan {
 }
 
 impl Lender {
-    #[cfg(test)]
     pub(super) const fn new() -> Self {
         Self(AtomicU32::new(0))
     }

@@ -1,8 +1,11 @@
-//! The lock of a registry: in shared memory, and taken over when its owner is dead.
+//! Locks: that of a registry, in shared memory, which is taken over when its owner is dead;
+//! and a mutex of this process, which a child of fork finds free.
 //!
 //! | file       | job |
 //! | ---------- | --- |
-//! | `futex`    | take and release the lock |
+//! | `futex`    | take and release the lock of a registry |
+//! | `mutex`    | the mutex of this process |
+//! | `wait`     | wait in slices of time |
 //! | `owner`    | who holds it: the words in shared memory |
 //! | `thread`   | the calling thread, and what the kernel does when it ends |
 //! | `judge`    | whether an owner will ever release it |
@@ -13,8 +16,11 @@ mod acquired;
 mod futex;
 mod judge;
 mod lender;
+mod mutex;
 mod owner;
 mod thread;
+mod wait;
 
 pub(crate) use acquired::Acquired;
 pub(crate) use futex::{Held, RobustLock};
+pub(crate) use mutex::{Guard, Mutex};

@@ -142,7 +142,6 @@ impl ThreadOf {
 pub(super) struct OwnerWords(AtomicU64);
 
 impl OwnerWords {
-    #[cfg(test)]
     pub(super) const fn free() -> Self {
         Self(AtomicU64::new(0))
     }
@@ -166,6 +165,19 @@ impl OwnerWords {
                 Ordering::Relaxed,
             )
             .is_ok()
+    }
+
+    /// Releases the lock, and returns whether anyone waits. `None` if the lock is not this
+    /// thread's: it was overwritten.
+    pub(super) fn release(&self, thread: ThreadOf, legacy: Legacy) -> Option<Waiters> {
+        let mut seen = Owner::held_by(thread, Waiters::None);
+        while !self.replace(seen, seen.released(legacy)) {
+            seen = self.load();
+            if seen.thread() != thread {
+                return None;
+            }
+        }
+        Some(seen.waiters())
     }
 
     /// The address of the futex word, which is the first of the two in memory.

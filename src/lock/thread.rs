@@ -20,8 +20,18 @@ pub(super) struct Thread {
     epoch: u32,
 }
 
+/// Before a thread has looked itself up. No thread has the id 0.
+const UNKNOWN: Thread = Thread {
+    of: ThreadOf {
+        id: ThreadId(0),
+        namespace: 0,
+    },
+    robust_list: ptr::null_mut(),
+    epoch: 0,
+};
+
 thread_local! {
-    static CURRENT: Cell<Option<Thread>> = const { Cell::new(None) };
+    static CURRENT: Cell<Thread> = const { Cell::new(UNKNOWN) };
 }
 
 impl Thread {
@@ -32,14 +42,15 @@ impl Thread {
     /// free.
     pub(super) fn current() -> Result<Self, Errno> {
         let epoch = fork::epoch();
-        match CURRENT.get() {
-            Some(thread) if thread.epoch == epoch => Ok(thread),
-            known => Self::look_up(epoch, known),
+        let known = CURRENT.get();
+        if known.epoch == epoch && known.of.id != UNKNOWN.of.id {
+            return Ok(known);
         }
+        Self::look_up(epoch, known)
     }
 
     #[cold]
-    fn look_up(epoch: u32, known: Option<Self>) -> Result<Self, Errno> {
+    fn look_up(epoch: u32, known: Self) -> Result<Self, Errno> {
         let id = ThreadId(os::thread().0 & THREAD);
         if id.0 == 0 {
             return Err(Errno(libc::EPERM));
@@ -52,8 +63,16 @@ impl Thread {
             robust_list: robust_list(known),
             epoch,
         };
-        CURRENT.set(Some(thread));
+        CURRENT.set(thread);
         Ok(thread)
+    }
+
+    /// The thread by its id and the epoch, which tells it from threads of a parent.
+    pub(super) const fn in_epoch(self) -> ThreadOf {
+        ThreadOf {
+            id: self.of.id,
+            namespace: self.epoch,
+        }
     }
 
     /// Tells the kernel that this thread is about to take, hold and release
@@ -101,16 +120,16 @@ impl Drop for Announced {
 }
 
 /// The robust list that the kernel knows, NULL if there is none or if it does not tell.
-fn robust_list(known: Option<Thread>) -> *mut RobustListHead {
+fn robust_list(known: Thread) -> *mut RobustListHead {
     let Ok(list) = os::robust_list() else {
         // A sandbox may refuse the question. To register another list then would take
         // the program's own robust mutexes away from the kernel. Without a list, waiters
         // find out by themselves that this thread is gone.
         return ptr::null_mut();
     };
-    let Some(known) = known.filter(|known| list.is_null() && !known.robust_list.is_null()) else {
+    if !list.is_null() || known.robust_list.is_null() {
         return list;
-    };
+    }
     // A child of a bare fork system call: the C library's list is where it was in the
     // parent, but the kernel does not know of it.
     // SAFETY: the head was the thread's own before the fork, and still is.

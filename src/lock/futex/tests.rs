@@ -1,4 +1,5 @@
 use super::*;
+use crate::patience;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 

@@ -22,6 +22,24 @@ const PIDFD_GET_PID_NAMESPACE: libc::Ioctl = 0xff05;
 /// A scheduling policy that is missing in the libc crate.
 const SCHED_DEADLINE: c_int = 6;
 
+/// Who may wait on a futex word, or wake its waiters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All processes that have the memory attached.
+    Shared,
+    /// The threads of this process.
+    Private,
+}
+
+impl Scope {
+    const fn of(self, operation: c_int) -> c_int {
+        match self {
+            Self::Shared => operation,
+            Self::Private => operation | libc::FUTEX_PRIVATE_FLAG,
+        }
+    }
+}
+
 fn timespec(time: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
@@ -40,14 +58,14 @@ fn checked(result: c_long) -> Result<c_long, Errno> {
 
 /// `FUTEX_WAIT`: sleeps while the word is `expected`, at most for `limit`. Whatever
 /// ends the wait, the caller looks again.
-pub(crate) fn futex_wait(word: *const u32, expected: u32, limit: Duration) {
+pub(crate) fn futex_wait(word: *const u32, expected: u32, limit: Duration, scope: Scope) {
     let timeout = timespec(limit);
     // SAFETY: the kernel only compares the word, and checks the address.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
             word,
-            libc::FUTEX_WAIT,
+            scope.of(libc::FUTEX_WAIT),
             expected,
             &raw const timeout,
         )
@@ -55,9 +73,9 @@ pub(crate) fn futex_wait(word: *const u32, expected: u32, limit: Duration) {
 }
 
 /// `FUTEX_WAKE`: wakes up to `count` waiters.
-pub(crate) fn futex_wake(word: *const u32, count: c_int) {
+pub(crate) fn futex_wake(word: *const u32, count: c_int, scope: Scope) {
     // SAFETY: the kernel uses the address as a name only.
-    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, count) };
+    unsafe { libc::syscall(libc::SYS_futex, word, scope.of(libc::FUTEX_WAKE), count) };
 }
 
 /// `FUTEX_LOCK_PI2` on a word of shared memory: waits at most for `limit` until the

@@ -14,11 +14,10 @@ use super::shm::{self, Id, Key, Status};
 use super::sweep::sweep;
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::lock::Acquired;
+use crate::lock::{Acquired, Guard, Mutex};
 use crate::namespace::Namespace;
 use crate::os::Uncancelled;
 use crate::request::Creation;
-use crate::sync::Mutex;
 use crate::{fork, os, random};
 
 /// How long a process that is about to end waits for the lock.
@@ -31,8 +30,8 @@ const IDLE_REGISTRIES: usize = 8;
 /// The registries that this process has attached, one for each namespace.
 ///
 /// Not held while anything waits, so that a stopped process that delays one thread does
-/// not delay the others one after the other. Only taken within a call that fork waits
-/// for, so no thread of a child waits for it.
+/// not delay the others one after the other. A child of fork begins with an empty list if
+/// another thread was just changing it.
 static OPEN: Mutex<Vec<Arc<Registry>>> = Mutex::new(Vec::new());
 
 /// Which process completed a new registry.
@@ -73,7 +72,7 @@ impl Registry {
     /// removed meanwhile, which [`Names::look_up`](super::locked::Names::look_up)
     /// finds out.
     pub(super) fn of(namespace: &Namespace) -> Result<Arc<Self>> {
-        let known = Self::known(&OPEN.lock(), namespace);
+        let known = Self::known(&registries(namespace)?, namespace);
         match known {
             Some(known) => Ok(known),
             None => Self::open(namespace)?.keep(),
@@ -82,7 +81,7 @@ impl Registry {
 
     /// The registry of a namespace; `None` if it has none.
     pub(super) fn existing(namespace: &Namespace) -> Result<Option<Arc<Self>>> {
-        let known = Self::known(&OPEN.lock(), namespace);
+        let known = Self::known(&registries(namespace)?, namespace);
         if known.is_some() {
             return Ok(known);
         }
@@ -101,7 +100,7 @@ impl Registry {
         let registry = Arc::new(self);
         let mut idle = Vec::new();
         {
-            let mut open = OPEN.lock();
+            let mut open = registries(&registry.namespace)?;
             let known = Self::known(&open, &registry.namespace);
             if let Some(known) = known.filter(|known| known.is_same(&registry)) {
                 return Ok(known);
@@ -127,7 +126,9 @@ impl Registry {
     /// Drops a registry that is not current any more. Handles that were created
     /// with it go on using it.
     pub(super) fn forget(self: &Arc<Self>) {
-        OPEN.lock().retain(|known| !Arc::ptr_eq(known, self));
+        if let Ok(mut open) = OPEN.lock() {
+            open.retain(|known| !Arc::ptr_eq(known, self));
+        }
     }
 
     /// Creates a successor if the registry was removed, so that its names do not end with
@@ -493,6 +494,12 @@ fn remove_unused(id: Id, key: Key) {
     if matches!(shm::status(id), Ok(Some(status)) if is_unused(status)) {
         let _ = shm::remove(id);
     }
+}
+
+/// The registries that this process has attached, to look for that of a namespace.
+fn registries(namespace: &Namespace) -> Result<Guard<'static, Vec<Arc<Registry>>>> {
+    OPEN.lock()
+        .map_err(|errno| errno.during(format_args!("wait for a thread that opens {namespace}")))
 }
 
 /// Moves the registries without a handle from one list to another. What finds no

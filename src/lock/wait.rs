@@ -1,0 +1,102 @@
+//! How a thread waits for a lock: in slices of time, after each of which it looks again.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::judge::{Verdict, judge};
+use super::owner::ThreadOf;
+use crate::ids::ThreadId;
+use crate::{os, patience};
+
+/// How often a waiter spins before it sleeps. The lock is held for microseconds,
+/// so most waits end here.
+pub(super) const SPINS: u32 = 100;
+
+/// A waiter looks again after this time, and then at ever longer intervals, even if
+/// nobody wakes it: nobody does if the word was overwritten.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+/// The longest of these intervals.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// After this time a waiter also reads about the owner in /proc.
+const SUSPICIOUS: Duration = Duration::from_millis(8);
+/// How long a process must have been dumping core until its threads, which get a signal
+/// when the dump begins, can't run a single instruction any more.
+const CERTAINLY_STOPPED: Duration = Duration::from_millis(10);
+
+/// A thread's wait for a lock.
+pub(super) struct Wait {
+    limit: Duration,
+    waited: Duration,
+    /// The owner that was seen last.
+    owner: Option<ThreadOf>,
+    /// How long this thread had waited when it first saw that owner, and when it first saw
+    /// that its process was dumping core.
+    seen_at: Duration,
+    dumping_at: Option<Duration>,
+}
+
+impl Wait {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self {
+            limit: limit.min(patience::left()),
+            waited: Duration::ZERO,
+            owner: None,
+            seen_at: Duration::ZERO,
+            dumping_at: None,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.waited >= self.limit
+    }
+
+    pub(super) fn look_at(&mut self, owner: ThreadOf) {
+        if self.owner != Some(owner) {
+            self.owner = Some(owner);
+            self.seen_at = self.waited;
+            self.dumping_at = None;
+        }
+    }
+
+    /// How long this thread has waited for the present owner.
+    fn for_owner(&self) -> Duration {
+        self.waited.saturating_sub(self.seen_at)
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.for_owner() >= FIRST_LOOK
+    }
+
+    pub(super) fn slice(&self) -> Duration {
+        self.for_owner()
+            .clamp(FIRST_LOOK, LOOK_AGAIN)
+            .min(self.limit.saturating_sub(self.waited))
+    }
+
+    /// Time in which this process was stopped, or the machine asleep, does not count
+    /// against the owner.
+    pub(super) fn count(&mut self, elapsed: Duration, slice: Duration) {
+        let counted = elapsed.min(slice);
+        self.waited += counted;
+        patience::spend(counted);
+    }
+
+    /// Whether the owner, which this thread can see, will never release the lock.
+    pub(super) fn finds_gone(&mut self, owner: ThreadId) -> bool {
+        if self.for_owner() < SUSPICIOUS {
+            return os::is_gone(owner);
+        }
+        match judge(owner) {
+            Verdict::Gone => true,
+            Verdict::Alive => {
+                self.dumping_at = None;
+                false
+            }
+            Verdict::Dumping => {
+                let since = *self.dumping_at.get_or_insert(self.waited);
+                self.waited.saturating_sub(since) >= CERTAINLY_STOPPED
+            }
+        }
+    }
+}
