@@ -7,9 +7,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,6 +280,24 @@ int check_has_users (const char *what)
     }
     check_skip (check_text ("%s: only root can become another user", what));
     return 0;
+}
+
+int check_refuse (long call, int error)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
+        BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+        BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO),
+        BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program;
+
+    filter[1].k = (unsigned) call;
+    filter[2].k |= (unsigned) error;
+    program.len = sizeof filter / sizeof *filter;
+    program.filter = filter;
+    return prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+           && prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 int check_is_privileged (void)

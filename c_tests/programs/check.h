@@ -87,6 +87,10 @@ int check_is_alone (const char *what);
 /* Whether this process may become another user; if not, prints that `what` is skipped. */
 int check_has_users (const char *what);
 
+/* Refuses a system call with an error from now on, in this process and its children. Returns
+ * whether that is possible here. */
+int check_refuse (long call, int error);
+
 /* Whether permission bits of segments do not matter to this process (CAP_IPC_OWNER). */
 int check_is_privileged (void);
 

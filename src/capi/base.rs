@@ -221,6 +221,8 @@ pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
 /// - EACCES: the file may not be read, or the segment is attached read-only
 ///   (see SHMX_RDONLY in shm_util_ext.h).
+/// - EINTR: a signal handler without SA_RESTART ended a wait for a pipe, a
+///   terminal or a device.
 /// - ENOENT, EISDIR and all other errors of open(2) and read(2).
 ///
 /// # Safety
@@ -252,6 +254,11 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
 /// on the disk, unless the environment of the process's first call contained
 /// SHM_UTIL_SYNC=0.
 ///
+/// The save is not all or nothing where no second file can take the place of
+/// the first (the directory is not writable or append-only, or something is
+/// mounted at the file): the file is then overwritten in place, after room for
+/// all bytes has been reserved.
+///
 /// In `fileName`, `~`, `$NAME` and `${NAME}` are replaced by the present values
 /// of environment variables.
 ///
@@ -262,6 +269,8 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
 /// - ELOOP: the value of a variable in `fileName` refers to itself.
 /// - ENAMETOOLONG: the translated file name has PATH_MAX bytes or more.
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
+/// - EINTR: a signal handler without SA_RESTART ended a wait for a pipe, a
+///   terminal or a device.
 /// - ENOENT, EACCES, EISDIR, ENOSPC, EIO and all other errors of open(2),
 ///   write(2), fsync(2) and rename(2).
 ///

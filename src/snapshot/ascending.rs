@@ -12,8 +12,9 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU8;
 
 use super::block::BLOCK;
+use super::copy::{self, Interruption};
+use super::memory;
 use super::touched::Touched;
-use super::{copy, memory};
 use crate::errno::Errno;
 
 /// The largest part that is copied at once, in bytes.
@@ -67,11 +68,15 @@ pub(super) fn for_each_part(
 }
 
 /// Writes the whole segment at the descriptor's position.
-pub(super) fn write(file: &File, touched: Touched<'_>) -> Result<(), Errno> {
+pub(super) fn write(
+    file: &File,
+    touched: Touched<'_>,
+    interruption: Interruption,
+) -> Result<(), Errno> {
     let bytes = touched.bytes();
     for_each_part(touched, Zeros::Untouched, |part| match part {
-        Part::Data(range) => copy::write(file, bytes.get(range).unwrap_or(&[])),
-        Part::Zeros(range) => copy::write_zeros(file, range.len()),
+        Part::Data(range) => copy::write(file, bytes.get(range).unwrap_or(&[]), interruption),
+        Part::Zeros(range) => copy::write_zeros(file, range.len(), interruption),
     })
 }
 

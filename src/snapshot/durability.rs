@@ -32,7 +32,7 @@ impl Durability {
         if self == Self::Memory {
             return Ok(());
         }
-        match file.sync_data().map_err(Errno::from) {
+        match file::sync(file) {
             Err(Errno(libc::EINVAL | libc::ENOTSUP)) => Ok(()),
             result => result,
         }
@@ -43,7 +43,7 @@ impl Durability {
         if self == Self::Memory {
             return Ok(());
         }
-        match File::open(directory) {
+        match file::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) {
             Ok(directory) => self.wait_for(&directory),
             // The process may write to the directory but not read it.
             Err(_) => file::sync_file_system(file),

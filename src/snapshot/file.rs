@@ -1,15 +1,17 @@
-//! System calls for files that the standard library lacks.
+//! System calls for files, and what replaces those that are refused.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, OsStr, c_int};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::os::fd::{AsRawFd as _, IntoRawFd as _};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::ptr;
 
+use super::descriptor::above_standard;
+use super::path::{by_path, of_descriptor, to_c};
+use super::refused::first_allowed;
 use crate::errno::Errno;
 
 /// An offset as the kernel takes it. No memory is larger than the largest file.
@@ -17,38 +19,92 @@ pub(super) fn offset(offset: usize) -> libc::off_t {
     libc::off_t::try_from(offset).unwrap_or(libc::off_t::MAX)
 }
 
-/// 0, or the `errno` value of a call that returns -1.
-fn check(result: libc::c_int) -> Result<(), Errno> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(Errno::from(io::Error::last_os_error()))
+/// The `errno` value of a call that returns -1.
+fn check(result: impl Into<i64>) -> Result<i64, Errno> {
+    match result.into() {
+        -1 => Err(Errno::from(io::Error::last_os_error())),
+        result => Ok(result),
     }
 }
 
-/// The result of a step that some file systems do not support, and that writing
-/// makes unnecessary: false where it failed. Only a lack of room is an error.
-fn if_supported(result: Result<(), Errno>) -> Result<bool, Errno> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => Err(errno),
-        Err(_) => Ok(false),
+/// Opens a file, with a descriptor above 2. `EINTR` if a signal handler interrupts the
+/// wait for a FIFO's other end; the standard library would wait again.
+pub(super) fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> Result<File, Errno> {
+    let path = to_c(path)?;
+    let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY;
+    // SAFETY: the path is a string.
+    let call = || check(unsafe { libc::open(path.as_ptr(), flags, mode) });
+    let descriptor = first_allowed(&[&call, &|| open_without_at(&path, flags, mode)])?;
+    let descriptor = c_int::try_from(descriptor).map_err(|_| Errno(libc::EBADF))?;
+    // SAFETY: the descriptor is new, so nobody else owns it.
+    above_standard(unsafe { File::from_raw_fd(descriptor) })
+}
+
+/// open(2) itself: the C library uses openat(2).
+#[cfg(target_arch = "x86_64")]
+fn open_without_at(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<i64, Errno> {
+    // SAFETY: the path is a string.
+    check(unsafe { libc::syscall(libc::SYS_open, path.as_ptr(), flags, mode) })
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn open_without_at(_: &CStr, _: c_int, _: libc::mode_t) -> Result<i64, Errno> {
+    Err(Errno(libc::ENOSYS))
+}
+
+/// Sets a file's size. Writes nothing, so a larger file ends with a hole.
+pub(super) fn set_size(file: &File, size: u64) -> Result<(), Errno> {
+    let size = libc::off_t::try_from(size).map_err(|_| Errno(libc::EFBIG))?;
+    let by_path = || {
+        by_path(file, |path| {
+            // SAFETY: the path is a string.
+            check(unsafe { libc::truncate(path.as_ptr(), size) })
+        })
+    };
+    // SAFETY: ftruncate takes numbers only.
+    let call = || check(unsafe { libc::ftruncate(file.as_raw_fd(), size) });
+    loop {
+        match first_allowed(&[&call, &by_path]) {
+            Err(Errno(libc::EINTR)) => {}
+            result => return result.map(drop),
+        }
     }
 }
 
 /// Makes a new file `size` bytes long. False where the file system cannot extend a
 /// file without writing to it.
 pub(super) fn extend(file: &File, size: usize) -> Result<bool, Errno> {
-    let size = u64::try_from(size).unwrap_or(u64::MAX);
-    if_supported(file.set_len(size).map_err(Errno::from))
+    match set_size(file, u64::try_from(size).unwrap_or(u64::MAX)) {
+        Ok(()) => Ok(true),
+        Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => Err(errno),
+        Err(_) => Ok(false),
+    }
 }
 
-/// Reserves room for a range of a file. Fails only if there is too little room.
-pub(super) fn allocate(file: &File, range: &Range<usize>) -> Result<(), Errno> {
+/// Whether a file keeps its size when room beyond its end is reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Grows,
+    Kept,
+}
+
+/// Reserves room for a range of a file. False where the file system cannot do that;
+/// the error if there is too little room.
+pub(super) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<bool, Errno> {
     let (start, length) = (offset(range.start), offset(range.len()));
-    // SAFETY: fallocate takes numbers only.
-    let result = unsafe { libc::fallocate(file.as_raw_fd(), 0, start, length) };
-    if_supported(check(result)).map(drop)
+    let mode = match size {
+        Size::Grows => 0,
+        Size::Kept => libc::FALLOC_FL_KEEP_SIZE,
+    };
+    loop {
+        // SAFETY: fallocate takes numbers only.
+        match check(unsafe { libc::fallocate(file.as_raw_fd(), mode, start, length) }) {
+            Ok(_) => return Ok(true),
+            Err(Errno(libc::EINTR)) => {}
+            Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => return Err(errno),
+            Err(_) => return Ok(false),
+        }
+    }
 }
 
 /// Starts writing a range of a file to the disk, without waiting for it.
@@ -67,34 +123,106 @@ pub(super) fn seek(file: &File, from: usize, whence: libc::c_int) -> Result<usiz
     usize::try_from(found).map_err(|_| Errno::from(io::Error::last_os_error()))
 }
 
+/// Waits until a file's bytes are on the disk.
+pub(super) fn sync(file: &File) -> Result<(), Errno> {
+    let fd = file.as_raw_fd();
+    first_allowed(&[
+        // SAFETY: fdatasync takes a number only.
+        &|| check(unsafe { libc::fdatasync(fd) }),
+        // SAFETY: fsync takes a number only.
+        &|| check(unsafe { libc::fsync(fd) }),
+        &|| sync_file_system(file).map(|()| 0),
+    ])
+    .map(drop)
+}
+
+/// Writes the whole file system of a file to the disk, and waits for that.
+pub(super) fn sync_file_system(file: &File) -> Result<(), Errno> {
+    // SAFETY: the descriptor is open.
+    check(unsafe { libc::syncfs(file.as_raw_fd()) }).map(drop)
+}
+
 /// Closes a file. Some file systems report errors of earlier writes only here.
 pub(super) fn close(file: File) -> Result<(), Errno> {
     // SAFETY: the descriptor is ours, and is not used again.
     match check(unsafe { libc::close(file.into_raw_fd()) }) {
         // Linux has closed it.
         Err(Errno(libc::EINTR)) => Ok(()),
-        result => result,
+        result => result.map(drop),
     }
 }
 
-/// The directory in which each open descriptor has a path.
-pub(super) const DESCRIPTORS: &str = "/proc/self/fd";
-
 /// Gives a name to a file that was opened without one (`O_TMPFILE`, see open(2)).
 pub(super) fn link(file: &File, path: &Path) -> Result<(), Errno> {
-    let from = CString::new(format!("{DESCRIPTORS}/{}", file.as_raw_fd()))
-        .map_err(|_| Errno(libc::EINVAL))?;
-    let to = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno(libc::EINVAL))?;
-    // SAFETY: both paths end with a NUL.
+    let (to, here) = (to_c(path)?, libc::AT_FDCWD);
+    let fd = file.as_raw_fd();
+    // Faster, and without /proc; but before Linux 6.10 only for privileged processes.
+    // SAFETY: both paths are strings.
+    let direct = unsafe { libc::linkat(fd, c"".as_ptr(), here, to.as_ptr(), libc::AT_EMPTY_PATH) };
+    match check(direct) {
+        Err(Errno(libc::ENOENT)) => {}
+        result => return result.map(drop),
+    }
+    let from = of_descriptor(file)?;
+    let follow = libc::AT_SYMLINK_FOLLOW;
+    // SAFETY: both paths are strings.
+    check(unsafe { libc::linkat(here, from.as_ptr(), here, to.as_ptr(), follow) }).map(drop)
+}
+
+/// Renames a file, whatever `to` named before.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
+    let (from, to, here) = (to_c(from)?, to_c(to)?, libc::AT_FDCWD);
+    first_allowed(&[
+        // SAFETY: both paths are strings.
+        &|| check(unsafe { libc::rename(from.as_ptr(), to.as_ptr()) }),
+        &|| rename_with(&from, &to, 0),
+        // SAFETY: as above.
+        &|| check(unsafe { libc::renameat(here, from.as_ptr(), here, to.as_ptr()) }),
+    ])
+    .map(drop)
+}
+
+/// Renames a file. `EEXIST` if `to` names one.
+pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+    let (from_c, to_c) = (to_c(from)?, to_c(to)?);
+    let link = || {
+        // SAFETY: both paths are strings.
+        check(unsafe { libc::link(from_c.as_ptr(), to_c.as_ptr()) })?;
+        unlink(from).map(|()| 0)
+    };
+    let check_first = || match super::status::Status::of_path(to) {
+        Err(Errno(libc::ENOENT)) => rename(from, to).map(|()| 0),
+        _ => Err(Errno(libc::EEXIST)),
+    };
+    let without_replacing = || rename_with(&from_c, &to_c, libc::RENAME_NOREPLACE);
+    first_allowed(&[&without_replacing, &link, &check_first]).map(drop)
+}
+
+fn rename_with(from: &CStr, to: &CStr, flags: libc::c_uint) -> Result<i64, Errno> {
+    let here = libc::AT_FDCWD;
+    // SAFETY: both paths are strings.
     check(unsafe {
-        libc::linkat(
-            libc::AT_FDCWD,
+        libc::syscall(
+            libc::SYS_renameat2,
+            here,
             from.as_ptr(),
-            libc::AT_FDCWD,
+            here,
             to.as_ptr(),
-            libc::AT_SYMLINK_FOLLOW,
+            flags,
         )
     })
+}
+
+/// Removes a name of a file.
+pub(super) fn unlink(path: &Path) -> Result<(), Errno> {
+    let path = to_c(path)?;
+    first_allowed(&[
+        // SAFETY: the path is a string.
+        &|| check(unsafe { libc::unlink(path.as_ptr()) }),
+        // SAFETY: as above.
+        &|| check(unsafe { libc::unlinkat(libc::AT_FDCWD, path.as_ptr(), 0) }),
+    ])
+    .map(drop)
 }
 
 /// The target of a symbolic link that was itself opened (`O_PATH`).
@@ -121,56 +249,4 @@ pub(super) fn is_in_proc(file: &File) -> bool {
     let result = unsafe { libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) };
     // SAFETY: it is zero, or the kernel has filled it in.
     result == 0 && unsafe { status.assume_init() }.f_type == libc::PROC_SUPER_MAGIC
-}
-
-/// Locks a file with flock(2) until it is closed, at the latest by the process's
-/// death. False if another process has it locked, or it cannot be locked.
-pub(super) fn try_to_lock(file: &File) -> bool {
-    // SAFETY: the descriptor is open.
-    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
-}
-
-/// Gives the file `to` the access control list of `from` (see acl(5)), or removes
-/// the one that it inherited from its directory if `from` has none.
-///
-/// `EPERM` if the list cannot be copied: the file would have other permissions than
-/// before.
-pub(super) fn copy_access_control_list(from: &File, to: &File) -> Result<(), Errno> {
-    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
-    let name = c"system.posix_acl_access".as_ptr();
-    let size_in = |fd| {
-        // SAFETY: the name is a string. With a length of 0 nothing is written.
-        let size = unsafe { libc::fgetxattr(fd, name, ptr::null_mut(), 0) };
-        usize::try_from(size).unwrap_or(0)
-    };
-    let size = size_in(from);
-    if size == 0 {
-        if size_in(to) > 0 {
-            // SAFETY: the name is a string.
-            unsafe { libc::fremovexattr(to, name) };
-        }
-        return Ok(());
-    }
-    let mut list = Vec::<u8>::new();
-    list.try_reserve_exact(size)
-        .map_err(|_| Errno(libc::ENOMEM))?;
-    list.resize(size, 0);
-    // SAFETY: the length is that of `list`.
-    let size = unsafe { libc::fgetxattr(from, name, list.as_mut_ptr().cast(), list.len()) };
-    let copied = usize::try_from(size).is_ok_and(|size| {
-        list.truncate(size);
-        // SAFETY: the length is that of `list`.
-        unsafe { libc::fsetxattr(to, name, list.as_ptr().cast(), list.len(), 0) == 0 }
-    });
-    if copied {
-        Ok(())
-    } else {
-        Err(Errno(libc::EPERM))
-    }
-}
-
-/// Writes the whole file system of a file to the disk, and waits for that.
-pub(super) fn sync_file_system(file: &File) -> Result<(), Errno> {
-    // SAFETY: the descriptor is open.
-    check(unsafe { libc::syncfs(file.as_raw_fd()) })
 }

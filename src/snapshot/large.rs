@@ -18,11 +18,13 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
 use super::ascending::{self, Part, Zeros};
 use super::block::{BLOCK, parts};
+use super::copy::{self, Interruption};
+use super::file::{self, Size};
 use super::memory::{self, Residency, Use};
-use super::pair;
+use super::pair::{self, Threads};
 use super::runs::Runs;
+use super::status::Status;
 use super::touched::Touched;
-use super::{copy, file};
 use crate::errno::Errno;
 
 /// How many bytes are handed to the disk at a time.
@@ -45,9 +47,9 @@ pub(super) fn write(
     allocation: Allocation,
 ) -> Result<(), Errno> {
     let bytes = touched.bytes();
-    check_mapped(bytes)?;
+    threads_for(bytes)?;
     if !file::extend(file, bytes.len())? {
-        return ascending::write(file, touched);
+        return ascending::write(file, touched, Interruption::Ignored);
     }
     let mut handed_over = 0;
     ascending::for_each_part(touched, Zeros::Blocks, |part| {
@@ -56,7 +58,7 @@ pub(super) fn write(
         };
         let end = range.end;
         if allocation == Allocation::Before {
-            file::allocate(file, &range)?;
+            file::allocate(file, &range, Size::Grows)?;
         }
         copy::write_at(file, bytes.get(range.clone()).unwrap_or(&[]), range.start)?;
         if end - handed_over >= WINDOW {
@@ -67,24 +69,25 @@ pub(super) fn write(
     })
 }
 
-/// `EFAULT` if the program has unmapped a part of the segment. The stack of the
-/// second thread could be placed in that gap, and be saved or overwritten.
-fn check_mapped(bytes: &[AtomicU8]) -> Result<(), Errno> {
-    if memory::is_mapped(bytes) {
-        Ok(())
-    } else {
-        Err(Errno(libc::EFAULT))
+/// `EFAULT` if the program has unmapped a part of the segment. The stack of the second
+/// thread could be placed in that gap, and be overwritten: if the kernel does not tell,
+/// there is one thread, for which the kernel reports the gap.
+fn threads_for(bytes: &[AtomicU8]) -> Result<Threads, Errno> {
+    match memory::is_mapped(bytes) {
+        Some(true) => Ok(Threads::Two),
+        Some(false) => Err(Errno(libc::EFAULT)),
+        None => Ok(Threads::One),
     }
 }
 
 /// Reads a file of `size` bytes, as much as file and memory both hold. Returns the
 /// number of bytes.
 pub(super) fn read(file: &File, size: usize, bytes: &[AtomicU8]) -> Result<usize, Errno> {
-    check_mapped(bytes)?;
+    let threads = threads_for(bytes)?;
     let expected = size.min(bytes.len());
     let runs = Runs::of_file(file, expected)?;
     // The end of a file that was cut off meanwhile looks like a hole.
-    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let size = usize::try_from(Status::of(file)?.size).unwrap_or(usize::MAX);
     let end = expected.min(size);
     let load = Load {
         file,
@@ -93,7 +96,7 @@ pub(super) fn read(file: &File, size: usize, bytes: &[AtomicU8]) -> Result<usize
         end: AtomicUsize::new(end),
         error: AtomicI32::new(0),
     };
-    pair::for_each_piece(end, |piece| load.try_piece(piece));
+    pair::for_each_piece(end, threads, |piece| load.try_piece(piece));
     match load.error.into_inner() {
         0 => Ok(load.end.into_inner()),
         errno => Err(Errno(errno)),

@@ -2,15 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
 use super::block::LARGE;
-use super::descriptor::{above_standard, inherited, position};
+use super::copy::{self, Interruption};
+use super::descriptor::{inherited, position};
 use super::loaded::Loaded;
-use super::{copy, large};
+use super::status::Status;
+use super::{file, large};
 use crate::errno::Errno;
 
 pub(super) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded, Errno> {
@@ -18,31 +18,26 @@ pub(super) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded, Errno> {
     let is_inherited = inherited.is_some();
     let file = match inherited {
         Some(file) => file,
-        None => above_standard(
-            OpenOptions::new()
-                .read(true)
-                .custom_flags(libc::O_NOCTTY)
-                .open(path)?,
-        )?,
+        None => file::open(path, libc::O_RDONLY, 0)?,
     };
-    let metadata = file.metadata()?;
-    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    let status = Status::of(&file)?;
+    let size = usize::try_from(status.size).unwrap_or(usize::MAX);
     // An inherited descriptor is read from its position on.
     let start = if is_inherited { position(&file) } else { 0 };
-    let count = if metadata.is_file() && !is_inherited && size.min(bytes.len()) >= LARGE {
+    let count = if status.is_file() && !is_inherited && size.min(bytes.len()) >= LARGE {
         large::read(&file, size, bytes)?
     } else {
         // A directory can be opened, but reading it fails, before any byte changes.
         // Files in /proc hold more bytes than their size.
-        copy::read(&file, bytes)?
+        copy::read(&file, bytes, Interruption::of(&status))?
     };
     let segment = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     Ok(Loaded {
         bytes: count,
         // The file may hold more than the segment. Only regular files have a size.
-        file: if metadata.is_file() && count == segment {
-            metadata.len().saturating_sub(start).max(count)
+        file: if status.is_file() && count == segment {
+            status.size.saturating_sub(start).max(count)
         } else {
             count
         },

@@ -5,10 +5,13 @@
 
 use std::ffi::{c_int, c_uchar};
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::block::BLOCK;
+use super::refused::is_refusal;
+use crate::errno::Errno;
 use crate::os::page_size;
 
 /// The smallest page size of Linux.
@@ -134,12 +137,19 @@ fn advise(part: &[AtomicU8], advice: c_int) -> bool {
     unsafe { libc::madvise(part.as_ptr().cast_mut().cast(), part.len(), advice) == 0 }
 }
 
-/// Whether all pages are mapped, with whatever protection.
-pub(super) fn is_mapped(bytes: &[AtomicU8]) -> bool {
+/// Whether all pages are mapped, with whatever protection. `None` if the kernel does not
+/// tell.
+pub(super) fn is_mapped(bytes: &[AtomicU8]) -> Option<bool> {
     let address = bytes.as_ptr().cast_mut().cast();
     // SAFETY: nothing changes: for MS_ASYNC Linux only reports ENOMEM where a page
     // is not mapped.
-    unsafe { libc::msync(address, bytes.len(), libc::MS_ASYNC) == 0 }
+    if unsafe { libc::msync(address, bytes.len(), libc::MS_ASYNC) } == 0 {
+        return Some(true);
+    }
+    match Errno::from(io::Error::last_os_error()) {
+        errno if is_refusal(errno) => None,
+        _ => Some(false),
+    }
 }
 
 /// Whether all bytes of a block, which begins at a page boundary, are zero now.

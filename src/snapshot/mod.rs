@@ -7,6 +7,8 @@
 //! | `save`       | which way the bytes take to the file |
 //! | `load`       | from a file into memory |
 //! | `replace`    | a complete new file takes over the name of the old one |
+//! | `second`     | that file, and how it gets its name |
+//! | `in_place`   | overwriting a file that cannot be replaced |
 //! | `resolve`    | symbolic links, and which of them may be a trap |
 //! | `durability` | whether a save waits for the disk |
 //! | `large`      | 2 MiB and more: holes, write-back; loads by two threads |
@@ -16,26 +18,40 @@
 //! | `memory`     | system calls for memory |
 //! | `pair`       | two threads |
 //! | `copy`       | bytes between memory and a descriptor |
+//! | `handlers`   | the program's signal handlers |
+//! | `attributes` | owner, group, mode and access control list |
+//! | `lock`       | whether the process that writes a file lives |
 //! | `file`       | system calls for files |
+//! | `status`     | what the kernel knows of a file |
+//! | `refused`    | which errors mean that another call may do |
+//! | `path`       | paths as system calls take them |
 //! | `descriptor` | descriptors above 2, and inherited ones |
 //! | `loaded`     | what a load reports |
 //! | `block`      | the unit that is zero or not |
 
 mod ascending;
+mod attributes;
 mod block;
 mod copy;
 mod descriptor;
 mod durability;
 mod file;
+mod handlers;
+mod in_place;
 mod large;
 mod load;
 mod loaded;
+mod lock;
 mod memory;
 mod pair;
+mod path;
+mod refused;
 mod replace;
 mod resolve;
 mod runs;
 mod save;
+mod second;
+mod status;
 #[cfg(test)]
 mod tests;
 mod touched;

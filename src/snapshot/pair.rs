@@ -13,12 +13,19 @@ pub(super) const PIECE: usize = 1 << 20;
 /// library puts the program's thread-local variables there too.
 const STACK: usize = 256 << 10;
 
+/// How many threads may work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Threads {
+    One,
+    Two,
+}
+
 type Work<'a> = &'a (dyn Fn() + Sync);
 
 /// Calls `work` for each piece of `0..length`, in no particular order.
-pub(super) fn for_each_piece(length: usize, work: impl Fn(Range<usize>) + Sync) {
+pub(super) fn for_each_piece(length: usize, threads: Threads, work: impl Fn(Range<usize>) + Sync) {
     let next = AtomicUsize::new(0);
-    run(&|| {
+    run(threads, &|| {
         loop {
             let start = next.fetch_add(PIECE, Ordering::Relaxed);
             if start >= length {
@@ -34,8 +41,8 @@ pub(super) fn for_each_piece(length: usize, work: impl Fn(Range<usize>) + Sync) 
 /// finished.
 ///
 /// `std::thread` would abort the program where memory is short.
-fn run(work: Work<'_>) {
-    if processors() < 2 {
+fn run(threads: Threads, work: Work<'_>) {
+    if threads == Threads::One || processors() < 2 {
         work();
         return;
     }

@@ -5,10 +5,10 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt as _;
 
 use super::block::BLOCK;
 use super::file;
+use super::status::Status;
 use crate::errno::Errno;
 
 /// Ranges with data, in ascending order, with holes between them.
@@ -26,7 +26,7 @@ impl Runs {
     /// The data of a file, up to `end`.
     pub(super) fn of_file(file: &File, end: usize) -> Result<Self, Errno> {
         const UNIT: u64 = 512;
-        let allocated = file.metadata()?.blocks().saturating_mul(UNIT);
+        let allocated = Status::of(file)?.blocks.saturating_mul(UNIT);
         if usize::try_from(allocated).map_or(true, |allocated| allocated >= end) {
             return Self::whole(end);
         }

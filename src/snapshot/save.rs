@@ -3,17 +3,21 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::ffi::c_int;
+use std::fs::File;
 use std::path::Path;
 
-use super::descriptor::above_standard;
+use super::copy::Interruption;
 use super::durability::Durability;
-use super::replace::{Old, Replaced, replace};
-use super::resolve::{Target, is_same_file, refuse_trap};
+use super::in_place::overwrite;
+use super::replace::{Replaced, replace};
+use super::resolve::Target;
+use super::second::Old;
+use super::status::Status;
 use super::touched::{Memory, Touched};
 use super::{ascending, file};
 use crate::errno::Errno;
+use crate::os;
 
 /// How often a save starts again where the file at the path keeps changing.
 const ATTEMPTS: usize = 100;
@@ -32,30 +36,25 @@ pub(super) fn save(memory: Memory<'_>, path: &Path) -> Result<(), Errno> {
 }
 
 fn try_to_save(memory: Memory<'_>, path: &Path, durability: Durability) -> Result<(), Errno> {
-    let (path, name) = match Target::of(path)? {
-        Target::Descriptor(file) => return write_through(memory, file, durability),
-        Target::Named { path, name } => (path, name),
+    let (path, name, found) = match Target::of(path)? {
+        Target::Descriptor(file) => {
+            let status = Status::of(&file)?;
+            return write_through(memory, file, &status, durability);
+        }
+        Target::Named { path, name, found } => (path, name, found),
     };
     let is_in_proc = path != name;
     // A link that appears only now is not followed.
     let no_follow = if is_in_proc { 0 } else { libc::O_NOFOLLOW };
-    let found = fs::symlink_metadata(&name).ok();
-    if let Some(found) = &found {
-        refuse_trap(&name, found)?;
-    }
-    let opened = OpenOptions::new()
-        .write(true)
-        .custom_flags(libc::O_NOCTTY | no_follow)
-        .open(&path);
-    match opened.map_err(Errno::from) {
+    let flags = libc::O_WRONLY | no_follow | found.as_ref().map_or(0, flag_against_traps);
+    match file::open(&path, flags, 0o666) {
         Ok(file) => {
-            let file = above_standard(file)?;
-            let metadata = file.metadata()?;
-            if !metadata.is_file() {
-                return write_through(memory, file, durability);
+            let status = Status::of(&file)?;
+            if !status.is_file() {
+                return write_through(memory, file, &status, durability);
             }
             match found {
-                Some(found) if is_same_file(&found, &metadata) => {}
+                Some(found) if found.is_same_file(&status) => {}
                 // A link in /proc to a file that has no path.
                 _ if is_in_proc => return overwrite(memory, file, durability),
                 // Another file has taken the path.
@@ -63,7 +62,7 @@ fn try_to_save(memory: Memory<'_>, path: &Path, durability: Durability) -> Resul
             }
             let old = Old {
                 file: &file,
-                metadata: &metadata,
+                status: &status,
             };
             match replace(memory, &name, Some(old), durability)? {
                 Replaced::Done => Ok(()),
@@ -75,22 +74,30 @@ fn try_to_save(memory: Memory<'_>, path: &Path, durability: Durability) -> Resul
             Replaced::NotAllowed(errno) => Err(errno),
         },
         // A link has taken the path.
-        Err(Errno(libc::ELOOP)) if fs::read_link(&path).is_ok() => Err(Errno(libc::EEXIST)),
+        Err(Errno(libc::ELOOP)) if Status::of_path(&path).is_ok_and(|it| it.is_link()) => {
+            Err(Errno(libc::EEXIST))
+        }
         Err(errno) => Err(errno),
     }
 }
 
-/// Writes to a device, a pipe or the like.
-fn write_through(memory: Memory<'_>, file: File, durability: Durability) -> Result<(), Errno> {
-    ascending::write(&file, Touched::new(memory))?;
-    durability.wait_for(&file)?;
-    file::close(file)
+/// Lets open(2) refuse another user's file where fopen(3) does, with `EACCES`: in a
+/// directory where everybody may create files it may be a trap (`fs.protected_regular` and
+/// `fs.protected_fifos`, see proc(5)). The kernel looks only with `O_CREAT`. A second
+/// open(2) to find out would show a FIFO's reader the end of its input.
+fn flag_against_traps(found: &Status) -> c_int {
+    let may_be_trap = (found.is_file() || found.is_fifo()) && found.user != os::effective_user().0;
+    if may_be_trap { libc::O_CREAT } else { 0 }
 }
 
-/// Overwrites a file that cannot be replaced, as libgpl does with every file.
-fn overwrite(memory: Memory<'_>, file: File, durability: Durability) -> Result<(), Errno> {
-    ascending::write(&file, Touched::new(memory))?;
-    file.set_len(u64::try_from(memory.bytes.len()).unwrap_or(u64::MAX))?;
+/// Writes to a device, a pipe or the like, or to a file that is open already.
+fn write_through(
+    memory: Memory<'_>,
+    file: File,
+    status: &Status,
+    durability: Durability,
+) -> Result<(), Errno> {
+    ascending::write(&file, Touched::new(memory), Interruption::of(status))?;
     durability.wait_for(&file)?;
     file::close(file)
 }

@@ -399,7 +399,10 @@ fn save_unprivileged(swapped: impl Fn() -> Option<u64>) -> (usize, usize) {
     let before = touched_pages(&pages);
     let with_holes =
         |file: &File, touched: Touched<'_>| large::write(file, touched, Allocation::Delayed);
-    for write in [with_holes, ascending::write] {
+    let in_order = |file: &File, touched: Touched<'_>| {
+        ascending::write(file, touched, copy::Interruption::Ignored)
+    };
+    for write in [with_holes, in_order] {
         let file = file();
         let memory = Memory {
             bytes: pages.bytes(),

@@ -1,0 +1,147 @@
+//! A file's owner, group, mode and access control list.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::ptr;
+
+use super::path::by_path;
+use super::refused::first_allowed;
+use super::status::Status;
+use crate::errno::Errno;
+
+const LIST: &CStr = c"system.posix_acl_access";
+
+/// Gives `new` the owner, group, mode and access control list of `old`, whose status is
+/// passed, too.
+pub(super) fn copy(old: &File, status: &Status, new: &File) -> Result<(), Errno> {
+    let mut created = Status::of(new)?;
+    let mut is_changed = false;
+    if (created.user, created.group) != (status.user, status.group) {
+        set_owner(new, status.user, status.group)?;
+        is_changed = true;
+    }
+    is_changed |= copy_access_control_list(old, new)?;
+    if is_changed {
+        created = Status::of(new)?;
+    }
+    if created.permissions() != status.permissions() {
+        set_mode(new, status.permissions())?;
+    }
+    Ok(())
+}
+
+fn check(result: impl Into<i64>) -> Result<usize, Errno> {
+    usize::try_from(result.into()).map_err(|_| Errno::from(io::Error::last_os_error()))
+}
+
+fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno> {
+    let fd = file.as_raw_fd();
+    first_allowed(&[
+        // SAFETY: fchown takes numbers only.
+        &|| check(unsafe { libc::fchown(fd, user, group) }),
+        // SAFETY: the path is a string.
+        &|| check(unsafe { libc::fchownat(fd, c"".as_ptr(), user, group, libc::AT_EMPTY_PATH) }),
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: the path is a string.
+                check(unsafe { libc::chown(path.as_ptr(), user, group) })
+            })
+        },
+    ])
+    .map(drop)
+}
+
+fn set_mode(file: &File, mode: u32) -> Result<(), Errno> {
+    let here = libc::AT_FDCWD;
+    first_allowed(&[
+        // SAFETY: fchmod takes numbers only.
+        &|| check(unsafe { libc::fchmod(file.as_raw_fd(), mode) }),
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: the path is a string.
+                check(unsafe { libc::chmod(path.as_ptr(), mode) })
+            })
+        },
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: the path is a string.
+                check(unsafe { libc::fchmodat(here, path.as_ptr(), mode, 0) })
+            })
+        },
+    ])
+    .map(drop)
+}
+
+/// Gives the file `to` the access control list of `from` (see acl(5)), or removes
+/// the one that it inherited from its directory if `from` has none. Returns whether that
+/// took a change.
+fn copy_access_control_list(from: &File, to: &File) -> Result<bool, Errno> {
+    let Some(size) = list_size(from)? else {
+        let inherited = list_size(to)?.is_some();
+        if inherited {
+            remove_list(to)?;
+        }
+        return Ok(inherited);
+    };
+    let mut list = Vec::<u8>::new();
+    list.try_reserve_exact(size)
+        .map_err(|_| Errno(libc::ENOMEM))?;
+    list.resize(size, 0);
+    let size = read_list(from, list.as_mut_ptr(), list.len())?;
+    list.truncate(size);
+    set_list(to, &list).map(|()| true)
+}
+
+/// The size of a file's list in bytes; `None` if it has none.
+fn list_size(file: &File) -> Result<Option<usize>, Errno> {
+    match read_list(file, ptr::null_mut(), 0) {
+        Ok(size) => Ok(Some(size).filter(|size| *size > 0)),
+        Err(Errno(libc::ENODATA | libc::ENOTSUP)) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn read_list(file: &File, list: *mut u8, size: usize) -> Result<usize, Errno> {
+    let name = LIST.as_ptr();
+    // SAFETY: the name is a string, and `list` has room for `size` bytes.
+    let call =
+        || check(unsafe { libc::fgetxattr(file.as_raw_fd(), name, list.cast(), size) } as i64);
+    let by_path = || {
+        by_path(file, |path| {
+            // SAFETY: as above, and the path is a string.
+            check(unsafe { libc::getxattr(path.as_ptr(), name, list.cast(), size) } as i64)
+        })
+    };
+    first_allowed(&[&call, &by_path])
+}
+
+fn set_list(file: &File, list: &[u8]) -> Result<(), Errno> {
+    let (name, value, size) = (LIST.as_ptr(), list.as_ptr().cast(), list.len());
+    first_allowed(&[
+        // SAFETY: the name is a string, and the list has that size.
+        &|| check(unsafe { libc::fsetxattr(file.as_raw_fd(), name, value, size, 0) }),
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: as above, and the path is a string.
+                check(unsafe { libc::setxattr(path.as_ptr(), name, value, size, 0) })
+            })
+        },
+    ])
+    .map(drop)
+}
+
+fn remove_list(file: &File) -> Result<(), Errno> {
+    first_allowed(&[
+        // SAFETY: the name is a string.
+        &|| check(unsafe { libc::fremovexattr(file.as_raw_fd(), LIST.as_ptr()) }),
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: both are strings.
+                check(unsafe { libc::removexattr(path.as_ptr(), LIST.as_ptr()) })
+            })
+        },
+    ])
+    .map(drop)
+}
