@@ -199,8 +199,93 @@ static void after_the_programs_own_shmdt_beside_another (void)
     CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
 }
 
+/* What is mapped where the segment was attached before the program called shmdt(2). */
+enum reuse { BY_THE_LIBRARY, BY_SHMAT, BY_MMAP, REUSES };
+
+static const char *const reuse_name[REUSES] = {
+    "another segment of the library", "the program's own segment", "a file"
+};
+
+static SharedMemory reuse_address (enum reuse reuse, void *address)
+{
+    SharedMemory other = NULL;
+    void *got = address;
+    int id;
+
+    switch (reuse) {
+    case BY_THE_LIBRARY:
+        shmCreate ("c_tests/destroy, other", SIZE, &got, &other);
+        break;
+    case BY_SHMAT:
+        id = shmget (IPC_PRIVATE, SIZE, IPC_CREAT | 0600);
+        got = shmat (id, address, 0);
+        shmctl (id, IPC_RMID, NULL);
+        break;
+    default:
+        got = mmap (address, SIZE, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    }
+    CHECK (check_text ("%s is mapped at the address", reuse_name[reuse]), got == address);
+    memset (address, 'y', SIZE);
+    return other;
+}
+
+/* After the program's own shmdt, at an address that is in use again. `found`: the handle is of a
+ * segment that existed; else it created the segment. */
+static void with_its_address_in_use_again (enum reuse reuse, int found)
+{
+    SharedMemory memory, other;
+    void *address;
+    pid_t child;
+    int id;
+
+    child = check_fork ();
+    if (child == 0) {
+        if (!found) {
+            check_await (go);
+        }
+        memory = check_create (NAME, SIZE);
+        memset (shmAddress (memory), 'p', SIZE);
+        check_signal (ready);
+        check_await (go);
+        CHECK ("the other process keeps the segment, with its data",
+               check_filled (shmAddress (memory), 'p', SIZE));
+        CHECK ("it destroys it", shmDestroy (memory) == 0);
+        _exit (0);
+    }
+    if (found) {
+        CHECK ("the other process is attached", check_await (ready));
+    }
+    memory = check_create (NAME, SIZE);
+    if (!found) {
+        check_signal (go);
+        CHECK ("the other process is attached", check_await (ready));
+    }
+    id = shmId (memory);
+    address = shmAddress (memory);
+    CHECK ("the program detaches the segment with shmdt(2)", shmdt (address) == 0);
+    other = reuse_address (reuse, address);
+    CHECK ("shmDestroy of the first handle is EINVAL", shmDestroy (memory) == EINVAL);
+    CHECK (check_text ("%s is still mapped", reuse_name[reuse]),
+           is_mapped (address) && check_filled (address, 'y', SIZE));
+    CHECK ("the segment stays with the other process", check_attached (id) == 1);
+    CHECK ("its name still exists", check_exists (NAME));
+    check_signal (go);
+    CHECK ("the other process exits with status 0", check_wait (child) == 0);
+    CHECK ("its shmDestroy deletes the segment", check_attached (id) == -1);
+    if (reuse == BY_THE_LIBRARY) {
+        CHECK ("the other handle can be destroyed", shmDestroy (other) == 0);
+    } else if (reuse == BY_SHMAT) {
+        shmdt (address);
+    } else {
+        munmap (address, SIZE);
+    }
+}
+
 int main (void)
 {
+    int reuse;
+
     check_start ();
     if (pipe (ready) < 0 || pipe (go) < 0) {
         return 1;
@@ -215,5 +300,9 @@ int main (void)
     beside_a_plain_shmat ();
     after_the_programs_own_shmdt ();
     after_the_programs_own_shmdt_beside_another ();
+    for (reuse = 0; reuse < REUSES; reuse++) {
+        with_its_address_in_use_again ((enum reuse) reuse, 0);
+        with_its_address_in_use_again ((enum reuse) reuse, 1);
+    }
     return check_done ();
 }

@@ -221,14 +221,16 @@ impl Attached {
     }
 
     /// Whether the attachment is still there. Only the program itself can have ended it
-    /// (shmdt(2), `MADV_DONTFORK`), so it is asked for only a few hundred times per
-    /// second, unless the answer decides whether the segment is deleted.
+    /// (shmdt(2), `MADV_DONTFORK`). To ask the kernel takes longer than to attach and
+    /// detach, so it is asked where there is reason to: if the answer decides whether the
+    /// segment is deleted, and if the library has attached something at the address since.
+    /// Otherwise, only the first few times in each 8 ms.
     fn is_attached_by(&self, mapping: &Mapping, status: Option<&Status>) -> bool {
         let is_due = match status {
             // This process attached it last, and nobody has ever detached it.
             Some(status) if status.detached == 0 && status.last_process == fork::process() => false,
             Some(status) if status.users(1) != Users::Others => true,
-            _ => is_next_tick(),
+            _ => mapping.is_in_doubt() || may_ask(),
         };
         !is_due || mapping.is_of(self.entry.key, self.entry.id)
     }
@@ -350,11 +352,23 @@ impl fmt::Display for Attached {
     }
 }
 
-/// True once for each tick of the coarse clock, 1 to 10 ms, and at the first call.
-fn is_next_tick() -> bool {
-    static LAST: AtomicU64 = AtomicU64::new(u64::MAX);
-    let tick = os::ticks();
-    LAST.load(Ordering::Relaxed) != tick && LAST.swap(tick, Ordering::Relaxed) != tick
+/// Whether the kernel may be asked, once more, what is mapped at an address.
+fn may_ask() -> bool {
+    const MOST: u64 = 16;
+    const COUNT_BITS: u32 = 8;
+    /// The number of the present 8 ms, and how often it was asked in them.
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let now = (os::ticks() >> 23) << COUNT_BITS;
+    let asked = ASKED.load(Ordering::Relaxed);
+    let (window, count) = (
+        asked >> COUNT_BITS << COUNT_BITS,
+        asked & ((1 << COUNT_BITS) - 1),
+    );
+    let count = if window == now { count } else { 0 };
+    if count < MOST {
+        ASKED.store(now | (count + 1), Ordering::Relaxed);
+    }
+    count < MOST
 }
 
 impl Names<'_> {
