@@ -16,6 +16,10 @@ use crate::{filename, os};
 
 /// What the environment of the first call selects.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a variable of its own"
+)]
 pub(crate) struct Environment {
     /// `NOB_DATABASE` as an absolute path; `None` if it is not set or empty. The error is
     /// that of a value that cannot be translated.
@@ -27,6 +31,8 @@ pub(crate) struct Environment {
     keeps_segments: bool,
     /// `SHM_UTIL_SYNC`
     waits_for_disk: bool,
+    /// `SHM_UTIL_THREADS`
+    uses_threads: bool,
 }
 
 /// Several threads may make the first call at once: all get what one of them has read.
@@ -44,6 +50,7 @@ impl Environment {
                 prints_errors: is_nonzero(c"APERROR_PRINT"),
                 keeps_segments: is_nonzero(c"SHM_UTIL_KEEP"),
                 waits_for_disk: os::variable(c"SHM_UTIL_SYNC", &mut [0; 2]) != Some(b"0"),
+                uses_threads: os::variable(c"SHM_UTIL_THREADS", &mut [0; 2]) != Some(b"1"),
             })
             .map_err(|errno| errno.during(format_args!("read the environment")))
         })?;
@@ -87,6 +94,11 @@ pub(crate) fn keeps_segments() -> bool {
 /// Whether a save waits for the disk: always, unless `SHM_UTIL_SYNC` is 0.
 pub(crate) fn waits_for_disk() -> bool {
     Environment::at_first_call().map_or(true, |environment| environment.waits_for_disk)
+}
+
+/// Whether a load may use a second thread: always, unless `SHM_UTIL_THREADS` is 1.
+pub(crate) fn uses_threads() -> bool {
+    Environment::at_first_call().is_ok_and(|environment| environment.uses_threads)
 }
 
 /// `NOB_DATABASE` as an absolute path. The outer error is a lack of memory.

@@ -23,6 +23,7 @@ use crate::ids::ProcessId;
 use crate::{os, patience};
 
 mod gate;
+mod threads;
 
 static GATE: gate::Gate = gate::Gate::new();
 static EPOCH: AtomicU32 = AtomicU32::new(0);
@@ -83,6 +84,11 @@ fn begin_epoch(mark: &AtomicU32) {
     while mark.load(Ordering::Acquire) == COUNTING {
         std::thread::yield_now();
     }
+}
+
+/// Whether this process may start threads: not if it was forked from one with several.
+pub(crate) fn may_start_threads() -> bool {
+    !threads::may_be_missing(epoch())
 }
 
 /// The calling process's id, remembered until the next fork.
@@ -200,6 +206,7 @@ fn set_mark() {
 }
 
 extern "C" fn prepare() {
+    threads::prepare();
     match DOING.get() {
         // A signal handler that forks after it interrupted a call of its own
         // thread would wait for itself.
@@ -219,6 +226,7 @@ extern "C" fn in_child() {
     if MARK.load(Ordering::Acquire).is_null() {
         EPOCH.fetch_add(1, Ordering::Relaxed);
     }
+    threads::in_child();
     in_parent();
 }
 

@@ -26,6 +26,7 @@ const LAYERS: &[&str] = &[
     "name",
     "patience",
     "fork::gate",
+    "fork::threads",
     "fork",
     "lock::acquired",
     "lock::owner",

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
 
@@ -71,6 +72,19 @@ pub(crate) fn process() -> ProcessId {
 pub(crate) fn thread() -> ThreadId {
     // SAFETY: gettid has no arguments and can't fail.
     ThreadId(u32::try_from(unsafe { libc::syscall(libc::SYS_gettid) }).unwrap_or(0))
+}
+
+/// Whether the process has threads besides this one; true if the system does not tell.
+pub(crate) fn has_other_threads() -> bool {
+    // A directory has two links, and this one has one more for each thread.
+    const ALONE: u64 = 3;
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the path is a string, and there is room for a status.
+    if unsafe { libc::stat(c"/proc/self/task".as_ptr(), status.as_mut_ptr()) } != 0 {
+        return true;
+    }
+    // SAFETY: stat succeeded, so the kernel has filled it in.
+    unsafe { status.assume_init() }.st_nlink != ALONE
 }
 
 /// The calling thread's `errno`.

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::{environment, fork};
+
 /// The size of the pieces that the threads take in turn, in bytes.
 pub(super) const PIECE: usize = 1 << 20;
 
@@ -42,7 +44,7 @@ pub(super) fn for_each_piece(length: usize, threads: Threads, work: impl Fn(Rang
 ///
 /// `std::thread` would abort the program where memory is short.
 fn run(threads: Threads, work: Work<'_>) {
-    if threads == Threads::One || processors() < 2 {
+    if threads == Threads::One || !may_start() || processors() < 2 {
         work();
         return;
     }
@@ -55,6 +57,11 @@ fn run(threads: Threads, work: Work<'_>) {
         // thread runs would free the stack memory that it works with.
         while [libc::ETIMEDOUT, libc::EOVERFLOW].contains(&join()) {}
     }
+}
+
+/// Whether the program has no objection to a second thread.
+fn may_start() -> bool {
+    environment::uses_threads() && fork::may_start_threads()
 }
 
 /// How many processors this thread may run on.
