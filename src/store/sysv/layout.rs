@@ -61,7 +61,7 @@ pub(super) struct Header {
     identity_check: AtomicU32,
     /// The number of pages that were ever used.
     pages: AtomicU32,
-    /// Not 0 while names are taken over from predecessors.
+    /// 1 while names are taken over from predecessors; 2 when a successor has its names.
     takeover: AtomicU32,
     identity: [AtomicU8; IDENTITY_MAX],
 }
@@ -371,7 +371,17 @@ impl Header {
 
     /// Whether another process began to take names over, and died.
     pub(super) fn is_in_takeover(&self) -> bool {
-        self.takeover.load(Ordering::Relaxed) != 0
+        self.takeover.load(Ordering::Relaxed) == 1
+    }
+
+    /// Whether a complete successor has the names of this removed registry.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.takeover.load(Ordering::Relaxed) == 2
+    }
+
+    /// Notes that a complete successor has its names.
+    pub(super) fn note_taken_over(&self) {
+        self.takeover.store(2, Ordering::Relaxed);
     }
 
     /// Notes that names are about to be taken over.

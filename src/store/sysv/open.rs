@@ -373,7 +373,7 @@ impl Registry {
         if !self.seems_current() || !self.prevails(identity)? {
             return Ok(Completed::Elsewhere);
         }
-        let Some(names) = self.take_over(&table, identity)? else {
+        let Some((names, predecessors)) = self.take_over(&table, identity)? else {
             return Ok(Completed::Elsewhere);
         };
         let nonce = random::nonce(fork::process());
@@ -383,6 +383,8 @@ impl Registry {
         {
             return Ok(Completed::Elsewhere);
         }
+        // Otherwise they would be copied again after this one was removed, too.
+        predecessors.iter().for_each(Self::note_taken_over);
         self.show_complete();
         Ok(Completed::Here)
     }

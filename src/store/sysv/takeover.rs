@@ -32,13 +32,17 @@ impl Registry {
     }
 
     /// Copies the names of removed registries into a new one, whose lock is held. Returns
-    /// the number of its names; `None` if a registry was removed since the others
-    /// were frozen.
-    pub(super) fn take_over(&self, table: &Table<'_>, identity: &[u8]) -> Result<Option<usize>> {
+    /// the number of its names, and those registries; `None` if a registry was removed since
+    /// the others were frozen.
+    pub(super) fn take_over(
+        &self,
+        table: &Table<'_>,
+        identity: &[u8],
+    ) -> Result<Option<(usize, Vec<Self>)>> {
         let header = table.header;
         let predecessors = Self::predecessors(&self.namespace, identity);
         if !header.is_in_takeover() && predecessors.is_empty() {
-            return Ok(Some(0));
+            return Ok(Some((0, predecessors)));
         }
         if header.is_in_takeover() {
             // The process before this one may have died in the middle of a name.
@@ -54,7 +58,7 @@ impl Registry {
             }
             predecessor.copy_to(table);
         }
-        Ok(Some(table.used().count()))
+        Ok(Some((table.used().count(), predecessors)))
     }
 
     /// The removed registries of a namespace that processes still use.
@@ -69,6 +73,7 @@ impl Registry {
             let header = layout::header(&mapping).filter(|_| mapping.is_ordinary())?;
             let is_one = [MAGIC, SUPERSEDED].contains(&header.magic())
                 && header.version() == VERSION
+                && !header.is_taken_over()
                 && header.is_for(identity) == Ok(true);
             is_one.then(|| Self {
                 namespace: namespace.clone(),
@@ -79,13 +84,17 @@ impl Registry {
                 mapping,
             })
         };
-        let mut found: Vec<_> = shm::all()
+        shm::all()
             .filter(|(_, status)| was_removed(status))
             .filter_map(predecessor)
-            .collect();
-        // Those that were superseded before know less of the segments that they name.
-        found.sort_by_key(Self::is_superseded);
-        found
+            .collect()
+    }
+
+    /// Notes that a complete successor has the names of a removed registry.
+    pub(super) fn note_taken_over(&self) {
+        if let Some(header) = layout::header(&self.mapping) {
+            header.note_taken_over();
+        }
     }
 
     fn supersede(&self) {

@@ -288,7 +288,8 @@ fn a_takeover_that_a_death_interrupted_begins_again() {
     Registry::freeze_predecessors(namespace, &identity).unwrap();
     let successor = scratch.unborn();
     let table = successor.0.table().unwrap();
-    assert_eq!(successor.0.take_over(&table, &identity).unwrap(), Some(2));
+    let (count, _) = successor.0.take_over(&table, &identity).unwrap().unwrap();
+    assert_eq!(count, 2);
     let two = table
         .probe(&HashedName::new(b"two"))
         .unwrap()
@@ -457,4 +458,20 @@ fn a_registry_that_anyone_may_write_to_is_refused() {
     shm::set_mode(scratch.0.id, 0o662).unwrap();
     let again = Registry::open(&scratch.0.namespace);
     assert_eq!(again.err().unwrap().errno(), libc::EACCES);
+}
+
+#[test]
+fn a_registry_that_was_taken_over_is_not_taken_over_again() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"name");
+    shm::remove(scratch.0.id).unwrap();
+    let second = Scratch(Registry::open(&scratch.0.namespace).unwrap());
+    let moved = second.found(b"name").unwrap();
+    assert_eq!(moved.key, entry.key);
+    // The first one still says that the segment is an ordinary one.
+    second.set(moved.slot, State::Live(moved.id, Lifetime::Kept));
+    shm::remove(second.0.id).unwrap();
+    let third = Scratch(Registry::open(&scratch.0.namespace).unwrap());
+    let moved = third.found(b"name").unwrap();
+    assert_eq!(third.0.lifetime(&moved).unwrap(), Some(Lifetime::Kept));
 }
