@@ -140,7 +140,7 @@ pub unsafe extern "C" fn shmCreate(
 /// shm_util_ext.h). Otherwise both remain.
 ///
 /// Returns 0 on success, and if `memory` is NULL. On error, returns one of
-/// these values and sets errno to it. Except after EDEADLK, the segment is
+/// these values and sets errno to it. Unless stated otherwise, the segment is
 /// detached and the handle is no longer valid, but the segment and its name may
 /// remain, as if the process had died.
 ///
@@ -152,7 +152,9 @@ pub unsafe extern "C" fn shmCreate(
 ///   another user and was not deleted.
 /// - EACCES: the process has changed its user ID and may no longer inspect the
 ///   segment (before Linux 4.17).
-/// - ETIMEDOUT, EUCLEAN, ENOTSUP: as for shmCreate.
+/// - ETIMEDOUT: as for shmCreate; or another thread's shmSave or shmLoad of the
+///   same handle has not ended after 10 seconds. The handle remains valid then.
+/// - EUCLEAN, ENOTSUP: as for shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmDestroy(memory: SharedMemory) -> c_int {
     let handle = Handle::from_pointer(memory);

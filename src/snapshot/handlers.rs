@@ -8,7 +8,17 @@ use std::ptr;
 /// interrupts calls that wait. See sigaction(2).
 pub(super) fn may_interrupt() -> bool {
     const SIGNALS: c_int = 64;
-    (1..=SIGNALS).any(|signal| {
+    // A thread gets these for what it does itself, not while it waits.
+    const FAULTS: [c_int; 6] = [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGSYS,
+    ];
+    let mut signals = (1..=SIGNALS).filter(|signal| !FAULTS.contains(signal));
+    signals.any(|signal| {
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: nothing changes, and there is room for an action.
         let result = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };

@@ -5,7 +5,7 @@ mod table;
 use std::ffi::c_void;
 use std::ptr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::allocate::text;
 use crate::atomic::{AtomicPtr, AtomicU64};
@@ -13,6 +13,7 @@ use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::fork::{self, Call, Purpose};
 use crate::os::Uncancelled;
+use crate::patience;
 use crate::random;
 use crate::segment::Segment;
 use table::{CHUNKS, Destroy, Entry, Facts, Table};
@@ -137,15 +138,24 @@ impl Handle {
     }
 
     /// Destroys the handle, and deletes the segment if nobody else has it attached.
-    /// Waits for saves and loads of other threads.
+    /// Waits for saves and loads of other threads; `ETIMEDOUT` if they do not end. The
+    /// handle is valid then.
     pub(crate) fn destroy(self) -> Result<()> {
         // If a signal handler is refused here, the handle remains valid.
         Call::can_begin()?;
         let destroy = TABLE
             .begin_destroy(self.number(), fork::epoch())
             .ok_or_else(|| self.unknown())?;
-        wait_for_users(&destroy);
+        let waited = wait_for_users(&destroy);
+        if waited >= patience::LIMIT {
+            destroy.give_up();
+            return Err(Errno(libc::ETIMEDOUT).during(format_args!(
+                "wait for another thread's save or load of {}, which has not ended",
+                self.describe()
+            )));
+        }
         let call = Call::begin(Purpose::Change)?;
+        patience::spend(waited);
         let segment = destroy.finish();
         segment.ok_or_else(|| self.unknown())?.close(&call)
     }
@@ -162,14 +172,17 @@ impl Handle {
     }
 }
 
-fn wait_for_users(destroy: &Destroy<'_, Segment>) {
+/// Waits until no call uses the segment, or a call may not wait longer. Returns how long.
+fn wait_for_users(destroy: &Destroy<'_, Segment>) -> Duration {
     if !destroy.has_users() {
-        return;
+        return Duration::ZERO;
     }
     let _uncancelled = Uncancelled::new();
-    while destroy.has_users() {
+    let start = Instant::now();
+    while destroy.has_users() && start.elapsed() < patience::LIMIT {
         thread::sleep(POLL);
     }
+    start.elapsed()
 }
 
 #[cold]

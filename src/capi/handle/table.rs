@@ -446,6 +446,11 @@ impl<T> Destroy<'_, T> {
         count_in(users, self.epoch) != 0
     }
 
+    /// Makes the handle valid again.
+    pub(crate) fn give_up(self) {
+        self.entry.word.store(self.handle, Ordering::Release);
+    }
+
     /// Takes the value out of the table, and ends the handle. The caller has seen that
     /// the value has no users.
     pub(crate) fn finish(self) -> Option<T> {
@@ -567,6 +572,17 @@ mod tests {
             assert!(second.read(ours, Entry::size).is_none(), "{n}");
             assert!(first.read(theirs, Entry::size).is_none(), "{n}");
         }
+    }
+
+    #[test]
+    fn a_destroy_that_is_given_up_leaves_a_valid_handle() {
+        let table = table(4);
+        let handle = insert(&table, "x");
+        for epoch in [0, 1] {
+            table.begin_destroy(handle, epoch).unwrap().give_up();
+            assert_eq!(value(&table, handle, epoch).as_deref(), Some("x"));
+        }
+        assert_eq!(destroy(&table, handle, 1).as_deref(), Some("x"));
     }
 
     #[test]
