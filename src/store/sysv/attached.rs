@@ -224,7 +224,7 @@ impl Attached {
     /// (shmdt(2), `MADV_DONTFORK`). To ask the kernel takes longer than to attach and
     /// detach, so it is asked where there is reason to: if the answer decides whether the
     /// segment is deleted, and if the library has attached something at the address since.
-    /// Otherwise, only the first few times in each 8 ms.
+    /// Otherwise, only the first few times in each 34 ms.
     fn is_attached_by(&self, mapping: &Mapping, status: Option<&Status>) -> bool {
         let is_due = match status {
             // This process attached it last, and nobody has ever detached it.
@@ -356,9 +356,9 @@ impl fmt::Display for Attached {
 fn may_ask() -> bool {
     const MOST: u64 = 16;
     const COUNT_BITS: u32 = 8;
-    /// The number of the present 8 ms, and how often it was asked in them.
+    /// The number of the present 34 ms, and how often it was asked in them.
     static ASKED: AtomicU64 = AtomicU64::new(0);
-    let now = (os::ticks() >> 23) << COUNT_BITS;
+    let now = (os::ticks() >> 25) << COUNT_BITS;
     let asked = ASKED.load(Ordering::Relaxed);
     let (window, count) = (
         asked >> COUNT_BITS << COUNT_BITS,

@@ -23,7 +23,7 @@ use crate::{fork, os, random};
 /// How long a process that is about to end waits for the lock.
 const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
 /// How often to try again when other processes interfere.
-const ATTEMPTS: usize = 10_000;
+const ATTEMPTS: usize = 1000;
 /// How many registries without a handle stay attached.
 const IDLE_REGISTRIES: usize = 8;
 
@@ -243,7 +243,9 @@ impl Registry {
                 ));
             }
         };
-        sweep();
+        if created.is_none() {
+            sweep();
+        }
         let size = registry_size() + keys::size_nonce();
         let creation = Creation::with_mode(keys::mode(namespace) | UNBORN);
         match shm::create(key, size, creation) {
