@@ -32,6 +32,7 @@ const LAYERS: &[&str] = &[
     "lock::owner",
     "lock::thread",
     "lock::judge",
+    "lock::elsewhere",
     "lock::lender",
     "lock::wait",
     "lock::mutex",

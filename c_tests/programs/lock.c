@@ -354,6 +354,43 @@ static void let_child_wait (void)
     waitpid (child, NULL, 0);
 }
 
+/* The holder becomes another program, as in exec_in_another_thread. */
+static void let_child_exec_as_holder (void)
+{
+    pid_t child = fork ();
+
+    if (child == 0) {
+        signal (SIGHUP, become_another_program);
+        run_worker_and_wait ();
+    }
+    news->stopped = stop_as_holder (child) ? 1 : -1;
+    signal_holder (child, SIGHUP);
+    for (;;) {
+        pause ();
+    }
+}
+
+static void exec_in_pid_namespace (void)
+{
+    pid_t other = check_fork ();
+    double begun = now ();
+
+    news->stopped = 0;
+    if (other == 0) {
+        run_in_pid_namespace (let_child_exec_as_holder);
+    }
+    while (news->stopped == 0 && now () - begun < 60) {
+        usleep (1000);
+    }
+    CHECK ("a worker thread in another PID namespace was stopped as holder", news->stopped == 1);
+    begun = now ();
+    CHECK ("if it then calls execve, the lock is taken over from the PID namespace above",
+           create_and_destroy () == 0);
+    CHECK ("that does not take as long as a stopped process may, either",
+           now () - begun < PATIENCE / 2);
+    check_kill (other);
+}
+
 static void hold_in_pid_namespace (void)
 {
     run_in_pid_namespace (stop_child_as_holder);
@@ -391,6 +428,7 @@ static void pid_namespaces (void)
            news->status == ETIMEDOUT);
     check_kill (holder);
     CHECK ("when its PID namespace ends, calls succeed", create_and_destroy () == 0);
+    exec_in_pid_namespace ();
 }
 
 /* ---- sandboxes ------------------------------------------------------------------------ */
@@ -579,6 +617,10 @@ int main (void)
     stopped_holder ();
     pid_namespaces ();
     shmxRemove (BUSY);
+    /* The processes of a PID namespace end a moment after the one that made it. */
+    while (check_attached (shmId (stays)) > 1) {
+        usleep (1000);
+    }
     CHECK ("the last segment is destroyed", shmDestroy (stays) == 0);
     shmdt (registry);
     return check_done ();

@@ -164,10 +164,19 @@ impl RobustLock {
             os::futex_wait(self.owner.futex(), seen.word(), rest, Scope::Shared);
         }
         wait.count(begun.elapsed(), slice);
-        if is_visible && self.owner.load() == seen && wait.finds_gone(owner.id) {
-            return self.take_over(thread, seen);
+        if self.owner.load() != seen {
+            return None;
         }
-        None
+        let is_gone = if is_visible {
+            wait.finds_gone(owner.id)
+        } else {
+            wait.misses(owner, thread.namespace)
+        };
+        if is_gone {
+            self.take_over(thread, seen)
+        } else {
+            None
+        }
     }
 
     /// The thread that holds the lock now, for a message; 0 if none does.

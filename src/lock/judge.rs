@@ -9,8 +9,8 @@
 //!   id of the first before it looks for locks that hold its id.
 //! - The owner's robust list was refused by a sandbox, or was overwritten.
 //!
-//! Only an owner in the waiter's own PID namespace is judged: an id means another thread
-//! in another one. In doubt an owner is alive.
+//! This is about owners in the waiter's own PID namespace: an id means another thread in
+//! another one (see `elsewhere`). In doubt an owner is alive.
 
 #![forbid(unsafe_code)]
 
@@ -38,31 +38,36 @@ pub(super) fn judge(thread: ThreadId) -> Verdict {
     }
     // Where /proc is that of another PID namespace, the same number is another thread.
     let own = Status::of(c"/proc/self/status");
-    if own.is_none_or(|own| own.namespaces != 1) {
+    if own.is_none_or(|own| own.ids != 1) {
         return Verdict::Alive;
     }
     let mut path = [0; 40];
     let written = write!(path.as_mut_slice(), "/proc/{thread}/status");
     match CStr::from_bytes_until_nul(&path) {
-        Ok(path) if written.is_ok() => Status::of(path).map_or(Verdict::Alive, Status::verdict),
+        Ok(path) if written.is_ok() => {
+            Status::of(path).map_or(Verdict::Alive, Status::verdict_here)
+        }
         _ => Verdict::Alive,
     }
 }
 
 /// What /proc/PID/status tells, see proc_pid_status(5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Status {
+pub(super) struct Status {
     /// The thread has ended, but its parent does not know yet.
     is_zombie: bool,
     is_dumping: bool,
     is_of_the_kernel: bool,
-    /// In how many PID namespaces the thread has an id, from that of /proc on.
-    namespaces: usize,
+    /// How many ids the thread has: one in the PID namespace of /proc, and one in each deeper
+    /// one that it is in.
+    pub(super) ids: usize,
+    /// The last of them, which the thread itself knows.
+    pub(super) innermost: u32,
 }
 
 impl Status {
     /// `None` if the file can't be read: /proc may not be mounted, or hide processes.
-    fn of(path: &CStr) -> Option<Self> {
+    pub(super) fn of(path: &CStr) -> Option<Self> {
         let mut status = Self::default();
         let mut lines = Lines::default();
         os::read_in_pieces(path, |piece| {
@@ -70,7 +75,7 @@ impl Status {
             true
         })
         .ok()?;
-        (status.namespaces > 0).then_some(status)
+        (status.ids > 0).then_some(status)
     }
 
     fn note(&mut self, line: &[u8]) {
@@ -84,25 +89,35 @@ impl Status {
             b"CoreDumping" => self.is_dumping = value == b"1",
             b"Kthread" => self.is_of_the_kernel = value == b"1",
             b"NSpid" => {
-                self.namespaces = value
-                    .split(u8::is_ascii_whitespace)
-                    .filter(|number| !number.is_empty())
-                    .count();
+                let value = std::str::from_utf8(value).unwrap_or_default();
+                self.ids = value.split_ascii_whitespace().count();
+                let last = value.split_ascii_whitespace().next_back();
+                self.innermost = last.and_then(|id| id.parse().ok()).unwrap_or(0);
             }
             _ => {}
         }
     }
 
-    const fn verdict(self) -> Verdict {
+    /// What this means for the thread.
+    pub(super) const fn verdict(self) -> Verdict {
         // Before a thread becomes a zombie, the kernel has released its locks, so one that
-        // still holds its id was not known to the kernel. A thread that has an id
-        // in a deeper namespace too knows itself by that one.
-        if self.is_zombie || self.is_of_the_kernel || self.namespaces > 1 {
+        // still holds its id was not known to the kernel.
+        if self.is_zombie || self.is_of_the_kernel {
             Verdict::Gone
         } else if self.is_dumping {
             Verdict::Dumping
         } else {
             Verdict::Alive
+        }
+    }
+
+    /// The same for a thread that knows itself by the id that it has here. One that has another
+    /// id in a deeper namespace does not.
+    const fn verdict_here(self) -> Verdict {
+        if self.ids > 1 {
+            Verdict::Gone
+        } else {
+            self.verdict()
         }
     }
 }
@@ -147,7 +162,7 @@ mod tests {
         for piece in text.as_bytes().chunks(7) {
             lines.feed(piece, |line| status.note(line));
         }
-        status.verdict()
+        status.verdict_here()
     }
 
     #[test]

@@ -9,10 +9,12 @@
 //! | `owner`    | who holds it: the words in shared memory |
 //! | `thread`   | the calling thread, and what the kernel does when it ends |
 //! | `judge`    | whether an owner will ever release it |
+//! | `elsewhere` | the same, if it is in another PID namespace |
 //! | `lender`   | lend the owner a waiter's priority |
 //! | `acquired` | how the last owner left it |
 
 mod acquired;
+mod elsewhere;
 mod futex;
 mod judge;
 mod lender;

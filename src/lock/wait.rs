@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::elsewhere::judge_elsewhere;
 use super::judge::{Verdict, judge};
 use super::owner::ThreadOf;
 use crate::ids::ThreadId;
@@ -34,6 +35,10 @@ pub(super) struct Wait {
     /// that its process was dumping core.
     seen_at: Duration,
     dumping_at: Option<Duration>,
+    /// The same for an owner in another PID namespace: when it was first missing, and when
+    /// it was looked for last.
+    missing_at: Option<Duration>,
+    searched_at: Duration,
 }
 
 impl Wait {
@@ -44,6 +49,8 @@ impl Wait {
             owner: None,
             seen_at: Duration::ZERO,
             dumping_at: None,
+            missing_at: None,
+            searched_at: Duration::ZERO,
         }
     }
 
@@ -56,6 +63,8 @@ impl Wait {
             self.owner = Some(owner);
             self.seen_at = self.waited;
             self.dumping_at = None;
+            self.missing_at = None;
+            self.searched_at = self.waited;
         }
     }
 
@@ -87,16 +96,36 @@ impl Wait {
         if self.for_owner() < SUSPICIOUS {
             return os::is_gone(owner);
         }
-        match judge(owner) {
-            Verdict::Gone => true,
-            Verdict::Alive => {
-                self.dumping_at = None;
-                false
-            }
-            Verdict::Dumping => {
-                let since = *self.dumping_at.get_or_insert(self.waited);
-                self.waited.saturating_sub(since) >= CERTAINLY_STOPPED
-            }
+        let verdict = judge(owner);
+        verdict == Verdict::Gone || self.is_certain(verdict)
+    }
+
+    /// The same of an owner in another PID namespace. To look for it takes longer, so this
+    /// happens ever less often.
+    pub(super) fn misses(&mut self, owner: ThreadOf, own_namespace: u32) -> bool {
+        let since = self.waited.saturating_sub(self.searched_at);
+        if self.for_owner() < LOOK_AGAIN || since < (self.for_owner() / 8).max(LOOK_AGAIN / 2) {
+            return false;
         }
+        self.searched_at = self.waited;
+        let verdict = judge_elsewhere(owner, own_namespace);
+        self.is_certain(verdict)
+    }
+
+    /// Whether an owner has been missing, or dumping core, for so long that there is no doubt.
+    fn is_certain(&mut self, verdict: Verdict) -> bool {
+        let now = self.waited;
+        if verdict != Verdict::Dumping {
+            self.dumping_at = None;
+        }
+        if verdict != Verdict::Gone {
+            self.missing_at = None;
+        }
+        let since = match verdict {
+            Verdict::Alive => return false,
+            Verdict::Dumping => self.dumping_at.get_or_insert(now),
+            Verdict::Gone => self.missing_at.get_or_insert(now),
+        };
+        now.saturating_sub(*since) >= CERTAINLY_STOPPED
     }
 }
