@@ -4,11 +4,21 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 
 use super::linux::Uncancelled;
 
 /// Every id there can be: the last one is invalid.
 const ALL: u64 = u32::MAX as u64;
+
+/// The inode of the user namespace that exists from the start (`PROC_USER_INIT_INO`).
+const INITIAL: u64 = 0xefff_fffd;
+
+/// Whether this process is outside all user namespaces. Takes a fraction of the time that
+/// it takes to read a map.
+fn is_outside() -> bool {
+    std::fs::metadata("/proc/self/ns/user").is_ok_and(|namespace| namespace.ino() == INITIAL)
+}
 
 /// A map of the process's user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +31,15 @@ impl Map {
     /// Whether it maps every id, as outside all user namespaces. True if the system has
     /// no user namespaces.
     pub(crate) fn is_complete(self) -> bool {
-        self.read(|text| ranges(text).map(|range| range.count).sum::<u64>() >= ALL)
-            .unwrap_or(true)
+        let maps_all = |text: &str| ranges(text).map(|range| range.count).sum::<u64>() >= ALL;
+        is_outside() || self.read(maps_all).unwrap_or(true)
     }
 
     /// The id that an id has outside the user namespace; the same one if that is unknown.
     pub(crate) fn outside(self, id: u32) -> u32 {
+        if is_outside() {
+            return id;
+        }
         self.read(|text| {
             let id = u64::from(id);
             let range = ranges(text).find(|range| (range.inside..range.end()).contains(&id))?;
