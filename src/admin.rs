@@ -34,10 +34,47 @@ pub fn may_be_removed(id: i32) -> bool {
     crate::store::may_be_removed(id)
 }
 
-/// The size in bytes of a registry that is created now.
+/// The size of a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistrySize {
+    /// How many names it has room for.
+    pub capacity: usize,
+    /// At most, in bytes.
+    pub bytes: usize,
+}
+
+impl RegistrySize {
+    fn of(capacity: usize) -> Self {
+        Self {
+            capacity,
+            bytes: crate::store::most_bytes_of_registry(capacity),
+        }
+    }
+}
+
+/// The size of a registry that is created now. SHMMAX and SHMALL may make it smaller
+/// than [`registry_size_wanted`].
 #[must_use]
-pub fn registry_size() -> usize {
-    crate::store::registry_size()
+pub fn registry_size() -> RegistrySize {
+    RegistrySize::of(crate::store::registry_capacity())
+}
+
+/// The size of a registry that has room for as many names as the system allows segments
+/// (SHMMNI).
+#[must_use]
+pub fn registry_size_wanted() -> RegistrySize {
+    RegistrySize::of(crate::store::registry_capacity_wanted())
+}
+
+/// The registries of the selected namespace that were removed (ipcrm(1)) while processes
+/// use them: their identifiers and numbers of names. The next process that creates or
+/// attaches a segment moves the names to another registry.
+///
+/// # Errors
+///
+/// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: `NOB_DATABASE` cannot be translated.
+pub fn removed_in_use() -> Result<Vec<(i32, usize)>> {
+    crate::store::removed_in_use(&Namespace::current()?)
 }
 
 /// The identifiers of the registries that programs of this user left behind: nobody has

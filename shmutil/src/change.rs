@@ -103,6 +103,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
         }
         Ok(())
     })?;
+    prune_registries(arguments.dry_run)?;
     if let Some(info) = left.first() {
         say(&format!(
             "skipped {} old {} of other users, such as {} of user {}; run this as their owner or \
@@ -114,6 +115,21 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
         ));
     }
     Ok(Outcome::Fine)
+}
+
+/// Removes the empty registries that programs left behind, in any namespace of this user.
+fn prune_registries(dry_run: bool) -> Result<()> {
+    let (count, verb) = if dry_run {
+        (admin::left_behind().len(), "would remove")
+    } else {
+        (admin::sweep(), "removed")
+    };
+    if count == 0 {
+        return Ok(());
+    }
+    let noun = if count == 1 { "registry" } else { "registries" };
+    output::print(|out| writeln!(out, "{verb} {count} empty {noun} that programs left behind"))?;
+    Ok(())
 }
 
 /// Since when a segment has been an orphan; `None` if it is not one.

@@ -72,13 +72,17 @@ pub(crate) enum Command {
     /// If a name cannot be removed, the others are removed nevertheless. Messages on standard error
     /// then state which names were removed, and why the others were not.
     Remove(Remove),
-    /// Delete orphans that have been idle for some time
+    /// Delete orphans that have been idle for some time, and registries left behind
     ///
     /// An orphan is a segment that is not kept and that no process has attached. Its age counts
     /// from when it was last detached or, if it was never attached, from when it was created.
     /// A save or a dump resets the age: if one runs at intervals shorter than AGE, prune deletes
     /// nothing.
     /// Orphans that belong to other users are left alone and reported on standard error.
+    ///
+    /// A registry is left behind if it contains no names and no process has it attached. Programs
+    /// that end with _exit(2) or by a signal leave them. Those of this user are removed,
+    /// whatever their namespace and age.
     Prune(Prune),
     /// Check limits, registry, permissions, orphans and system settings
     ///

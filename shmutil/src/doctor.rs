@@ -5,7 +5,7 @@
 
 mod limits;
 mod logind;
-mod lost;
+mod registries;
 mod segments;
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use rustix::process::{Resource, getrlimit};
 use shm_util::RegistryInfo;
-use shm_util::admin::{self, SelectedNamespace};
+use shm_util::admin::{self, RegistrySize, SelectedNamespace};
 
 use crate::failure::{NO_SYSTEM_V, Outcome, Result};
 use crate::{names, output, screen, units};
@@ -85,10 +85,10 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     findings.extend(limits::check(registry));
     if namespace.is_ok() {
         findings.push(check_registry(registry));
+        findings.extend(registries::check());
     }
     match shm_util::list() {
         Ok(list) => {
-            findings.extend(lost::check(&list));
             findings.push(segments::check_permissions(&list));
             findings.push(segments::check_orphans(&list));
         }
@@ -102,7 +102,7 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     }
     findings.push(check_forced_removal());
     findings.push(logind::check(Path::new("/"), user));
-    let size = existing.map_or_else(admin::registry_size, |info| info.size);
+    let size = existing.map_or_else(|| admin::registry_size().bytes, |info| info.size);
     findings.push(check_locked_memory(
         getrlimit(Resource::Memlock).current,
         u64::try_from(size).unwrap_or(u64::MAX),
@@ -185,7 +185,10 @@ fn check_namespace(namespace: &shm_util::Result<SelectedNamespace>) -> Finding {
 fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding {
     let subject = "registry";
     let info = match registry {
-        Ok(None) => return Finding::ok(subject, "none yet: this namespace has no names"),
+        Ok(None) => {
+            let text = no_registry(admin::registry_size(), admin::registry_size_wanted());
+            return Finding::ok(subject, text);
+        }
         Ok(Some(info)) => info,
         Err(error) => {
             return Finding::attention(
@@ -227,6 +230,23 @@ fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding 
         );
     }
     Finding::ok(subject, text)
+}
+
+/// Describes a namespace without a registry. The next one may be smaller than SHMMNI asks for.
+fn no_registry(size: RegistrySize, wanted: RegistrySize) -> String {
+    let text = "none yet: this namespace has no names";
+    if size.capacity >= wanted.capacity {
+        return text.to_owned();
+    }
+    let size_of = |size: RegistrySize| units::size(u64::try_from(size.bytes).unwrap_or(u64::MAX));
+    format!(
+        "{text}; SHMMAX or SHMALL makes the next registry one of {} with room for {} names, \
+         instead of {} and {}",
+        size_of(size),
+        size.capacity,
+        size_of(wanted),
+        wanted.capacity
+    )
 }
 
 fn check_forced_removal() -> Finding {
@@ -283,6 +303,21 @@ mod tests {
         assert!(
             less.starts_with("RLIMIT_MEMLOCK is 64 KiB, less than a registry's 8 MiB: "),
             "{less}"
+        );
+    }
+
+    #[test]
+    fn a_registry_that_limits_make_smaller_is_described() {
+        let size = |capacity, bytes| RegistrySize { capacity, bytes };
+        let large = size(8192, 1 << 20);
+        assert_eq!(
+            no_registry(large, large),
+            "none yet: this namespace has no names"
+        );
+        assert_eq!(
+            no_registry(size(64, 20 << 10), large),
+            "none yet: this namespace has no names; SHMMAX or SHMALL makes the next registry one \
+             of 20 KiB with room for 64 names, instead of 1 MiB and 8192"
         );
     }
 

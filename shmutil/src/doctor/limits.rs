@@ -36,7 +36,8 @@ struct Usage {
 /// What the registry of this namespace needs in addition to what exists.
 #[derive(Clone, Copy, Debug)]
 struct Need {
-    /// The size of a registry in bytes.
+    /// The size of a registry in bytes. It is the smallest one where the limits allow no
+    /// other.
     size: u64,
     exists: bool,
 }
@@ -76,7 +77,7 @@ pub(super) fn check(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Fi
         Err(error) => return vec![unknown(&error)],
     };
     let need = Need {
-        size: u64::try_from(admin::registry_size()).unwrap_or(u64::MAX),
+        size: u64::try_from(admin::registry_size().bytes).unwrap_or(u64::MAX),
         exists: !matches!(registry, Ok(None)),
     };
     compare(Usage::of(&table, page), limits, need, page).into()

@@ -5,7 +5,7 @@ use std::process::Command;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::world::{SHMUTIL, World, one_line, overwrite, registry_id, skip};
+use crate::world::{SHMUTIL, World, leave_registry, one_line, overwrite, registry_id, skip};
 
 #[test]
 fn problems_come_with_advice() {
@@ -155,34 +155,64 @@ fn numbers_and_nouns_agree() {
 }
 
 #[test]
-fn a_registry_removed_while_in_use_is_detected() {
+fn a_registry_removed_while_in_use_is_reported_until_its_names_have_moved() {
     let world = World::new();
     let program = world.program("x,y");
-    let ids: Vec<u64> = ["x", "y"]
-        .map(|name| {
-            world.json(&["stat", name, "--json"])["id"]
-                .as_u64()
-                .unwrap()
-        })
-        .to_vec();
     let text = world.doctor();
-    assert!(!text.contains("lost names"), "{text}");
+    assert!(!text.contains("removed registry"), "{text}");
     let registry = registry_id(&text);
     let status = Command::new("ipcrm").args(["-m", registry]).status();
     assert!(status.unwrap().success());
     let text = world.doctor();
-    let lost = format!(
-        "a registry was removed while in use; 2 segments may have lost their names: id \
-         {}, {}\n",
-        ids.iter().min().unwrap(),
-        ids.iter().max().unwrap()
+    let removed = format!(
+        "attention  removed registry: registry {registry} was removed while programs use it; it \
+         has 2 names, and they move to the next registry"
     );
-    assert!(text.contains(&lost), "{text}");
+    assert!(text.contains(&removed), "{text}");
+    world.ok(&["create", "z", "1", "--keep"]);
+    let text = world.doctor();
+    assert!(!text.contains("removed registry"), "{text}");
+    let mut names = world.names();
+    names.sort();
+    assert_eq!(names, ["x", "y", "z"]);
     drop(program);
-    for id in ids {
-        // This is what doctor advises.
-        let _ = Command::new("ipcrm").args(["-m", &id.to_string()]).status();
+}
+
+#[test]
+fn a_removed_registry_without_segments_is_no_problem() {
+    let world = World::new();
+    let program = world.program("x");
+    let text = world.doctor();
+    let segment = world.json(&["stat", "x", "--json"])["id"].to_string();
+    for id in [registry_id(&text), &segment] {
+        let status = Command::new("ipcrm").args(["-m", id]).status();
+        assert!(status.unwrap().success());
     }
+    let text = world.doctor();
+    assert!(!text.contains("removed registry"), "{text}");
+    drop(program);
+}
+
+#[test]
+fn registries_left_behind_are_reported() {
+    let world = World::new();
+    let leave = leave_registry();
+    let script = format!(
+        "{SHMUTIL} doctor; {leave}; {SHMUTIL} doctor; {SHMUTIL} prune --older-than 1d; \
+         {SHMUTIL} doctor"
+    );
+    let Some((text, error)) = world.script_in_own_ipc(&script) else {
+        return;
+    };
+    assert_eq!(error, "");
+    let problem = "attention  left behind: 1 empty registry was left behind by programs that were \
+                   killed or called _exit: id ";
+    assert_eq!(text.matches("left behind:").count(), 1, "{text}");
+    assert!(text.contains(problem), "{text}");
+    assert!(
+        text.contains("'shmutil prune --older-than AGE'; otherwise the next program"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -211,10 +241,10 @@ fn a_registry_that_does_not_fit_the_limits_is_a_problem() {
         let script = format!("cd /proc/sys/kernel; {limits}; {SHMUTIL} doctor");
         world.script_in_own_ipc(&script).map(|(text, _)| text)
     };
-    let Some(text) = doctor("echo 4096 >shmmax") else {
+    let Some(text) = doctor("echo 16384 >shmmax") else {
         return;
     };
-    let problem = "attention  SHMMAX: a segment can have 4 KiB, but a registry needs ";
+    let problem = "attention  SHMMAX: a segment can have 16 KiB, but a registry needs 20 KiB\n";
     assert!(text.contains(problem), "{text}");
     assert!(
         text.contains("-> as root, run sysctl -w kernel.shmmax="),
@@ -224,6 +254,19 @@ fn a_registry_that_does_not_fit_the_limits_is_a_problem() {
     let text = doctor("echo 1 >shmall").unwrap();
     let problem = "attention  SHMALL: 0 B of 4 KiB; a registry needs ";
     assert!(text.contains(problem), "{text}");
+
+    // A smaller registry fits.
+    for limits in ["echo 20480 >shmmax", "echo 5 >shmall"] {
+        let text = doctor(limits).unwrap();
+        assert!(text.contains("ok         SHMMAX: "), "{text}");
+        assert!(text.contains("ok         SHMALL: "), "{text}");
+        let note = "ok         registry: none yet: this namespace has no names; SHMMAX or SHMALL \
+                    makes the next registry one of 20 KiB with room for 64 names, instead of ";
+        assert!(text.contains(note), "{text}");
+    }
+    let text = doctor("echo 8388608 >shmmax").unwrap();
+    let note = "ok         registry: none yet: this namespace has no names\n";
+    assert!(text.contains(note), "{text}");
 
     let text = doctor("echo 1 >shmmni; ipcmk -M 1 >/dev/null").unwrap();
     let problem = "attention  SHMMNI: 1 of 1 segment; a registry needs one\n";

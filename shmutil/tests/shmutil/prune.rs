@@ -2,7 +2,7 @@
 
 use predicates::str::is_match;
 
-use crate::world::World;
+use crate::world::{SHMUTIL, World, leave_registry};
 
 #[test]
 fn prune_deletes_only_old_orphans() {
@@ -39,4 +39,22 @@ fn read_only_commands_delete_nothing() {
     world.ok(&["load", "orphan", &world.path("file")]);
     let stat = world.json(&["stat", "orphan", "--json"]);
     assert_eq!((&stat["id"], &stat["mappings"]), (&id, &0.into()));
+}
+
+#[test]
+fn prune_removes_registries_that_were_left_behind() {
+    let world = World::new();
+    let leave = leave_registry();
+    let script = format!(
+        "{leave}; {SHMUTIL} prune --older-than 1d --dry-run; {SHMUTIL} prune --older-than 1d; \
+         {SHMUTIL} prune --older-than 1d; ipcs -m"
+    );
+    let Some((text, error)) = world.script_in_own_ipc(&script) else {
+        return;
+    };
+    assert_eq!(error, "");
+    let expected = "would remove 1 empty registry that programs left behind\n\
+                    removed 1 empty registry that programs left behind\n\n";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(!text.contains("0x"), "{text}");
 }

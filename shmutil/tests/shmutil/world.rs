@@ -208,6 +208,27 @@ fn program() {
     drop(segments);
 }
 
+/// A shell command that runs a program which leaves the empty registry of another
+/// namespace behind.
+pub(crate) fn leave_registry() -> String {
+    let program = env::current_exe().unwrap();
+    format!(
+        "NOB_DATABASE=/test/shmutil/left SHMUTIL_TEST_LEAVE=1 {} --exact world::leaver --quiet >/dev/null",
+        program.display()
+    )
+}
+
+/// Not a test, but the program that [`leave_registry`] runs.
+#[test]
+fn leaver() {
+    if env::var_os("SHMUTIL_TEST_LEAVE").is_none() {
+        return;
+    }
+    drop(Segment::create("x", 1).unwrap());
+    // SAFETY: ends this process, which only tests run.
+    unsafe { libc::_exit(0) };
+}
+
 fn store(bytes: &[AtomicU8], text: &[u8]) {
     for (byte, value) in bytes.iter().zip(text) {
         byte.store(*value, Ordering::Relaxed);

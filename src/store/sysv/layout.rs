@@ -457,6 +457,12 @@ pub(super) const fn size_of_registry(capacity: usize) -> usize {
     HEADER_SIZE + capacity * size_of::<Slot>() + pages_for(capacity) * PAGE_SIZE
 }
 
+/// What a registry with this many slots takes at most, in whole pages: a random number of
+/// bytes is added.
+pub(crate) const fn most_bytes_of_registry(capacity: usize) -> usize {
+    size_of_registry(capacity) + PAGE_SIZE
+}
+
 /// The number of slots of a new registry where the system allows this many segments:
 /// twice as many, so that probes stay short even if every segment has a name.
 pub(super) fn capacity_for(segments: usize) -> usize {

@@ -11,22 +11,35 @@ use crate::os;
 use crate::request::Creation;
 
 /// The size in bytes of a registry that is created now, without the random number of
-/// bytes that is added. It is smaller than the number of segments suggests if SHMMAX, or
-/// what is left of SHMALL, requires it.
-pub(crate) fn registry_size() -> usize {
+/// bytes that is added.
+pub(super) fn registry_size() -> usize {
+    layout::size_of_registry(registry_capacity())
+}
+
+/// The number of slots of a registry that is created now. It is smaller than the number of
+/// segments suggests if SHMMAX, or what is left of SHMALL, requires it.
+pub(crate) fn registry_capacity() -> usize {
     let limits = shm::limits();
     let free_pages = limits.shmall.saturating_sub(shm::usage().pages);
     let page = u64::try_from(os::page_size()).unwrap_or(4096);
     let room = limits.shmmax.min(free_pages.saturating_mul(page));
     let room = usize::try_from(room).unwrap_or(usize::MAX);
-    let segments = usize::try_from(limits.shmmni).unwrap_or(usize::MAX);
-    let mut capacity = layout::capacity_for(segments);
+    let mut capacity = capacity_wanted(&limits);
     // A segment must find room beside it.
     let too_large = |capacity| layout::size_of_registry(capacity) + layout::PAGE_SIZE > room / 2;
     while capacity > *layout::CAPACITIES.start() && too_large(capacity) {
         capacity /= 2;
     }
-    layout::size_of_registry(capacity)
+    capacity
+}
+
+/// The number of slots that SHMMNI asks for.
+pub(crate) fn registry_capacity_wanted() -> usize {
+    capacity_wanted(&shm::limits())
+}
+
+fn capacity_wanted(limits: &shm::Limits) -> usize {
+    layout::capacity_for(usize::try_from(limits.shmmni).unwrap_or(usize::MAX))
 }
 
 /// The part of a message that names the limit a call ran into and how to raise

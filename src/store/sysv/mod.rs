@@ -60,9 +60,11 @@ pub(super) use attached::Attached;
 #[cfg(any(test, fuzzing))]
 pub(crate) use damage::survive_damage;
 pub use keys::Kind;
-pub(crate) use limits::registry_size;
+pub(crate) use layout::most_bytes_of_registry;
+pub(crate) use limits::{registry_capacity, registry_capacity_wanted};
 pub(crate) use open::retire_all;
 pub use proc::{Row, SEGMENT_TABLE, parse_segment_table};
 pub(crate) use shm::may_be_removed;
 pub(super) use store::SysV;
 pub(crate) use sweep::{left_behind, sweep};
+pub(crate) use takeover::removed_in_use;

@@ -17,6 +17,25 @@ use super::table::{NewSegment, Used};
 use crate::error::Result;
 use crate::namespace::Namespace;
 
+/// The registries of a namespace that were removed while processes use them, and that no
+/// other registry has superseded yet: their identifiers, and how many of their names have
+/// a segment. Without the lock, so that a stopped process delays no report.
+pub(crate) fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>> {
+    let identity = namespace.identity()?;
+    let count = |registry: &Registry| {
+        registry
+            .table()
+            .map_or(0, |table| survivors(&table).count())
+    };
+    Ok(Registry::predecessors(namespace, &identity)
+        .iter()
+        .filter(|predecessor| !predecessor.is_superseded())
+        .map(|predecessor| (predecessor.id.0, count(predecessor)))
+        // The library itself removes a registry without names.
+        .filter(|&(_, names)| names > 0)
+        .collect())
+}
+
 impl Registry {
     /// Marks the removed registries of a namespace as superseded.
     pub(super) fn freeze_predecessors(namespace: &Namespace, identity: &[u8]) -> Result<()> {
@@ -103,20 +122,12 @@ impl Registry {
         }
     }
 
-    /// Copies the names whose segments still exist, and that fit. What was overwritten
-    /// is skipped.
+    /// Copies the names whose segments still exist, and that fit.
     fn copy_to(&self, to: &Table<'_>) {
         let Ok(from) = self.table() else {
             return;
         };
-        for used in from.used().flatten() {
-            let is_there = used
-                .entry()
-                .is_some_and(|entry| matches!(entry.status(), Ok(Some(_))));
-            if !is_there {
-                continue;
-            }
-            let Used { slot, state, facts } = used;
+        for Used { slot, state, facts } in survivors(&from) {
             let Ok(stored) = from.name(slot, facts) else {
                 continue;
             };
@@ -128,4 +139,12 @@ impl Registry {
             let _ = to.adopt(segment, &HashedName::new(stored.bytes()), state);
         }
     }
+}
+
+/// The names whose segments still exist. What was overwritten is skipped.
+fn survivors(table: &Table<'_>) -> impl Iterator<Item = Used> {
+    table.used().flatten().filter(|used| {
+        used.entry()
+            .is_some_and(|entry| matches!(entry.status(), Ok(Some(_))))
+    })
 }
