@@ -386,13 +386,14 @@ static void run (const struct bench *bench, int rounds, double end)
     int round, i;
     double time;
 
-    name_files (bench->place);
-    make_source (bench);
+    /* Before the first call of the library, which reads it. */
     if (bench->durability == UNSYNCED) {
         setenv ("SHM_UTIL_SYNC", "0", 1);
     } else {
         unsetenv ("SHM_UTIL_SYNC");
     }
+    name_files (bench->place);
+    make_source (bench);
     if (bench->operation != SAVE) {
         write_source (loaded_path, bench->contents);
     } else if (bench->with_cp) {
