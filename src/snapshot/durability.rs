@@ -32,21 +32,29 @@ impl Durability {
         if self == Self::Memory {
             return Ok(());
         }
-        match file::sync(file) {
-            Err(Errno(libc::EINVAL | libc::ENOTSUP)) => Ok(()),
-            result => result,
-        }
+        not_supported_is_fine(file::sync(file))
     }
 
-    /// Waits for a file's entry in its directory.
+    /// Waits for a file that has got a name, and for its entry in the directory.
     pub(super) fn wait_for_entry(self, directory: &Path, file: &File) -> Result<(), Errno> {
         if self == Self::Memory {
             return Ok(());
         }
+        // The file was on the disk as one without a name. Without a journal, a repair after a
+        // power cut would find a name that leads to a deleted file, and remove it.
+        not_supported_is_fine(file::sync_all(file))?;
         match file::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) {
             Ok(directory) => self.wait_for(&directory),
             // The process may write to the directory but not read it.
             Err(_) => file::sync_file_system(file),
         }
+    }
+}
+
+/// Some file systems and devices have nothing to wait for.
+fn not_supported_is_fine(result: Result<(), Errno>) -> Result<(), Errno> {
+    match result {
+        Err(Errno(libc::EINVAL | libc::ENOTSUP)) => Ok(()),
+        result => result,
     }
 }

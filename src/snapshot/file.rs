@@ -136,6 +136,14 @@ pub(super) fn sync(file: &File) -> Result<(), Errno> {
     .map(drop)
 }
 
+/// Waits until a file's bytes and what the kernel knows of it are on the disk.
+pub(super) fn sync_all(file: &File) -> Result<(), Errno> {
+    let fd = file.as_raw_fd();
+    // SAFETY: fsync takes a number only.
+    let fsync = || check(unsafe { libc::fsync(fd) });
+    first_allowed(&[&fsync, &|| sync_file_system(file).map(|()| 0)]).map(drop)
+}
+
 /// Writes the whole file system of a file to the disk, and waits for that.
 pub(super) fn sync_file_system(file: &File) -> Result<(), Errno> {
     // SAFETY: the descriptor is open.
