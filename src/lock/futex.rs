@@ -13,6 +13,7 @@
 //! library agree on it.
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,6 @@ use super::owner::{Legacy, Owner, OwnerWords, ThreadOf, Waiters};
 use super::thread::{Announced, Thread};
 use super::wait::{SPINS, Wait};
 use crate::errno::Errno;
-use crate::ids::ThreadId;
 use crate::os::{self, Scope};
 
 /// A robust lock; all zero is free.
@@ -32,6 +32,22 @@ pub(crate) struct RobustLock {
     owner: OwnerWords,
     lender: Lender,
     _unused: AtomicU32,
+}
+
+/// Who holds a lock, in words.
+pub(crate) struct Holder {
+    thread: ThreadOf,
+    is_visible: bool,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "thread {}", self.thread.id)?;
+        if self.is_visible || self.thread.namespace == 0 {
+            return Ok(());
+        }
+        write!(f, " of PID namespace {}", self.thread.namespace)
+    }
 }
 
 /// The lock is held, until this is dropped.
@@ -179,11 +195,14 @@ impl RobustLock {
         }
     }
 
-    /// The thread that holds the lock now, for a message; 0 if none does.
-    pub(crate) fn owner(&self) -> ThreadId {
-        self.owner.load().thread().id
+    /// Who holds the lock now, for a message.
+    pub(crate) fn holder(&self) -> Holder {
+        let thread = self.owner.load().thread();
+        let is_visible = Thread::current().is_ok_and(|own| thread.is_visible_to(own.of));
+        Holder { thread, is_visible }
     }
 
+    /// Releases the lock.
     fn release(&self, thread: ThreadOf, legacy: Legacy) {
         // The registry may have been removed by now, but this mapping stays, so
         // the word still exists. If this thread dies between these lines, the

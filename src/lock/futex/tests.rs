@@ -1,4 +1,5 @@
 use super::*;
+use crate::ids::ThreadId;
 use crate::patience;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -190,4 +191,15 @@ fn a_long_wait_ends_as_soon_as_the_lock_is_released() {
         assert_eq!(waiter.join().unwrap(), Ok(Acquired::Released));
     }
     assert_eq!(LOCK.owner.load().word(), 0);
+}
+
+#[test]
+fn a_message_names_a_holder_that_another_pid_namespace_has() {
+    let own = own_namespace();
+    let text = |namespace| RobustLock::overwritten(42, namespace).holder().to_string();
+    assert_eq!(text(own), "thread 42");
+    assert_eq!(
+        text(own ^ 1),
+        format!("thread 42 of PID namespace {}", own ^ 1)
+    );
 }

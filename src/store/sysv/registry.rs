@@ -90,12 +90,12 @@ impl Registry {
     pub(super) fn hold<'a>(&self, header: &'a Header, patience: Duration) -> Result<Held<'a>> {
         header.lock.acquire(patience).map_err(|errno| {
             errno.during(format_args!(
-                "lock registry {} of {}: thread {} has held the lock for {} s; continue or end \
+                "lock registry {} of {}: {} has held the lock for {} s; continue or end \
                  that process; if it does not exist, the registry was overwritten: end the \
                  programs that use it, then run 'ipcrm -m {}'",
                 self.id,
                 self.namespace,
-                header.lock.owner(),
+                header.lock.holder(),
                 patience.as_secs(),
                 self.id
             ))
