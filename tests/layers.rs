@@ -33,6 +33,7 @@ const LAYERS: &[&str] = &[
     "lock::thread",
     "lock::judge",
     "lock::elsewhere",
+    "lock::stranger",
     "lock::lender",
     "lock::wait",
     "lock::mutex",

@@ -184,7 +184,7 @@ impl RobustLock {
             return None;
         }
         let is_gone = if is_visible {
-            wait.finds_gone(owner.id)
+            wait.finds_gone(owner.id, self.owner.futex().addr())
         } else {
             wait.misses(owner, thread.namespace)
         };

@@ -10,6 +10,7 @@
 //! | `thread`   | the calling thread, and what the kernel does when it ends |
 //! | `judge`    | whether an owner will ever release it |
 //! | `elsewhere` | the same, if it is in another PID namespace |
+//! | `stranger` | whether another thread has got its id |
 //! | `lender`   | lend the owner a waiter's priority |
 //! | `acquired` | how the last owner left it |
 
@@ -20,6 +21,7 @@ mod judge;
 mod lender;
 mod mutex;
 mod owner;
+mod stranger;
 mod thread;
 mod wait;
 

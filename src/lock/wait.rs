@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::elsewhere::judge_elsewhere;
 use super::judge::{Verdict, judge};
 use super::owner::ThreadOf;
+use super::stranger::is_stranger;
 use crate::ids::ThreadId;
 use crate::{os, patience};
 
@@ -21,6 +22,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// After this time a waiter also reads about the owner in /proc.
 const SUSPICIOUS: Duration = Duration::from_millis(8);
+/// After this time a waiter also asks whether another thread has got the owner's id.
+const STRANGE: Duration = Duration::from_millis(500);
 /// How long a process must have been dumping core until its threads, which get a signal
 /// when the dump begins, can't run a single instruction any more.
 const CERTAINLY_STOPPED: Duration = Duration::from_millis(10);
@@ -92,24 +95,50 @@ impl Wait {
     }
 
     /// Whether the owner, which this thread can see, will never release the lock.
-    pub(super) fn finds_gone(&mut self, owner: ThreadId) -> bool {
+    pub(super) fn finds_gone(&mut self, owner: ThreadId, address: usize) -> bool {
         if self.for_owner() < SUSPICIOUS {
             return os::is_gone(owner);
         }
-        let verdict = judge(owner);
-        verdict == Verdict::Gone || self.is_certain(verdict)
+        match judge(owner) {
+            Verdict::Gone => true,
+            Verdict::Dumping => self.is_certain(Verdict::Dumping),
+            Verdict::Alive => self.finds_stranger(owner, address),
+        }
+    }
+
+    /// Whether the owner's id was given to a thread that can't hold the lock. This is rare, so a
+    /// short wait does not ask.
+    fn finds_stranger(&mut self, owner: ThreadId, address: usize) -> bool {
+        self.dumping_at = None;
+        if self.for_owner() < STRANGE || !self.is_time_to_search() {
+            return false;
+        }
+        self.is_certain(if is_stranger(owner, address) {
+            Verdict::Gone
+        } else {
+            Verdict::Alive
+        })
     }
 
     /// The same of an owner in another PID namespace. To look for it takes longer, so this
     /// happens ever less often.
     pub(super) fn misses(&mut self, owner: ThreadOf, own_namespace: u32) -> bool {
-        let since = self.waited.saturating_sub(self.searched_at);
-        if self.for_owner() < LOOK_AGAIN || since < (self.for_owner() / 8).max(LOOK_AGAIN / 2) {
+        if self.for_owner() < LOOK_AGAIN || !self.is_time_to_search() {
             return false;
         }
-        self.searched_at = self.waited;
         let verdict = judge_elsewhere(owner, own_namespace);
         self.is_certain(verdict)
+    }
+
+    fn is_time_to_search(&mut self) -> bool {
+        let since = self.waited.saturating_sub(self.searched_at);
+        // What was missing once is looked for again soon.
+        let pause = self.for_owner() / 8;
+        let is_time = since >= LOOK_AGAIN / 2 && (since >= pause || self.missing_at.is_some());
+        if is_time {
+            self.searched_at = self.waited;
+        }
+        is_time
     }
 
     /// Whether an owner has been missing, or dumping core, for so long that there is no doubt.
