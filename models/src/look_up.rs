@@ -17,24 +17,25 @@ use crate::explore;
 /// A step that may be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The reader's check sum over the facts and the name.
+    /// The reader's check sum over the facts and the name (`Slot::facts`).
     CheckSum,
-    /// The reader's second look at the state, before it uses the facts.
+    /// The reader's second look at the state, before it uses the facts (`Slot::is_still`).
     SecondLook,
     /// The reader's comparison of the identifier that it found by the key with the one in
-    /// the state.
+    /// the state (`Entry::is_findable`).
     SameId,
-    /// The reader's fence between attaching and the last look.
+    /// The reader's fence between attaching and the last look (`Registry::still_names`).
     FenceOfAttach,
     /// The reader's last look at the state, after it has attached.
     LastLook,
     /// The reader's look at the magic number, after it has attached.
     MagicNumber,
-    /// The remover's mark in the state.
+    /// The remover's mark in the state (`Names::remove_if`).
     Mark,
     /// The remover's fence between the mark and the count of attachments.
     FenceOfRemove,
-    /// The creator's fence between the state of the freed slot and the new facts.
+    /// The creator's fence between the state of the freed slot and the new facts
+    /// (`Slot::set_facts`).
     FenceOfCreate,
 }
 

@@ -488,6 +488,11 @@ mod tests {
         id: 8,
     };
 
+    /// Miri takes a thousand times as long.
+    const fn rounds(most: u32) -> u32 {
+        if cfg!(miri) { 50 } else { most }
+    }
+
     fn insert(table: &Table<String>, value: &str) -> u64 {
         table.insert(value.to_owned(), FACTS, || 12345).unwrap()
     }
@@ -507,7 +512,9 @@ mod tests {
     #[test]
     fn each_handle_leads_to_its_own_value() {
         let table = table(64);
-        let handles: Vec<_> = (0..1000).map(|n| insert(&table, &n.to_string())).collect();
+        let handles: Vec<_> = (0..rounds(1000))
+            .map(|n| insert(&table, &n.to_string()))
+            .collect();
         for (n, &handle) in handles.iter().enumerate() {
             assert_eq!(value(&table, handle, 0), Some(n.to_string()));
             assert_eq!(table.read(handle, Entry::size), Some(7));
@@ -540,7 +547,7 @@ mod tests {
     fn no_handle_comes_twice() {
         let table = table(1);
         let mut seen = BTreeSet::new();
-        for _ in 0..10_000 {
+        for _ in 0..rounds(10_000) {
             let handle = insert(&table, "");
             assert!(seen.insert(handle));
             destroy(&table, handle, 0);
@@ -566,7 +573,7 @@ mod tests {
     #[test]
     fn two_tables_do_not_accept_each_others_handles() {
         let [first, second] = [table(64), table(64)];
-        for n in 0..1000 {
+        for n in 0..rounds(1000) {
             let ours = first.insert(String::new(), FACTS, || 1).unwrap();
             let theirs = second.insert(String::new(), FACTS, || 3).unwrap();
             assert!(second.read(ours, Entry::size).is_none(), "{n}");
@@ -591,7 +598,8 @@ mod tests {
         let handle = insert(&table, "x");
         // A thread of each process is in a call, and another one is destroying the handle,
         // when that process forks. There are more processes than a few bits can count.
-        for epoch in (0..5000).chain(u32::MAX - 5000..=u32::MAX) {
+        let most = rounds(5000);
+        for epoch in (0..most).chain(u32::MAX - most..=u32::MAX) {
             assert_eq!(value(&table, handle, epoch).as_deref(), Some("x"));
             std::mem::forget(table.enter(handle, epoch).unwrap());
             let destroy = table.begin_destroy(handle, epoch).unwrap();
