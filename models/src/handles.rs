@@ -179,6 +179,38 @@ macro_rules! models_of {
                 });
             }
 
+            /// A thread gives a destroy up because the value has a user; another one enters
+            /// and destroys: one of them ends the handle, and the user keeps its value.
+            pub fn destroy_that_is_given_up() {
+                explore(3, || {
+                    let table = new_table();
+                    let handle = insert(&table, 1);
+                    let other = {
+                        let table = table.clone();
+                        thread::spawn(move || {
+                            if let Some(user) = table.enter(handle, 0) {
+                                user.with(|value| assert_eq!(value, Some(&1)));
+                            }
+                            destroy(&table, handle)
+                        })
+                    };
+                    let mine = table.begin_destroy(handle, 0).and_then(|destroy| {
+                        if destroy.has_users() {
+                            destroy.give_up();
+                            return None;
+                        }
+                        destroy.finish()
+                    });
+                    let theirs = other
+                        .join()
+                        .unwrap_or_else(|_| panic!("the other one fails"));
+                    assert!(mine.is_none() || theirs.is_none(), "both end the handle");
+                    if mine.is_none() && theirs.is_none() {
+                        assert_eq!(destroy(&table, handle), Some(1));
+                    }
+                });
+            }
+
             /// Two threads take and free entries: no entry is used twice.
             pub fn free_list() {
                 explore(3, || {

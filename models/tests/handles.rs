@@ -28,6 +28,11 @@ fn one_of_two_destroys_wins() {
 }
 
 #[test]
+fn a_destroy_that_is_given_up_leaves_the_handle_to_others() {
+    handles::as_it_is::destroy_that_is_given_up();
+}
+
+#[test]
 fn no_entry_is_used_twice() {
     handles::as_it_is::free_list();
 }
@@ -58,6 +63,7 @@ is_noticed! {
     a_missing_fence_after_the_results: read_without_fence, stale_handle, "the next handle's value";
     a_user_who_does_not_look_again: enter_without_second_look, user, "Causality violation";
     users_that_are_counted_by_a_load: count_without_exchange, user, "Causality violation";
+    two_destroys_of_which_one_is_given_up: destroy_without_exchange, destroy_that_is_given_up, "Causality violation";
     two_destroys_that_both_win: destroy_without_exchange, two_destroys, "Causality violation";
     an_entry_that_is_taken_and_freed_in_between: free_list_without_count, free_list, "an entry is used twice";
 }
