@@ -146,18 +146,27 @@ impl Handle {
         let destroy = TABLE
             .begin_destroy(self.number(), fork::epoch())
             .ok_or_else(|| self.unknown())?;
-        let waited = wait_for_users(&destroy);
-        if waited >= patience::LIMIT {
-            destroy.give_up();
-            return Err(Errno(libc::ETIMEDOUT).during(format_args!(
-                "wait for another thread's save or load of {}, which has not ended",
-                self.describe()
-            )));
+        let mut waited = Duration::ZERO;
+        if destroy.has_users() {
+            waited = wait_for_users(&destroy);
+            if waited >= patience::LIMIT {
+                destroy.give_up();
+                return Err(self.in_use());
+            }
         }
         let call = Call::begin(Purpose::Change)?;
         patience::spend(waited);
         let segment = destroy.finish();
         segment.ok_or_else(|| self.unknown())?.close(&call)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn in_use(self) -> Error {
+        Errno(libc::ETIMEDOUT).during(format_args!(
+            "wait for another thread's save or load of {}, which has not ended",
+            self.describe()
+        ))
     }
 
     /// The error of a handle that is not valid.
@@ -173,10 +182,9 @@ impl Handle {
 }
 
 /// Waits until no call uses the segment, or a call may not wait longer. Returns how long.
+#[cold]
+#[inline(never)]
 fn wait_for_users(destroy: &Destroy<'_, Segment>) -> Duration {
-    if !destroy.has_users() {
-        return Duration::ZERO;
-    }
     let _uncancelled = Uncancelled::new();
     let start = Instant::now();
     while destroy.has_users() && start.elapsed() < patience::LIMIT {
