@@ -3,7 +3,9 @@
 //! Its futex word says who holds it (see `owner`). While a thread takes, holds or releases
 //! the lock, the `list_op_pending` of its robust list (`get_robust_list(2)`) points at
 //! the word. When the thread ends, in whatever way, or calls exec, the kernel marks
-//! the word and wakes a waiter. Where the kernel does not, waiters find out (see
+//! the word if it contains the thread's id, and wakes a waiter. The id may be that of a
+//! holder in another PID namespace, too, so the pointer is set for as short a time as
+//! possible: not while a thread waits, nor while it wakes another. Where the kernel does not, waiters find out (see
 //! `judge`) and take the lock over.
 //!
 //! A `pthread_mutex_t` would do the same, but keeps list pointers in the shared
@@ -57,7 +59,13 @@ pub(crate) struct Held<'a> {
     thread: ThreadOf,
     acquired: Acquired,
     left_to_the_next: Cell<bool>,
-    _announced: Announced,
+    announced: Announced,
+}
+
+/// The lock, just taken.
+struct Taken {
+    acquired: Acquired,
+    announced: Announced,
 }
 
 impl Held<'_> {
@@ -77,48 +85,64 @@ impl RobustLock {
     /// the time that is left to this call; perhaps because the owner was stopped.
     pub(crate) fn acquire(&self, limit: Duration) -> Result<Held<'_>, Errno> {
         let thread = Thread::current()?;
-        // From here on the kernel knows of the word, so a death between two
-        // instructions can't leave the lock taken for ever.
-        let announced = thread.announce(self.owner.futex());
         let seen = self.owner.load();
-        let acquired = match self.take(thread.of, seen, Waiters::None) {
-            Some(acquired) => acquired,
-            None => self.take_slowly(thread.of, limit)?,
+        let Taken {
+            acquired,
+            announced,
+        } = match self.take(thread, seen, Waiters::None) {
+            Some(taken) => taken,
+            None => self.take_slowly(thread, limit)?,
         };
         Ok(Held {
             lock: self,
             thread: thread.of,
             acquired,
             left_to_the_next: Cell::new(false),
-            _announced: announced,
+            announced,
         })
     }
 
     /// Takes the lock if it is free as it was seen.
-    fn take(&self, thread: ThreadOf, seen: Owner, waiters: Waiters) -> Option<Acquired> {
+    fn take(&self, thread: Thread, seen: Owner, waiters: Waiters) -> Option<Taken> {
+        if !seen.is_free() {
+            return None;
+        }
         let waiters = match seen.waiters() {
             Waiters::None => waiters,
             Waiters::Some => Waiters::Some,
         };
-        if !seen.is_free() || !self.owner.replace(seen, Owner::held_by(thread, waiters)) {
-            return None;
-        }
-        Some(if seen.has_died() {
+        let acquired = if seen.has_died() {
             Acquired::OwnerDied
         } else {
             Acquired::Released
-        })
+        };
+        self.replace(thread, seen, waiters, acquired)
     }
 
     /// Takes the lock from an owner that will never release it, unless it has changed.
-    fn take_over(&self, thread: ThreadOf, seen: Owner) -> Option<Acquired> {
-        self.owner
-            .replace(seen, Owner::held_by(thread, Waiters::Some))
-            .then_some(Acquired::OwnerDied)
+    fn take_over(&self, thread: Thread, seen: Owner) -> Option<Taken> {
+        self.replace(thread, seen, Waiters::Some, Acquired::OwnerDied)
+    }
+
+    fn replace(
+        &self,
+        thread: Thread,
+        seen: Owner,
+        waiters: Waiters,
+        acquired: Acquired,
+    ) -> Option<Taken> {
+        // From here on the kernel knows of the word, so a death between two
+        // instructions can't leave the lock taken for ever.
+        let announced = thread.announce(self.owner.futex());
+        let owner = Owner::held_by(thread.of, waiters);
+        self.owner.replace(seen, owner).then_some(Taken {
+            acquired,
+            announced,
+        })
     }
 
     #[cold]
-    fn take_slowly(&self, thread: ThreadOf, limit: Duration) -> Result<Acquired, Errno> {
+    fn take_slowly(&self, thread: Thread, limit: Duration) -> Result<Taken, Errno> {
         let mut spins = 0;
         let mut wait = Wait::new(limit);
         // A thread that has waited can't know whether others still do.
@@ -127,7 +151,7 @@ impl RobustLock {
             let seen = self.owner.load();
             let taken = if seen.is_free() {
                 self.take(thread, seen, waiters)
-            } else if seen.thread().is_visible_to(thread) && seen.thread().id == thread.id {
+            } else if is_namesake(seen.thread(), thread.of) {
                 // An earlier thread had the same id: this one does not hold the lock.
                 self.take_over(thread, seen)
             } else if spins < SPINS {
@@ -144,17 +168,17 @@ impl RobustLock {
             } else {
                 None
             };
-            if let Some(acquired) = taken {
-                return Ok(acquired);
+            if let Some(taken) = taken {
+                return Ok(taken);
             }
         }
     }
 
     /// Waits for the owner for a slice of time, and takes the lock if that is its end.
-    fn wait(&self, thread: ThreadOf, seen: Owner, wait: &mut Wait) -> Option<Acquired> {
+    fn wait(&self, thread: Thread, seen: Owner, wait: &mut Wait) -> Option<Taken> {
         wait.look_at(seen.thread());
         let owner = seen.thread();
-        let is_visible = owner.is_visible_to(thread);
+        let is_visible = owner.is_visible_to(thread.of);
         let slice = wait.slice();
         let begun = Instant::now();
         // Most waits are short, and the next owner is then whoever comes first. Only a
@@ -169,7 +193,7 @@ impl RobustLock {
             wait.count(begun.elapsed(), slice);
             let taken = self.take(thread, self.owner.load(), Waiters::Some);
             if taken.is_none() {
-                self.lender.give_back(thread.id);
+                self.lender.give_back(thread.of.id);
             }
             // Otherwise the word is given back together with the lock.
             return taken;
@@ -186,7 +210,7 @@ impl RobustLock {
         let is_gone = if is_visible {
             wait.finds_gone(owner.id, self.owner.futex().addr())
         } else {
-            wait.misses(owner, thread.namespace)
+            wait.misses(owner, thread.of.namespace)
         };
         if is_gone {
             self.take_over(thread, seen)
@@ -201,17 +225,11 @@ impl RobustLock {
         let is_visible = Thread::current().is_ok_and(|own| thread.is_visible_to(own.of));
         Holder { thread, is_visible }
     }
+}
 
-    /// Releases the lock.
-    fn release(&self, thread: ThreadOf, legacy: Legacy) {
-        // The registry may have been removed by now, but this mapping stays, so
-        // the word still exists. If this thread dies between these lines, the
-        // kernel wakes a waiter: it does so for a free word that is announced.
-        if let Some(Waiters::Some) = self.owner.release(thread, legacy) {
-            self.lender.give_back(thread.id);
-            os::futex_wake(self.owner.futex(), 1, Scope::Shared);
-        }
-    }
+/// Whether an owner has the id of a thread of the same PID namespace.
+fn is_namesake(owner: ThreadOf, thread: ThreadOf) -> bool {
+    owner.is_visible_to(thread) && owner.id == thread.id
 }
 
 impl Drop for Held<'_> {
@@ -221,7 +239,16 @@ impl Drop for Held<'_> {
         } else {
             Legacy::Finished
         };
-        self.lock.release(self.thread, legacy);
+        let Self { lock, thread, .. } = self;
+        let waiters = lock.owner.release(*thread, legacy);
+        self.announced.end();
+        // The registry may have been removed by now, but this mapping stays, so the word
+        // still exists. If this thread dies between these lines, a waiter looks at the word
+        // by itself, after 50 ms at most.
+        if let Some(Waiters::Some) = waiters {
+            lock.lender.give_back(thread.id);
+            os::futex_wake(lock.owner.futex(), 1, Scope::Shared);
+        }
     }
 }
 

@@ -104,18 +104,25 @@ impl Thread {
     }
 }
 
-/// The kernel knows of a word until this is dropped.
+/// The kernel knows of a word until this is ended or dropped.
 #[derive(Debug)]
 pub(super) struct Announced {
     restore: Option<(&'static AtomicPtr<c_void>, *mut c_void)>,
 }
 
-impl Drop for Announced {
-    fn drop(&mut self) {
-        if let Some((place, before)) = self.restore {
+impl Announced {
+    /// The kernel need not know of the word any more.
+    pub(super) fn end(&mut self) {
+        if let Some((place, before)) = self.restore.take() {
             compiler_fence(Ordering::SeqCst);
             place.store(before, Ordering::Relaxed);
         }
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
