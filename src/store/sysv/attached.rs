@@ -86,11 +86,6 @@ impl Attached {
         self.mapping.is_none()
     }
 
-    #[inline]
-    pub(in crate::store) const fn was_created(&self) -> bool {
-        matches!(self.origin, Origin::Created)
-    }
-
     pub(in crate::store) fn info(&self) -> Result<Info> {
         let status = self.status("look at")?;
         let (registry, entry) = self.home();
@@ -157,40 +152,6 @@ impl Attached {
         Err(Errno(libc::EIDRM).during(format_args!("keep {self}: it has lost its name")))
     }
 
-    pub(in crate::store) fn remove(&self) -> Result<()> {
-        let failed = |errno: Errno| errno.during(format_args!("remove {self}"));
-        let lost = || {
-            Err(Errno(libc::EIDRM).during(format_args!(
-                "remove {self}: it has lost its name, which may be another segment's by now"
-            )))
-        };
-        for _ in 0..2 {
-            let (registry, entry) = self.home();
-            let Some(status) = entry.status().map_err(failed)? else {
-                return lost();
-            };
-            entry.may_be_removed(&status).map_err(failed)?;
-            // The program may have detached it itself (shmdt), and nobody else may have it
-            // attached: then its memory is freed when this mapping is detached, after the
-            // lock was released.
-            let mapping = entry.attach_again(Access::ReadOnly);
-            let names = registry.lock()?;
-            if names.has(&entry)? && registry.seems_current() {
-                let removal = names.remove_if(&entry, |_| true)?;
-                drop(names);
-                drop(mapping);
-                return match removal {
-                    Removal::Failed(errno) => Err(failed(errno)),
-                    Removal::Missing => lost(),
-                    Removal::Removed | Removal::Spared => Ok(()),
-                };
-            }
-            drop(names);
-            registry.renew()?;
-        }
-        lost()
-    }
-
     /// Rolls back a create whose handle could not be returned: the segment does not
     /// outlive the attachment.
     #[cfg(feature = "capi")]
@@ -207,15 +168,6 @@ impl Attached {
         self.entry
             .status_of_attached()
             .map_err(|errno| errno.during(format_args!("{doing} {self}")))
-    }
-
-    pub(in crate::store) fn detach(&mut self) -> Result<()> {
-        let Some(mapping) = self.mapping.take() else {
-            return Ok(());
-        };
-        // No caller detaches so often that asking the kernel each time matters.
-        let is_ours = mapping.is_of(self.entry.key, self.entry.id);
-        self.release(mapping, is_ours)
     }
 
     pub(in crate::store) fn close(&mut self) -> Result<()> {
@@ -237,7 +189,12 @@ impl Attached {
             _ => Ok(Fate::InUse),
         };
         // Whether this works or the segment was detached already: it is now.
-        let detached = self.release(mapping, is_ours);
+        let detached = if is_ours {
+            self.detach(mapping)
+        } else {
+            mapping.abandon();
+            Err(self.not_attached())
+        };
         if fate? == Fate::Deleted {
             return detached;
         }
@@ -285,13 +242,7 @@ impl Attached {
         ))
     }
 
-    /// Detaches the segment if the attachment is still there, and otherwise leaves alone
-    /// what is at its address now.
-    fn release(&self, mapping: Mapping, is_ours: bool) -> Result<()> {
-        if !is_ours {
-            mapping.abandon();
-            return Err(self.not_attached());
-        }
+    fn detach(&self, mapping: Mapping) -> Result<()> {
         mapping
             .detach()
             .map_err(|errno| errno.during(format_args!("detach {self}")))
@@ -332,8 +283,15 @@ impl Attached {
             .inspect_err(|error| self.delete_if_unfindable(error.errno(), &is_last))?;
         if names.is_superseded() {
             drop(names);
-            self.follow();
-            return Ok(Fate::InUse);
+            return match self.successor()? {
+                // It is looked at again there.
+                Some((registry, entry)) => {
+                    self.registry = registry;
+                    self.entry = entry;
+                    Ok(Fate::InUse)
+                }
+                None => self.delete_nameless(is_last),
+            };
         }
         if names.keeps(&self.entry)? {
             return Ok(Fate::Kept);
@@ -353,27 +311,48 @@ impl Attached {
 
     /// Finds the name in the registry that has taken it over.
     fn follow(&mut self) {
-        if let Some((registry, entry)) = self.successor() {
+        if !self.registry.is_superseded() {
+            return;
+        }
+        if let Ok(Some((registry, entry))) = self.successor() {
             self.registry = registry;
             self.entry = entry;
         }
     }
 
     /// The registry that has taken the name over, and the name's entry there; `None`
-    /// if its registry was not superseded, or the name is not the segment's any more.
-    fn successor(&self) -> Option<(Arc<Registry>, Entry)> {
+    /// if its registry was not superseded, or the name is not the segment's any more. The
+    /// registry is created if there is none: it may be the one that takes the name over.
+    #[cold]
+    fn successor(&self) -> Result<Option<(Arc<Registry>, Entry)>> {
         if !self.registry.is_superseded() {
-            return None;
+            return Ok(None);
         }
         self.registry.forget();
-        let registry = Registry::existing(&self.registry.namespace).ok()??;
-        let entry = registry.lock().ok()?.entry(&HashedName::new(self.name()))?;
-        (entry.key == self.entry.key && entry.id == self.entry.id).then_some((registry, entry))
+        let registry = Registry::of(&self.registry.namespace)?;
+        let entry = registry.lock()?.entry(&HashedName::new(self.name()));
+        Ok(entry
+            .filter(|entry| entry.key == self.entry.key && entry.id == self.entry.id)
+            .map(|entry| (registry, entry)))
+    }
+
+    /// Deletes a segment that no registry names any more, so that no process can be about
+    /// to attach it: a registry had taken the name over, and was removed while no process
+    /// had it attached, or it had no room for the name.
+    fn delete_nameless(&self, is_last: impl Fn(&Status) -> bool) -> Result<Fate> {
+        let deleted = self.entry.status().and_then(|status| match status {
+            Some(status) if is_last(&status) => shm::remove(self.entry.id).map(|()| Fate::Deleted),
+            Some(_) => Ok(Fate::InUse),
+            None => Ok(Fate::Deleted),
+        });
+        deleted.map_err(|errno| errno.during(format_args!("delete {self}")))
     }
 
     /// The registry that has the name now, and the name's entry.
     fn home(&self) -> (Arc<Registry>, Entry) {
         self.successor()
+            .ok()
+            .flatten()
             .unwrap_or_else(|| (Arc::clone(&self.registry), self.entry))
     }
 

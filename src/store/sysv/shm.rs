@@ -169,19 +169,29 @@ pub(crate) fn status(id: Id) -> Result<Option<Status>, Errno> {
     }
 }
 
-/// All segments that this process may read.
-pub(crate) fn all() -> impl Iterator<Item = (Id, Status)> {
+/// All segments that this process may read and that have a status which is `wanted`.
+pub(crate) fn all(wanted: impl Fn(&Status) -> bool) -> Result<Vec<(Id, Status)>, Errno> {
     let mut info = MaybeUninit::<libc::shmid_ds>::uninit();
     // SAFETY: for SHM_INFO the kernel writes a struct shm_info, for which a
     // shmid_ds has more than room; only the highest index is of interest.
-    let highest = unsafe { libc::shmctl(0, SHM_INFO, info.as_mut_ptr()) };
-    (0..=highest).filter_map(|index| {
+    let highest = cerr(unsafe { libc::shmctl(0, SHM_INFO, info.as_mut_ptr()) })?;
+    let mut found = Vec::new();
+    for index in 0..=highest {
         let mut raw = MaybeUninit::<libc::shmid_ds>::uninit();
         // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
-        let id = cerr(unsafe { libc::shmctl(index, SHM_STAT, raw.as_mut_ptr()) }).ok()?;
+        let id = match cerr(unsafe { libc::shmctl(index, SHM_STAT, raw.as_mut_ptr()) }) {
+            Ok(id) => Id(id),
+            Err(errno) if is_gone(errno) || errno == Errno(libc::EACCES) => continue,
+            Err(errno) => return Err(errno),
+        };
         // SAFETY: SHM_STAT succeeded, so the kernel has filled it in.
-        Some((Id(id), Status::from(unsafe { raw.assume_init() })))
-    })
+        let status = Status::from(unsafe { raw.assume_init() });
+        if wanted(&status) {
+            found.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;
+            found.push((id, status));
+        }
+    }
+    Ok(found)
 }
 
 impl From<libc::shmid_ds> for Status {

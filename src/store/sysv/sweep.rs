@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use super::keys::{self, Kind, UNBORN};
-use super::layout::{self, Header, MAGIC, SUPERSEDED, VERSION};
+use super::layout::{self, Header, MAGIC, SUPERSEDED, Table, VERSION};
+use super::mapping::Mapping;
 use super::registry::attach;
 use super::shm::{self, Id, Status};
 use crate::lock::Acquired;
@@ -22,22 +23,25 @@ const YOUTH: i64 = 2;
 /// Removes what is left behind, and returns how many registries that were.
 pub(crate) fn sweep() -> usize {
     leftovers()
-        .filter(|&(id, status)| remove(id, &status) == Some(()))
+        .iter()
+        .filter(|(id, status)| remove(*id, status) == Some(()))
         .count()
 }
 
 /// The registries without names of this user, by identifier.
 pub(crate) fn left_behind() -> Vec<i32> {
     leftovers()
-        .filter(|&(id, status)| look(id, &status, || ()).is_some())
+        .iter()
+        .filter(|(id, status)| look(*id, status, || ()).is_some())
         .map(|(id, _)| id.0)
         .collect()
 }
 
-/// The registries of this user that nobody has attached. They may have names.
-fn leftovers() -> impl Iterator<Item = (Id, Status)> {
+/// The registries of this user that nobody has attached. They may have names. None if the
+/// system does not list its segments.
+fn leftovers() -> Vec<(Id, Status)> {
     let user = os::effective_user();
-    shm::all().filter(move |(_, status)| {
+    shm::all(|status| {
         Kind::of(status.key.to_c()) == Kind::Registry
             && status.mappings == 0
             && status.creator == user
@@ -45,6 +49,7 @@ fn leftovers() -> impl Iterator<Item = (Id, Status)> {
             && [0o600, 0o660].contains(&(status.mode & !UNBORN))
             && layout::capacity_of(status.size).is_some()
     })
+    .unwrap_or_default()
 }
 
 fn remove(id: Id, status: &Status) -> Option<()> {
@@ -62,7 +67,7 @@ fn look<T>(id: Id, before: &Status, then: impl FnOnce() -> T) -> Option<T> {
         return None;
     }
     let held = header.lock.acquire(Duration::ZERO).ok()?;
-    if held.acquired() == Acquired::OwnerDied && header.magic() == MAGIC {
+    if held.acquired() == Acquired::OwnerDied && has_slots(&mapping, header) {
         // Its next user finds out what was begun.
         held.leave_to_the_next();
         return None;
@@ -70,6 +75,13 @@ fn look<T>(id: Id, before: &Status, then: impl FnOnce() -> T) -> Option<T> {
     let status = shm::status(id).ok()??;
     let is_alone = status.key == before.key && status.mappings == 1;
     (is_alone && may_go(header, before)).then(then)
+}
+
+/// Whether any name, or part of one, is in a registry whose lock's holder died. If not, the
+/// holder may have been about to remove the registry itself.
+fn has_slots(mapping: &Mapping, header: &Header) -> bool {
+    let table = layout::capacity_of(mapping.size()).and_then(|count| Table::new(mapping, count));
+    header.magic() == MAGIC && table.is_none_or(|table| table.used().next().is_some())
 }
 
 /// Whether it is a registry without names.

@@ -11,9 +11,11 @@
 use super::hash::HashedName;
 use super::keys;
 use super::layout::{self, MAGIC, SUPERSEDED, Table, VERSION};
+use super::mapping::Mapping;
 use super::registry::{Registry, attach};
-use super::shm::{self, Status};
+use super::shm::{self, Id, Status};
 use super::table::{NewSegment, Used};
+use crate::errno::Errno;
 use crate::error::Result;
 use crate::namespace::Namespace;
 
@@ -27,7 +29,7 @@ pub(crate) fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>>
             .table()
             .map_or(0, |table| survivors(&table).count())
     };
-    Ok(Registry::predecessors(namespace, &identity)
+    Ok(Registry::predecessors(namespace, &identity)?
         .iter()
         .filter(|predecessor| !predecessor.is_superseded())
         .map(|predecessor| (predecessor.id.0, count(predecessor)))
@@ -39,7 +41,7 @@ pub(crate) fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>>
 impl Registry {
     /// Marks the removed registries of a namespace as superseded.
     pub(super) fn freeze_predecessors(namespace: &Namespace, identity: &[u8]) -> Result<()> {
-        for predecessor in Self::predecessors(namespace, identity) {
+        for predecessor in Self::predecessors(namespace, identity)? {
             match predecessor.lock() {
                 Ok(_names) => predecessor.supersede(),
                 // What is left of it is copied, and checked.
@@ -59,7 +61,7 @@ impl Registry {
         identity: &[u8],
     ) -> Result<Option<(usize, Vec<Self>)>> {
         let header = table.header;
-        let predecessors = Self::predecessors(&self.namespace, identity);
+        let predecessors = Self::predecessors(&self.namespace, identity)?;
         if !header.is_in_takeover() && predecessors.is_empty() {
             return Ok(Some((0, predecessors)));
         }
@@ -80,33 +82,48 @@ impl Registry {
         Ok(Some((table.used().count(), predecessors)))
     }
 
-    /// The removed registries of a namespace that processes still use.
-    fn predecessors(namespace: &Namespace, identity: &[u8]) -> Vec<Self> {
-        let was_removed = |status: &Status| {
+    /// The removed registries of a namespace that processes still use. An error if there
+    /// may be one that can't be attached: its names would be lost.
+    fn predecessors(namespace: &Namespace, identity: &[u8]) -> Result<Vec<Self>> {
+        let failed = |errno: Errno| {
+            errno.during(format_args!(
+                "look for removed registries of {namespace}, whose names must not be lost"
+            ))
+        };
+        let removed = shm::all(|status| {
             status.is_removed
                 && layout::capacity_of(status.size).is_some()
                 && keys::are_trusted(namespace, status.creator, status.creator_group)
-        };
-        let predecessor = |(id, status): (shm::Id, Status)| {
-            let mapping = attach(id, status.size).ok()?;
-            let header = layout::header(&mapping).filter(|_| mapping.is_ordinary())?;
+        })
+        .map_err(failed)?;
+        let mut found = Vec::new();
+        for (id, status) in removed {
+            let Some(mapping) = attach_removed(id, &status).map_err(failed)? else {
+                continue;
+            };
+            let Some(header) = layout::header(&mapping).filter(|_| mapping.is_ordinary()) else {
+                continue;
+            };
             let is_one = [MAGIC, SUPERSEDED].contains(&header.magic())
                 && header.version() == VERSION
                 && !header.is_taken_over()
                 && header.is_for(identity) == Ok(true);
-            is_one.then(|| Self {
+            if !is_one {
+                continue;
+            }
+            found
+                .try_reserve(1)
+                .map_err(|_| failed(Errno(libc::ENOMEM)))?;
+            found.push(Self {
                 namespace: namespace.clone(),
                 id,
                 key: status.key,
                 group: keys::group(namespace, status.creator_group),
                 capacity: layout::capacity_of(status.size).unwrap_or(0),
                 mapping,
-            })
-        };
-        shm::all()
-            .filter(|(_, status)| was_removed(status))
-            .filter_map(predecessor)
-            .collect()
+            });
+        }
+        Ok(found)
     }
 
     /// Notes that a complete successor has the names of a removed registry.
@@ -141,10 +158,23 @@ impl Registry {
     }
 }
 
-/// The names whose segments still exist. What was overwritten is skipped.
+/// The names whose segments still exist, or may do so. What was overwritten is skipped.
 fn survivors(table: &Table<'_>) -> impl Iterator<Item = Used> {
     table.used().flatten().filter(|used| {
         used.entry()
-            .is_some_and(|entry| matches!(entry.status(), Ok(Some(_))))
+            .is_some_and(|entry| !matches!(entry.status(), Ok(None)))
     })
+}
+
+/// Attaches what may be a removed registry. `None` if it is gone by now, or no registry that
+/// this process may use.
+fn attach_removed(id: Id, status: &Status) -> std::result::Result<Option<Mapping>, Errno> {
+    match attach(id, status.size) {
+        Ok(mapping) => Ok(Some(mapping)),
+        Err(Errno(libc::EACCES)) => Ok(None),
+        Err(errno) => match shm::status(id) {
+            Ok(Some(now)) if now.is_removed && now.size == status.size => Err(errno),
+            _ => Ok(None),
+        },
+    }
 }
