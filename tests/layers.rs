@@ -95,7 +95,6 @@ const LAYERS: &[&str] = &[
     "store::sysv",
     "store",
     "segment",
-    "manage",
     "read_only",
     "names",
     "admin",
@@ -109,13 +108,10 @@ const LAYERS: &[&str] = &[
     "capi::call",
     "capi::handle::table",
     "capi::handle",
-    "capi::place",
     "capi::info",
-    "capi::loaded",
     "capi::create",
     "capi::base",
     "capi::ext",
-    "capi::attached",
     "capi",
 ];
 

@@ -28,6 +28,8 @@
  *     ENOENT) or is not a symbolic link (readlink: EINVAL, ENOENT). What follows from believing
  *     them is allowed; but the call must end in good order, the name must be usable by the next
  *     process, and a saved file be complete. These count as "believed".
+ *   - Registries that other processes left behind are removed as far as no call fails. Those that
+ *     are left count as "left".
  *   - If the removal itself fails (IPC_RMID, unlink), what should have been removed may be left.
  *     This counts as "left".
  *   - If shmdt fails, the attachment lasts until the process ends.
@@ -36,7 +38,8 @@
  *
  * In the situations "...-while-locked" another process is stopped inside the library while it
  * holds the lock. It continues, or is killed, when the traced process begins to wait for the
- * lock.
+ * lock. In the situations "attach-while-locked" and "detach-while-locked", the call must not wait
+ * for it unless a system call fails.
  */
 #include "scene.h"
 
@@ -420,7 +423,12 @@ static int call_queries (void)
 
 enum what { CREATES, DESTROYS, SAVES, LOADS, EXITS, ASKS };
 
-enum rival { NO_RIVAL, RIVAL_GOES_ON, RIVAL_DIES };
+enum rival {
+    NO_RIVAL,
+    RIVAL_GOES_ON,
+    RIVAL_DIES,
+    RIVAL_IS_NO_HINDRANCE            /* without a fault, the call does not wait for it */
+};
 
 struct situation {
     const char *name;
@@ -433,63 +441,84 @@ struct situation {
     unsigned before_pattern, pattern;  /* and what is in it */
     enum file_state file;        /* what a save finds: W_NEW_FILE: none yet */
     enum rival rival;            /* another process that holds the lock */
+    enum setting setting;
 };
 
 static const struct situation situations[] = {
     { "create-first", CREATES, false, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
     { "create-no-such-first", CREATES, false, false, prepare_nothing, call_attach, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
     { "create-new", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
     { "create-new-again", CREATES, true, false, prepare_warm, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
     { "create-existing", CREATES, true, true, prepare_nothing, call_create, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "attach-existing", CREATES, true, true, prepare_warm, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "create-left-alone", CREATES, true, false, prepare_orphan, call_create, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "create-while-locked", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON, USUAL },
     { "create-locker-dies", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES, USUAL },
     { "destroy-not-last", DESTROYS, true, true, prepare_attached, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, USUAL },
     { "destroy-only", DESTROYS, false, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, USUAL },
     { "destroy-while-locked", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_GOES_ON },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_GOES_ON, USUAL },
     { "save-new", SAVES, true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL, USUAL },
     { "save-over", SAVES, true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
     { "save-through-link", SAVES, true, true, prepare_attached, call_save_link, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
     { "save-to-pipe", SAVES, true, true, prepare_pipe_to, call_save_pipe, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "load", LOADS, true, false, prepare_own, call_load, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "load-from-pipe", LOADS, true, false, prepare_pipe, call_load_pipe, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "save-large-new", SAVES, true, true, prepare_large, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL, USUAL },
     { "save-large", SAVES, true, true, prepare_large, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
     { "save-large-no-wait", SAVES, true, true, prepare_large_no_wait, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
     { "load-large", LOADS, true, true, prepare_large, call_load, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "load-large-alone", LOADS, true, true, prepare_large_alone, call_load, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "queries", ASKS, true, false, prepare_own, call_queries, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
     { "exit-after-use", EXITS, false, false, prepare_warm, call_exit, 0,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
     { "exit-with-name", EXITS, true, false, prepare_own, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+    { "attach-while-locked", CREATES, true, true, prepare_nothing, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE, USUAL },
+    { "detach-while-locked", DESTROYS, true, true, prepare_attached, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE, USUAL },
+    { "takeover-create-new", CREATES, true, false, prepare_removed, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+    { "takeover-attach", CREATES, true, true, prepare_removed, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+    { "takeover-destroy", DESTROYS, true, false, prepare_own_removed, call_destroy, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+    { "takeover-exit", EXITS, true, false, prepare_own_removed, call_exit, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+    { "sweep-first", CREATES, false, false, prepare_left_behind, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
+    { "small-create-first", CREATES, false, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, SMALL_REGISTRY },
+    { "long-create-new", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, LONG_NAME },
+    { "long-destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, LONG_NAME },
 };
 
 static bool has_large (const struct situation *s)
@@ -560,8 +589,8 @@ __attribute__ ((noinline)) static int marked_call (int (*call) (void))
 
 __attribute__ ((noreturn)) static void be_traced (const struct situation *s, bool again)
 {
-    ptrace (PTRACE_TRACEME, 0, NULL, NULL);
     s->prepare ();
+    ptrace (PTRACE_TRACEME, 0, NULL, NULL);
     address_given = address;
     outcome->files_before = count_files ();
     outcome->attached_before = attached_to_held ();
@@ -633,6 +662,7 @@ struct run {
     int injected;            /* how often */
     struct call_seen victim; /* the first call that failed */
     int reads_before;        /* reads that succeeded before the fault */
+    bool waited;             /* for the rival, as far as can be told */
 };
 
 static bool same_kind (const struct call_seen *one, const struct call_seen *other)
@@ -803,8 +833,10 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
             }
             spoil_entry (child, &registers, fault->error);
         }
-        if (may_wait (&call) || run->calls > 100)
+        if (may_wait (&call) || run->calls > 100) {
+            run->waited = true;
             let_rival_go (rival, s->rival);
+        }
         if (run->calls > 200000) { /* it tries forever */
             was_too_slow = true;
             kill (child, SIGKILL);
@@ -812,14 +844,16 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
     }
 }
 
-static void run_situation (const struct situation *s, const struct fault *fault, bool again,
-                           struct run *run)
+static void run_situation (const struct situation *s, struct scene *scene,
+                           const struct fault *fault, bool again, struct run *run)
 {
     pid_t child, rival = 0;
     int status;
 
     memset (run, 0, sizeof *run);
     memset (outcome, 0, sizeof *outcome);
+    if (s->setting == REMOVED_REGISTRY)
+        reset_scene (scene);
     child = fork_child ();
     if (child == 0)
         be_traced (s, again);
@@ -880,7 +914,8 @@ static bool is_statement (const struct call_seen *call, int error)
 {
     switch (call->number) {
     case SYS_shmctl:
-        return (call->argument[1] & 0xff) == IPC_STAT
+        return ((call->argument[1] & 0xff) == IPC_STAT
+                || (call->argument[1] & 0xff) == SHM_STAT)
                && (error == EIDRM || error == EINVAL || error == EACCES);
     case SYS_shmget:
         return (call->argument[2] & IPC_CREAT) == 0; /* not there, another's, another size */
@@ -1059,12 +1094,13 @@ static struct expectation expect_after (const struct trial *t)
     struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT };
 
     expect.believed = is_statement (&t->run->victim, t->fault->error);
+    expect.leftover = s->prepare == prepare_left_behind;
     if (t->died || t->removal || t->run->victim.number == SYS_shmdt) {
         expect.presence = s->before == s->after && s->what != EXITS ? s->before : MAY_EXIST;
         if (t->removal || t->died)
             expect.presence =
                 s->before == MUST_EXIST && s->after == MUST_EXIST ? MUST_EXIST : MAY_EXIST;
-        expect.leftover = t->removal;
+        expect.leftover |= t->removal;
         if (s->what == DESTROYS)
             expect.pattern = s->before_pattern;
     } else if (t->success || (t->again && outcome->again == s->status)) {
@@ -1202,7 +1238,7 @@ static void try_fault (const struct situation *s, struct scene *scene, const str
 
             if (s->file != NO_FILE || s->what == LOADS)
                 restore_files (s);
-            run_situation (s, fault, again == 1, &run);
+            run_situation (s, scene, fault, again == 1, &run);
             if (run.injected > 0) {
                 judge (s, scene, fault, again == 1, &run, now () - since, figures);
                 break;
@@ -1222,15 +1258,19 @@ static void run_without_fault (const struct situation *s, struct scene *scene, s
     char text[700];
 
     restore_files (s);
-    run_situation (s, &none, false, first);
+    run_situation (s, scene, &none, false, first);
     judge_scene (scene, &expect, false, text, sizeof text);
     restore_files (s);
-    run_situation (s, &none, false, first);
+    run_situation (s, scene, &none, false, first);
     tell_calls (s, first);
     if ((first->end != CALL_RETURNED && first->end != CALL_EXITED)
         || (first->end == CALL_RETURNED && outcome->status != s->status)) {
         note ("%s: without a fault: ends with %d, returns %d", s->name, first->end,
               outcome->status);
+        figures->damage++;
+    }
+    if (s->rival == RIVAL_IS_NO_HINDRANCE && first->waited) {
+        note ("%s: without a fault: DAMAGE: the call waits for the lock", s->name);
         figures->damage++;
     }
     if (judge_scene (scene, &expect, false, text, sizeof text)) {
@@ -1276,7 +1316,7 @@ static void try_situation (const struct situation *s, struct scene *scene,
     double since = now ();
     int i;
 
-    make_scene (scene, s->others, s->held);
+    make_scene (scene, s->setting, s->others, s->held);
     held_id = s->held ? scene->shared->held_id : -1;
     run_without_fault (s, scene, &first, figures);
     for (i = 0; i < first.calls && i < CALLS_MAX; i++)

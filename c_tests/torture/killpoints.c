@@ -42,7 +42,7 @@ static void prepare_occupied (void)
 
 static int call_create_bigger (void)
 {
-    return shmCreate (VICTIM_NAME, 2 * VICTIM_SIZE, &address, &memory);
+    return shmCreate (victim_name, 2 * VICTIM_SIZE, &address, &memory);
 }
 
 static int call_save (void)
@@ -52,12 +52,12 @@ static int call_save (void)
 
 static int call_create_exclusive (void)
 {
-    return shmxCreate (VICTIM_NAME, VICTIM_SIZE, SHMX_EXCL, 0, &address, &memory);
+    return shmxCreate (victim_name, VICTIM_SIZE, SHMX_EXCL, 0, &address, &memory);
 }
 
 static int call_create_kept (void)
 {
-    return shmxCreate (VICTIM_NAME, VICTIM_SIZE, SHMX_EXCL | SHMX_KEEP, 0, &address, &memory);
+    return shmxCreate (victim_name, VICTIM_SIZE, SHMX_EXCL | SHMX_KEEP, 0, &address, &memory);
 }
 
 static int call_keep (void)
@@ -72,17 +72,7 @@ static int call_keep_no_more (void)
 
 static int call_remove (void)
 {
-    return shmxRemove (VICTIM_NAME);
-}
-
-static int call_remove_segment (void)
-{
-    return shmxRemoveSegment (memory);
-}
-
-static int call_detach (void)
-{
-    return shmxDetach (memory);
+    return shmxRemove (victim_name);
 }
 
 static int call_prune (void)
@@ -102,7 +92,15 @@ static int call_list (void)
     return shmxList (nothing_for_each, NULL);
 }
 
-enum victim { NO_VICTIM, VICTIM_CREATE, VICTIM_DESTROY, VICTIM_BIRTH, VICTIM_REMOVE };
+enum victim {
+    NO_VICTIM,
+    VICTIM_CREATE,
+    VICTIM_DESTROY,
+    VICTIM_BIRTH,
+    VICTIM_REMOVE,
+    VICTIM_TAKEOVER,
+    VICTIM_LONG
+};
 
 #define NEVER_KEPT { NOT_KEPT, NOT_KEPT, NOT_KEPT }
 #define ALWAYS_KEPT { KEPT, KEPT, KEPT }
@@ -118,88 +116,130 @@ struct scenario {
     enum victim victim;              /* which process was killed before */
     enum file_state file;            /* what a save finds: NEW_FILE: none; NO_FILE: not a save */
     enum kept_state kept[3];         /* before, between and after */
+    enum setting setting;
 };
 
 static const struct scenario scenarios[] = {
     { "create-new", true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-new-again", true, false, prepare_warm, call_create, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-first", false, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-existing", true, true, prepare_nothing, call_create, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "attach-existing", true, true, prepare_warm, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-left-alone", true, false, prepare_orphan, call_create, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-no-such", true, false, prepare_nothing, call_attach, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-no-such-first", false, false, prepare_nothing, call_attach, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-too-big", true, true, prepare_nothing, call_create_bigger, EINVAL,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-no-room", true, false, prepare_occupied, call_create, EINVAL,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "destroy-not-last", true, true, prepare_attached, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "destroy-last", true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "destroy-only", false, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "exit-after-use", false, false, prepare_warm, call_exit, 0,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "exit-with-others", true, false, prepare_own, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "exit-with-name", false, false, prepare_own, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-exclusive", true, false, prepare_nothing, call_create_exclusive, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-not-exclusive", true, true, prepare_warm, call_create_exclusive, EEXIST,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "create-kept", true, false, prepare_nothing, call_create_kept, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, KEPT } },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, KEPT }, USUAL },
     { "create-kept-no-room", true, false, prepare_occupied, call_create_kept, EINVAL,
       MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0,
-      NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, NOT_KEPT } },
+      NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, NOT_KEPT }, USUAL },
     { "keep", true, false, prepare_own, call_keep, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN,
-      NO_VICTIM, NO_FILE, { NOT_KEPT, MAYBE_KEPT, KEPT } },
+      NO_VICTIM, NO_FILE, { NOT_KEPT, MAYBE_KEPT, KEPT }, USUAL },
     { "keep-no-more", true, false, prepare_own_kept, call_keep_no_more, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN,
-      NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT } },
+      NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT }, USUAL },
     { "destroy-kept", true, false, prepare_own_kept, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
     { "remove-mapped", true, false, prepare_own_kept, call_remove, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT },
-    { "remove-by-handle", true, false, prepare_own_kept, call_remove_segment, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT },
-    { "detach-last", true, false, prepare_own, call_detach, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
     { "remove-unused", true, false, prepare_orphan, call_remove, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "remove-no-such-first", false, false, prepare_nothing, call_remove, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "prune", true, false, prepare_orphan, call_prune, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "prune-kept", true, false, prepare_orphan_kept, call_prune, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
     { "prune-mapped", true, true, prepare_warm, call_prune, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "list", true, false, prepare_orphan, call_list, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "save-new", true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NEW_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NEW_FILE, NEVER_KEPT, USUAL },
     { "save-over", true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, OLD_FILE, NEVER_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, OLD_FILE, NEVER_KEPT, USUAL },
     { "recover-create", true, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_CREATE, NO_FILE, NEVER_KEPT },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_CREATE, NO_FILE, NEVER_KEPT, USUAL },
     { "recover-destroy", true, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_DESTROY, NO_FILE, NEVER_KEPT },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_DESTROY, NO_FILE, NEVER_KEPT, USUAL },
     { "recover-birth", false, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_BIRTH, NO_FILE, NEVER_KEPT },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_BIRTH, NO_FILE, NEVER_KEPT, USUAL },
     { "recover-remove", true, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_REMOVE, NO_FILE, NEVER_KEPT },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_REMOVE, NO_FILE, NEVER_KEPT, USUAL },
+    { "takeover-create-new", true, false, prepare_removed, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY },
+    { "takeover-create-again", true, false, prepare_warm_removed, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY },
+    { "takeover-attach", true, true, prepare_removed, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY },
+    { "takeover-destroy", true, false, prepare_own_removed, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY },
+    { "takeover-destroy-held", true, true, prepare_attached_removed, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY },
+    { "takeover-destroy-kept", true, false, prepare_own_kept_removed, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,
+      REMOVED_REGISTRY },
+    { "takeover-exit", true, false, prepare_own_removed, call_exit, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY },
+    { "recover-takeover", true, false, prepare_nothing, call_create, 0,
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_TAKEOVER, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY },
+    { "sweep-first", false, false, prepare_left_behind, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      USUAL },
+    { "small-create-first", false, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      SMALL_REGISTRY },
+    { "small-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      SMALL_REGISTRY },
+    { "long-create-new", true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      LONG_NAME },
+    { "long-attach-existing", true, true, prepare_warm, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      LONG_NAME },
+    { "long-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      LONG_NAME },
+    { "recover-long", true, false, prepare_nothing, call_create, 0,
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_LONG, NO_FILE, NEVER_KEPT,
+      LONG_NAME },
 };
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
@@ -234,8 +274,8 @@ static pid_t start_traced (const struct scenario *s, int *status_out)
     int status;
 
     if (child == 0) {
-        ptrace (PTRACE_TRACEME, 0, NULL, NULL);
         s->prepare ();
+        ptrace (PTRACE_TRACEME, 0, NULL, NULL);
         traced_call (s, status_out);
         _exit (0);
     }
@@ -451,6 +491,7 @@ static bool is_the_moment (enum victim victim, const struct system_call *call)
 {
     switch (victim) {
     case VICTIM_CREATE:
+    case VICTIM_LONG:
         return call->number == SYS_shmget && (call->argument[2] & IPC_CREAT) != 0
                && call->argument[1] == (uint64_t) VICTIM_SIZE;
     case VICTIM_DESTROY:
@@ -458,17 +499,22 @@ static bool is_the_moment (enum victim victim, const struct system_call *call)
         return call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_RMID;
     case VICTIM_BIRTH:
         return call->number == SYS_shmget && (call->argument[2] & IPC_CREAT) != 0;
+    case VICTIM_TAKEOVER:
+        return call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_SET;
     default:
         return false;
     }
 }
 
-/* Right after the system call that makes or removes the segment. */
+/* Right after the system call that makes or removes the segment. In a takeover, after the last
+ * look at a segment whose name is copied: that comes before the registry is made known. */
 static void plan_victim (enum victim victim, struct victim_plan *plan)
 {
     int i;
 
     plan->scenario = scenario_named (victim == VICTIM_CREATE    ? "create-new"
+                                     : victim == VICTIM_LONG     ? "long-create-new"
+                                     : victim == VICTIM_TAKEOVER ? "takeover-create-new"
                                      : victim == VICTIM_DESTROY ? "destroy-last"
                                      : victim == VICTIM_REMOVE  ? "remove-mapped"
                                                                 : "create-first");
@@ -476,7 +522,7 @@ static void plan_victim (enum victim victim, struct victim_plan *plan)
         give_up ("the victim's path is too long");
     for (i = 0; i < plan->trace.calls; i++)
         if (is_the_moment (victim, &plan->trace.call[i])) {
-            plan->point = plan->trace.call[i].step + 1;
+            plan->point = plan->trace.call[i - (victim == VICTIM_TAKEOVER)].step + 1;
             return;
         }
     give_up ("the victim of %s never comes to its moment", plan->scenario->name);
@@ -551,12 +597,20 @@ static void check_file (struct job *job, long point, enum where where)
     report (job, point, "the saved file is neither the old one nor the new one");
 }
 
+/* The holder shall have the registry attached that is removed, and no other. */
+static void renew_scene (struct job *job)
+{
+    if (job->scenario->setting == REMOVED_REGISTRY)
+        reset_scene (job->scene);
+}
+
 /* Lets the process go to the point, and kills it there. Sets `strayed` if it was elsewhere. */
 static enum where kill_at (struct job *job, long point, const struct route *route, bool *strayed)
 {
     enum where where;
     pid_t child;
 
+    renew_scene (job);
     if (job->scenario->victim != NO_VICTIM)
         kill_victim (&job->victim);
     *job->status = -1;
@@ -678,7 +732,7 @@ static void run_scenario (const struct scenario *s, struct scene *scene, const s
     job.scene = scene;
     job.result = result;
     job.status = shared (sizeof *job.status);
-    make_scene (scene, s->others, s->held);
+    make_scene (scene, s->setting, s->others, s->held);
     scene->shared->slowest = 0;
     restore_file (s);
     if (s->victim != NO_VICTIM) {

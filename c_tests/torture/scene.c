@@ -6,6 +6,7 @@
 
 void *address;
 SharedMemory memory;
+char victim_name[1001] = "torture/victim";
 
 LIKE_PRINTF (2, 3) static void complain (struct scene *scene, const char *format, ...)
 {
@@ -78,6 +79,19 @@ static bool has_owner (const struct scene *scene, const struct segment *segment,
     return is_registry (segment);
 }
 
+/* To a process that has a removed registry attached, the names in it are as good as ever, until
+ * its successor is complete. */
+static bool may_do_without (const struct scene *scene)
+{
+    return scene->setting == REMOVED_REGISTRY && scene->holder == 0;
+}
+
+/* Whether it is the registry of a path, which is not the scene's. */
+static bool is_left_behind (const struct segment *segment)
+{
+    return is_registry (segment) && (segment->ds.shm_perm.mode & 0777) == 0660;
+}
+
 /* Every segment belongs to a name or is the one registry. */
 static void check_segments (struct scene *scene, const struct expectation *expect, int victim)
 {
@@ -91,10 +105,16 @@ static void check_segments (struct scene *scene, const struct expectation *expec
 
         if (is_dying (segment))
             continue;
+        if (expect->leftover && is_left_behind (segment)) {
+            scene->shared->leftovers++;
+            shmctl (segment->id, IPC_RMID, NULL);
+            continue;
+        }
         describe_segment (segment, text, sizeof text);
         if (is_registry (segment) && ++registries > 1)
             complain (scene, "there is a second registry: %s", text);
-        if (is_registry (segment) && (segment->ds.shm_perm.mode & 0777) != 0600)
+        if (is_registry (segment) && (segment->ds.shm_perm.mode & 0777) != 0600
+            && !may_do_without (scene))
             complain (scene, "a registry is incomplete: %s", text);
         if (has_owner (scene, segment, victim))
             continue;
@@ -153,7 +173,7 @@ static void check_use (struct scene *scene)
 {
     void *first, *second;
     SharedMemory one, two;
-    int status = timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &first, &one), id;
+    int status = timed_create (scene, victim_name, VICTIM_SIZE, &first, &one), id;
 
     if (status != 0) {
         complain (scene, "the victim cannot be created afterwards: %s", strerror (status));
@@ -165,7 +185,7 @@ static void check_use (struct scene *scene)
     else if (wrong_byte (first, VICTIM_SIZE, scene->held ? HELD_PATTERN : 0) >= 0)
         complain (scene, scene->held ? "the victim's data differ"
                                      : "created anew, the victim is not zero-filled");
-    status = timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &second, &two);
+    status = timed_create (scene, victim_name, VICTIM_SIZE, &second, &two);
     if (status != 0) {
         complain (scene, "the victim cannot be attached twice: %s", strerror (status));
     } else {
@@ -177,9 +197,9 @@ static void check_use (struct scene *scene)
             if (memcmp (first, second, VICTIM_SIZE) != 0)
                 complain (scene, "two attachments of the victim differ");
         }
-        timed_destroy (scene, VICTIM_NAME, two);
+        timed_destroy (scene, victim_name, two);
     }
-    timed_destroy (scene, VICTIM_NAME, one);
+    timed_destroy (scene, victim_name, one);
     if (!scene->held && segment_exists (id))
         complain (scene, "the segment outlives the last shmDestroy");
 }
@@ -189,14 +209,14 @@ static void check_usable (struct scene *scene)
 {
     void *address;
     SharedMemory memory;
-    int status = timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &address, &memory);
+    int status = timed_create (scene, victim_name, VICTIM_SIZE, &address, &memory);
 
     if (status != 0) {
         complain (scene, "the victim cannot be created afterwards: %s", strerror (status));
         return;
     }
     memset (address, 0x5a, VICTIM_SIZE);
-    timed_destroy (scene, VICTIM_NAME, memory);
+    timed_destroy (scene, victim_name, memory);
 }
 
 /* The victim, if it exists, is what the scenario allows. Returns its segment, or -1. */
@@ -204,7 +224,7 @@ static int check_victim (struct scene *scene, const struct expectation *expect,
                          SharedMemory *victim)
 {
     void *start;
-    int status = timed_create (scene, VICTIM_NAME, 0, &start, victim);
+    int status = timed_create (scene, victim_name, 0, &start, victim);
     long bad;
 
     if (status != 0) {
@@ -242,16 +262,16 @@ static void check_scene (struct scene *scene, const struct expectation *expect)
         check_other (scene, i);
     check_segments (scene, expect, id);
     if (victim != NULL) {
-        timed_destroy (scene, VICTIM_NAME, victim);
+        timed_destroy (scene, victim_name, victim);
         if (!scene->held && segment_exists (id))
             complain (scene, "the segment outlives shmDestroy by its last holder");
     }
     check_use (scene);
-    status = timed_create (scene, VICTIM_NAME, 0, &start, &victim);
+    status = timed_create (scene, victim_name, 0, &start, &victim);
     if (status != (scene->held ? 0 : ENOENT))
         complain (scene, "at the end, attaching the victim returns: %s", strerror (status));
     if (victim != NULL)
-        timed_destroy (scene, VICTIM_NAME, victim);
+        timed_destroy (scene, victim_name, victim);
 }
 
 /* ---- the holder ------------------------------------------------------------------------- */
@@ -273,8 +293,8 @@ NO_RETURN static void hold (struct scene *scene, int in, int out)
         scene->shared->other_id[i] = shmId (handle);
     }
     if (scene->held) {
-        if (timed_create (scene, VICTIM_NAME, VICTIM_SIZE, &start, &handle) != 0)
-            give_up ("the holder creates '%s'", VICTIM_NAME);
+        if (timed_create (scene, victim_name, VICTIM_SIZE, &start, &handle) != 0)
+            give_up ("the holder creates '%s'", victim_name);
         fill_pattern (start, VICTIM_SIZE, HELD_PATTERN);
         scene->shared->held_id = shmId (handle);
     }
@@ -389,13 +409,39 @@ void reset_scene (struct scene *scene)
     list_segments (&scene->before);
 }
 
-void make_scene (struct scene *scene, bool others, bool held)
+/* SHMMAX is that of the world; 0: not changed yet. */
+static void set_up (enum setting setting)
+{
+    static unsigned long usual_shmmax;
+    enum { SMALLEST_REGISTRY = 20480 };
+
+    memset (victim_name, 0, sizeof victim_name);
+    strcpy (victim_name, "torture/victim");
+    if (setting == LONG_NAME)
+        memset (victim_name + strlen (victim_name), 'v',
+                sizeof victim_name - 1 - strlen (victim_name));
+    if (usual_shmmax == 0)
+        usual_shmmax = read_number ("/proc/sys/kernel/shmmax");
+    write_number ("/proc/sys/kernel/shmmax",
+                  setting == SMALL_REGISTRY ? SMALLEST_REGISTRY : usual_shmmax);
+}
+
+void make_scene (struct scene *scene, enum setting setting, bool others, bool held)
 {
     if (scene->shared == NULL)
         scene->shared = shared (sizeof *scene->shared);
+    scene->setting = setting;
+    set_up (setting);
     scene->others = others;
     scene->held = held;
     reset_scene (scene);
+}
+
+/* Whether a segment may be new in the list: the successor of a registry that was removed, or one
+ * that was removed itself. check_segments has made sure that there is only one of the former. */
+static bool may_be_new (const struct scene *scene, const struct segment *segment)
+{
+    return scene->setting == REMOVED_REGISTRY && (is_registry (segment) || is_dying (segment));
 }
 
 /* After the clean exit of the last process the list of segments is the same as before. */
@@ -407,7 +453,8 @@ static void check_nothing_left (struct scene *scene)
 
     list_segments (&list);
     for (i = 0; i < list.count; i++)
-        if (find_segment (&scene->before, list.at[i].id) == NULL) {
+        if (find_segment (&scene->before, list.at[i].id) == NULL
+            && !may_be_new (scene, &list.at[i])) {
             describe_segment (&list.at[i], text, sizeof text);
             complain (scene, "left behind: %s", text);
         }
@@ -475,12 +522,12 @@ void prepare_warm (void)
 
 void prepare_attached (void)
 {
-    must (shmCreate (VICTIM_NAME, 0, &address, &memory), "attach");
+    must (shmCreate (victim_name, 0, &address, &memory), "attach");
 }
 
 void prepare_own (void)
 {
-    must (shmCreate (VICTIM_NAME, VICTIM_SIZE, &address, &memory), "create");
+    must (shmCreate (victim_name, VICTIM_SIZE, &address, &memory), "create");
     fill_pattern (address, VICTIM_SIZE, OWN_PATTERN);
 }
 
@@ -509,14 +556,76 @@ void prepare_orphan_kept (void)
     abandon ();
 }
 
+static void remove_registry (void)
+{
+    must (shmctl (find_registry (NULL), IPC_RMID, NULL) == 0 ? 0 : errno, "ipcrm");
+}
+
+void prepare_removed (void)
+{
+    remove_registry ();
+}
+
+void prepare_warm_removed (void)
+{
+    prepare_warm ();
+    remove_registry ();
+}
+
+void prepare_attached_removed (void)
+{
+    prepare_attached ();
+    remove_registry ();
+}
+
+void prepare_own_removed (void)
+{
+    prepare_own ();
+    remove_registry ();
+}
+
+void prepare_own_kept_removed (void)
+{
+    prepare_own_kept ();
+    remove_registry ();
+}
+
+/* Each registry must exist before the next one is created, or it would be removed by then. */
+void prepare_left_behind (void)
+{
+    enum { LEAVERS = 3 };
+    int *stage = shared (sizeof *stage), i;
+    pid_t leaver[LEAVERS];
+
+    for (i = 0; i < LEAVERS; i++) {
+        leaver[i] = fork_child ();
+        if (leaver[i] == 0) {
+            char name[40];
+
+            snprintf (name, sizeof name, "/torture/leaver %d", i);
+            setenv ("NOB_DATABASE", name, 1);
+            must (shmCreate ("left", 100, &address, &memory), "create");
+            reach (stage, i + 1);
+            wait_for_stage (stage, LEAVERS, WATCHDOG);
+            must (shmDestroy (memory), "destroy");
+            _exit (0);
+        }
+        if (!wait_for_stage (stage, i + 1, WATCHDOG))
+            must (ETIMEDOUT, "wait for a process");
+    }
+    for (i = 0; i < LEAVERS; i++)
+        wait_for_end (leaver[i], NULL);
+    munmap (stage, sizeof *stage);
+}
+
 int call_create (void)
 {
-    return shmCreate (VICTIM_NAME, VICTIM_SIZE, &address, &memory);
+    return shmCreate (victim_name, VICTIM_SIZE, &address, &memory);
 }
 
 int call_attach (void)
 {
-    return shmCreate (VICTIM_NAME, 0, &address, &memory);
+    return shmCreate (victim_name, 0, &address, &memory);
 }
 
 int call_destroy (void)

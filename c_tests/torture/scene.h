@@ -2,7 +2,7 @@
  * scene.h - the scene of killpoints and faults, and the check that it is intact.
  *
  * Both programs let something bad happen to a process that calls the library: a mishap. The scene
- * is the names that exist meanwhile. One name, VICTIM_NAME, is the one that the call is about. In
+ * is the names that exist meanwhile. One name, victim_name, is the one that the call is about. In
  * some scenarios a living process, the holder, has OTHERS other names attached, with known data,
  * and perhaps the victim, too. After the mishap judge_scene looks at all of them the way a program
  * would, through the library, and at the kernel's list of segments:
@@ -17,18 +17,28 @@
  *
  * The holder, which has used the library before, makes this check after every other mishap, and
  * a newcomer always makes it and then exits. After that the kernel's list must be what it was
- * before the mishap.
+ * before the mishap. Where the registry is removed, another one takes its place.
  */
 #ifndef SCENE_H
 #define SCENE_H
 
 #include "torture.h"
 
-#define VICTIM_NAME "torture/victim"
 #define VICTIM_SIZE 5000L            /* not a multiple of a page */
 #define SLOW 1.0
 
 enum { OTHERS = 3, HELD_PATTERN = 77, OWN_PATTERN = 99 };
+
+/* The victim's: of 14 bytes, or as long as a name may be. */
+extern char victim_name[1001];
+
+/* What is special about a scene. */
+enum setting {
+    USUAL,
+    LONG_NAME,                       /* of the victim */
+    SMALL_REGISTRY,                  /* SHMMAX leaves room for the smallest one only */
+    REMOVED_REGISTRY                 /* the call's process removes it, as with ipcrm(1) */
+};
 
 enum presence { MAY_EXIST, MUST_EXIST, MUST_NOT_EXIST };
 enum kept_state { NOT_KEPT, MAYBE_KEPT, KEPT };
@@ -55,13 +65,14 @@ struct scene_shared {
 struct scene {
     struct scene_shared *shared;
     bool others, held;               /* what the holder has attached */
+    enum setting setting;
     pid_t holder;
     int to_holder, from_holder;
     struct segments before;          /* the kernel's list before the mishap */
 };
 
 /* Makes a scene; the same struct serves one after another. */
-void make_scene (struct scene *scene, bool others, bool held);
+void make_scene (struct scene *scene, enum setting setting, bool others, bool held);
 /* Removes all segments and starts a new holder. */
 void reset_scene (struct scene *scene);
 void clear_scene (struct scene *scene);
@@ -85,6 +96,13 @@ void prepare_own (void);             /* it has created the victim */
 void prepare_own_kept (void);
 void prepare_orphan (void);          /* it has created the victim, which nobody has attached */
 void prepare_orphan_kept (void);
+void prepare_removed (void);         /* the registry was removed */
+void prepare_warm_removed (void);    /* and this process had used the library before */
+void prepare_attached_removed (void);
+void prepare_own_removed (void);
+void prepare_own_kept_removed (void);
+/* Processes of other namespaces have ended with _exit, and left their empty registries. */
+void prepare_left_behind (void);
 int call_create (void);
 int call_attach (void);
 int call_destroy (void);

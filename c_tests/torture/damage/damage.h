@@ -12,6 +12,7 @@
  *   squatters.c   other segments have the registry's key
  *   limits.c      limits of the system and the process are reached
  *   elsewhere.c   kernel.shm_rmid_forced; a process moves to another IPC namespace
+ *   worlds.c      PID, user and IPC namespaces are mixed
  *   abandoned.c   the registry's creation is interrupted
  */
 #ifndef DAMAGE_H
@@ -31,6 +32,7 @@ void test_versions (void);
 void test_squatters (void);
 void test_limits (void);
 void test_elsewhere (void);
+void test_worlds (void);
 void test_abandoned (void);
 
 /* ---- a holder and a newcomer, of ipcrm.c ------------------------------------------------ */

@@ -83,7 +83,10 @@ static void forced_world (void *argument)
 
 /* ---- a process moves to another IPC namespace ------------------------------------------- */
 
+enum { MOST_FOREIGN = 40 };
+
 struct move {
+    int foreigners;                  /* segments of others in the new IPC namespace */
     int stage;
     int alpha, beta;
     int alpha_destroy, beta_destroy, fresh_destroy;
@@ -102,12 +105,11 @@ static void move_house (void *argument)
     struct move *m = argument;
     struct call alpha = create ("alpha", ALPHA_SIZE);
     struct call beta = create ("beta", BETA_SIZE);
-    struct shmid_ds before[40];
-    int foreign[40];
+    struct shmid_ds before[MOST_FOREIGN];
+    int foreign[MOST_FOREIGN];
     int only[2];
     char path[PATH_SIZE];
-    size_t i;
-    int n;
+    int i, n;
 
     keep_messages (m->messages);
     if (alpha.result != 0 || beta.result != 0)
@@ -123,8 +125,9 @@ static void move_house (void *argument)
         m->moved_errno = errno;
         return;
     }
-    /* Other segments have all small ids, among them those of alpha and beta. */
-    for (i = 0; i < COUNT (foreign); i++) {
+    /* Other segments have all small ids, among them those of alpha and beta. Without them, the
+     * new registry has the identifier of the old one, and the new alpha that of the old one. */
+    for (i = 0; i < m->foreigners; i++) {
         void *p;
 
         foreign[i] = shmget (i % 3 ? (key_t) (0x5000 + i) : IPC_PRIVATE,
@@ -157,7 +160,7 @@ static void move_house (void *argument)
     }
     m->beta_destroy = shmDestroy (beta.handle);
     m->fresh_destroy = m->fresh.result == 0 ? shmDestroy (m->fresh.handle) : -1;
-    for (i = 0; i < COUNT (foreign); i++) {
+    for (i = 0; i < m->foreigners; i++) {
         struct shmid_ds ds;
         void *p;
 
@@ -168,7 +171,7 @@ static void move_house (void *argument)
         p = shmat (foreign[i], NULL, SHM_RDONLY);
         m->foreign_touched |= p == (void *) -1 || !has_pattern (p, ALPHA_SIZE, (unsigned) i);
     }
-    only[0] = count_segments () - (int) COUNT (foreign);
+    only[0] = count_segments () - m->foreigners;
     n = only[0];
     if (n == 1 && find_registry (NULL) >= 0)
         n = 0;                       /* it is deleted when the process ends */
@@ -177,14 +180,13 @@ static void move_house (void *argument)
 
 static void moving_world (void *argument)
 {
-    struct move *m = shared (sizeof *m);
+    struct move *m = argument;
     struct call *found = shared (sizeof *found);
     char text[4000];
     struct end end;
     char why[200];
     pid_t pid;
 
-    (void) argument;
     new_world ();
     m->messages = open_messages ();
     pid = start (move_house, m);
@@ -203,8 +205,12 @@ static void moving_world (void *argument)
     check (m->same_name.result == 0 && m->fresh.result == 0,
            "unshare: names can be created in the new IPC namespace (%d %d): %s",
            m->same_name.result, m->fresh.result, first_line (text));
-    check (m->foreign_ids_matched == 2, "unshare: other segments have the old ids (%d)",
-           m->foreign_ids_matched);
+    if (m->foreigners > 0)
+        check (m->foreign_ids_matched == 2, "unshare: other segments have the old ids (%d)",
+               m->foreign_ids_matched);
+    else
+        check (m->same_name.id == m->alpha, "unshare: the new segment has the old one's id (%d, "
+               "%d)", m->same_name.id, m->alpha);
     check (!m->foreign_touched, "unshare: other segments with the old ids are not touched");
     check (m->alpha_destroy == 0 && m->beta_destroy == 0,
            "unshare: old handles can be destroyed (%d %d)", m->alpha_destroy, m->beta_destroy);
@@ -226,6 +232,13 @@ static void moving_world (void *argument)
 
 void test_elsewhere (void)
 {
+    int form;
+
     run_test ("shm_rmid_forced", forced_world, NULL, 90);
-    run_test ("unshare in a living process", moving_world, NULL, 60);
+    for (form = 0; form <= 1; form++) {
+        struct move *m = shared (sizeof *m);
+
+        m->foreigners = form == 1 ? MOST_FOREIGN : 0;
+        run_test ("unshare in a living process", moving_world, m, 60);
+    }
 }

@@ -143,6 +143,31 @@ static void ipcrm_unused (void *argument)
     check (count_segments () == 0, "ipcrm of unused segments: no segment is left");
 }
 
+/* The successor is removed, too, while no process has it attached. */
+static void ipcrm_twice (void *argument)
+{
+    struct ipcrm_world *w = argument;
+    struct end end;
+    pid_t holder;
+
+    new_world ();
+    holder = start (hold_and_go_on, w);
+    check (wait_for_stage (&w->stage, 1, WATCHDOG), "ipcrm, twice: a process has two names");
+    shmctl (find_registry (NULL), IPC_RMID, NULL);
+    run (make_gamma, w);
+    shmctl (find_registry (NULL), IPC_RMID, NULL);
+    shmctl (w->gamma, IPC_RMID, NULL);
+    reach (&w->stage, 2);
+    end = await (holder, WATCHDOG);
+    check (ended_well (end) && w->held_data_whole && w->held_accessors_right,
+           "ipcrm, twice: the holder ends well, with its data (it %s)", tell_end (end));
+    check (w->new_name == 0 && w->old_name == 0, "ipcrm, twice: the holder can create names");
+    check (w->destroy_rest == 0 && w->destroy_alpha == 0 && w->destroy_beta == 0,
+           "ipcrm, twice: the holder destroys its handles without an error (%d %d %d)",
+           w->destroy_rest, w->destroy_alpha, w->destroy_beta);
+    check (count_segments () == 0, "ipcrm, twice: no segment is left (%d)", count_segments ());
+}
+
 void storm_worker (void *argument)
 {
     struct storm *s = argument;
@@ -263,6 +288,8 @@ void test_ipcrm (void)
         w->remove_registry = (form & 2) != 0;
         run_test ("ipcrm of segments in use", ipcrm_in_use, w, 60);
     }
+    run_test ("ipcrm of the registry, twice", ipcrm_twice, shared (sizeof (struct ipcrm_world)),
+              60);
     run_test ("ipcrm of unused segments", ipcrm_unused, shared (sizeof (struct ipcrm_world)), 60);
     for (form = 0; form <= 1; form++) {
         struct storm *s = shared (sizeof *s);

@@ -10,6 +10,7 @@ static const struct part parts[] = {
     { "squatters", test_squatters },
     { "limits", test_limits },
     { "elsewhere", test_elsewhere },
+    { "worlds", test_worlds },
     { "abandoned", test_abandoned },
     { "blows", end_blows },
     { NULL, NULL }
