@@ -22,7 +22,10 @@ mod headers {
     /// Each header, and the files that declare what is in it.
     const HEADERS: [(&str, &[&str]); 2] = [
         ("shm_util.h", &["base.rs"]),
-        ("shm_util_ext.h", &["info.rs", "ext.rs"]),
+        (
+            "shm_util_ext.h",
+            &["info.rs", "loaded.rs", "ext.rs", "attached.rs"],
+        ),
     ];
 
     pub(super) fn write() -> Result<(), Box<dyn Error>> {

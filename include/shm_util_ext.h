@@ -1,14 +1,15 @@
 /*
  * shm_util_ext.h - inspect, manage and clean up the segments of shm_util.h
  *
- * Generated from src/capi/ext.rs; do not edit.
+ * Generated from src/capi; do not edit.
  *
  * libgpl does not have these functions. They take the handles of shmCreate,
  * and the functions of shm_util.h take those of shmxCreate.
  *
- * Functions that return int return 0 on success and leave errno unchanged. On
- * error they return an errno value and set errno to it; shmxErrorText explains
- * it. Sizes are in bytes, times in seconds since 1970-01-01 00:00:00 UTC.
+ * Functions that return int, except shmxCreated and shmxVersion, return 0 on
+ * success and leave errno unchanged. On error they return an errno value and
+ * set errno to it; shmxErrorText explains it. Sizes are in bytes, times in
+ * seconds since 1970-01-01 00:00:00 UTC.
  *
  * If the environment variable SHM_UTIL_KEEP is a number other than 0 at the
  * process's first call, all segments that it creates are kept (see shmxKeep),
@@ -22,6 +23,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/**
+ * The version of this header. shmxVersion returns that of the library.
+ */
+#define SHMX_VERSION_MAJOR 1
+#define SHMX_VERSION_MINOR 0
+#define SHMX_VERSION_PATCH 0
+#define SHMX_VERSION \
+  (SHMX_VERSION_MAJOR * 10000 + SHMX_VERSION_MINOR * 100 + SHMX_VERSION_PATCH)
 
 /**
  * Argument of shmxSetPerm: leave this value unchanged.
@@ -62,6 +72,12 @@ extern "C" {
  * Flag of shmxCreate: create a kept segment (see shmxKeep).
  */
 #define SHMX_KEEP 32
+
+/**
+ * Flag of shmxCreate: take mode as it is, even if it is 0: then only
+ * privileged processes may attach the segment.
+ */
+#define SHMX_MODE 64
 
 /**
  * Information about a segment. Later versions of the library may append
@@ -158,6 +174,27 @@ struct ShmxInfo {
 typedef int (*ShmxCallback)(const struct ShmxInfo *info, void *context);
 
 /**
+ * What shmxLoad has read. Later versions of the library may append members.
+ */
+struct ShmxLoaded {
+  /**
+   * Set by the caller to sizeof (struct ShmxLoaded): the library writes no
+   * more bytes than that.
+   */
+  unsigned long size;
+  /**
+   * Size of the file in bytes. For /dev/stdin and other open descriptors,
+   * the bytes from their position on; for a pipe or another file that has no
+   * size, the bytes read.
+   */
+  long fileSize;
+  /**
+   * Number of bytes that were read into the segment.
+   */
+  long bytesRead;
+};
+
+/**
  * Creates a named shared memory segment, or attaches an existing one, with
  * more options than shmCreate.
  *
@@ -165,8 +202,9 @@ typedef int (*ShmxCallback)(const struct ShmxInfo *info, void *context);
  * SHMX_ATTACH or size <= 0, only an existing segment is attached. An
  * existing segment must have at least size bytes. flags is 0 or the OR of
  * SHMX_... flags. mode is the nine permission bits of a new segment,
- * regardless of the umask; 0 means 0660. mode, SHMX_HUGETLB, SHMX_NORESERVE
- * and SHMX_KEEP have no effect on an existing segment.
+ * regardless of the umask; 0 means 0660, unless SHMX_MODE is set. mode,
+ * SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP and SHMX_MODE have no effect on an
+ * existing segment. shmxCreated returns whether this call created the segment.
  *
  * On success, returns 0. *memory is then the handle and, if address is not
  * NULL, *address is the segment's address. On error, returns an error of
@@ -176,10 +214,11 @@ typedef int (*ShmxCallback)(const struct ShmxInfo *info, void *context);
  * - EEXIST: SHMX_EXCL is set, and the segment exists.
  * - ENOENT: SHMX_ATTACH is set or size <= 0, and no segment has this name.
  * - EINVAL: flags has bits other than those of the SHMX_... flags; or
- *   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE or SHMX_KEEP is set together with
- *   SHMX_ATTACH or size <= 0; or mode has bits beyond 0777.
+ *   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP or SHMX_MODE is set
+ *   together with SHMX_ATTACH or size <= 0; or mode has bits beyond 0777.
  * - EACCES: the segment belongs to another user, and its mode does not allow
- *   reading or, unless SHMX_RDONLY is set, writing.
+ *   reading or, unless SHMX_RDONLY is set, writing; or mode does not allow
+ *   the caller to do so.
  * - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
  * - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
  */
@@ -344,6 +383,13 @@ int shmxRemove(const char *name);
 int shmxPrune(long minimumAge, long *count);
 
 /**
+ * Returns the version of the library that the program runs with, as a number
+ * that can be compared with SHMX_VERSION, the version of the header that it
+ * was compiled with.
+ */
+int shmxVersion(void);
+
+/**
  * Returns the calling thread's last error as one sentence, or "" if there was
  * none. All functions of this header and of shm_util.h set it on error, except
  * in a signal handler that interrupted another call. A call that succeeds
@@ -353,6 +399,71 @@ int shmxPrune(long minimumAge, long *count);
  * call.
  */
 const char *shmxErrorText(void);
+
+/**
+ * Returns 1 if the call that returned this handle created the segment, and 0
+ * if the segment existed. If several processes create a name at once, exactly
+ * one of them gets 1, and can initialize the segment. A child of fork(2) gets
+ * the same as its parent for the handles that it inherits. If memory is not
+ * a valid handle, returns -1 and sets errno to EINVAL.
+ */
+int shmxCreated(SharedMemory memory);
+
+/**
+ * Detaches a segment, and leaves it and its name as they are, even if no
+ * process has it attached any more: it is then an orphan, as if the process
+ * had died. Monitors and other readers leave in this way. Unlike shmDestroy,
+ * it never deletes what a program that has ended left on purpose.
+ *
+ * Returns 0 on success, and if memory is NULL. On error, returns one of
+ * these values and sets errno to it.
+ *
+ * - EINVAL: memory is not a valid handle; or the program has detached the
+ *   segment itself with shmdt(2): the handle is no longer valid then, and
+ *   nothing is detached that is at its address now.
+ * - EDEADLK: the caller is a signal handler that interrupted another call.
+ *   The handle remains valid.
+ * - ETIMEDOUT: another thread's shmSave or shmLoad of the same handle has not
+ *   ended after 10 seconds. The handle remains valid.
+ */
+int shmxDetach(SharedMemory memory);
+
+/**
+ * Reads a file into a segment, like shmLoad, and stores in *loaded how many
+ * bytes the file has and how many were read, unless loaded is NULL. The call
+ * succeeds if the sizes of the file and the segment differ, and prints
+ * nothing.
+ *
+ * The caller sets loaded->size to sizeof (struct ShmxLoaded). Members that
+ * this version of the library does not know are set to 0.
+ *
+ * On success, returns 0. On error, returns an error of shmLoad or the
+ * following value, and sets errno to it; *loaded is unchanged.
+ *
+ * - EINVAL: loaded->size is less than sizeof (struct ShmxLoaded), or more
+ *   than 65536. The segment is unchanged.
+ */
+int shmxLoad(SharedMemory memory,
+             const char *fileName,
+             struct ShmxLoaded *loaded);
+
+/**
+ * Removes the name of a segment at once, like shmxRemove, but only if the name
+ * still belongs to this segment: another segment that has got the name
+ * meanwhile keeps it. This segment, kept or not, is deleted as soon as no
+ * process has it attached. The handle remains valid.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it; nothing has changed.
+ *
+ * - EIDRM: the segment has lost its name: the name, the segment or the
+ *   registry was removed; or the process has moved to another IPC namespace.
+ * - EINVAL: memory is not a valid handle.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES: the process may not inspect the segment (before Linux 4.17).
+ * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
+ */
+int shmxRemoveSegment(SharedMemory memory);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,7 @@
 //! name that takes them from loom.
 
 pub(crate) use std::sync::atomic::{
-    AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };
 
 use std::cell::UnsafeCell;

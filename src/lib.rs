@@ -37,6 +37,7 @@
 //! | `admin`      | what only an administrator's tool needs |
 //! | `names`      | by name: look, list, keep, remove, prune |
 //! | `read_only`  | a segment attached for reading only |
+//! | `manage`     | an attached segment: look, set permissions, lock, keep, remove |
 //! | `segment`    | one attachment: the interface for Rust programs |
 //! | `store`      | where segments live, and who has them attached |
 //! | `snapshot`   | save and load: knows bytes and files only |
@@ -85,6 +86,7 @@ pub mod fuzzing;
 mod ids;
 mod info;
 mod lock;
+mod manage;
 mod name;
 mod names;
 mod namespace;

@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::quoted::Quoted;
 use crate::request::{Access, Creation, Lifetime, MODE_BITS, Placement, Request, Wanted};
 
@@ -155,12 +155,8 @@ impl Options {
                 self.creation.mode
             )));
         }
-        let only_existing = matches!(wanted, Wanted::Existing | Wanted::ExistingOfSize(_));
-        if only_existing && self.mode(Creation::USUAL_MODE) != Self::new() {
-            return Err(Errno(libc::EINVAL).during(format_args!(
-                "attach segment {}: an option is set that only a new segment can have",
-                Quoted(name)
-            )));
+        if !wanted.may_create() && self.mode(Creation::USUAL_MODE) != Self::new() {
+            return Err(Self::only_for_new(name));
         }
         Ok(Request {
             wanted,
@@ -169,6 +165,16 @@ impl Options {
             creation: self.creation,
             lifetime: self.lifetime,
         })
+    }
+}
+
+impl Options {
+    /// The error of an option that has no meaning for an existing segment.
+    pub(crate) fn only_for_new(name: &[u8]) -> Error {
+        Errno(libc::EINVAL).during(format_args!(
+            "attach segment {}: an option is set that only a new segment can have",
+            Quoted(name)
+        ))
     }
 }
 

@@ -146,6 +146,39 @@ impl ReadOnlySegment {
         self.0.save(file)
     }
 
+    /// Whether the call that returned this value created the segment: see
+    /// [`Segment::was_created`].
+    ///
+    /// ```
+    /// let view = shm_util::Options::new().create_read_only("doc-view-was-created", 100)?;
+    /// assert!(view.was_created());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn was_created(&self) -> bool {
+        self.0.was_created()
+    }
+
+    /// Detaches the segment, and leaves it and its name as they are, even if no process
+    /// has it attached any more: see [`Segment::detach`].
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// Segment::create("doc-view-detach", 100)?.detach()?; // an orphan
+    /// Options::new().open_read_only("doc-view-detach")?.detach()?;
+    /// assert_eq!(shm_util::info("doc-view-detach")?.mappings, 0);
+    /// shm_util::remove("doc-view-detach")?;
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Segment::detach`].
+    pub fn detach(self) -> Result<()> {
+        self.0.detach()
+    }
+
     /// Detaches the segment, and deletes it and its name if that leaves no process
     /// attached, unless it is kept.
     ///

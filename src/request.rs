@@ -57,6 +57,11 @@ impl Wanted {
         }
     }
 
+    /// Whether a call with this request may create a segment.
+    pub(crate) const fn may_create(self) -> bool {
+        matches!(self, Self::OfSize(_) | Self::New(_))
+    }
+
     /// The size in bytes that an existing segment must have at least.
     pub(crate) const fn minimum(self) -> Option<NonZeroUsize> {
         match self {

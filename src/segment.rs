@@ -11,11 +11,10 @@ use std::sync::atomic::AtomicU8;
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::fork::{Call, Purpose};
-use crate::info::{Info, Permissions};
 use crate::name::{self, OwnedName};
 use crate::options::Options;
 use crate::quoted::Quoted;
-use crate::request::{Access, Lifetime, Placement, Request, Swapping, Wanted};
+use crate::request::{Access, Placement, Request, Wanted};
 use crate::snapshot::{self, Loaded, Memory};
 use crate::store::{Attached, Store};
 
@@ -23,8 +22,9 @@ use crate::store::{Attached, Store};
 ///
 /// A segment is deleted when the last process that has it attached destroys it,
 /// with [`destroy`](Self::destroy) or by dropping it, unless it is a kept one (see
-/// [`keep`](Self::keep)). If that process dies instead, the segment keeps its bytes and its name. Other processes, including C
-/// programs that use `shm_util.h`, may read and write it at any time.
+/// [`keep`](Self::keep)). If that process dies or [detaches](Self::detach) it instead, the
+/// segment keeps its bytes and its name. Other processes, including C programs that use
+/// `shm_util.h`, may read and write it at any time.
 ///
 /// [`Options`] create or attach segments in other ways.
 ///
@@ -45,7 +45,7 @@ use crate::store::{Attached, Store};
 /// ```
 #[derive(Debug)]
 pub struct Segment {
-    attached: Attached,
+    pub(crate) attached: Attached,
 }
 
 impl Segment {
@@ -130,6 +130,23 @@ impl Segment {
     #[must_use]
     pub const fn id(&self) -> i32 {
         self.attached.id()
+    }
+
+    /// Whether the call that returned this value created the segment; otherwise the
+    /// segment existed. If several processes create a name at once, exactly one of them
+    /// gets true, and can initialize the segment.
+    ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// let first = Segment::create("doc-was-created", 100)?;
+    /// let second = Segment::create("doc-was-created", 100)?;
+    /// assert!(first.was_created() && !second.was_created());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn was_created(&self) -> bool {
+        self.attached.was_created()
     }
 
     /// The size in bytes that was requested when the segment was created.
@@ -257,135 +274,6 @@ impl Segment {
         snapshot::load(self.bytes(), file)
     }
 
-    /// What is known about the segment now. If it has lost its name (see
-    /// [`remove`](crate::remove)), its key is 0.
-    ///
-    /// ```
-    /// let segment = shm_util::Segment::create("doc-segment-info", 100)?;
-    /// let info = segment.info()?;
-    /// assert_eq!((info.size, info.mode, info.mappings), (100, 0o660, 1));
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// * `EACCES`: the segment belongs to another user and may not be read (only
-    ///   before Linux 4.17).
-    /// * `EIDRM`: this process has moved to another IPC namespace.
-    /// * `EDEADLK`, `EUCLEAN`: see [`create`](Self::create).
-    pub fn info(&self) -> Result<Info> {
-        self.info_within(&Call::begin(Purpose::Change)?)
-    }
-
-    /// The same within a call that has begun.
-    pub(crate) fn info_within(&self, _call: &Call) -> Result<Info> {
-        self.attached.info()
-    }
-
-    /// Changes the segment's owner, group and permission bits (`IPC_SET`). Its
-    /// creator may change them back.
-    ///
-    /// ```
-    /// use shm_util::{Permissions, Segment};
-    ///
-    /// let segment = Segment::create("doc-set-permissions", 100)?;
-    /// segment.set_permissions(Permissions { mode: Some(0o600), ..Permissions::default() })?;
-    /// assert_eq!(segment.info()?.mode, 0o600);
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// * `EPERM`: the segment belongs to another user.
-    /// * `EINVAL`: the mode has bits beyond 0o777, or the user or group is invalid.
-    /// * `EACCES`, `EIDRM`: see [`info`](Self::info).
-    /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
-    pub fn set_permissions(&self, permissions: Permissions) -> Result<()> {
-        self.set_permissions_within(&Call::begin(Purpose::Change)?, permissions)
-    }
-
-    /// The same within a call that has begun.
-    pub(crate) fn set_permissions_within(
-        &self,
-        _call: &Call,
-        permissions: Permissions,
-    ) -> Result<()> {
-        self.attached.set_permissions(permissions)
-    }
-
-    /// Locks the segment in memory: no page of it is written to swap space
-    /// (`SHM_LOCK`). Pages that were never used are not allocated.
-    ///
-    /// ```
-    /// let segment = shm_util::Segment::create("doc-lock", 4096)?;
-    /// match segment.lock() {
-    ///     Ok(()) => assert!(segment.info()?.locked),
-    ///     Err(error) => println!("{error}"), // RLIMIT_MEMLOCK is too low
-    /// }
-    /// segment.unlock()?;
-    /// assert!(!segment.info()?.locked);
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// * `EPERM`: the segment belongs to another user, or `RLIMIT_MEMLOCK` is 0.
-    /// * `ENOMEM`: it is larger than `RLIMIT_MEMLOCK` allows.
-    /// * `EACCES`, `EIDRM`, `EDEADLK`: see [`info`](Self::info).
-    pub fn lock(&self) -> Result<()> {
-        self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Forbidden)
-    }
-
-    /// Unlocks the segment; see [`lock`](Self::lock).
-    ///
-    /// ```
-    /// let segment = shm_util::Segment::create("doc-unlock", 4096)?;
-    /// segment.unlock()?; // even if it is not locked
-    /// assert!(!segment.info()?.locked);
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`lock`](Self::lock), except `ENOMEM`.
-    pub fn unlock(&self) -> Result<()> {
-        self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Allowed)
-    }
-
-    /// What both do within a call that has begun.
-    pub(crate) fn set_swapping_within(&self, _call: &Call, swapping: Swapping) -> Result<()> {
-        self.attached.set_swapping(swapping)
-    }
-
-    /// Makes the segment a kept one, which outlives its last holder until its name is
-    /// removed with [`remove`](crate::remove); or an ordinary one again.
-    ///
-    /// ```
-    /// use shm_util::Segment;
-    ///
-    /// Segment::create("doc-segment-keep", 100)?.keep(true)?; // and dropped
-    /// let segment = Segment::open("doc-segment-keep")?;
-    /// segment.keep(false)?;
-    /// segment.destroy()?; // the last one
-    /// assert!(Segment::open("doc-segment-keep").is_err());
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// * `EPERM`: the segment belongs to another user.
-    /// * `EIDRM`: it has lost its name: its name or the registry was removed.
-    /// * `EACCES`: its status may not be read (only before Linux 4.17).
-    /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
-    pub fn keep(&self, yes: bool) -> Result<()> {
-        self.keep_within(&Call::begin(Purpose::Change)?, Lifetime::kept_if(yes))
-    }
-
-    /// The same within a call that has begun.
-    pub(crate) fn keep_within(&self, _call: &Call, lifetime: Lifetime) -> Result<()> {
-        self.attached.set_lifetime(lifetime)
-    }
-
     /// Rolls back a create whose handle could not be returned.
     #[cfg(feature = "capi")]
     pub(crate) fn give_up(&self) {
@@ -418,6 +306,32 @@ impl Segment {
     pub fn destroy(mut self) -> Result<()> {
         let call = Call::begin(Purpose::Change)?;
         self.close(&call)
+    }
+
+    /// Detaches the segment, and leaves it and its name as they are, even if no process
+    /// has it attached any more. Monitors and other readers leave in this way: unlike
+    /// [`destroy`](Self::destroy), it never deletes what a program that has ended left
+    /// on purpose.
+    ///
+    /// ```
+    /// use shm_util::Segment;
+    ///
+    /// let segment = Segment::create("doc-detach", 100)?;
+    /// segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
+    /// segment.detach()?; // the last one: the segment is an orphan now
+    /// let again = Segment::open("doc-detach")?;
+    /// assert_eq!(again.bytes()[0].load(std::sync::atomic::Ordering::Relaxed), 42);
+    /// again.destroy()?;
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the program has detached the segment itself, with shmdt(2). Nothing else
+    /// is detached then.
+    pub fn detach(mut self) -> Result<()> {
+        // It uses neither the registry nor its lock, so fork need not wait for it.
+        self.attached.detach()
     }
 
     /// What destroying and dropping do, within a call that fork waits for.

@@ -179,5 +179,83 @@ fn the_registry_reports_its_capacity_and_mode() {
     // group shares.
     let shared = std::env::var_os("NOB_DATABASE").is_some_and(|path| !path.is_empty());
     assert_eq!(registry.mode, if shared { 0o660 } else { 0o600 });
-    assert!(registry.mappings > 0 && registry.size > registry.capacity * 1024);
+    assert!(registry.mappings > 0 && registry.size > registry.capacity * 64);
+}
+
+#[test]
+fn detaching_never_deletes() {
+    let name = name();
+    let segment = Segment::create(&name, 100).unwrap();
+    let id = segment.id();
+    segment.bytes()[3].store(9, Ordering::Relaxed);
+    segment.detach().unwrap();
+    let info = shm_util::info(&name).unwrap();
+    assert_eq!((info.id, info.mappings), (id, 0));
+    let reader = Options::new().open_read_only(&name).unwrap();
+    reader.detach().unwrap();
+    assert_eq!(shm_util::info(&name).unwrap().mappings, 0);
+    let again = Segment::open(&name).unwrap();
+    assert_eq!(again.bytes()[3].load(Ordering::Relaxed), 9);
+    again.destroy().unwrap();
+    assert!(!exists(&name));
+}
+
+#[test]
+fn detaching_after_the_programs_own_shmdt_detaches_nothing_else() {
+    let name = name();
+    let segment = Segment::create(&name, 100).unwrap();
+    let address = segment.bytes().as_ptr().cast::<libc::c_void>();
+    // SAFETY: nothing uses the bytes any more.
+    assert_eq!(unsafe { libc::shmdt(address) }, 0);
+    // SAFETY: numbers only.
+    let id = unsafe { libc::shmget(libc::IPC_PRIVATE, 100, 0o600) };
+    // SAFETY: nothing is replaced there.
+    let other = unsafe { libc::shmat(id, address, 0) };
+    // SAFETY: numbers only.
+    let removed = unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+    assert_eq!(removed, 0);
+    let is_at_the_same_address = other.cast_const() == address;
+    let result = segment.detach();
+    assert_eq!(errno(result), libc::EINVAL);
+    // SAFETY: nothing uses the bytes. It fails if they were detached already.
+    assert_eq!(unsafe { libc::shmdt(other) }, 0, "{is_at_the_same_address}");
+    shm_util::remove(&name).unwrap();
+}
+
+#[test]
+fn a_segment_knows_whether_it_was_created() {
+    let name = name();
+    let first = Segment::create(&name, 100).unwrap();
+    let second = Segment::create(&name, 100).unwrap();
+    let third = Options::new().open_read_only(&name).unwrap();
+    assert!(first.was_created());
+    assert!(!second.was_created() && !third.was_created());
+    first.remove().unwrap();
+    let fourth = Options::new().create_read_only(&name, 100).unwrap();
+    assert!(fourth.was_created() && first.was_created());
+}
+
+#[test]
+fn a_segment_removes_its_own_name_only() {
+    let name = name();
+    let old = Segment::create(&name, 100).unwrap();
+    old.remove().unwrap();
+    assert!(!exists(&name));
+    assert_eq!(errno(old.remove()), libc::EIDRM);
+    let new = Segment::create(&name, 100).unwrap();
+    let error = old.remove().unwrap_err();
+    assert_eq!(error.errno(), libc::EIDRM);
+    assert!(error.to_string().contains("lost its name"), "{error}");
+    assert_eq!(shm_util::info(&name).unwrap().id, new.id());
+    new.remove().unwrap();
+}
+
+#[test]
+fn a_mode_of_0_is_a_mode() {
+    // Only a privileged process can attach the segment.
+    let result = Options::new().mode(0).create(name(), 100);
+    match result {
+        Ok(segment) => assert_eq!(segment.info().unwrap().mode, 0),
+        Err(error) => assert_eq!(error.errno(), libc::EACCES),
+    }
 }

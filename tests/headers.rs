@@ -38,3 +38,17 @@ fn comments_of_headers_are_plain_text() {
         }
     }
 }
+
+#[test]
+fn the_version_of_the_header_is_that_of_the_library() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("include/shm_util_ext.h");
+    let header = fs::read_to_string(path).unwrap();
+    for (part, number) in [
+        ("MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+        ("MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+        ("PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+    ] {
+        let line = format!("#define SHMX_VERSION_{part} {number}\n");
+        assert!(header.contains(&line), "{line}");
+    }
+}

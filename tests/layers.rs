@@ -95,6 +95,7 @@ const LAYERS: &[&str] = &[
     "store::sysv",
     "store",
     "segment",
+    "manage",
     "read_only",
     "names",
     "admin",
@@ -108,10 +109,13 @@ const LAYERS: &[&str] = &[
     "capi::call",
     "capi::handle::table",
     "capi::handle",
+    "capi::place",
     "capi::info",
+    "capi::loaded",
     "capi::create",
     "capi::base",
     "capi::ext",
+    "capi::attached",
     "capi",
 ];
 

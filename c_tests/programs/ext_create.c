@@ -96,6 +96,26 @@ static void attach (void)
     gone (first);
 }
 
+static void exact_modes (int privileged)
+{
+    SharedMemory memory, again;
+
+    memory = made ("SHMX_MODE creates a segment of the given mode", SIZE, SHMX_MODE, 0640);
+    CHECK ("it has exactly this mode", check_mode (shmId (memory)) == 0640);
+    again = made ("SHMX_MODE is accepted for an existing segment", SIZE, SHMX_MODE, 0);
+    CHECK ("the existing segment keeps its mode", check_mode (shmId (memory)) == 0640);
+    CHECK ("shmDestroy returns 0", shmDestroy (again) == 0);
+    gone (memory);
+    refused ("SHMX_MODE with more than permission bits", EINVAL, NAME, SIZE, SHMX_MODE, 01000);
+    if (privileged) {
+        memory = made ("with SHMX_MODE, mode 0 is taken as it is", SIZE, SHMX_MODE, 0);
+        CHECK ("the segment has mode 0", check_mode (shmId (memory)) == 0);
+        gone (memory);
+    } else {
+        check_skip ("mode 0 with SHMX_MODE: without CAP_IPC_OWNER nobody can attach it");
+    }
+}
+
 static void modes (void)
 {
     static const unsigned int mode[] = { 0600, 0640, 0444, 0777, 0660, 0200 };
@@ -122,6 +142,7 @@ static void modes (void)
     CHECK ("the existing segment keeps its mode", check_mode (shmId (memory)) == 0660);
     CHECK ("shmDestroy returns 0", shmDestroy (again) == 0);
     gone (memory);
+    exact_modes (privileged);
     umask (before);
     refused ("a mode with more than permission bits", EINVAL, NAME, SIZE, 0, 01600);
     refused ("a mode with the highest bit set", EINVAL, NAME, SIZE, 0, 0x80000000u);
@@ -132,13 +153,15 @@ static void wrong (void)
     SharedMemory memory = (SharedMemory) &memory;
     static char name[1002];
 
-    refused ("an unknown flag", EINVAL, NAME, SIZE, 64, 0);
+    refused ("an unknown flag", EINVAL, NAME, SIZE, 0x40000000, 0);
     refused ("a negative flag", EINVAL, NAME, SIZE, -1, 0);
     refused ("SHMX_EXCL with SHMX_ATTACH", EINVAL, NAME, SIZE, SHMX_EXCL | SHMX_ATTACH, 0);
     refused ("SHMX_KEEP with SHMX_ATTACH", EINVAL, NAME, SIZE, SHMX_KEEP | SHMX_ATTACH, 0);
     refused ("SHMX_HUGETLB with SHMX_ATTACH", EINVAL, NAME, SIZE, SHMX_HUGETLB | SHMX_ATTACH, 0);
     refused ("SHMX_NORESERVE with SHMX_ATTACH", EINVAL, NAME, SIZE,
              SHMX_NORESERVE | SHMX_ATTACH, 0);
+    refused ("SHMX_MODE with SHMX_ATTACH", EINVAL, NAME, SIZE, SHMX_MODE | SHMX_ATTACH, 0600);
+    refused ("SHMX_MODE without a size", EINVAL, NAME, 0, SHMX_MODE, 0600);
     refused ("SHMX_EXCL without a size", EINVAL, NAME, 0, SHMX_EXCL, 0);
     refused ("SHMX_KEEP without a size", EINVAL, NAME, -5, SHMX_KEEP, 0);
     refused ("NULL for the name", EINVAL, NULL, SIZE, 0, 0);

@@ -126,6 +126,11 @@ static void owner (void)
                && memory == NULL);
     }
     CHECK ("the failed call leaves nothing", is_kept (NAME) == -1);
+    if (getenv ("UNDER_VALGRIND") == NULL) {
+        CHECK ("mode 0 with SHMX_MODE does not allow the owner to attach it: EACCES",
+               shmxCreate (NAME, SIZE, SHMX_MODE, 0, NULL, &memory) == EACCES && memory == NULL);
+        CHECK ("the failed call leaves nothing", is_kept (NAME) == -1);
+    }
 }
 
 static int seen_by_list (const struct ShmxInfo *info, void *context)
@@ -159,10 +164,17 @@ static void reader (void)
     CHECK ("shmxUnlock by the reader is EPERM", shmxUnlock (memory) == EPERM);
     CHECK ("shmxKeep by the reader is EPERM", shmxKeep (memory, 1) == EPERM && errno == EPERM);
     CHECK ("shmxRemove by the reader is EPERM", shmxRemove (NAME) == EPERM && errno == EPERM);
+    CHECK ("shmxRemoveSegment by the reader is EPERM",
+           shmxRemoveSegment (memory) == EPERM && errno == EPERM);
+    CHECK ("the name still exists", shmxStatName (NAME, &info) == 0);
     CHECK ("shmLoad by the reader is EACCES", shmLoad (memory, "/dev/zero") == EACCES);
     check_signal (done);
 
     CHECK ("the owner has destroyed its handle", check_await (turn));
+    CHECK ("a reader that is the last can leave with shmxDetach",
+           shmxDetach (memory) == 0 && check_attached (info.id) == 0);
+    CHECK ("it can attach the segment again",
+           shmxCreate (NAME, SIZE, SHMX_RDONLY, 0, NULL, &memory) == 0);
     CHECK ("the reader's last shmDestroy is EPERM", shmDestroy (memory) == EPERM);
     CHECK ("the handle is invalid all the same", shmAddress (memory) == NULL);
     CHECK ("the segment is detached all the same", check_attached (info.id) == 0);

@@ -40,6 +40,9 @@ struct _SharedMemory *handle = (SharedMemory) 0;
 
 /* Not in libgpl. */
 int (*create_ext) (const char *, long, int, unsigned int, void **, SharedMemory *) = shmxCreate;
+int (*created) (SharedMemory) = shmxCreated;
+int (*detach) (SharedMemory) = shmxDetach;
+int (*load_ext) (SharedMemory, const char *, struct ShmxLoaded *) = shmxLoad;
 int (*stat_of) (SharedMemory, struct ShmxInfo *) = shmxStat;
 int (*stat_name) (const char *, struct ShmxInfo *) = shmxStatName;
 int (*list) (int (*) (const struct ShmxInfo *, void *), void *) = shmxList;
@@ -48,7 +51,11 @@ int (*lock) (SharedMemory) = shmxLock;
 int (*unlock) (SharedMemory) = shmxUnlock;
 int (*keep) (SharedMemory, int) = shmxKeep;
 int (*remove_name) (const char *) = shmxRemove;
+int (*remove_segment) (SharedMemory) = shmxRemoveSegment;
 int (*prune) (long, long *) = shmxPrune;
 const char *(*error_text) (void) = shmxErrorText;
-int flags = SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP;
+int (*version) (void) = shmxVersion;
+int flags = SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP
+    | SHMX_MODE;
+int header_version = SHMX_VERSION;
 unsigned int same = SHMX_SAME;

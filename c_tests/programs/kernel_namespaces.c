@@ -67,6 +67,7 @@ static void pid_namespace (void)
 static void two_ipc_namespaces (void)
 {
     SharedMemory old = check_create (NAME, SIZE);
+    SharedMemory again = check_create (NAME, SIZE);
     SharedMemory new;
     pid_t child;
     int i;
@@ -77,6 +78,7 @@ static void two_ipc_namespaces (void)
         check_await (go);
         CHECK ("in the old IPC namespace, the name still exists", check_exists (NAME));
         CHECK ("the segment has its data", check_filled (shmAddress (old), 'o', SIZE));
+        shmDestroy (again);
         shmDestroy (old);
         _exit (0);
     }
@@ -88,6 +90,9 @@ static void two_ipc_namespaces (void)
         CHECK ("the new segment can be destroyed", shmDestroy (new) == 0);
     }
     new = check_create ("c_tests/another name", SIZE);
+    CHECK ("a segment of the old namespace can't be removed by its handle",
+           shmxRemoveSegment (old) == EIDRM);
+    CHECK ("a handle of the old namespace can be detached", shmxDetach (again) == 0);
     CHECK ("the handle of the old namespace can be destroyed", shmDestroy (old) == 0);
     CHECK ("the new name still exists", check_exists ("c_tests/another name"));
     CHECK ("its segment can be destroyed", shmDestroy (new) == 0);

@@ -46,7 +46,11 @@ static void call_the_library (int signal)
     count (shmSave (memory, "/nonexistent/$HOME/file"), ENOENT);
     count (shmxRemove (NAME " missing"), ENOENT);
     count (shmDestroy ((SharedMemory) 7), EINVAL);
+    count (shmxDetach ((SharedMemory) 7), EINVAL);
+    count (shmxRemoveSegment ((SharedMemory) 7), EINVAL);
+    count (shmxLoad ((SharedMemory) 7, "/nonexistent/$HOME/file", NULL), EINVAL);
     shmAddress ((SharedMemory) 7);
+    shmxCreated ((SharedMemory) 7);
     errno = saved;
 }
 

@@ -75,6 +75,16 @@ static int call_remove (void)
     return shmxRemove (victim_name);
 }
 
+static int call_remove_segment (void)
+{
+    return shmxRemoveSegment (memory);
+}
+
+static int call_detach (void)
+{
+    return shmxDetach (memory);
+}
+
 static int call_prune (void)
 {
     return shmxPrune (0, NULL);
@@ -171,6 +181,10 @@ static const struct scenario scenarios[] = {
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
     { "remove-mapped", true, false, prepare_own_kept, call_remove, 0,
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
+    { "remove-by-handle", true, false, prepare_own_kept, call_remove_segment, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
+    { "detach-last", true, false, prepare_own, call_detach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "remove-unused", true, false, prepare_orphan, call_remove, 0,
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "remove-no-such-first", false, false, prepare_nothing, call_remove, ENOENT,

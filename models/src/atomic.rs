@@ -3,5 +3,5 @@
 #[allow(clippy::unsafe_removed_from_name)] // the library's own Cell has this name
 pub(crate) use loom::cell::UnsafeCell as Cell;
 pub(crate) use loom::sync::atomic::{
-    AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
 };

@@ -61,6 +61,7 @@ macro_rules! models_of {
                     address: address_of(value),
                     size: value,
                     id: 0,
+                    was_created: false,
                 };
                 let inserted = table.insert(value as u64, facts, || 1);
                 inserted.unwrap_or_else(|_| panic!("there is room"))

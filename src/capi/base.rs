@@ -378,7 +378,7 @@ fn size(handle: Handle) -> Option<c_long> {
 /// A function of its own, called last, so that the accessors stay small.
 #[cold]
 #[inline(never)]
-fn look_again<T>(memory: SharedMemory, access: fn(Handle) -> Option<T>, none: T) -> T {
+pub(super) fn look_again<T>(memory: SharedMemory, access: fn(Handle) -> Option<T>, none: T) -> T {
     let handle = Handle::from_pointer(memory);
     if let Some(result) = access(handle) {
         return result;
@@ -391,6 +391,7 @@ fn look_again<T>(memory: SharedMemory, access: fn(Handle) -> Option<T>, none: T)
     none
 }
 
-fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {
+/// The path that a file name means.
+pub(super) fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {
     filename::translate(file.ok_or_else(|| null("fileName"))?)
 }

@@ -13,7 +13,8 @@ use super::call::call;
 use super::create::{cleared, create};
 use super::error_text;
 use super::handle::Handle;
-use super::info::{Place, ShmxInfo};
+use super::info::ShmxInfo;
+use super::place::Place;
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::info::Permissions;
@@ -40,6 +41,9 @@ pub const SHMX_HUGETLB: c_int = 8;
 pub const SHMX_NORESERVE: c_int = 16;
 /// Flag of shmxCreate: create a kept segment (see shmxKeep).
 pub const SHMX_KEEP: c_int = 32;
+/// Flag of shmxCreate: take `mode` as it is, even if it is 0: then only
+/// privileged processes may attach the segment.
+pub const SHMX_MODE: c_int = 64;
 
 /// abi/shm_util_ext.h.head defines it for C, as an unsigned number.
 const SHMX_SAME: c_uint = c_uint::MAX;
@@ -56,8 +60,9 @@ pub type ShmxCallback =
 /// SHMX_ATTACH or `size` <= 0, only an existing segment is attached. An
 /// existing segment must have at least `size` bytes. `flags` is 0 or the OR of
 /// SHMX_... flags. `mode` is the nine permission bits of a new segment,
-/// regardless of the umask; 0 means 0660. `mode`, SHMX_HUGETLB, SHMX_NORESERVE
-/// and SHMX_KEEP have no effect on an existing segment.
+/// regardless of the umask; 0 means 0660, unless SHMX_MODE is set. `mode`,
+/// SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP and SHMX_MODE have no effect on an
+/// existing segment. shmxCreated returns whether this call created the segment.
 ///
 /// On success, returns 0. `*memory` is then the handle and, if `address` is not
 /// NULL, `*address` is the segment's address. On error, returns an error of
@@ -67,10 +72,11 @@ pub type ShmxCallback =
 /// - EEXIST: SHMX_EXCL is set, and the segment exists.
 /// - ENOENT: SHMX_ATTACH is set or `size` <= 0, and no segment has this name.
 /// - EINVAL: `flags` has bits other than those of the SHMX_... flags; or
-///   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE or SHMX_KEEP is set together with
-///   SHMX_ATTACH or `size` <= 0; or `mode` has bits beyond 0777.
+///   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP or SHMX_MODE is set
+///   together with SHMX_ATTACH or `size` <= 0; or `mode` has bits beyond 0777.
 /// - EACCES: the segment belongs to another user, and its mode does not allow
-///   reading or, unless SHMX_RDONLY is set, writing.
+///   reading or, unless SHMX_RDONLY is set, writing; or `mode` does not allow
+///   the caller to do so.
 /// - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
 /// - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
 ///
@@ -108,8 +114,13 @@ fn map(
     mode: c_uint,
     placement: Placement,
 ) -> Result<Segment> {
-    const ALL: c_int =
-        SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP;
+    const ALL: c_int = SHMX_EXCL
+        | SHMX_ATTACH
+        | SHMX_RDONLY
+        | SHMX_HUGETLB
+        | SHMX_NORESERVE
+        | SHMX_KEEP
+        | SHMX_MODE;
     if flags & !ALL != 0 {
         return Err(Errno(libc::EINVAL).during(format_args!(
             "create or attach segment {}: flags {flags:#x} contain unknown bits",
@@ -134,9 +145,12 @@ fn map(
         .no_reserve(has(SHMX_NORESERVE))
         .keep(has(SHMX_KEEP));
     let options = match mode {
-        0 => options,
+        0 if !has(SHMX_MODE) => options,
         mode => options.mode(mode),
     };
+    if has(SHMX_MODE) && !wanted.may_create() {
+        return Err(Options::only_for_new(name));
+    }
     options.attach(name, wanted, placement, access)
 }
 
@@ -166,7 +180,7 @@ pub unsafe extern "C" fn shmxStat(memory: SharedMemory, info: *mut ShmxInfo) -> 
     status_of("shmxStat", || {
         // SAFETY: the caller passes NULL or as many bytes as the struct says.
         let place = unsafe { Place::new(info) }?;
-        place.fill(&handle.manage(Segment::info_within)?);
+        place.fill(ShmxInfo::from(&handle.manage(Segment::info_within)?));
         Ok(())
     })
 }
@@ -194,7 +208,7 @@ pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) 
     status_of("shmxStatName", || {
         // SAFETY: the caller passes NULL or as many bytes as the struct says.
         let place = unsafe { Place::new(info) }?;
-        place.fill(&names::info(named(name)?)?);
+        place.fill(ShmxInfo::from(&names::info(named(name)?)?));
         Ok(())
     })
 }
@@ -385,6 +399,25 @@ pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_
     })
 }
 
+/// Returns the version of the library that the program runs with, as a number
+/// that can be compared with SHMX_VERSION, the version of the header that it
+/// was compiled with.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmxVersion() -> c_int {
+    const VERSION: c_int = 10_000 * number(env!("CARGO_PKG_VERSION_MAJOR"))
+        + 100 * number(env!("CARGO_PKG_VERSION_MINOR"))
+        + number(env!("CARGO_PKG_VERSION_PATCH"));
+    VERSION
+}
+
+const fn number(digits: &str) -> c_int {
+    match c_int::from_str_radix(digits, 10) {
+        Ok(number) => number,
+        // Cargo accepts numbers only.
+        Err(_) => 0,
+    }
+}
+
 /// Returns the calling thread's last error as one sentence, or "" if there was
 /// none. All functions of this header and of shm_util.h set it on error, except
 /// in a signal handler that interrupted another call. A call that succeeds
@@ -399,11 +432,12 @@ pub extern "C" fn shmxErrorText() -> *const c_char {
 
 /// [`call`] of a function that `shm_util_debug` does not trace: libgpl lacks
 /// it.
-fn status_of(function: &str, work: impl FnOnce() -> Result<()>) -> c_int {
+pub(super) fn status_of(function: &str, work: impl FnOnce() -> Result<()>) -> c_int {
     call(function, work, |_| {})
 }
 
-fn manage(
+/// Does work that inspects or changes the segment of a handle.
+pub(super) fn manage(
     function: &str,
     memory: SharedMemory,
     work: impl FnOnce(&Segment, &crate::fork::Call) -> Result<()>,

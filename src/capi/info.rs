@@ -7,9 +7,7 @@ use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong};
 use std::mem::offset_of;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::argument::null;
-use crate::errno::Errno;
-use crate::error::Result;
+use super::place::Extensible;
 use crate::info::Info;
 use crate::name::NAME_MAX;
 
@@ -66,6 +64,7 @@ pub struct ShmxInfo {
 // The layout that programs are compiled with; c_tests/programs/ext_stat.c checks
 // the same numbers.
 const _: () = {
+    assert!(offset_of!(ShmxInfo, size) == 0);
     assert!(offset_of!(ShmxInfo, bytes) == 8);
     assert!(offset_of!(ShmxInfo, created) == 16);
     assert!(offset_of!(ShmxInfo, changed) == 40);
@@ -78,46 +77,10 @@ const _: () = {
     assert!(size_of::<[c_char; 1001]>() == NAME_MAX + 1);
 };
 
-/// No version of the struct will be larger. A larger size is one that the program did not set.
-const LARGEST_INFO: usize = 65_536;
-
-/// The struct that a caller wants to have filled in.
-pub(crate) struct Place {
-    info: *mut ShmxInfo,
-    size: usize,
-}
-
-impl Place {
-    /// # Safety
-    ///
-    /// `info` is NULL, or points to as many bytes as its size says, which
-    /// nobody else uses while this value lives.
-    pub(crate) unsafe fn new(info: *mut ShmxInfo) -> Result<Self> {
-        if info.is_null() {
-            return Err(null("info"));
-        }
-        // SAFETY: it is not NULL, so the caller guarantees that it has a size.
-        let size = unsafe { (*info).size };
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if !(size_of::<ShmxInfo>()..=LARGEST_INFO).contains(&size) {
-            return Err(Errno(libc::EINVAL).during(format_args!(
-                "info->size is {size}; set it to sizeof (struct ShmxInfo)"
-            )));
-        }
-        Ok(Self { info, size })
-    }
-
-    /// Fills in all members but the size.
-    pub(crate) fn fill(&self, info: &Info) {
-        let mut known = ShmxInfo::from(info);
-        known.size = c_ulong::try_from(self.size).unwrap_or(c_ulong::MAX);
-        // SAFETY: `new` has checked that the caller's struct is at least as large.
-        unsafe { self.info.write(known) };
-        // SAFETY: the result is not beyond the end of the caller's bytes.
-        let rest = unsafe { self.info.add(1) }.cast::<u8>();
-        // SAFETY: these are the caller's remaining bytes.
-        unsafe { rest.write_bytes(0, self.size - size_of::<ShmxInfo>()) };
-    }
+// SAFETY: it has C's layout, and its first member is `size`.
+unsafe impl Extensible for ShmxInfo {
+    const ARGUMENT: &'static str = "info";
+    const NAME: &'static str = "ShmxInfo";
 }
 
 impl From<&Info> for ShmxInfo {

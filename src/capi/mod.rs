@@ -5,7 +5,10 @@
 //! | ------------ | --- |
 //! | `base`       | the functions of `shm_util.h` |
 //! | `ext`        | the functions of `shm_util_ext.h`, which libgpl does not have |
+//! | `attached`   | those of them that begin and end an attachment, and load |
 //! | `info`       | `struct ShmxInfo` |
+//! | `loaded`     | `struct ShmxLoaded` |
+//! | `place`      | such structs, which later versions may extend |
 //! | `create`     | what shmCreate and shmxCreate share |
 //! | `call`       | what surrounds each function's work: `errno`, errors |
 //! | `frame`      | refuses signal handlers that interrupted another function |
@@ -71,6 +74,16 @@
 //!     assert_eq!(shmxRemove(name), 0);
 //!     assert_eq!(shmDestroy(memory), 0);
 //!
+//!     assert_eq!(shmCreate(name, 100, null_mut(), &raw mut memory), 0);
+//!     assert_eq!(shmxCreated(memory), 1);
+//!     let mut loaded: ShmxLoaded = std::mem::zeroed();
+//!     loaded.size = size_of::<ShmxLoaded>() as _;
+//!     assert_eq!(shmxLoad(memory, c"/dev/zero".as_ptr(), &raw mut loaded), 0);
+//!     assert_eq!(loaded.bytesRead, 100);
+//!     assert_eq!(shmxRemoveSegment(memory), 0);
+//!     assert_eq!(shmxRemoveSegment(memory), libc::EIDRM);
+//!     assert_eq!(shmxDetach(memory), 0);
+//!
 //!     assert_eq!(shmxStatName(name, &raw mut info), libc::ENOENT);
 //!     println!("{:?}", CStr::from_ptr(shmxErrorText()));
 //! }
@@ -78,6 +91,7 @@
 
 mod aperror;
 mod argument;
+mod attached;
 mod base;
 mod call;
 mod create;
@@ -86,13 +100,17 @@ mod ext;
 mod frame;
 mod handle;
 mod info;
+mod loaded;
 mod message;
 #[cfg(feature = "shipped")]
 mod panic;
+mod place;
 
+pub use attached::*;
 pub use base::*;
 pub use ext::*;
 pub(crate) use frame::is_running;
 #[cfg(any(test, fuzzing))]
 pub(crate) use handle::Handle;
 pub use info::ShmxInfo;
+pub use loaded::ShmxLoaded;

@@ -141,6 +141,14 @@ impl Attached {
         }
     }
 
+    /// Whether this attachment's call created the segment.
+    #[inline]
+    pub(crate) const fn was_created(&self) -> bool {
+        match self {
+            Self::SysV(attached) => attached.was_created(),
+        }
+    }
+
     /// What is known about the segment now.
     pub(crate) fn info(&self) -> Result<Info> {
         match self {
@@ -169,11 +177,25 @@ impl Attached {
         }
     }
 
+    /// Removes the segment's name, if it still belongs to the segment.
+    pub(crate) fn remove(&self) -> Result<()> {
+        match self {
+            Self::SysV(attached) => attached.remove(),
+        }
+    }
+
     /// Makes a segment that this attachment's call created end with the attachment.
     #[cfg(feature = "capi")]
     pub(crate) fn give_up(&self) {
         match self {
             Self::SysV(attached) => attached.give_up(),
+        }
+    }
+
+    /// Detaches the segment, and leaves it and its name as they are.
+    pub(crate) fn detach(&mut self) -> Result<()> {
+        match self {
+            Self::SysV(attached) => attached.detach(),
         }
     }
 

@@ -54,6 +54,7 @@ impl Handle {
             address: segment.bytes().as_ptr().cast_mut().cast(),
             size: segment.len(),
             id: segment.id(),
+            was_created: segment.was_created(),
         };
         TABLE
             .insert(segment, facts, random::of_this_copy)
@@ -106,6 +107,11 @@ impl Handle {
         TABLE.read_in(self.number(), fork::epoch(), Entry::size)
     }
 
+    /// Whether the call that made the handle created the segment.
+    pub(crate) fn was_created(self) -> Option<bool> {
+        TABLE.read_in(self.number(), fork::epoch(), Entry::was_created)
+    }
+
     /// Does work that copies bytes of the segment. A destroy waits for it.
     pub(crate) fn with<T>(self, work: impl FnOnce(&Segment, &Call) -> Result<T>) -> Result<T> {
         self.with_for(Purpose::Copy, work)
@@ -137,27 +143,45 @@ impl Handle {
             .unwrap_or_else(|_| text(format_args!("handle {:#x}", self.0)))
     }
 
-    /// Destroys the handle, and deletes the segment if nobody else has it attached.
-    /// Waits for saves and loads of other threads; `ETIMEDOUT` if they do not end. The
-    /// handle is valid then.
+    /// Ends the handle, and deletes the segment if nobody else has it attached.
     pub(crate) fn destroy(self) -> Result<()> {
+        self.end(|mut segment, call| segment.close(call))
+    }
+
+    /// Ends the handle, and leaves the segment as it is.
+    pub(crate) fn detach(self) -> Result<()> {
+        self.end(|segment, _| segment.detach())
+    }
+
+    /// Ends the handle, and passes the segment to `leave`. Waits for saves and loads of other
+    /// threads; `ETIMEDOUT` if they do not end. The handle is valid then.
+    fn end(self, leave: impl FnOnce(Segment, &Call) -> Result<()>) -> Result<()> {
         // If a signal handler is refused here, the handle remains valid.
         Call::can_begin()?;
         let destroy = TABLE
             .begin_destroy(self.number(), fork::epoch())
             .ok_or_else(|| self.unknown())?;
-        let waited = wait_for_users(&destroy);
-        if waited >= patience::LIMIT {
-            destroy.give_up();
-            return Err(Errno(libc::ETIMEDOUT).during(format_args!(
-                "wait for another thread's save or load of {}, which has not ended",
-                self.describe()
-            )));
+        let mut waited = Duration::ZERO;
+        if destroy.has_users() {
+            waited = wait_for_users(&destroy);
+            if waited >= patience::LIMIT {
+                destroy.give_up();
+                return Err(self.in_use());
+            }
         }
         let call = Call::begin(Purpose::Change)?;
         patience::spend(waited);
         let segment = destroy.finish();
-        segment.ok_or_else(|| self.unknown())?.close(&call)
+        leave(segment.ok_or_else(|| self.unknown())?, &call)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn in_use(self) -> Error {
+        Errno(libc::ETIMEDOUT).during(format_args!(
+            "wait for another thread's save or load of {}, which has not ended",
+            self.describe()
+        ))
     }
 
     /// The error of a handle that is not valid.
@@ -173,10 +197,9 @@ impl Handle {
 }
 
 /// Waits until no call uses the segment, or a call may not wait longer. Returns how long.
+#[cold]
+#[inline(never)]
 fn wait_for_users(destroy: &Destroy<'_, Segment>) -> Duration {
-    if !destroy.has_users() {
-        return Duration::ZERO;
-    }
     let _uncancelled = Uncancelled::new();
     let start = Instant::now();
     while destroy.has_users() && start.elapsed() < patience::LIMIT {

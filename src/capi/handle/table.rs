@@ -23,7 +23,7 @@
 //! This file uses nothing of the library but `atomic`: `models/` runs it with loom.
 
 use crate::atomic::{
-    AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Cell, Ordering, fence,
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Cell, Ordering, fence,
 };
 
 use std::ffi::c_void;
@@ -54,6 +54,8 @@ pub(crate) struct Facts {
     pub(crate) address: *mut c_void,
     pub(crate) size: usize,
     pub(crate) id: i32,
+    /// Whether the call that made the handle created the segment.
+    pub(crate) was_created: bool,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,7 @@ pub(crate) struct Entry<T> {
     address: AtomicPtr<c_void>,
     size: AtomicUsize,
     id: AtomicI32,
+    was_created: AtomicBool,
     /// The epoch of the destroy that has begun.
     destroy_epoch: AtomicU32,
     /// Upper half: an epoch. Lower half: the number of users in that epoch.
@@ -100,6 +103,7 @@ impl<T> Entry<T> {
             address: AtomicPtr::new(ptr::null_mut()),
             size: AtomicUsize::new(0),
             id: AtomicI32::new(0),
+            was_created: AtomicBool::new(false),
             destroy_epoch: AtomicU32::new(0),
             users: AtomicU64::new(0),
             next_handle: AtomicU64::new(0),
@@ -121,6 +125,10 @@ impl<T> Entry<T> {
     #[inline]
     pub(crate) fn id(&self) -> i32 {
         self.id.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn was_created(&self) -> bool {
+        self.was_created.load(Ordering::Relaxed)
     }
 
     /// Whether a word that was loaded from this entry, with `Acquire`, shows that the
@@ -197,6 +205,9 @@ impl<T> Table<T> {
         entry.address.store(facts.address, Ordering::Relaxed);
         entry.size.store(facts.size, Ordering::Relaxed);
         entry.id.store(facts.id, Ordering::Relaxed);
+        entry
+            .was_created
+            .store(facts.was_created, Ordering::Relaxed);
         entry.value.with_mut(|place| {
             // SAFETY: the entry is neither valid nor free, so only this thread uses it.
             unsafe { *place = Some(value) };
@@ -486,6 +497,7 @@ mod tests {
         address: ptr::null_mut(),
         size: 7,
         id: 8,
+        was_created: true,
     };
 
     /// Miri takes a thousand times as long.
@@ -519,6 +531,7 @@ mod tests {
             assert_eq!(value(&table, handle, 0), Some(n.to_string()));
             assert_eq!(table.read(handle, Entry::size), Some(7));
             assert_eq!(table.read_in(handle, 0, Entry::id), Some(8));
+            assert_eq!(table.read_in(handle, 0, Entry::was_created), Some(true));
             assert!(handle % 2 == 1 && handle > 1 << 37 && handle < 1 << 53);
         }
         for (n, &handle) in handles.iter().enumerate() {

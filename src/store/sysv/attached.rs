@@ -86,6 +86,11 @@ impl Attached {
         self.mapping.is_none()
     }
 
+    #[inline]
+    pub(in crate::store) const fn was_created(&self) -> bool {
+        matches!(self.origin, Origin::Created)
+    }
+
     pub(in crate::store) fn info(&self) -> Result<Info> {
         let status = self.status("look at")?;
         let (registry, entry) = self.home();
@@ -152,6 +157,40 @@ impl Attached {
         Err(Errno(libc::EIDRM).during(format_args!("keep {self}: it has lost its name")))
     }
 
+    pub(in crate::store) fn remove(&self) -> Result<()> {
+        let failed = |errno: Errno| errno.during(format_args!("remove {self}"));
+        let lost = || {
+            Err(Errno(libc::EIDRM).during(format_args!(
+                "remove {self}: it has lost its name, which may be another segment's by now"
+            )))
+        };
+        for _ in 0..2 {
+            let (registry, entry) = self.home();
+            let Some(status) = entry.status().map_err(failed)? else {
+                return lost();
+            };
+            entry.may_be_removed(&status).map_err(failed)?;
+            // The program may have detached it itself (shmdt), and nobody else may have it
+            // attached: then its memory is freed when this mapping is detached, after the
+            // lock was released.
+            let mapping = entry.attach_again(Access::ReadOnly);
+            let names = registry.lock()?;
+            if names.has(&entry)? && registry.seems_current() {
+                let removal = names.remove_if(&entry, |_| true)?;
+                drop(names);
+                drop(mapping);
+                return match removal {
+                    Removal::Failed(errno) => Err(failed(errno)),
+                    Removal::Missing => lost(),
+                    Removal::Removed | Removal::Spared => Ok(()),
+                };
+            }
+            drop(names);
+            registry.renew()?;
+        }
+        lost()
+    }
+
     /// Rolls back a create whose handle could not be returned: the segment does not
     /// outlive the attachment.
     #[cfg(feature = "capi")]
@@ -168,6 +207,15 @@ impl Attached {
         self.entry
             .status_of_attached()
             .map_err(|errno| errno.during(format_args!("{doing} {self}")))
+    }
+
+    pub(in crate::store) fn detach(&mut self) -> Result<()> {
+        let Some(mapping) = self.mapping.take() else {
+            return Ok(());
+        };
+        // No caller detaches so often that asking the kernel each time matters.
+        let is_ours = mapping.is_of(self.entry.key, self.entry.id);
+        self.release(mapping, is_ours)
     }
 
     pub(in crate::store) fn close(&mut self) -> Result<()> {
@@ -189,12 +237,7 @@ impl Attached {
             _ => Ok(Fate::InUse),
         };
         // Whether this works or the segment was detached already: it is now.
-        let detached = if is_ours {
-            self.detach(mapping)
-        } else {
-            mapping.abandon();
-            Err(self.not_attached())
-        };
+        let detached = self.release(mapping, is_ours);
         if fate? == Fate::Deleted {
             return detached;
         }
@@ -242,7 +285,13 @@ impl Attached {
         ))
     }
 
-    fn detach(&self, mapping: Mapping) -> Result<()> {
+    /// Detaches the segment if the attachment is still there, and otherwise leaves alone
+    /// what is at its address now.
+    fn release(&self, mapping: Mapping, is_ours: bool) -> Result<()> {
+        if !is_ours {
+            mapping.abandon();
+            return Err(self.not_attached());
+        }
         mapping
             .detach()
             .map_err(|errno| errno.during(format_args!("detach {self}")))

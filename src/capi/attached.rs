@@ -1,0 +1,112 @@
+//! The functions of `shm_util_ext.h` for one attachment of a segment: how it began, what a
+//! load read, how it ends. Their comments are the header's text, so they address C programmers.
+
+// The names are those of C, in libgpl's manner.
+#![allow(non_snake_case)]
+
+use std::ffi::{OsStr, c_char, c_int};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::argument::bytes_of;
+use super::base::{SharedMemory, look_again, path_of};
+use super::ext::{manage, status_of};
+use super::handle::Handle;
+use super::loaded::ShmxLoaded;
+use super::place::Place;
+
+/// Returns 1 if the call that returned this handle created the segment, and 0
+/// if the segment existed. If several processes create a name at once, exactly
+/// one of them gets 1, and can initialize the segment. A child of fork(2) gets
+/// the same as its parent for the handles that it inherits. If `memory` is not
+/// a valid handle, returns -1 and sets errno to EINVAL.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmxCreated(memory: SharedMemory) -> c_int {
+    look_again(memory, |handle| handle.was_created().map(c_int::from), -1)
+}
+
+/// Detaches a segment, and leaves it and its name as they are, even if no
+/// process has it attached any more: it is then an orphan, as if the process
+/// had died. Monitors and other readers leave in this way. Unlike shmDestroy,
+/// it never deletes what a program that has ended left on purpose.
+///
+/// Returns 0 on success, and if `memory` is NULL. On error, returns one of
+/// these values and sets errno to it.
+///
+/// - EINVAL: `memory` is not a valid handle; or the program has detached the
+///   segment itself with shmdt(2): the handle is no longer valid then, and
+///   nothing is detached that is at its address now.
+/// - EDEADLK: the caller is a signal handler that interrupted another call.
+///   The handle remains valid.
+/// - ETIMEDOUT: another thread's shmSave or shmLoad of the same handle has not
+///   ended after 10 seconds. The handle remains valid.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmxDetach(memory: SharedMemory) -> c_int {
+    status_of("shmxDetach", || {
+        if memory.is_null() {
+            return Ok(());
+        }
+        Handle::from_pointer(memory).detach()
+    })
+}
+
+/// Reads a file into a segment, like shmLoad, and stores in `*loaded` how many
+/// bytes the file has and how many were read, unless `loaded` is NULL. The call
+/// succeeds if the sizes of the file and the segment differ, and prints
+/// nothing.
+///
+/// The caller sets `loaded->size` to sizeof (struct ShmxLoaded). Members that
+/// this version of the library does not know are set to 0.
+///
+/// On success, returns 0. On error, returns an error of shmLoad or the
+/// following value, and sets errno to it; `*loaded` is unchanged.
+///
+/// - EINVAL: `loaded->size` is less than sizeof (struct ShmxLoaded), or more
+///   than 65536. The segment is unchanged.
+///
+/// # Safety
+///
+/// `fileName` is NULL or a string; `loaded` is NULL or points to as many bytes
+/// as `loaded->size` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmxLoad(
+    memory: SharedMemory,
+    fileName: *const c_char,
+    loaded: *mut ShmxLoaded,
+) -> c_int {
+    let handle = Handle::from_pointer(memory);
+    // SAFETY: the caller passes NULL or a string.
+    let file = unsafe { bytes_of(fileName) };
+    status_of("shmxLoad", || {
+        // SAFETY: the caller passes NULL or as many bytes as the struct says.
+        let place = unsafe { Place::optional(loaded) }?;
+        let path = path_of(file)?;
+        let path = Path::new(OsStr::from_bytes(&path));
+        let result = handle.with(|segment, call| segment.load_within(call, path))?;
+        if let Some(place) = place {
+            place.fill(ShmxLoaded::from(&result));
+        }
+        Ok(())
+    })
+}
+
+/// Removes the name of a segment at once, like shmxRemove, but only if the name
+/// still belongs to this segment: another segment that has got the name
+/// meanwhile keeps it. This segment, kept or not, is deleted as soon as no
+/// process has it attached. The handle remains valid.
+///
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; nothing has changed.
+///
+/// - EIDRM: the segment has lost its name: the name, the segment or the
+///   registry was removed; or the process has moved to another IPC namespace.
+/// - EINVAL: `memory` is not a valid handle.
+/// - EPERM: the segment belongs to another user.
+/// - EACCES: the process may not inspect the segment (before Linux 4.17).
+/// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmxRemoveSegment(memory: SharedMemory) -> c_int {
+    manage("shmxRemoveSegment", memory, |segment, call| {
+        segment.remove_within(call)
+    })
+}
