@@ -107,6 +107,15 @@ pub(super) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<
     }
 }
 
+/// Gives back the room of a range of a file, which becomes a hole; where that is not
+/// possible, it stays.
+pub(super) fn deallocate(file: &File, range: &Range<usize>) {
+    let (start, length) = (offset(range.start), offset(range.len()));
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: fallocate takes numbers only.
+    unsafe { libc::fallocate(file.as_raw_fd(), mode, start, length) };
+}
+
 /// Starts writing a range of a file to the disk, without waiting for it.
 pub(super) fn begin_write_back(file: &File, range: &Range<usize>) {
     let (start, length) = (offset(range.start), offset(range.len()));

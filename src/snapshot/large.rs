@@ -29,6 +29,10 @@ use crate::errno::Errno;
 
 /// How many bytes are handed to the disk at a time.
 const WINDOW: usize = 4 << 20;
+/// How many bytes room is reserved for beyond those that are written next: at least, and at
+/// most.
+const LEAST_AHEAD: usize = 1 << 20;
+const MOST_AHEAD: usize = 256 << 20;
 
 /// Whether room on the disk is reserved for bytes before they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +56,18 @@ pub(super) fn write(
         return ascending::write(file, touched, Interruption::Ignored);
     }
     let mut handed_over = 0;
+    let mut room = Room::default();
     ascending::for_each_part(touched, Zeros::Blocks, |part| {
-        let Part::Data(range) = part else {
-            return Ok(());
+        let range = match part {
+            Part::Data(range) => range,
+            Part::Zeros(range) => {
+                room.end_at(file, range.start);
+                return Ok(());
+            }
         };
         let end = range.end;
         if allocation == Allocation::Before {
-            file::allocate(file, &range, Size::Grows)?;
+            room.make(file, &range, bytes.len())?;
         }
         copy::write_at(file, bytes.get(range.clone()).unwrap_or(&[]), range.start)?;
         if end - handed_over >= WINDOW {
@@ -67,6 +76,59 @@ pub(super) fn write(
         }
         Ok(())
     })
+}
+
+/// The room that is reserved for a run of data, in larger and larger pieces: each call
+/// waits for the blocks that are being written to the disk.
+#[derive(Debug, Default)]
+struct Room {
+    /// Where the run begins.
+    start: usize,
+    /// Where the room ends.
+    end: usize,
+}
+
+impl Room {
+    /// Makes sure that there is room for `range`, which continues the run.
+    fn make(&mut self, file: &File, range: &Range<usize>, size: usize) -> Result<(), Errno> {
+        if range.end <= self.end {
+            return Ok(());
+        }
+        if self.end < range.start {
+            // After zeros, a new run begins.
+            *self = Self {
+                start: range.start,
+                end: range.start,
+            };
+        }
+        let start = self.end.max(range.start);
+        // As much as the run has already, if it is long enough to be worth it.
+        let ahead = match range.end - self.start {
+            ..LEAST_AHEAD => 0,
+            run => run.min(MOST_AHEAD),
+        };
+        let end = size.min(range.end + ahead);
+        match file::allocate(file, &(start..end), Size::Grows) {
+            // Perhaps it is enough for what comes.
+            Err(Errno(libc::ENOSPC | libc::EDQUOT)) => {
+                self.end = range.end;
+                file::allocate(file, &(start..range.end), Size::Grows)?;
+            }
+            result => {
+                result?;
+                self.end = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the run, and gives back the room beyond it.
+    fn end_at(&mut self, file: &File, end: usize) {
+        if end < self.end {
+            file::deallocate(file, &(end..self.end));
+        }
+        *self = Self { start: end, end };
+    }
 }
 
 /// `EFAULT` if the program has unmapped a part of the segment. The stack of the second

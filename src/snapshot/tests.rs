@@ -373,6 +373,20 @@ fn zeros_take_no_place_in_the_file() {
 }
 
 #[test]
+fn room_that_was_reserved_for_more_data_is_given_back() {
+    let pages = Pages::new(12 * LARGE);
+    set(&pages, 0, &vec![0; 12 * LARGE]);
+    set(&pages, 0, &dense(7 * LARGE / 2));
+    set(&pages, 8 * LARGE, &dense(LARGE));
+    let file = file();
+    save_large(&pages, &file).unwrap();
+    assert_same(&content_of(&file), &bytes_of(&pages));
+    let most = 9 * LARGE as u64 / 2 + 2 * BLOCK as u64;
+    let blocks = file.metadata().unwrap().blocks();
+    assert!(blocks * 512 <= most, "{blocks}");
+}
+
+#[test]
 fn a_save_leaves_untouched_what_it_can_know_to_be() {
     let pages = Pages::new(8 * LARGE);
     set(&pages, 5 * BLOCK, &[1]);
