@@ -365,6 +365,21 @@ int shmxKeep(SharedMemory memory, int on);
 int shmxRemove(const char *name);
 
 /**
+ * Waits until a segment called name exists, at most milliseconds. If
+ * milliseconds < 0, waits without a limit. The caller sleeps until a process
+ * creates the name. The segment need not be attached, and may be removed at
+ * any time: a shmCreate that follows may find nothing.
+ *
+ * On success, returns 0. On error, returns an error of shmCreate or one of
+ * these values, and sets errno to it.
+ *
+ * - ETIMEDOUT: the name did not exist within this time.
+ * - EINTR: a signal handler interrupted the wait.
+ * - EINVAL: name is NULL.
+ */
+int shmxWait(const char *name, long milliseconds);
+
+/**
  * Deletes the segments that no process has attached, that are not kept, and
  * that were last detached at least minimumAge seconds ago. For a segment
  * that was never attached, the time since its creation counts. Every attach

@@ -35,7 +35,7 @@
 //! | ------------ | --- |
 //! | `capi`       | the C functions: conversion only |
 //! | `admin`      | what only an administrator's tool needs |
-//! | `names`      | by name: look, list, keep, remove, prune |
+//! | `names`      | by name: look, list, keep, remove, prune, wait |
 //! | `read_only`  | a segment attached for reading only |
 //! | `manage`     | an attached segment: look, set permissions, lock, keep, remove |
 //! | `segment`    | one attachment: the interface for Rust programs |
@@ -112,7 +112,7 @@ mod documents {
 
 pub use error::{Error, Result};
 pub use info::{Info, Permissions, RegistryInfo};
-pub use names::{info, keep, list, prune, registry, remove};
+pub use names::{info, keep, list, prune, registry, remove, wait};
 pub use options::Options;
 pub use read_only::ReadOnlySegment;
 pub use segment::Segment;

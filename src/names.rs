@@ -1,14 +1,16 @@
 //! What is done with segments by name, without attaching them: look, list, keep,
-//! remove, prune. None of it creates a registry.
+//! remove, prune, wait. None of it but a wait creates a registry.
 
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::errno::Errno;
 use crate::error::Result;
 use crate::fork::{Call, Purpose};
 use crate::info::{Info, RegistryInfo};
 use crate::name;
+use crate::quoted::Quoted;
 use crate::request::Lifetime;
 use crate::store::Store;
 
@@ -111,6 +113,52 @@ pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
     let name = name.as_ref();
     let _call = begin("remove", name)?;
     Store::current()?.remove(name)
+}
+
+/// Waits until a segment of this name exists, at most for `limit`. The waiter sleeps until
+/// another process creates the name.
+///
+/// ```
+/// use shm_util::Segment;
+/// use std::time::Duration;
+///
+/// let limit = Duration::from_millis(1);
+/// assert_eq!(shm_util::wait("doc-wait", limit).unwrap_err().errno(), libc::ETIMEDOUT);
+/// let creator = std::thread::spawn(|| Segment::create("doc-wait", 100));
+/// shm_util::wait("doc-wait", Duration::from_secs(10))?;
+/// assert_eq!(Segment::open("doc-wait")?.len(), 100);
+/// # creator.join().unwrap()?;
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// * `ETIMEDOUT`: the name did not exist after `limit`; see
+///   [`Segment::create`](crate::Segment::create), too.
+/// * `EINTR`: a signal handler interrupted the wait.
+/// * otherwise as [`Segment::open`](crate::Segment::open), except `ENOENT`.
+pub fn wait(name: impl AsRef<[u8]>, limit: Duration) -> Result<()> {
+    let name = name.as_ref();
+    let failed =
+        |errno| Err(Errno(errno).during(format_args!("wait for segment {}", Quoted(name))));
+    let start = Instant::now();
+    loop {
+        let absent = {
+            let _call = begin("wait for", name)?;
+            Store::current()?.expect(name)?
+        };
+        let Some(absent) = absent else {
+            return Ok(());
+        };
+        let left = limit.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return failed(libc::ETIMEDOUT);
+        }
+        // Between two calls, so that a fork by another thread need not wait for this.
+        if absent.sleep(left) {
+            return failed(libc::EINTR);
+        }
+    }
 }
 
 /// Deletes orphans that have been unused for at least `minimum_age`: segments that

@@ -92,6 +92,7 @@ const LAYERS: &[&str] = &[
     "store::sysv::attached",
     "store::sysv::attach",
     "store::sysv::by_name",
+    "store::sysv::wait",
     "store::sysv",
     "store",
     "segment",

@@ -53,6 +53,7 @@ int (*keep) (SharedMemory, int) = shmxKeep;
 int (*remove_name) (const char *) = shmxRemove;
 int (*remove_segment) (SharedMemory) = shmxRemoveSegment;
 int (*prune) (long, long *) = shmxPrune;
+int (*wait_for) (const char *, long) = shmxWait;
 const char *(*error_text) (void) = shmxErrorText;
 int (*version) (void) = shmxVersion;
 int flags = SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP

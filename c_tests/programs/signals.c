@@ -46,6 +46,7 @@ static void call_the_library (int signal)
     count (shmSave (memory, "/nonexistent/$HOME/file"), ENOENT);
     count (shmxRemove (NAME " missing"), ENOENT);
     count (shmDestroy ((SharedMemory) 7), EINVAL);
+    count (shmxWait (NAME " missing", 0), ETIMEDOUT);
     count (shmxDetach ((SharedMemory) 7), EINVAL);
     count (shmxRemoveSegment ((SharedMemory) 7), EINVAL);
     count (shmxLoad ((SharedMemory) 7, "/nonexistent/$HOME/file", NULL), EINVAL);

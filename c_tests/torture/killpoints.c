@@ -80,6 +80,11 @@ static int call_remove_segment (void)
     return shmxRemoveSegment (memory);
 }
 
+static int call_wait (void)
+{
+    return shmxWait (victim_name, 0);
+}
+
 static int call_detach (void)
 {
     return shmxDetach (memory);
@@ -185,6 +190,8 @@ static const struct scenario scenarios[] = {
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
     { "detach-last", true, false, prepare_own, call_detach, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+    { "wait-for-no-such", true, false, prepare_nothing, call_wait, ETIMEDOUT,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "remove-unused", true, false, prepare_orphan, call_remove, 0,
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
     { "remove-no-such-first", false, false, prepare_nothing, call_remove, ENOENT,

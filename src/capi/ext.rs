@@ -363,6 +363,29 @@ pub unsafe extern "C" fn shmxRemove(name: *const c_char) -> c_int {
     status_of("shmxRemove", || names::remove(named(name)?))
 }
 
+/// Waits until a segment called `name` exists, at most `milliseconds`. If
+/// `milliseconds` < 0, waits without a limit. The caller sleeps until a process
+/// creates the name. The segment need not be attached, and may be removed at
+/// any time: a shmCreate that follows may find nothing.
+///
+/// On success, returns 0. On error, returns an error of shmCreate or one of
+/// these values, and sets errno to it.
+///
+/// - ETIMEDOUT: the name did not exist within this time.
+/// - EINTR: a signal handler interrupted the wait.
+/// - EINVAL: `name` is NULL.
+///
+/// # Safety
+///
+/// `name` is NULL or a string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmxWait(name: *const c_char, milliseconds: c_long) -> c_int {
+    // SAFETY: the caller passes NULL or a string.
+    let name = unsafe { bytes_of(name) };
+    let limit = u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis);
+    status_of("shmxWait", || names::wait(named(name)?, limit))
+}
+
 /// Deletes the segments that no process has attached, that are not kept, and
 /// that were last detached at least `minimumAge` seconds ago. For a segment
 /// that was never attached, the time since its creation counts. Every attach

@@ -29,6 +29,22 @@ pub(crate) enum Store {
     SysV(sysv::SysV),
 }
 
+/// A name that did not exist a moment ago.
+#[derive(Debug)]
+pub(crate) enum Absent {
+    SysV(sysv::Absent),
+}
+
+impl Absent {
+    /// Sleeps until a name appears, but at most for `limit`; the caller then looks again.
+    /// Returns whether a signal handler ended the sleep.
+    pub(crate) fn sleep(&self, limit: Duration) -> bool {
+        match self {
+            Self::SysV(absent) => absent.sleep(limit),
+        }
+    }
+}
+
 /// A segment that this process has attached.
 #[derive(Debug)]
 pub(crate) enum Attached {
@@ -53,6 +69,13 @@ impl Store {
     pub(crate) fn info(&self, name: &[u8]) -> Result<Info> {
         match self {
             Self::SysV(store) => store.info(name),
+        }
+    }
+
+    /// Prepares to wait for a name; `None` if it exists.
+    pub(crate) fn expect(&self, name: &[u8]) -> Result<Option<Absent>> {
+        match self {
+            Self::SysV(store) => Ok(store.expect(name)?.map(Absent::SysV)),
         }
     }
 

@@ -57,11 +57,11 @@ fn checked(result: c_long) -> Result<c_long, Errno> {
 }
 
 /// `FUTEX_WAIT`: sleeps while the word is `expected`, at most for `limit`. Whatever
-/// ends the wait, the caller looks again.
-pub(crate) fn futex_wait(word: *const u32, expected: u32, limit: Duration, scope: Scope) {
+/// ends the wait, the caller looks again. Returns whether a signal handler ended it.
+pub(crate) fn futex_wait(word: *const u32, expected: u32, limit: Duration, scope: Scope) -> bool {
     let timeout = timespec(limit);
     // SAFETY: the kernel only compares the word, and checks the address.
-    unsafe {
+    let result = checked(unsafe {
         libc::syscall(
             libc::SYS_futex,
             word,
@@ -69,7 +69,8 @@ pub(crate) fn futex_wait(word: *const u32, expected: u32, limit: Duration, scope
             expected,
             &raw const timeout,
         )
-    };
+    });
+    result == Err(Errno(libc::EINTR))
 }
 
 /// `FUTEX_WAKE`: wakes up to `count` waiters.

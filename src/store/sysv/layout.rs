@@ -16,6 +16,7 @@
 //! longer one is in a page. Pages that hold no name are never touched, so they cost no
 //! memory.
 
+use std::ffi::c_int;
 use std::mem::offset_of;
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
@@ -24,6 +25,7 @@ use super::hash::{fold, hash_of, mix};
 use super::mapping::Mapping;
 use super::shm::{Id, Key};
 use crate::lock::RobustLock;
+use crate::os;
 use crate::request::Lifetime;
 
 /// In the first eight bytes: the registry is complete.
@@ -64,6 +66,8 @@ pub(super) struct Header {
     /// 1 while names are taken over from predecessors; 2 when a successor has its names.
     takeover: AtomicU32,
     identity: [AtomicU8; IDENTITY_MAX],
+    /// Changes when a name appears that processes wait for. Odd while some may wait.
+    appeared: AtomicU32,
 }
 
 /// What the registry records of a name. One cache line.
@@ -111,6 +115,7 @@ const _: () = {
     assert!(offset_of!(Header, pages) == 56);
     assert!(offset_of!(Header, takeover) == 60);
     assert!(offset_of!(Header, identity) == 64);
+    assert!(offset_of!(Header, appeared) == 4160);
     assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
     assert!(offset_of!(Slot, size) == 8);
     assert!(offset_of!(Slot, created) == 16);
@@ -324,6 +329,33 @@ impl Header {
         // Whoever counts attachments for the successor sees those that a process made
         // before it saw the mark.
         fence(Ordering::SeqCst);
+    }
+
+    /// Marks the word that changes when a name appears, and returns its value until then.
+    /// The caller looks for its name next, and waits only if it is absent.
+    pub(super) fn expect_name(&self) -> u32 {
+        self.appeared.fetch_or(1, Ordering::SeqCst) | 1
+    }
+
+    /// The word that changes when a name appears.
+    pub(super) const fn appeared(&self) -> &AtomicU32 {
+        &self.appeared
+    }
+
+    /// Wakes the processes that wait for a name, after one has appeared. A process that dies
+    /// before has delayed them: they also look from time to time.
+    #[inline]
+    pub(super) fn announce_name(&self) {
+        if self.appeared.load(Ordering::Relaxed) & 1 != 0 {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        // Even, until a process waits again.
+        self.appeared.fetch_add(1, Ordering::SeqCst);
+        os::futex_wake(self.appeared.as_ptr(), c_int::MAX, os::Scope::Shared);
     }
 
     /// Marks a registry that is not complete as one that never will be. False if it was

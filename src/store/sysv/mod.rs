@@ -5,6 +5,7 @@
 //! | `attach`   | create or attach the segment of a name |
 //! | `attached` | a segment's attachment, until it is detached, and deleted if it was the last |
 //! | `by_name`  | what needs no attachment: look, list, keep, remove, prune |
+//! | `wait`     | wait until a name exists |
 //! | `open`     | find, create, complete, retire a registry |
 //! | `takeover` | take over the names of a registry that was removed |
 //! | `sweep`    | remove registries that were left behind |
@@ -55,6 +56,7 @@ mod table;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub(super) use attached::Attached;
 #[cfg(any(test, fuzzing))]
@@ -68,3 +70,4 @@ pub(crate) use shm::may_be_removed;
 pub(super) use store::SysV;
 pub(crate) use sweep::{left_behind, sweep};
 pub(crate) use takeover::removed_in_use;
+pub(super) use wait::Absent;

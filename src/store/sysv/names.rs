@@ -159,6 +159,7 @@ impl Names<'_> {
             if let Ok(id) = result {
                 self.share(id);
                 self.check(self.table.finish(slot, State::Live(id, lifetime)))?;
+                self.table.header.announce_name();
                 return Ok(Entry {
                     slot,
                     id,

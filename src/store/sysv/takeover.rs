@@ -136,6 +136,8 @@ impl Registry {
     fn supersede(&self) {
         if let Some(header) = layout::header(&self.mapping) {
             header.supersede();
+            // Those who wait for a name wait in the successor from now on.
+            header.announce_name();
         }
     }
 

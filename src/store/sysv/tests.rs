@@ -475,3 +475,28 @@ fn a_registry_that_was_taken_over_is_not_taken_over_again() {
     let moved = third.found(b"name").unwrap();
     assert_eq!(third.0.lifetime(&moved).unwrap(), Some(Lifetime::Kept));
 }
+
+#[test]
+fn a_new_name_wakes_those_who_wait_and_costs_nothing_without_them() {
+    let scratch = Scratch::new();
+    let table = scratch.0.table().unwrap();
+    let now = || table.header.appeared().load(Ordering::Relaxed);
+    let before = now();
+    let mut entries = vec![scratch.create(b"one")];
+    assert_eq!(now(), before, "nobody waits");
+    let expected = table.header.expect_name();
+    assert_eq!(now(), expected);
+    assert_eq!(
+        table.header.expect_name(),
+        expected,
+        "a second one waits for the same"
+    );
+    entries.push(scratch.create(b"two"));
+    assert_ne!(now(), expected);
+    let after = now();
+    entries.push(scratch.create(b"three"));
+    assert_eq!(now(), after, "the waiters were woken once");
+    for entry in entries {
+        shm::remove(entry.id).unwrap();
+    }
+}

@@ -86,7 +86,7 @@ fn the_page_has_the_fields_of_the_header() {
     assert_eq!(
         fields_on_page("## Header", HEADER_SIZE),
         fields!(Header: magic version capacity lock names nonce identity_length identity_check
-                pages takeover identity)
+                pages takeover identity appeared)
     );
 }
 
