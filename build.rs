@@ -24,7 +24,7 @@ mod headers {
         ("shm_util.h", &["base.rs"]),
         (
             "shm_util_ext.h",
-            &["info.rs", "loaded.rs", "ext.rs", "attached.rs"],
+            &["info.rs", "loaded.rs", "ext.rs", "attached.rs", "reason.rs"],
         ),
     ];
 

@@ -109,7 +109,8 @@ int shmCreate(const char *name,
 /**
  * Detaches a segment. If no process has it attached any more, deletes the
  * segment and removes its name, unless the segment is kept (see shmxKeep in
- * shm_util_ext.h). Otherwise both remain.
+ * shm_util_ext.h). Otherwise both remain. shmxDetach, in the same header,
+ * never deletes.
  *
  * Returns 0 on success, and if memory is NULL. On error, returns one of
  * these values and sets errno to it. Unless stated otherwise, the segment is
@@ -153,7 +154,8 @@ long shmSizeOf(SharedMemory memory);
  * Reads a file into a segment. If their sizes differ, only as many bytes as
  * the smaller one holds are read; the segment's remaining bytes are unchanged,
  * and the difference is printed like an error (see APERROR_PRINT above),
- * although the call succeeds.
+ * although the call succeeds. shmxLoad, in shm_util_ext.h, stores the sizes
+ * instead.
  *
  * In fileName, ~, $NAME and ${NAME} are replaced by the present values
  * of environment variables.

@@ -6,10 +6,10 @@
  * libgpl does not have these functions. They take the handles of shmCreate,
  * and the functions of shm_util.h take those of shmxCreate.
  *
- * Functions that return int, except shmxCreated and shmxVersion, return 0 on
- * success and leave errno unchanged. On error they return an errno value and
- * set errno to it; shmxErrorText explains it. Sizes are in bytes, times in
- * seconds since 1970-01-01 00:00:00 UTC.
+ * Functions that return int return 0 on success and leave errno unchanged. On
+ * error they return an errno value and set errno to it; shmxErrorText explains
+ * it. The exceptions are shmxCreated, shmxErrorReason and shmxVersion. Sizes
+ * are in bytes, times in seconds since 1970-01-01 00:00:00 UTC.
  *
  * If the environment variable SHM_UTIL_KEEP is a number other than 0 at the
  * process's first call, all segments that it creates are kept (see shmxKeep),
@@ -78,6 +78,66 @@ extern "C" {
  * privileged processes may attach the segment.
  */
 #define SHMX_MODE 64
+
+/**
+ * Reason of an error: nothing is known beyond its errno value.
+ */
+#define SHMX_REASON_NONE 0
+
+/**
+ * Reason of an error: EINVAL: an argument is invalid in itself: NULL, or an
+ * unknown flag, for example.
+ */
+#define SHMX_REASON_ARGUMENT 1
+
+/**
+ * Reason of an error: EINVAL: the handle is not valid.
+ */
+#define SHMX_REASON_HANDLE 2
+
+/**
+ * Reason of an error: EINVAL: the segment exists with fewer bytes than
+ * requested.
+ */
+#define SHMX_REASON_TOO_SMALL 3
+
+/**
+ * Reason of an error: EINVAL: the size exceeds the limit SHMMAX.
+ */
+#define SHMX_REASON_LIMIT 4
+
+/**
+ * Reason of an error: EINVAL: something is mapped at the address, or the
+ * system does not allow it.
+ */
+#define SHMX_REASON_ADDRESS 5
+
+/**
+ * Reason of an error: EINVAL: the program has detached the segment itself
+ * with shmdt(2).
+ */
+#define SHMX_REASON_DETACHED 6
+
+/**
+ * Reason of an error: EINVAL: the file to be loaded is empty.
+ */
+#define SHMX_REASON_EMPTY_FILE 7
+
+/**
+ * Reason of an error: EACCES: the user may not use the namespace.
+ */
+#define SHMX_REASON_NAMESPACE 8
+
+/**
+ * Reason of an error: EACCES: the segment's mode does not allow the user to
+ * attach it.
+ */
+#define SHMX_REASON_PERMISSION 9
+
+/**
+ * Reason of an error: EACCES: the segment is attached read-only.
+ */
+#define SHMX_REASON_READ_ONLY 10
 
 /**
  * Information about a segment. Later versions of the library may append
@@ -479,6 +539,14 @@ int shmxLoad(SharedMemory memory,
  * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
 int shmxRemoveSegment(SharedMemory memory);
+
+/**
+ * Returns what the calling thread's last error means more closely than its
+ * errno value, as one of the SHMX_REASON_... constants; SHMX_REASON_NONE if
+ * there was no error. All functions of this header and of shm_util.h set it
+ * whenever they set shmxErrorText. Later versions may return further reasons.
+ */
+int shmxErrorReason(void);
 
 #ifdef __cplusplus
 }

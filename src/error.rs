@@ -25,7 +25,46 @@ use crate::os;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     errno: i32,
+    reason: Reason,
     what: Cow<'static, str>,
+}
+
+/// What an [`Error`] means more closely than its `errno` value: `EINVAL` and `EACCES` have
+/// many causes.
+///
+/// ```
+/// use shm_util::{Reason, Segment};
+///
+/// let segment = Segment::create("doc-reason", 100)?;
+/// let error = Segment::create("doc-reason", 200).unwrap_err();
+/// assert_eq!((error.errno(), error.reason()), (libc::EINVAL, Reason::TooSmall));
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing is known beyond the `errno` value.
+    None,
+    /// `EINVAL`: an argument is invalid in itself.
+    Argument,
+    /// `EINVAL`: a C program's handle is not valid.
+    Handle,
+    /// `EINVAL`: the segment exists with fewer bytes than requested.
+    TooSmall,
+    /// `EINVAL`: the size exceeds the limit SHMMAX.
+    Limit,
+    /// `EINVAL`: something is mapped at the address, or the system does not allow it.
+    Address,
+    /// `EINVAL`: the program has detached the segment itself, with shmdt(2).
+    Detached,
+    /// `EINVAL`: the file to be loaded is empty.
+    EmptyFile,
+    /// `EACCES`: this user may not use the namespace.
+    Namespace,
+    /// `EACCES`: the segment's mode does not allow this user to attach it.
+    Permission,
+    /// `EACCES`: the segment is attached for reading only.
+    ReadOnly,
 }
 
 /// The result of every function of this crate that can fail.
@@ -55,19 +94,35 @@ impl Error {
             Some(what) => Cow::Borrowed(what),
             None => Cow::Owned(text(what)),
         };
-        Self { errno, what }
+        Self {
+            errno,
+            reason: Reason::None,
+            what,
+        }
+    }
+
+    /// The error of an argument that is invalid in itself.
+    #[cold]
+    pub(crate) fn argument(what: fmt::Arguments<'_>) -> Self {
+        Self::new(libc::EINVAL, what).because(Reason::Argument)
+    }
+
+    /// The same error with a reason.
+    #[cold]
+    pub(crate) fn because(self, reason: Reason) -> Self {
+        Self { reason, ..self }
     }
 
     /// A copy. Where memory is short, its text is cut off; `clone` would abort.
     #[cold]
     pub(crate) fn copy(&self) -> Self {
-        Self::new(self.errno, format_args!("{}", self.what))
+        Self::new(self.errno, format_args!("{}", self.what)).because(self.reason)
     }
 
     /// Puts the source of the bad value in front of the message.
     #[cold]
     pub(crate) fn in_what(self, source: &str) -> Self {
-        Self::new(self.errno, format_args!("{source}: {}", self.what))
+        Self::new(self.errno, format_args!("{source}: {}", self.what)).because(self.reason)
     }
 
     /// The `errno` value, as in errno(3): what the C functions return.
@@ -79,6 +134,19 @@ impl Error {
     #[must_use]
     pub const fn errno(&self) -> i32 {
         self.errno
+    }
+
+    /// What the error means more closely than its `errno` value.
+    ///
+    /// ```
+    /// use shm_util::{Reason, Segment};
+    ///
+    /// let error = Segment::create("doc-error-reason", 0).unwrap_err();
+    /// assert_eq!(error.reason(), Reason::Argument);
+    /// ```
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
     }
 }
 

@@ -110,7 +110,7 @@ mod documents {
     struct Languages;
 }
 
-pub use error::{Error, Result};
+pub use error::{Error, Reason, Result};
 pub use info::{Info, Permissions, RegistryInfo};
 pub use names::{info, keep, list, prune, registry, remove, wait};
 pub use options::Options;

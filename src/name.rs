@@ -4,7 +4,7 @@
 
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::quoted::Quoted;
 
 /// The longest name, in bytes.
@@ -22,7 +22,7 @@ const SHOWN: usize = 32;
 pub(crate) fn check(doing: &str, name: &[u8]) -> Result<()> {
     check_length(doing, name)?;
     if name.contains(&0) {
-        return Err(Errno(libc::EINVAL).during(format_args!(
+        return Err(Error::argument(format_args!(
             "{doing} segment {}: the name contains a zero byte",
             Quoted(name)
         )));

@@ -4,7 +4,6 @@
 
 use std::num::NonZeroUsize;
 
-use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::quoted::Quoted;
 use crate::request::{Access, Creation, Lifetime, MODE_BITS, Placement, Request, Wanted};
@@ -133,7 +132,7 @@ impl Options {
         match NonZeroUsize::new(size) {
             Some(size) if self.exclusive => Ok(Wanted::New(size)),
             Some(size) => Ok(Wanted::OfSize(size)),
-            None => Err(Errno(libc::EINVAL).during(format_args!(
+            None => Err(Error::argument(format_args!(
                 "create segment {}: its size would be 0",
                 Quoted(name)
             ))),
@@ -149,7 +148,7 @@ impl Options {
         access: Access,
     ) -> Result<Request> {
         if self.creation.mode & !MODE_BITS != 0 {
-            return Err(Errno(libc::EINVAL).during(format_args!(
+            return Err(Error::argument(format_args!(
                 "create segment {}: mode 0{:o} has bits beyond 0777",
                 Quoted(name),
                 self.creation.mode
@@ -171,7 +170,7 @@ impl Options {
 impl Options {
     /// The error of an option that has no meaning for an existing segment.
     pub(crate) fn only_for_new(name: &[u8]) -> Error {
-        Errno(libc::EINVAL).during(format_args!(
+        Error::argument(format_args!(
             "attach segment {}: an option is set that only a new segment can have",
             Quoted(name)
         ))

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU8;
 
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::fork::{Call, Purpose};
 use crate::name::{self, OwnedName};
 use crate::options::Options;
@@ -266,10 +266,12 @@ impl Segment {
     /// The same within a call that has begun.
     pub(crate) fn load_within(&self, _call: &Call, file: &Path) -> Result<Loaded> {
         if self.attached.access() == Access::ReadOnly {
-            return Err(Errno(libc::EACCES).during(format_args!(
-                "load {} into {self}, which is attached for reading only",
-                Quoted(file.as_os_str().as_bytes())
-            )));
+            return Err(Errno(libc::EACCES)
+                .during(format_args!(
+                    "load {} into {self}, which is attached for reading only",
+                    Quoted(file.as_os_str().as_bytes())
+                ))
+                .because(Reason::ReadOnly));
         }
         snapshot::load(self.bytes(), file)
     }

@@ -117,6 +117,7 @@ const LAYERS: &[&str] = &[
     "capi::base",
     "capi::ext",
     "capi::attached",
+    "capi::reason",
     "capi",
 ];
 

@@ -56,6 +56,8 @@ int (*prune) (long, long *) = shmxPrune;
 int (*wait_for) (const char *, long) = shmxWait;
 const char *(*error_text) (void) = shmxErrorText;
 int (*version) (void) = shmxVersion;
+int (*reason) (void) = shmxErrorReason;
+int no_reason = SHMX_REASON_NONE;
 int flags = SHMX_EXCL | SHMX_ATTACH | SHMX_RDONLY | SHMX_HUGETLB | SHMX_NORESERVE | SHMX_KEEP
     | SHMX_MODE;
 int header_version = SHMX_VERSION;

@@ -3,7 +3,6 @@
 use std::ffi::{CStr, c_char, c_long};
 use std::num::NonZeroUsize;
 
-use crate::errno::Errno;
 use crate::error::Error;
 
 /// A size in bytes, or `None` where a program passes 0 or less.
@@ -13,7 +12,7 @@ pub(crate) fn positive(size: c_long) -> Option<NonZeroUsize> {
 
 /// The error of an argument that is NULL.
 pub(crate) fn null(argument: &str) -> Error {
-    Errno(libc::EINVAL).during(format_args!("{argument} is NULL"))
+    Error::argument(format_args!("{argument} is NULL"))
 }
 
 /// # Safety

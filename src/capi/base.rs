@@ -137,7 +137,8 @@ pub unsafe extern "C" fn shmCreate(
 
 /// Detaches a segment. If no process has it attached any more, deletes the
 /// segment and removes its name, unless the segment is kept (see shmxKeep in
-/// shm_util_ext.h). Otherwise both remain.
+/// shm_util_ext.h). Otherwise both remain. shmxDetach, in the same header,
+/// never deletes.
 ///
 /// Returns 0 on success, and if `memory` is NULL. On error, returns one of
 /// these values and sets errno to it. Unless stated otherwise, the segment is
@@ -207,7 +208,8 @@ pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
 /// Reads a file into a segment. If their sizes differ, only as many bytes as
 /// the smaller one holds are read; the segment's remaining bytes are unchanged,
 /// and the difference is printed like an error (see APERROR_PRINT above),
-/// although the call succeeds.
+/// although the call succeeds. shmxLoad, in shm_util_ext.h, stores the sizes
+/// instead.
 ///
 /// In `fileName`, `~`, `$NAME` and `${NAME}` are replaced by the present values
 /// of environment variables.

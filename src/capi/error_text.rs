@@ -1,10 +1,10 @@
 //! The last error of each thread, as a sentence for C programs.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_char;
 use std::fmt::{self, Write as _};
 
-use crate::error::Error;
+use crate::error::{Error, Reason};
 
 /// Longer texts are cut off. A name of 1000 bytes, each escaped as four, would need
 /// 4 KiB of every thread's storage.
@@ -14,6 +14,7 @@ thread_local! {
     // Without a destructor and without allocation, it cannot fail, and exists until
     // the thread ends, also in atexit(3) handlers.
     static TEXT: UnsafeCell<[u8; SIZE]> = const { UnsafeCell::new([0; SIZE]) };
+    static REASON: Cell<Reason> = const { Cell::new(Reason::None) };
 }
 
 /// Writes into a buffer, and leaves room for a NUL.
@@ -41,9 +42,10 @@ impl fmt::Write for Writer<'_> {
     }
 }
 
-/// Stores an error's text until the thread's next error.
+/// Stores an error's text and reason until the thread's next error.
 #[cold]
 pub(crate) fn set(error: &Error) {
+    REASON.set(error.reason());
     TEXT.with(|text| {
         // SAFETY: the buffer belongs to this thread, and nothing below comes here again.
         // A C program's pointer to it is valid only until this call.
@@ -55,6 +57,11 @@ pub(crate) fn set(error: &Error) {
             *end = 0;
         }
     });
+}
+
+/// The reason.
+pub(crate) fn reason() -> Reason {
+    REASON.get()
 }
 
 /// The text: a string, empty before the first error.

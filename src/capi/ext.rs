@@ -15,8 +15,7 @@ use super::error_text;
 use super::handle::Handle;
 use super::info::ShmxInfo;
 use super::place::Place;
-use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::info::Permissions;
 use crate::names;
 use crate::options::Options;
@@ -122,7 +121,7 @@ fn map(
         | SHMX_KEEP
         | SHMX_MODE;
     if flags & !ALL != 0 {
-        return Err(Errno(libc::EINVAL).during(format_args!(
+        return Err(Error::argument(format_args!(
             "create or attach segment {}: flags {flags:#x} contain unknown bits",
             Quoted(name)
         )));
@@ -410,7 +409,7 @@ pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_
     let count = unsafe { count.as_mut() };
     status_of("shmxPrune", || {
         let age = u64::try_from(minimumAge).map_err(|_| {
-            Errno(libc::EINVAL).during(format_args!(
+            Error::argument(format_args!(
                 "prune: minimumAge is {minimumAge}, less than 0"
             ))
         })?;

@@ -17,6 +17,7 @@
 //! | `handle`     | handles: checked numbers, never dereferenced |
 //! | `message`    | lines on stdout and stderr |
 //! | `error_text` | each thread's last error |
+//! | `reason`     | why it was one, as a number |
 //! | `panic`      | how a bug or a lack of memory ends a C program |
 //!
 //! A C program uses `shm_util.h` in this way:
@@ -105,6 +106,7 @@ mod message;
 #[cfg(feature = "shipped")]
 mod panic;
 mod place;
+mod reason;
 
 pub use attached::*;
 pub use base::*;
@@ -114,3 +116,4 @@ pub(crate) use frame::is_running;
 pub(crate) use handle::Handle;
 pub use info::ShmxInfo;
 pub use loaded::ShmxLoaded;
+pub use reason::*;

@@ -3,8 +3,7 @@
 use std::ffi::c_ulong;
 
 use super::argument::null;
-use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A struct of the header to which later versions may append members. The program sets
 /// its first member, `size`, to the size that it knows.
@@ -52,7 +51,7 @@ impl<T: Extensible> Place<T> {
         let size = unsafe { at.cast::<c_ulong>().read() };
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         if !(size_of::<T>()..=LARGEST).contains(&size) {
-            return Err(Errno(libc::EINVAL).during(format_args!(
+            return Err(Error::argument(format_args!(
                 "{}->size is {size}; set it to sizeof (struct {})",
                 T::ARGUMENT,
                 T::NAME

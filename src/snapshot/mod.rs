@@ -63,7 +63,7 @@ use std::sync::atomic::AtomicU8;
 
 use crate::allocate::require_memory_for;
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::os::{Uncancelled, page_size};
 use crate::quoted::Quoted;
 
@@ -103,7 +103,9 @@ pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
         .and_then(|()| load::load(bytes, path))
         .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
     if loaded.bytes == 0 {
-        return Err(Errno(libc::EINVAL).during(format_args!("load {file}: it is empty")));
+        return Err(Errno(libc::EINVAL)
+            .during(format_args!("load {file}: it is empty"))
+            .because(Reason::EmptyFile));
     }
     Ok(loaded)
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::allocate::text;
 use crate::atomic::{AtomicPtr, AtomicU64};
 use crate::errno::Errno;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::fork::{self, Call, Purpose};
 use crate::os::Uncancelled;
 use crate::patience;
@@ -187,12 +187,16 @@ impl Handle {
     /// The error of a handle that is not valid.
     pub(crate) fn unknown(self) -> Error {
         if self.0 == 0 {
-            return Errno(libc::EINVAL).during(format_args!("the handle is NULL"));
+            return Errno(libc::EINVAL)
+                .during(format_args!("the handle is NULL"))
+                .because(Reason::Handle);
         }
-        Errno(libc::EINVAL).during(format_args!(
-            "handle {:#x} is stale, already destroyed or invalid",
-            self.0
-        ))
+        Errno(libc::EINVAL)
+            .during(format_args!(
+                "handle {:#x} is stale, already destroyed or invalid",
+                self.0
+            ))
+            .because(Reason::Handle)
     }
 }
 

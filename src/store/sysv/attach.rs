@@ -16,10 +16,10 @@ use super::shm::Status;
 use super::store::{ATTEMPTS, SysV};
 use super::sweep::sweep;
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
-use crate::request::{Lifetime, Request, Wanted};
+use crate::request::{Lifetime, Placement, Request, Wanted};
 use crate::store::users::Users;
 use crate::{environment, os};
 
@@ -111,11 +111,13 @@ fn check_existing(name: &HashedName<'_>, entry: &Entry, wanted: Wanted) -> Resul
         )));
     }
     match wanted.minimum() {
-        Some(size) if entry.size < size.get() => Err(Errno(libc::EINVAL).during(format_args!(
-            "segment {} has {} bytes, {size} requested",
-            Quoted(name.bytes()),
-            entry.size
-        ))),
+        Some(size) if entry.size < size.get() => Err(Errno(libc::EINVAL)
+            .during(format_args!(
+                "segment {} has {} bytes, {size} requested",
+                Quoted(name.bytes()),
+                entry.size
+            ))
+            .because(Reason::TooSmall)),
         _ => Ok(()),
     }
 }
@@ -175,16 +177,23 @@ fn attach(
                 return Ok(None);
             }
             let size = entry.size;
-            Err(errno.during(format_args!(
-                "attach segment {} (id {}, {size} bytes){placement}{}",
-                Quoted(name.bytes()),
-                entry.id,
-                Remedy {
-                    errno,
-                    size,
-                    creation: None
-                }
-            )))
+            let reason = match (errno, placement) {
+                (Errno(libc::EINVAL), Placement::At(_)) => Reason::Address,
+                (Errno(libc::EACCES), _) => Reason::Permission,
+                _ => Reason::None,
+            };
+            Err(errno
+                .during(format_args!(
+                    "attach segment {} (id {}, {size} bytes){placement}{}",
+                    Quoted(name.bytes()),
+                    entry.id,
+                    Remedy {
+                        errno,
+                        size,
+                        creation: None
+                    }
+                ))
+                .because(reason))
         }
     }
 }

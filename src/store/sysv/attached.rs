@@ -18,7 +18,7 @@ use super::store::ATTEMPTS;
 use super::swap;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::ids::{GroupId, UserId};
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
@@ -110,7 +110,7 @@ impl Attached {
     pub(in crate::store) fn set_permissions(&self, permissions: Permissions) -> Result<()> {
         let mode = permissions.mode;
         if let Some(mode) = mode.filter(|mode| mode & !MODE_BITS != 0) {
-            return Err(Errno(libc::EINVAL).during(format_args!(
+            return Err(Error::argument(format_args!(
                 "set the permissions of {self}: mode 0{mode:o} has bits beyond 0777"
             )));
         }
@@ -282,7 +282,7 @@ impl Attached {
     fn not_attached(&self) -> Error {
         Errno(libc::EINVAL).during(format_args!(
             "detach {self}: it is not attached there any more (the program may have called shmdt)"
-        ))
+        )).because(Reason::Detached)
     }
 
     /// Detaches the segment if the attachment is still there, and otherwise leaves alone

@@ -15,7 +15,7 @@ use super::registry::{PATIENCE, Presence, Registry};
 use super::shm::{self, Id, Status};
 use super::table::{NewSegment, Used};
 use crate::errno::Errno;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::lock::Acquired;
 use crate::os;
 use crate::quoted::Quoted;
@@ -174,15 +174,21 @@ impl Names<'_> {
             }
         }
         let errno = result.err().unwrap_or(Errno(libc::EEXIST));
-        Err(errno.during(format_args!(
-            "create segment {} of {size} bytes{}",
-            Quoted(name.bytes()),
-            Remedy {
-                errno,
-                size,
-                creation: Some(creation)
-            }
-        )))
+        let reason = match errno {
+            Errno(libc::EINVAL) if !creation.huge_pages => Reason::Limit,
+            _ => Reason::None,
+        };
+        Err(errno
+            .during(format_args!(
+                "create segment {} of {size} bytes{}",
+                Quoted(name.bytes()),
+                Remedy {
+                    errno,
+                    size,
+                    creation: Some(creation)
+                }
+            ))
+            .because(reason))
     }
 
     #[cold]

@@ -490,6 +490,7 @@ fn untrusted(namespace: &Namespace, id: Id, status: Option<Status>) -> Result<Ca
 /// The error of a registry that can't be used.
 fn denied(namespace: &Namespace, why: std::fmt::Arguments<'_>) -> crate::error::Error {
     crate::error::Error::new(libc::EACCES, format_args!("open {namespace}: {why}"))
+        .because(crate::error::Reason::Namespace)
 }
 
 /// Removes a segment that no process has ever attached.
