@@ -37,7 +37,9 @@ impl Namespace {
         match self {
             // In a user namespace, other users may have the same id.
             Self::User(user) => {
-                let outside = os::Map::Users.outside(user.0);
+                let outside = os::Map::Users.outside(user.0).map_err(|errno| {
+                    errno.during(format_args!("open {self}: read /proc/self/uid_map"))
+                })?;
                 Ok(text(format_args!("uid {outside}")).into_bytes())
             }
             Self::Path(path) => {

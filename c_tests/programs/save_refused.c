@@ -32,8 +32,10 @@ static const struct refused refusals[] = {
     CALL (msync), CALL (mincore), CALL (madvise), CALL (flock), CALL (fdatasync), CALL (fsync),
     CALL (syncfs), CALL (clone), CALL (fgetxattr), CALL (fsetxattr), CALL (fremovexattr),
     CALL (ftruncate), CALL (fchmod), CALL (fchown), CALL (pwrite64), CALL (pread64), CALL (fstatfs),
-    CALL (lseek), CALL (sched_getaffinity), CALL (copy_file_range), CALL (sendfile), CALL (unlinkat),
-    CALL (shmctl),
+    CALL (lseek), CALL (copy_file_range), CALL (sendfile), CALL (unlinkat), CALL (shmctl),
+#if !WITH_ADDRESS_SANITIZER /* it needs this call itself */
+    CALL (sched_getaffinity),
+#endif
 #ifdef SYS_clone3
     CALL (clone3),
 #endif

@@ -3,10 +3,11 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::linux::Uncancelled;
+use crate::errno::Errno;
 
 /// Every id there can be: the last one is invalid.
 const ALL: u64 = u32::MAX as u64;
@@ -15,7 +16,7 @@ const ALL: u64 = u32::MAX as u64;
 const INITIAL: u64 = 0xefff_fffd;
 
 /// Whether this process is outside all user namespaces. Takes a fraction of the time that
-/// it takes to read a map.
+/// it takes to read a map. False if that is unknown.
 fn is_outside() -> bool {
     std::fs::metadata("/proc/self/ns/user").is_ok_and(|namespace| namespace.ino() == INITIAL)
 }
@@ -28,28 +29,31 @@ pub(crate) enum Map {
 }
 
 impl Map {
-    /// Whether it maps every id, as outside all user namespaces. True if the system has
-    /// no user namespaces.
+    /// Whether it maps every id, as outside all user namespaces. True if the system shows
+    /// no map; false if it can't be read now.
     pub(crate) fn is_complete(self) -> bool {
         let maps_all = |text: &str| ranges(text).map(|range| range.count).sum::<u64>() >= ALL;
-        is_outside() || self.read(maps_all).unwrap_or(true)
+        is_outside()
+            || self
+                .read(maps_all)
+                .is_ok_and(|complete| complete != Some(false))
     }
 
     /// The id that an id has outside the user namespace; the same one if that is unknown.
-    pub(crate) fn outside(self, id: u32) -> u32 {
+    pub(crate) fn outside(self, id: u32) -> Result<u32, Errno> {
         if is_outside() {
-            return id;
+            return Ok(id);
         }
-        self.read(|text| {
+        let outside = self.read(|text| {
             let id = u64::from(id);
             let range = ranges(text).find(|range| (range.inside..range.end()).contains(&id))?;
             u32::try_from(id - range.inside + range.outside).ok()
-        })
-        .flatten()
-        .unwrap_or(id)
+        })?;
+        Ok(outside.flatten().unwrap_or(id))
     }
 
-    fn read<T>(self, parse: impl FnOnce(&str) -> T) -> Option<T> {
+    /// Parses the map. `None` if the system has none, or /proc is not mounted.
+    fn read<T>(self, parse: impl FnOnce(&str) -> T) -> Result<Option<T>, Errno> {
         let path = match self {
             Self::Users => "/proc/self/uid_map",
             Self::Groups => "/proc/self/gid_map",
@@ -58,15 +62,19 @@ impl Map {
         // A map has at most 340 lines of 33 bytes.
         let mut text = [0; 12_288];
         let mut length = 0;
-        let mut file = File::open(path).ok()?;
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         while let Some(rest) = text.get_mut(length..).filter(|rest| !rest.is_empty()) {
-            match file.read(rest) {
-                Ok(0) => break,
-                Ok(count) => length += count,
-                Err(_) => return None,
+            match file.read(rest)? {
+                0 => break,
+                count => length += count,
             }
         }
-        Some(parse(std::str::from_utf8(text.get(..length)?).ok()?))
+        let text = text.get(..length).unwrap_or(&text);
+        Ok(std::str::from_utf8(text).ok().map(parse))
     }
 }
 
