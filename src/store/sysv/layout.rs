@@ -23,10 +23,14 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use super::hash::{fold, hash_of, mix};
 use super::mapping::Mapping;
-use super::shm::{Id, Key};
+use super::shm::Key;
+pub(super) use super::sizes::{
+    CAPACITIES, HEADER_SIZE, PAGE_SIZE, capacity_for, capacity_of, size_of_registry,
+};
+use super::sizes::{SLOT_SIZE, pages_for};
+pub(super) use super::state::{Damage, State};
 use crate::lock::RobustLock;
 use crate::os;
-use crate::request::Lifetime;
 
 /// In the first eight bytes: the registry is complete.
 pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
@@ -35,17 +39,11 @@ pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read.
 pub(super) const VERSION: u32 = 4;
 
-pub(super) const HEADER_SIZE: usize = 8192;
-pub(super) const PAGE_SIZE: usize = 4096;
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
 /// The number of words of eight bytes of a name that is in its slot.
 pub(super) const SLOT_WORDS: usize = 3;
 /// A page has a head of eight words, and this many for names.
 pub(super) const PAGE_WORDS: usize = PAGE_SIZE / 8 - 8;
-
-/// The possible numbers of slots. A registry with the most has 16 MiB when all are
-/// used.
-pub(super) const CAPACITIES: std::ops::RangeInclusive<usize> = 64..=1 << 17;
 
 /// The first bytes of a registry.
 #[repr(C)]
@@ -116,7 +114,7 @@ const _: () = {
     assert!(offset_of!(Header, takeover) == 60);
     assert!(offset_of!(Header, identity) == 64);
     assert!(offset_of!(Header, appeared) == 4160);
-    assert!(size_of::<Slot>() == 64 && align_of::<Slot>() == 64);
+    assert!(size_of::<Slot>() == SLOT_SIZE && align_of::<Slot>() == 64);
     assert!(offset_of!(Slot, size) == 8);
     assert!(offset_of!(Slot, created) == 16);
     assert!(offset_of!(Slot, key) == 24);
@@ -128,70 +126,6 @@ const _: () = {
     assert!(offset_of!(Page, words) == 64);
     assert!(HEADER_SIZE % align_of::<Slot>() == 0);
 };
-
-/// The part of a registry that holds what this library can't have written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Damage(pub(super) &'static str);
-
-/// The state of a slot. It includes how long the segment lives, so that changing
-/// that is a single store, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Never used: a probe for a name ends here.
-    Empty,
-    /// Used once: probes go on, and a new name may take it.
-    Freed,
-    /// Its segment is about to be created, or was just created.
-    Creating,
-    /// It names the segment of this identifier.
-    Live(Id, Lifetime),
-    /// Its segment is about to be deleted, or was just deleted.
-    Removing(Id, Lifetime),
-}
-
-impl State {
-    /// The lower half holds the identifier; the upper half the kind of state, and a
-    /// check of both. `Empty` is 0, like new memory.
-    fn to_word(self) -> u64 {
-        let (kind, Id(id)) = match self {
-            Self::Empty => return 0,
-            Self::Freed => (1_u8, Id(-1)),
-            Self::Creating => (2, Id(-1)),
-            Self::Live(id, Lifetime::Used) => (3, id),
-            Self::Removing(id, Lifetime::Used) => (4, id),
-            Self::Live(id, Lifetime::Kept) => (5, id),
-            Self::Removing(id, Lifetime::Kept) => (6, id),
-        };
-        let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
-        sealed((u64::from(kind) << 32) | low)
-    }
-
-    fn from_word(word: u64) -> Result<Self, Damage> {
-        let damage = Damage("the state of a name");
-        if sealed(word & ((1 << SEAL_SHIFT) - 1)) != word {
-            return Err(damage);
-        }
-        let [id0, id1, id2, id3, kind, ..] = word.to_le_bytes();
-        let id = Id(i32::from_le_bytes([id0, id1, id2, id3]));
-        match kind {
-            0 if id.0 == 0 => Ok(Self::Empty),
-            1 => Ok(Self::Freed),
-            2 => Ok(Self::Creating),
-            3 => Ok(Self::Live(id, Lifetime::Used)),
-            4 => Ok(Self::Removing(id, Lifetime::Used)),
-            5 => Ok(Self::Live(id, Lifetime::Kept)),
-            6 => Ok(Self::Removing(id, Lifetime::Kept)),
-            _ => Err(damage),
-        }
-    }
-}
-
-const SEAL_SHIFT: u32 = 40;
-
-/// A state's lower bits with their check above them; 0 stays 0.
-const fn sealed(low: u64) -> u64 {
-    (mix(low) << SEAL_SHIFT) | low
-}
 
 /// Where a name is. The lower 10 bits hold its length in bytes. The upper 22 bits are 0
 /// if it is in its slot, otherwise 64 times the number of its page, plus 1, plus the
@@ -475,49 +409,6 @@ pub(super) struct Table<'a> {
     pages: &'a [Page],
 }
 
-/// The number of pages of a registry with this many slots.
-const fn pages_for(capacity: usize) -> usize {
-    match (capacity / 64).checked_sub(3) {
-        None | Some(0) => 1,
-        Some(pages) => pages,
-    }
-}
-
-/// The size in bytes of a registry with this many slots. A registry has 1 to 4095 bytes
-/// more, a number that was chosen at random when it was created.
-pub(super) const fn size_of_registry(capacity: usize) -> usize {
-    HEADER_SIZE + capacity * size_of::<Slot>() + pages_for(capacity) * PAGE_SIZE
-}
-
-/// What a registry with this many slots takes at most, in whole pages: a random number of
-/// bytes is added.
-pub(crate) const fn most_bytes_of_registry(capacity: usize) -> usize {
-    size_of_registry(capacity) + PAGE_SIZE
-}
-
-/// The number of slots of a new registry where the system allows this many segments:
-/// twice as many, so that probes stay short even if every segment has a name.
-pub(super) fn capacity_for(segments: usize) -> usize {
-    segments
-        .saturating_mul(2)
-        .clamp(*CAPACITIES.start(), *CAPACITIES.end())
-        .next_power_of_two()
-}
-
-/// The number of slots of a registry of this size; `None` if no registry has this
-/// size.
-pub(super) fn capacity_of(size: usize) -> Option<usize> {
-    let mut capacity = *CAPACITIES.start();
-    while capacity <= *CAPACITIES.end() {
-        let smallest = size_of_registry(capacity);
-        if (smallest..smallest + PAGE_SIZE).contains(&size) {
-            return Some(capacity);
-        }
-        capacity *= 2;
-    }
-    None
-}
-
 /// The header of a mapping that is large enough for one.
 pub(super) fn header(mapping: &Mapping) -> Option<&Header> {
     if mapping.size() < HEADER_SIZE {
@@ -572,66 +463,3 @@ impl<'a> Table<'a> {
 
 #[cfg(test)]
 mod page;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_state_is_read_back_as_it_was_written() {
-        for state in [
-            State::Empty,
-            State::Freed,
-            State::Creating,
-            State::Live(Id(0), Lifetime::Used),
-            State::Live(Id(i32::MAX), Lifetime::Kept),
-            State::Removing(Id(7), Lifetime::Used),
-            State::Removing(Id(7), Lifetime::Kept),
-        ] {
-            assert_eq!(State::from_word(state.to_word()), Ok(state));
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_of_a_state_is_noticed() {
-        for state in [
-            State::Freed,
-            State::Creating,
-            State::Live(Id(42), Lifetime::Used),
-            State::Live(Id(42), Lifetime::Kept),
-            State::Removing(Id(42), Lifetime::Kept),
-        ] {
-            for bit in 0..64 {
-                assert!(State::from_word(state.to_word() ^ (1 << bit)).is_err());
-            }
-        }
-        for bit in 0..64 {
-            assert!(State::from_word(1 << bit).is_err());
-        }
-    }
-
-    #[test]
-    fn a_registry_has_one_of_few_sizes() {
-        for segments in [0, 1, 4096, 32_768, usize::MAX] {
-            let capacity = capacity_for(segments);
-            assert_eq!(capacity_of(size_of_registry(capacity)), Some(capacity));
-        }
-        assert_eq!(capacity_for(4096), 8192);
-        assert!(size_of_registry(8192) + PAGE_SIZE <= 1 << 20);
-        for size in [0, 1, 4096, HEADER_SIZE, size_of_registry(64) - 1, 70_000] {
-            assert_eq!(capacity_of(size), None);
-        }
-    }
-
-    #[test]
-    fn the_size_tells_the_number_of_slots() {
-        let mut capacity = *CAPACITIES.start();
-        while capacity <= *CAPACITIES.end() {
-            for more in [0, 1, PAGE_SIZE - 1] {
-                let size = size_of_registry(capacity) + more;
-                assert_eq!(capacity_of(size), Some(capacity));
-            }
-            capacity *= 2;
-        }
-    }
-}

@@ -6,7 +6,8 @@
 //! | `attached` | a segment's attachment, until it is detached, and deleted if it was the last |
 //! | `by_name`  | what needs no attachment: look, list, keep, remove, prune |
 //! | `wait`     | wait until a name exists |
-//! | `open`     | find, create, complete, retire a registry |
+//! | `opened`   | the registries that this process has attached |
+//! | `open`     | find, create, complete a registry |
 //! | `takeover` | take over the names of a registry that was removed |
 //! | `sweep`    | remove registries that were left behind |
 //! | `registry` | a registry: its lock, and whether it is still current |
@@ -18,6 +19,8 @@
 //! | `table`    | the hash table of names |
 //! | `extent`   | where the bytes of a name are |
 //! | `layout`   | the bytes in shared memory |
+//! | `state`    | the state of a slot |
+//! | `sizes`    | how large a registry and its parts are |
 //! | `hash`     | names and hash functions, part of the format |
 //! | `keys`     | keys, and who may be trusted with a registry |
 //! | `limits`   | SHMMAX, SHMALL, SHMMNI, RLIMIT_MEMLOCK in messages |
@@ -45,10 +48,13 @@ mod locked;
 mod mapping;
 mod names;
 mod open;
+mod opened;
 mod proc;
 mod recover;
 mod registry;
 mod shm;
+mod sizes;
+mod state;
 mod store;
 mod swap;
 mod sweep;
@@ -62,11 +68,11 @@ pub(super) use attached::Attached;
 #[cfg(any(test, fuzzing))]
 pub(crate) use damage::survive_damage;
 pub use keys::Kind;
-pub(crate) use layout::most_bytes_of_registry;
 pub(crate) use limits::{registry_capacity, registry_capacity_wanted};
-pub(crate) use open::retire_all;
+pub(crate) use opened::retire_all;
 pub use proc::{Row, SEGMENT_TABLE, parse_segment_table};
 pub(crate) use shm::may_be_removed;
+pub(crate) use sizes::most_bytes_of_registry;
 pub(super) use store::SysV;
 pub(crate) use sweep::{left_behind, sweep};
 pub(crate) use takeover::removed_in_use;

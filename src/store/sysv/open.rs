@@ -1,39 +1,25 @@
-//! Find, create, complete and retire a registry.
+//! Find, create and complete a registry.
 
 #![forbid(unsafe_code)]
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::time::Duration;
 
 use super::keys::{self, UNBORN};
 use super::layout::{self, Damage, MAGIC, SUPERSEDED};
 use super::limits::{Remedy, registry_size};
-use super::registry::{PATIENCE, Presence, Registry, attach};
+use super::registry::{PATIENCE, Registry, attach};
 use super::shm::{self, Id, Key, Status};
 use super::sweep::sweep;
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::lock::{Acquired, Guard, Mutex};
+use crate::lock::Acquired;
 use crate::namespace::Namespace;
 use crate::os::Uncancelled;
 use crate::request::Creation;
 use crate::{fork, os, random};
 
-/// How long a process that is about to end waits for the lock.
-const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
 /// How often to try again when other processes interfere.
 const ATTEMPTS: usize = 1000;
-/// How many registries without a handle stay attached.
-const IDLE_REGISTRIES: usize = 8;
-
-/// The registries that this process has attached, one for each namespace.
-///
-/// Not held while anything waits, so that a stopped process that delays one thread does
-/// not delay the others one after the other. A child of fork begins with an empty list if
-/// another thread was just changing it.
-static OPEN: Mutex<Vec<Arc<Registry>>> = Mutex::new(Vec::new());
-
 /// Which process completed a new registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Completed {
@@ -68,79 +54,6 @@ enum Candidate {
 }
 
 impl Registry {
-    /// The registry of a namespace, created if necessary. It may have been
-    /// removed meanwhile, which [`Names::look_up`](super::locked::Names::look_up)
-    /// finds out.
-    pub(super) fn of(namespace: &Namespace) -> Result<Arc<Self>> {
-        let known = Self::known(&registries(namespace)?, namespace);
-        match known {
-            Some(known) => Ok(known),
-            None => Self::open(namespace)?.keep(),
-        }
-    }
-
-    /// The registry of a namespace; `None` if it has none.
-    pub(super) fn existing(namespace: &Namespace) -> Result<Option<Arc<Self>>> {
-        let known = Self::known(&registries(namespace)?, namespace);
-        if known.is_some() {
-            return Ok(known);
-        }
-        Self::find(namespace)?.map(Self::keep).transpose()
-    }
-
-    fn known(open: &[Arc<Self>], namespace: &Namespace) -> Option<Arc<Self>> {
-        open.iter()
-            .find(|known| known.namespace == *namespace)
-            .map(Arc::clone)
-    }
-
-    /// Adds a registry to those that this process has attached, unless another thread
-    /// has attached it in the meantime: then the result is that thread's.
-    fn keep(self) -> Result<Arc<Self>> {
-        let registry = Arc::new(self);
-        let mut idle = Vec::new();
-        {
-            let mut open = registries(&registry.namespace)?;
-            let known = Self::known(&open, &registry.namespace);
-            if let Some(known) = known.filter(|known| known.is_same(&registry)) {
-                return Ok(known);
-            }
-            if open.len() >= IDLE_REGISTRIES {
-                take_idle(&mut open, &mut idle);
-            }
-            open.try_reserve(1).map_err(|_| {
-                Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace))
-            })?;
-            open.push(Arc::clone(&registry));
-        }
-        for registry in idle {
-            registry.retire_if_empty();
-        }
-        Ok(registry)
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.id == other.id && self.key == other.key && self.mapping.size() == other.mapping.size()
-    }
-
-    /// Drops a registry that is not current any more. Handles that were created
-    /// with it go on using it.
-    pub(super) fn forget(self: &Arc<Self>) {
-        if let Ok(mut open) = OPEN.lock() {
-            open.retain(|known| !Arc::ptr_eq(known, self));
-        }
-    }
-
-    /// Creates a successor if the registry was removed, so that its names do not end with
-    /// the last process that has it attached.
-    pub(super) fn renew(self: &Arc<Self>) -> Result<()> {
-        if !self.seems_current() && self.presence() == Presence::Removed {
-            self.forget();
-            Self::of(&self.namespace)?;
-        }
-        Ok(())
-    }
-
     /// Finds the registry under the keys of the namespace, or creates it.
     pub(super) fn open(namespace: &Namespace) -> Result<Self> {
         let _uncancelled = Uncancelled::new();
@@ -175,7 +88,7 @@ impl Registry {
     }
 
     /// Finds a complete registry, but creates none.
-    fn find(namespace: &Namespace) -> Result<Option<Self>> {
+    pub(super) fn find(namespace: &Namespace) -> Result<Option<Self>> {
         let identity = namespace.identity()?;
         for _ in 0..ATTEMPTS {
             match Self::search(namespace, &identity)? {
@@ -437,30 +350,6 @@ impl Registry {
     fn show_complete(&self) {
         let _ = shm::set_mode(self.id, self.mode());
     }
-
-    /// Removes the registry if it holds no names. Processes that have it attached
-    /// notice by [`Lookup::NotCurrent`](super::names::Lookup::NotCurrent). If it holds
-    /// names but was removed, its names would end with the last process that has it
-    /// attached: they get a new registry.
-    pub(super) fn retire_if_empty(&self) {
-        let Ok(names) = self.lock_within(PATIENCE_AT_EXIT) else {
-            return;
-        };
-        if self.is_superseded() {
-            return;
-        }
-        if names.is_empty() {
-            if self.seems_current() {
-                // Only its owner can.
-                let _ = shm::remove(self.id);
-            }
-            return;
-        }
-        drop(names);
-        if !self.seems_current() && self.presence() == Presence::Removed {
-            let _ = Self::open(&self.namespace);
-        }
-    }
 }
 
 /// A segment that somebody else created. Nobody else creates a user's registry.
@@ -499,39 +388,4 @@ fn remove_unused(id: Id, key: Key) {
     if matches!(shm::status(id), Ok(Some(status)) if is_unused(status)) {
         let _ = shm::remove(id);
     }
-}
-
-/// The registries that this process has attached, to look for that of a namespace.
-fn registries(namespace: &Namespace) -> Result<Guard<'static, Vec<Arc<Registry>>>> {
-    OPEN.lock()
-        .map_err(|errno| errno.during(format_args!("wait for a thread that opens {namespace}")))
-}
-
-/// Moves the registries without a handle from one list to another. What finds no
-/// room stays.
-fn take_idle(open: &mut Vec<Arc<Registry>>, idle: &mut Vec<Arc<Registry>>) {
-    if idle.try_reserve(open.len()).is_err() {
-        return;
-    }
-    open.retain(|known| {
-        let in_use = Arc::strong_count(known) > 1;
-        if !in_use {
-            idle.push(Arc::clone(known));
-        }
-        in_use
-    });
-}
-
-/// Removes empty registries when the process exits, so that clean programs leave
-/// nothing behind.
-pub(crate) fn retire_all() {
-    // Other threads may still be running, or have been stopped half-way. What can't
-    // be locked at once is left to the next process.
-    let Some(open) = OPEN.try_lock().map(|mut open| std::mem::take(&mut *open)) else {
-        return;
-    };
-    for registry in &open {
-        registry.retire_if_empty();
-    }
-    // This detaches them: the library may be unloaded.
 }

@@ -2,8 +2,10 @@
 
 use super::super::hash::HashedName;
 use super::super::keys;
+use super::super::shm::Id;
 use super::*;
 use crate::name::NAME_MAX;
+use crate::request::Lifetime;
 
 const PAGE: &str = include_str!("../../../../docs/registry-format.md");
 

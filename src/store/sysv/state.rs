@@ -1,0 +1,109 @@
+//! The state of a slot, as one checked word.
+
+#![forbid(unsafe_code)]
+
+use super::hash::mix;
+use super::shm::Id;
+use crate::request::Lifetime;
+
+/// The part of a registry that holds what this library can't have written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damage(pub(super) &'static str);
+
+/// The state of a slot. It includes how long the segment lives, so that changing
+/// that is a single store, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Never used: a probe for a name ends here.
+    Empty,
+    /// Used once: probes go on, and a new name may take it.
+    Freed,
+    /// Its segment is about to be created, or was just created.
+    Creating,
+    /// It names the segment of this identifier.
+    Live(Id, Lifetime),
+    /// Its segment is about to be deleted, or was just deleted.
+    Removing(Id, Lifetime),
+}
+
+impl State {
+    /// The lower half holds the identifier; the upper half the kind of state, and a
+    /// check of both. `Empty` is 0, like new memory.
+    pub(super) fn to_word(self) -> u64 {
+        let (kind, Id(id)) = match self {
+            Self::Empty => return 0,
+            Self::Freed => (1_u8, Id(-1)),
+            Self::Creating => (2, Id(-1)),
+            Self::Live(id, Lifetime::Used) => (3, id),
+            Self::Removing(id, Lifetime::Used) => (4, id),
+            Self::Live(id, Lifetime::Kept) => (5, id),
+            Self::Removing(id, Lifetime::Kept) => (6, id),
+        };
+        let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
+        sealed((u64::from(kind) << 32) | low)
+    }
+
+    pub(super) fn from_word(word: u64) -> Result<Self, Damage> {
+        let damage = Damage("the state of a name");
+        if sealed(word & ((1 << SEAL_SHIFT) - 1)) != word {
+            return Err(damage);
+        }
+        let [id0, id1, id2, id3, kind, ..] = word.to_le_bytes();
+        let id = Id(i32::from_le_bytes([id0, id1, id2, id3]));
+        match kind {
+            0 if id.0 == 0 => Ok(Self::Empty),
+            1 => Ok(Self::Freed),
+            2 => Ok(Self::Creating),
+            3 => Ok(Self::Live(id, Lifetime::Used)),
+            4 => Ok(Self::Removing(id, Lifetime::Used)),
+            5 => Ok(Self::Live(id, Lifetime::Kept)),
+            6 => Ok(Self::Removing(id, Lifetime::Kept)),
+            _ => Err(damage),
+        }
+    }
+}
+
+const SEAL_SHIFT: u32 = 40;
+
+/// A state's lower bits with their check above them; 0 stays 0.
+const fn sealed(low: u64) -> u64 {
+    (mix(low) << SEAL_SHIFT) | low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_back_as_it_was_written() {
+        for state in [
+            State::Empty,
+            State::Freed,
+            State::Creating,
+            State::Live(Id(0), Lifetime::Used),
+            State::Live(Id(i32::MAX), Lifetime::Kept),
+            State::Removing(Id(7), Lifetime::Used),
+            State::Removing(Id(7), Lifetime::Kept),
+        ] {
+            assert_eq!(State::from_word(state.to_word()), Ok(state));
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_state_is_noticed() {
+        for state in [
+            State::Freed,
+            State::Creating,
+            State::Live(Id(42), Lifetime::Used),
+            State::Live(Id(42), Lifetime::Kept),
+            State::Removing(Id(42), Lifetime::Kept),
+        ] {
+            for bit in 0..64 {
+                assert!(State::from_word(state.to_word() ^ (1 << bit)).is_err());
+            }
+        }
+        for bit in 0..64 {
+            assert!(State::from_word(1 << bit).is_err());
+        }
+    }
+}
