@@ -16,7 +16,7 @@ use crate::{filename, os};
 
 /// What the environment of the first call selects.
 #[derive(Debug)]
-#[expect(
+#[allow(
     clippy::struct_excessive_bools,
     reason = "each is a variable of its own"
 )]
