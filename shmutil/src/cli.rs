@@ -35,8 +35,8 @@ pub(crate) enum Command {
     /// List all segments and the processes that have them attached
     ///
     /// The state is 'in use' while a process has the segment attached. Otherwise it is 'kept' if
-    /// the segment outlives its holders, and 'orphaned' if its last holder ended without
-    /// shmDestroy. Processes that you may not inspect are shown as '?'.
+    /// the segment outlives its holders, and 'orphaned' if not. Processes that you may not inspect
+    /// are shown as '?'.
     ///
     /// On a terminal, long names are shortened in the middle until the table fits. Output to a
     /// file or a pipe is never shortened.
