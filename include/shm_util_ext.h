@@ -487,15 +487,15 @@ int shmxCreated(SharedMemory memory);
 /**
  * Detaches a segment, and leaves it and its name as they are, even if no
  * process has it attached any more: it is then an orphan, as if the process
- * had died. Monitors and other readers leave in this way. Unlike shmDestroy,
+ * had died. This is meant for monitors and other readers: unlike shmDestroy,
  * it never deletes what a program that has ended left on purpose.
  *
  * Returns 0 on success, and if memory is NULL. On error, returns one of
  * these values and sets errno to it.
  *
  * - EINVAL: memory is not a valid handle; or the program has detached the
- *   segment itself with shmdt(2): the handle is no longer valid then, and
- *   nothing is detached that is at its address now.
+ *   segment itself with shmdt(2): the handle is then no longer valid, and
+ *   whatever is mapped at its address now remains mapped.
  * - EDEADLK: the caller is a signal handler that interrupted another call.
  *   The handle remains valid.
  * - ETIMEDOUT: another thread's shmSave or shmLoad of the same handle has not
@@ -524,8 +524,8 @@ int shmxLoad(SharedMemory memory,
 
 /**
  * Removes the name of a segment at once, like shmxRemove, but only if the name
- * still belongs to this segment: another segment that has got the name
- * meanwhile keeps it. This segment, kept or not, is deleted as soon as no
+ * still belongs to this segment: if another segment has the name by now, that
+ * segment keeps it. This segment, kept or not, is deleted as soon as no
  * process has it attached. The handle remains valid.
  *
  * On success, returns 0. On error, returns one of these values and sets errno
@@ -541,10 +541,11 @@ int shmxLoad(SharedMemory memory,
 int shmxRemoveSegment(SharedMemory memory);
 
 /**
- * Returns what the calling thread's last error means more closely than its
- * errno value, as one of the SHMX_REASON_... constants; SHMX_REASON_NONE if
- * there was no error. All functions of this header and of shm_util.h set it
- * whenever they set shmxErrorText. Later versions may return further reasons.
+ * Returns the cause of the calling thread's last error, which is more specific
+ * than its errno value, as one of the SHMX_REASON_... constants;
+ * SHMX_REASON_NONE if there was no error. All functions of this header and of
+ * shm_util.h set it whenever they set shmxErrorText. Later versions may return
+ * further reasons.
  */
 int shmxErrorReason(void);
 

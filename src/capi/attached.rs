@@ -27,15 +27,15 @@ pub extern "C" fn shmxCreated(memory: SharedMemory) -> c_int {
 
 /// Detaches a segment, and leaves it and its name as they are, even if no
 /// process has it attached any more: it is then an orphan, as if the process
-/// had died. Monitors and other readers leave in this way. Unlike shmDestroy,
+/// had died. This is meant for monitors and other readers: unlike shmDestroy,
 /// it never deletes what a program that has ended left on purpose.
 ///
 /// Returns 0 on success, and if `memory` is NULL. On error, returns one of
 /// these values and sets errno to it.
 ///
 /// - EINVAL: `memory` is not a valid handle; or the program has detached the
-///   segment itself with shmdt(2): the handle is no longer valid then, and
-///   nothing is detached that is at its address now.
+///   segment itself with shmdt(2): the handle is then no longer valid, and
+///   whatever is mapped at its address now remains mapped.
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
 ///   The handle remains valid.
 /// - ETIMEDOUT: another thread's shmSave or shmLoad of the same handle has not
@@ -91,8 +91,8 @@ pub unsafe extern "C" fn shmxLoad(
 }
 
 /// Removes the name of a segment at once, like shmxRemove, but only if the name
-/// still belongs to this segment: another segment that has got the name
-/// meanwhile keeps it. This segment, kept or not, is deleted as soon as no
+/// still belongs to this segment: if another segment has the name by now, that
+/// segment keeps it. This segment, kept or not, is deleted as soon as no
 /// process has it attached. The handle remains valid.
 ///
 /// On success, returns 0. On error, returns one of these values and sets errno

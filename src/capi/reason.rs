@@ -36,10 +36,11 @@ pub const SHMX_REASON_PERMISSION: c_int = 9;
 /// Reason of an error: EACCES: the segment is attached read-only.
 pub const SHMX_REASON_READ_ONLY: c_int = 10;
 
-/// Returns what the calling thread's last error means more closely than its
-/// errno value, as one of the SHMX_REASON_... constants; SHMX_REASON_NONE if
-/// there was no error. All functions of this header and of shm_util.h set it
-/// whenever they set shmxErrorText. Later versions may return further reasons.
+/// Returns the cause of the calling thread's last error, which is more specific
+/// than its errno value, as one of the SHMX_REASON_... constants;
+/// SHMX_REASON_NONE if there was no error. All functions of this header and of
+/// shm_util.h set it whenever they set shmxErrorText. Later versions may return
+/// further reasons.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxErrorReason() -> c_int {
     match error_text::reason() {
