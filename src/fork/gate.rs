@@ -95,7 +95,7 @@ impl Gate {
             let begun = if seen >> 32 == u64::from(epoch) {
                 seen + what
             } else {
-                u64::from(epoch) << 32 | what
+                (u64::from(epoch) << 32) | what
             };
             match self
                 .state
@@ -156,7 +156,7 @@ mod tests {
             gate.leave(7);
         });
         gate.enter(7);
-        assert_eq!(gate.state.load(Ordering::SeqCst), 7 << 32 | CALL);
+        assert_eq!(gate.state.load(Ordering::SeqCst), (7 << 32) | CALL);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Owner {
     /// Both words as one number, with the futex word first in memory.
     fn to_bits(self) -> u64 {
         let (low, high) = in_memory(self.word, self.namespace);
-        u64::from(high) << 32 | u64::from(low)
+        (u64::from(high) << 32) | u64::from(low)
     }
 
     fn from_bits(bits: u64) -> Self {

@@ -105,9 +105,10 @@ fn list_size(file: &File) -> Result<Option<usize>, Errno> {
 
 fn read_list(file: &File, list: *mut u8, size: usize) -> Result<usize, Errno> {
     let name = LIST.as_ptr();
-    // SAFETY: the name is a string, and `list` has room for `size` bytes.
-    let call =
-        || check(unsafe { libc::fgetxattr(file.as_raw_fd(), name, list.cast(), size) } as i64);
+    let call = || {
+        // SAFETY: the name is a string, and `list` has room for `size` bytes.
+        check(unsafe { libc::fgetxattr(file.as_raw_fd(), name, list.cast(), size) } as i64)
+    };
     let by_path = || {
         by_path(file, |path| {
             // SAFETY: as above, and the path is a string.

@@ -170,6 +170,9 @@ impl SysV {
     }
 }
 
+/// The kernel frees this many bytes in some 100 microseconds.
+const LARGE: usize = 4 << 20;
+
 fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<Option<Info>> {
     let Listed {
         name,
@@ -194,9 +197,14 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
     {
         return Ok(None);
     }
-    // That was only a look; the decision is made under the lock. Before that, the segment
-    // is attached (see `remove` for the reason), which may take seconds (mlockall).
-    let mapping = entry.attach_again(Access::ReadOnly);
+    // That was only a look; the decision is made under the lock. Before that, a large
+    // segment is attached (see `remove` for the reason), which may take seconds (mlockall). A
+    // small one is not: a process that destroys it meanwhile would take this attachment for
+    // another user's, and leave the segment behind.
+    let is_large = entry.size > LARGE;
+    let mapping = is_large
+        .then(|| entry.attach_again(Access::ReadOnly))
+        .flatten();
     let ours = u64::from(mapping.is_some());
     let names = registry.lock()?;
     let removed = names.lifetime(&entry)? == Some(Lifetime::Used)

@@ -39,7 +39,7 @@ impl Extent {
         let length = u32::try_from(length)
             .ok()
             .filter(|&length| length < 1 << LENGTH_BITS)?;
-        Some(Self(u32::try_from(place).ok()? << LENGTH_BITS | length))
+        Some(Self((u32::try_from(place).ok()? << LENGTH_BITS) | length))
     }
 
     /// The length of the name in bytes.
