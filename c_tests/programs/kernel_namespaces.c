@@ -226,6 +226,10 @@ int main (void)
     if (pipe (ready) != 0 || pipe (go) != 0) {
         return 1;
     }
+    /* Elsewhere NOB_DATABASE is set, and all users share one namespace. */
+    if (!check_is_alone ("namespaces of the kernel")) {
+        return check_done ();
+    }
     if (is_allowed (try_pid)) {
         CHECK ("the test exits with status 0", check_child (pid_namespace_of_a_child) == 0);
     } else {
@@ -236,8 +240,7 @@ int main (void)
     } else {
         check_skip ("an IPC namespace cannot be made (unshare(2))");
     }
-    if (check_is_alone ("roots of user namespaces, by default in namespaces of their own")
-        && check_has_users ("roots of user namespaces")) {
+    if (check_has_users ("roots of user namespaces")) {
         check_child (without_a_map);
         many_roots ();
     }

@@ -461,8 +461,10 @@ static void *contend (void *argument)
     uint64_t state = own_chance (me->number + 200);
 
     while (!enough) {
-        if (use_a_namespace (&state))
+        if (use_a_namespace (&state)) {
             __atomic_fetch_add (&contend_failed, 1, __ATOMIC_SEQ_CST);
+            note ("namespaces: %s", shmxErrorText ());
+        }
         __atomic_fetch_add (&rounds_of[me->number], 1, __ATOMIC_RELAXED);
     }
     return NULL;
@@ -494,7 +496,7 @@ NO_RETURN static void use_namespaces (struct forker *f, int number)
         pthread_join (thread, &failed_too);
     if (failed || failed_too) {
         snprintf (f->storm->what, sizeof f->storm->what, "could not %s (%s)",
-                  failed ? failed : (const char *) failed_too, strerror (errno));
+                  failed ? failed : (const char *) failed_too, shmxErrorText ());
         _exit (1);
     }
     if (number % 2)

@@ -96,6 +96,15 @@ pub(super) fn are_trusted(namespace: &Namespace, creator: UserId, creator_group:
             && !is_no_group(creator_group)
 }
 
+/// Whether a registry that this process creates can be that of a namespace: the process
+/// may have changed its effective user id since it selected the namespace.
+pub(super) fn may_create(namespace: &Namespace) -> bool {
+    match namespace {
+        Namespace::User(user) => *user == os::effective_user(),
+        Namespace::Path(_) => true,
+    }
+}
+
 /// What the kernel shows instead of a user or group that a user namespace does not map
 /// (kernel.overflowuid, kernel.overflowgid).
 const OVERFLOW: u32 = 65534;

@@ -58,6 +58,13 @@ impl Registry {
     pub(super) fn open(namespace: &Namespace) -> Result<Self> {
         let _uncancelled = Uncancelled::new();
         let identity = namespace.identity()?;
+        if !keys::may_create(namespace) {
+            // Its creator would be another user, whom those of the namespace do not trust.
+            return Err(denied(
+                namespace,
+                format_args!("the effective user id of this process is another one now"),
+            ));
+        }
         if keys::is_nobody(os::effective_user()) {
             return Err(denied(
                 namespace,
@@ -70,7 +77,13 @@ impl Registry {
         let mut created = None;
         for _ in 0..ATTEMPTS {
             match Self::find_or_create(namespace, &identity, &mut created) {
-                Ok(ControlFlow::Break(registry)) => return Ok(registry),
+                Ok(ControlFlow::Break(registry)) => {
+                    // Another process completed one under another key meanwhile.
+                    if let Some((id, _)) = created.filter(|&(id, _)| id != registry.id) {
+                        withdraw_new(id);
+                    }
+                    return Ok(registry);
+                }
                 Ok(ControlFlow::Continue(())) => {}
                 Err(error) => {
                     // A new one that can't be used is not left behind.
@@ -241,8 +254,14 @@ impl Registry {
         let looks_like_one = self.capacity != 0 && status.mode & !UNBORN == self.mode();
         match header.magic() {
             MAGIC => {}
-            // Two processes created one each, and the other one was completed.
-            SUPERSEDED => return Ok(Candidate::Stranger),
+            // Two processes created one each, and the other one was completed. Whoever
+            // was to remove this one died before that, or may not.
+            SUPERSEDED => {
+                return Ok(match shm::remove(self.id) {
+                    Err(Errno(libc::EPERM)) => Candidate::Stranger,
+                    _ => Candidate::Gone,
+                });
+            }
             _ if !looks_like_one => return Ok(Candidate::Stranger),
             0 if status.mode & UNBORN != 0 => return Ok(Candidate::Unborn(self)),
             _ => return Err(self.damaged(Damage("its first bytes"))),
@@ -380,6 +399,20 @@ fn untrusted(namespace: &Namespace, id: Id, status: Option<Status>) -> Result<Ca
 fn denied(namespace: &Namespace, why: std::fmt::Arguments<'_>) -> crate::error::Error {
     crate::error::Error::new(libc::EACCES, format_args!("open {namespace}: {why}"))
         .because(crate::error::Reason::Namespace)
+}
+
+/// Removes a registry that this process has created, unless it is complete by now.
+fn withdraw_new(id: Id) {
+    let Ok(Some(status)) = shm::status(id) else {
+        return;
+    };
+    let is_new = status.mode & UNBORN != 0 && layout::capacity_of(status.size).is_some();
+    let Ok(mapping) = attach(id, status.size) else {
+        return;
+    };
+    if is_new && layout::header(&mapping).is_some_and(layout::Header::forestall) {
+        let _ = shm::remove(id);
+    }
 }
 
 /// Removes a segment that no process has ever attached.

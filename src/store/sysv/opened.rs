@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keys;
 use super::registry::{Presence, Registry};
 use super::shm;
 use crate::errno::Errno;
@@ -91,7 +92,10 @@ impl Registry {
     /// Creates a successor if the registry was removed, so that its names do not end with
     /// the last process that has it attached.
     pub(super) fn renew(self: &Arc<Self>) -> Result<()> {
-        if !self.seems_current() && self.presence() == Presence::Removed {
+        if keys::may_create(&self.namespace)
+            && !self.seems_current()
+            && self.presence() == Presence::Removed
+        {
             self.forget();
             Self::of(&self.namespace)?;
         }

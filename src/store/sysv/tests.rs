@@ -500,3 +500,23 @@ fn a_new_name_wakes_those_who_wait_and_costs_nothing_without_them() {
         shm::remove(entry.id).unwrap();
     }
 }
+
+#[test]
+fn a_registry_that_was_forestalled_does_not_occupy_its_key() {
+    let scratch = Scratch::new();
+    let namespace = Namespace::Path(format!("/test/{}/husk", os::process().0).into_bytes());
+    let identity = namespace.identity().unwrap();
+    let size = scratch.0.mapping.size();
+    for key in keys::of_registry(&identity) {
+        shm::create(key, size, Creation::with_mode(0o760)).unwrap();
+        let husk = scratch.at(&namespace, key);
+        // Its process died before it could remove it.
+        assert!(super::layout::header(&husk.mapping).unwrap().forestall());
+    }
+    let registry = Scratch(Registry::open(&namespace).unwrap());
+    let left = keys::of_registry(&identity)
+        .filter(|&key| exists(key))
+        .count();
+    assert_eq!(left, 1);
+    assert!(exists(registry.0.key));
+}
