@@ -217,8 +217,11 @@ fn detaching_after_the_programs_own_shmdt_detaches_nothing_else() {
     let is_at_the_same_address = other.cast_const() == address;
     let result = segment.detach();
     assert_eq!(errno(result), libc::EINVAL);
-    // SAFETY: nothing uses the bytes. It fails if they were detached already.
-    assert_eq!(unsafe { libc::shmdt(other) }, 0, "{is_at_the_same_address}");
+    // Otherwise another test was faster, and has something of its own there.
+    if is_at_the_same_address {
+        // SAFETY: nothing uses the bytes. It fails if they were detached already.
+        assert_eq!(unsafe { libc::shmdt(other) }, 0);
+    }
     shm_util::remove(&name).unwrap();
 }
 

@@ -121,6 +121,19 @@ NO_RETURN static void inhabit (struct inhabitant *who)
     }
 }
 
+/* In a user namespace within another one, the library cannot know the user outside of both, so it
+ * looks names up elsewhere. */
+static bool is_in_a_user_namespace (void)
+{
+    char map[100] = "";
+    int file = open ("/proc/self/uid_map", O_RDONLY);
+    long length = file < 0 ? 0 : (long) read (file, map, sizeof map - 1);
+
+    if (file >= 0)
+        close (file);
+    return length <= 0 || strstr (map, "4294967295") == NULL;
+}
+
 /* Moves to a world, where the worker is a child if it has a PID namespace. */
 static void enter_world (void *argument)
 {
@@ -132,6 +145,10 @@ static void enter_world (void *argument)
 
     if (who->world->flags == 0)
         inhabit (who);
+    if ((who->world->flags & CLONE_NEWUSER) != 0 && is_in_a_user_namespace ()) {
+        who->refused = EPERM;
+        return;
+    }
     if (unshare (who->world->flags) != 0) {
         who->refused = errno;
         return;
@@ -227,6 +244,21 @@ static void sweep_up (void *argument)
         shmDestroy (c.handle);
 }
 
+static void note_segments (void)
+{
+    static struct segments list;
+    struct shmid_ds ds;
+    int i;
+
+    list_segments (&list);
+    for (i = 0; i < list.count; i++)
+        if (shmctl (list.at[i].id, IPC_STAT, &ds) == 0)
+            note ("segment %d, key %#x, mode %o, %zu bytes, user %u, attached %lu, %ld s old",
+                  list.at[i].id, (unsigned) list.at[i].key, ds.shm_perm.mode, ds.shm_segsz,
+                  ds.shm_perm.cuid, (unsigned long) ds.shm_nattch,
+                  (long) (time (NULL) - ds.shm_ctime));
+}
+
 static void mixed_worlds (void *argument)
 {
     struct mixture *m = shared (sizeof *m);
@@ -275,7 +307,8 @@ static void mixed_worlds (void *argument)
     check_strangers (&strangers, "worlds");
     run (sweep_up, NULL);
     i = count_segments () - STRANGERS;
-    check (i == 0, "worlds: no segment is left (%d)", i);
+    if (!check (i == 0, "worlds: no segment is left (%d)", i))
+        note_segments ();
 }
 
 void test_worlds (void)
