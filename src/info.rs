@@ -1,4 +1,4 @@
-//! What a program can find out about segments and about the registry: plain data.
+//! Plain data that describes segments and the registry.
 
 #![forbid(unsafe_code)]
 

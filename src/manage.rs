@@ -105,7 +105,7 @@ impl Segment {
         self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Allowed)
     }
 
-    /// What both do within a call that has begun.
+    /// Locks or unlocks it within a call that has begun.
     pub(crate) fn set_swapping_within(&self, _call: &Call, swapping: Swapping) -> Result<()> {
         self.attached.set_swapping(swapping)
     }

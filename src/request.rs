@@ -49,7 +49,7 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
-    /// What a call with this request does, for messages.
+    /// The verb for a call with this request, for messages.
     pub(crate) const fn doing(self) -> &'static str {
         match self {
             Self::Existing | Self::ExistingOfSize(_) => "attach",

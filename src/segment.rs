@@ -190,8 +190,8 @@ impl Segment {
     }
 
     /// The first part of the bytes, from `start` on, of which pages were ever touched.
-    /// What comes before it is zero at this moment, and takes no memory; reading it
-    /// would allocate some. If the kernel does not reveal this, it is all of `start..len`.
+    /// The bytes before it are zero at this moment, and take no memory; reading them would
+    /// allocate some. If the kernel does not reveal this, the result is `start..len`.
     ///
     /// ```
     /// use std::sync::atomic::Ordering;

@@ -14,7 +14,7 @@
 #define SIZE 100L
 #define FORKS 2000
 #define FORKS_UNDER_VALGRIND 20
-#define CHILDREN_THAT_CALL 20 /* one in so many */
+#define CHILDREN_THAT_CALL 20 /* every 20th child calls the library */
 #define PATIENCE 60 /* seconds */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

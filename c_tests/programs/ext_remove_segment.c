@@ -48,7 +48,8 @@ static void own_name (int flags)
     CHECK ("a second shmxRemoveSegment is EIDRM",
            shmxRemoveSegment (memory) == EIDRM && errno == EIDRM);
     CHECK ("so is that of another handle", shmxRemoveSegment (other) == EIDRM);
-    CHECK ("the text says so", strstr (shmxErrorText (), "lost its name") != NULL);
+    CHECK ("the error's text states that the name is lost",
+           strstr (shmxErrorText (), "lost its name") != NULL);
     CHECK ("both handles can be destroyed", shmDestroy (memory) == 0 && shmDestroy (other) == 0);
     CHECK ("the last shmDestroy deletes the segment", check_attached (id) == -1);
 }

@@ -39,7 +39,7 @@ static void make_file (const char *path, int value, long size)
     close (file);
 }
 
-/* Whether the file consists of so many bytes of that value. */
+/* Whether the file has this size, and all of its bytes have this value. */
 static int file_is (const char *path, int value, long size)
 {
     static char found[2 * SIZE];

@@ -79,8 +79,8 @@ static bool has_owner (const struct scene *scene, const struct segment *segment,
     return is_registry (segment);
 }
 
-/* To a process that has a removed registry attached, the names in it are as good as ever, until
- * its successor is complete. */
+/* A process that has a removed registry attached uses the names in it until the registry's
+ * successor is complete. */
 static bool may_do_without (const struct scene *scene)
 {
     return scene->setting == REMOVED_REGISTRY && scene->holder == 0;

@@ -58,7 +58,7 @@ const REMOVED: u32 = 1 << 31;
 const LOST: u32 = 1 << 29;
 const ATTACHMENTS: u32 = LOST - 1;
 
-/// The names; 0 is none.
+/// The names. A slot without a name has 0.
 const OURS: u32 = 5;
 const OTHER: u32 = 6;
 
@@ -244,8 +244,8 @@ impl World {
     }
 }
 
-/// A process looks the name up while `change` happens. What it gets is the name's segment,
-/// and stays, unless it is deleted by other means than this library.
+/// A process looks the name up while `change` happens. It gets the name's segment, which
+/// stays unless something other than this library deletes it.
 fn against(preemptions: usize, without: Without, names: &'static [u32], change: fn(&World)) {
     explore(preemptions, move || {
         let world = World::new(without, names);

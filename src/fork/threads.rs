@@ -32,7 +32,8 @@ pub(super) fn in_child() {
     }
 }
 
-/// Whether threads may be missing in this process, which so many forks have led to.
+/// Whether threads may be missing in this process, which is this many forks away from the
+/// program's start.
 pub(super) fn may_be_missing(forks: u32) -> bool {
     // A fork that ran no handlers was not seen.
     INHERITED.load(Ordering::Relaxed) || HANDLED.load(Ordering::Relaxed) != forks

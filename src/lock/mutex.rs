@@ -92,7 +92,7 @@ impl<T: Default> Mutex<T> {
             return None;
         }
         if is_abandoned {
-            // What was there is not dropped: it may be half changed.
+            // The old value is not dropped: it may be half changed.
             // SAFETY: this thread has the mutex.
             unsafe { self.value.get().write(T::default()) };
         }

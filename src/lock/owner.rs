@@ -40,7 +40,7 @@ pub(super) enum Waiters {
     Some,
 }
 
-/// What an owner leaves.
+/// Whether an owner has finished its changes when it releases the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Legacy {
     Finished,

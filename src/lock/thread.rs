@@ -126,7 +126,8 @@ impl Drop for Announced {
     }
 }
 
-/// The robust list that the kernel knows, NULL if there is none or if it does not tell.
+/// The robust list that is registered with the kernel; NULL if there is none, or if the
+/// kernel does not tell.
 fn robust_list(known: Thread) -> *mut RobustListHead {
     let Ok(list) = os::robust_list() else {
         // A sandbox may refuse the question. To register another list then would take

@@ -132,7 +132,7 @@ impl Wait {
 
     fn is_time_to_search(&mut self) -> bool {
         let since = self.waited.saturating_sub(self.searched_at);
-        // What was missing once is looked for again soon.
+        // An owner that was missing once is looked for again soon.
         let pause = self.for_owner() / 8;
         let is_time = since >= LOOK_AGAIN / 2 && (since >= pause || self.missing_at.is_some());
         if is_time {

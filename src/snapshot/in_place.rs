@@ -89,8 +89,8 @@ fn fill(file: &File, status: &Status, size: usize) -> Result<(), Errno> {
     file::sync(file)
 }
 
-/// The first hole in a range; an empty range at its end if there is none, or the file
-/// system does not tell.
+/// The first hole in a range. If there is none, or the file system does not tell, an empty
+/// range at its end.
 fn hole_in(file: &File, range: &Range<usize>) -> Range<usize> {
     let seek = |from, whence| file::seek(file, from, whence).ok();
     let Some(start) = seek(range.start, libc::SEEK_HOLE).filter(|start| *start < range.end) else {

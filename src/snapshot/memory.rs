@@ -162,7 +162,7 @@ pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
     let looks_zero = |part| populate(part, Use::Read) && are_zero(part);
     let first = block.get(..SMALLEST_PAGE).unwrap_or(block);
     let is_zero = looks_zero(first) && looks_zero(block);
-    // What is read later is read after this.
+    // No later read happens before this.
     fence(Ordering::Acquire);
     is_zero
 }

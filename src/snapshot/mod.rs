@@ -4,12 +4,12 @@
 //!
 //! | module       | job |
 //! | ------------ | --- |
-//! | `save`       | which way the bytes take to the file |
+//! | `save`       | chooses how the bytes get into the file |
 //! | `load`       | from a file into memory |
-//! | `replace`    | a complete new file takes over the name of the old one |
-//! | `second`     | that file, and how it gets its name |
+//! | `replace`    | replaces the old file by a complete new one |
+//! | `second`     | the new file, and how it gets its name |
 //! | `in_place`   | overwriting a file that cannot be replaced |
-//! | `resolve`    | symbolic links, and which of them may be a trap |
+//! | `resolve`    | symbolic links, and which of them are not followed |
 //! | `durability` | whether a save waits for the disk |
 //! | `large`      | 2 MiB and more: holes, write-back; loads by two threads |
 //! | `ascending`  | the order in which a save reads a segment |
@@ -85,8 +85,8 @@ pub(crate) fn save(memory: Memory<'_>, path: &Path) -> Result<()> {
         })
 }
 
-/// The first part of a segment, from `start` on, that may have been touched: what comes
-/// before it is zero now. It is empty, and at the end, if there is none.
+/// The first part of a segment, from `start` on, that may have been touched. The bytes
+/// before it are zero now. If no page was touched, the part is empty, and at the end.
 pub(crate) fn data_from(memory: Memory<'_>, start: usize) -> Range<usize> {
     let end = memory.bytes.len();
     let start = start.min(end);

@@ -1,4 +1,4 @@
-//! The second file of a save, which takes over the name of the first.
+//! The second file of a save, which replaces the first.
 //!
 //! Where the file system supports it (`O_TMPFILE`), it has no name until it is complete,
 //! so a process that dies leaves nothing. Elsewhere it has a name that depends only on the

@@ -88,7 +88,7 @@ impl<'a> Touched<'a> {
     /// The first part of `range`, which begins at a page boundary, that was touched. It
     /// is empty, and at the range's end, if nothing was touched.
     ///
-    /// What lies before it is zero at this moment; the program may touch it afterwards.
+    /// The bytes before it are zero at this moment; the program may touch them afterwards.
     pub(super) fn first_in(&mut self, range: &Range<usize>) -> Range<usize> {
         if !self.known.contains(&range.start) {
             self.known = self.look(range);
