@@ -13,6 +13,7 @@ const LAYERS: &[&str] = &[
     "atomic",
     "ids",
     "os::linux::threads",
+    "os::linux::lines",
     "os::linux",
     "os::mapped",
     "os::user_map",

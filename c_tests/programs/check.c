@@ -22,6 +22,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -280,6 +281,20 @@ int check_has_users (const char *what)
     }
     check_skip (check_text ("%s: only root can become another user", what));
     return 0;
+}
+
+void check_alarms (void (*handler) (int), int flags, long microseconds)
+{
+    struct sigaction action;
+    struct itimerval timer;
+
+    memset (&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    sigaction (SIGALRM, &action, NULL);
+    memset (&timer, 0, sizeof timer);
+    timer.it_value.tv_usec = timer.it_interval.tv_usec = microseconds;
+    setitimer (ITIMER_REAL, &timer, NULL);
 }
 
 int check_refuse (long call, int error)

@@ -91,6 +91,10 @@ int check_has_users (const char *what);
  * whether that is possible here. */
 int check_refuse (long call, int error);
 
+/* Calls the handler, which was installed with these flags of sigaction(2), for a SIGALRM at each
+ * interval from now on; with an interval of 0, for none any more. */
+void check_alarms (void (*handler) (int), int flags, long microseconds);
+
 /* Whether permission bits of segments do not matter to this process (CAP_IPC_OWNER). */
 int check_is_privileged (void);
 

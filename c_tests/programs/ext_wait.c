@@ -13,7 +13,6 @@
 #include <sys/ipc.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -177,20 +176,10 @@ static void handler (int number)
 
 static void interrupted (int flags)
 {
-    struct sigaction action;
-    struct itimerval timer;
-
-    memset (&action, 0, sizeof action);
-    action.sa_handler = handler;
-    action.sa_flags = flags;
-    sigaction (SIGALRM, &action, NULL);
-    memset (&timer, 0, sizeof timer);
-    timer.it_value.tv_usec = timer.it_interval.tv_usec = 20000;
     refused = 0;
-    setitimer (ITIMER_REAL, &timer, NULL);
+    check_alarms (handler, flags, 20000);
     CHECK ("a signal handler ends the wait: EINTR", shmxWait (NAME, -1) == EINTR);
-    memset (&timer, 0, sizeof timer);
-    setitimer (ITIMER_REAL, &timer, NULL);
+    check_alarms (handler, flags, 0);
     CHECK ("the handler's own calls are EDEADLK", refused > 0);
     CHECK ("nothing is created", !check_exists (NAME));
 }

@@ -6,12 +6,9 @@
 #include "shm_util_ext.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -453,35 +450,13 @@ static void pid_namespaces (void)
 
 /* ---- sandboxes ------------------------------------------------------------------------ */
 
-/* From now on get_robust_list(2) fails with EPERM. Returns whether that is so. */
-static int refuse_robust_list (void)
-{
-    struct sock_filter code[4];
-    struct sock_fprog filter;
-    const struct sock_filter load = BPF_STMT (BPF_LD | BPF_W | BPF_ABS,
-                                              offsetof (struct seccomp_data, nr));
-    const struct sock_filter compare = BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K,
-                                                 SYS_get_robust_list, 0, 1);
-    const struct sock_filter refuse = BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-    const struct sock_filter allow = BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-
-    code[0] = load;
-    code[1] = compare;
-    code[2] = refuse;
-    code[3] = allow;
-    filter.len = 4;
-    filter.filter = code;
-    return prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-           && prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-
 static pthread_mutex_t *own_mutex;
 
 static void die_with_own_mutex (void)
 {
     SharedMemory memory;
 
-    if (!refuse_robust_list ()) {
+    if (!check_refuse (SYS_get_robust_list, EPERM)) {
         _exit (77);
     }
     if (shmCreate (BUSY, SIZE, NULL, &memory) != 0) {
@@ -517,7 +492,7 @@ static void sandbox (void)
 
     child = check_fork ();
     if (child == 0) {
-        refuse_robust_list ();
+        check_refuse (SYS_get_robust_list, EPERM);
         use_lock_for_ever ();
     }
     CHECK ("a process in a sandbox was stopped as holder", stop_as_holder (child));

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #define NAME "c_tests/save_waits"
@@ -29,20 +28,10 @@ static void note (int number)
     signals++;
 }
 
-/* A signal arrives every 20 ms, so one arrives during the wait. */
 static void let_signals_come (int flags, long microseconds)
 {
-    struct sigaction action;
-    struct itimerval timer;
-
-    memset (&action, 0, sizeof action);
-    action.sa_handler = note;
-    action.sa_flags = flags;
-    sigaction (SIGALRM, &action, NULL);
-    memset (&timer, 0, sizeof timer);
-    timer.it_value.tv_usec = timer.it_interval.tv_usec = microseconds;
     signals = 0;
-    setitimer (ITIMER_REAL, &timer, NULL);
+    check_alarms (note, flags, microseconds);
 }
 
 /* ---- handlers -------------------------------------------------------------------------- */
@@ -57,7 +46,7 @@ static void interrupted (void)
     int ends[2], full[2];
     static char block[4096];
 
-    let_signals_come (0, 20000);
+    let_signals_come (0, 20000); /* so one arrives during each wait */
     CHECK ("a handler without SA_RESTART ends the wait of shmLoad for a FIFO's writer",
            shmLoad (memory, fifo) == EINTR);
     CHECK ("errno has the same value", errno == EINTR);

@@ -9,8 +9,10 @@ use std::sync::atomic::AtomicU32;
 use crate::errno::Errno;
 use crate::ids::{GroupId, ProcessId, ThreadId, UserId};
 
+mod lines;
 mod threads;
 
+pub(crate) use lines::read_lines;
 pub(crate) use threads::*;
 
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
@@ -175,7 +177,16 @@ pub(crate) fn seconds(clock: Clock) -> u64 {
 /// The nanoseconds since the system was started.
 #[cfg(feature = "capi")]
 pub(crate) fn nanoseconds() -> u64 {
-    let time = clock_gettime(libc::CLOCK_MONOTONIC);
+    nanoseconds_of(libc::CLOCK_MONOTONIC)
+}
+
+/// The same, at hardly any cost, but in steps of 1 to 10 ms.
+pub(crate) fn ticks() -> u64 {
+    nanoseconds_of(libc::CLOCK_MONOTONIC_COARSE)
+}
+
+fn nanoseconds_of(clock: libc::clockid_t) -> u64 {
+    let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds
@@ -192,21 +203,6 @@ fn clock_gettime(clock: libc::clockid_t) -> libc::timespec {
     // SAFETY: there is room for a time. On an error it stays 0.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time
-}
-
-/// The time of the coarse clock since some moment in the past, in nanoseconds. It
-/// advances in steps of 1 to 10 ms.
-pub(crate) fn ticks() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: there is room for a time. On an error it stays 0.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
-    u64::try_from(time.tv_sec)
-        .unwrap_or(0)
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Random bits from the kernel; `None` if it has none yet, or a sandbox refuses them.

@@ -1,12 +1,11 @@
 //! Which System V segment is attached at an address of this process. See proc(5).
 
 use std::ffi::c_ulong;
-use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 
-use super::linux::Uncancelled;
+use super::linux::{Uncancelled, read_lines};
 
 /// `ioctl` on /proc/self/maps since Linux 6.11, see `linux/fs.h`.
 const PROCMAP_QUERY: c_ulong = 0xc068_6611;
@@ -34,38 +33,14 @@ struct Query {
 
 const _: () = assert!(size_of::<Query>() == 104);
 
-/// The start of the name that the kernel gives to a segment with this key.
-struct Name {
-    text: [u8; 13],
-    length: usize,
-}
+/// The start of the name that the kernel gives to a segment.
+type Name = [u8; 13];
 
-impl Name {
-    fn new(key: u32) -> Self {
-        let mut name = Self {
-            text: [0; 13],
-            length: 0,
-        };
-        // It always fits.
-        let _ = write!(name, "/SYSV{key:08x}");
-        name
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.text.get(..self.length).unwrap_or(&[])
-    }
-}
-
-impl std::fmt::Write for Name {
-    fn write_str(&mut self, part: &str) -> std::fmt::Result {
-        let end = self.length + part.len();
-        let place = self.text.get_mut(self.length..end);
-        place
-            .ok_or(std::fmt::Error)?
-            .copy_from_slice(part.as_bytes());
-        self.length = end;
-        Ok(())
-    }
+fn name_of(key: u32) -> Name {
+    let mut name = [0; 13];
+    // It always fits.
+    let _ = write!(name.as_mut_slice(), "/SYSV{key:08x}");
+    name
 }
 
 /// Whether the start of the segment that was created with this key, and has this
@@ -73,8 +48,8 @@ impl std::fmt::Write for Name {
 pub(crate) fn is_segment_at(address: usize, key: u32, id: i32) -> Option<bool> {
     let _uncancelled = Uncancelled::new();
     let maps = File::open("/proc/self/maps").ok()?;
-    let name = Name::new(key);
-    query(&maps, address, &name, id).or_else(|| search(maps, address, &name, id))
+    let name = name_of(key);
+    query(&maps, address, &name, id).or_else(|| search(address, &name, id))
 }
 
 /// Asks for the one mapping. `None` if the kernel can't.
@@ -101,41 +76,23 @@ fn query(maps: &File, address: usize, name: &Name, id: i32) -> Option<bool> {
         query.start == query.address
             && query.offset == 0
             && u64::try_from(id) == Ok(query.inode)
-            && text.starts_with(name.bytes()),
+            && text.starts_with(name.as_slice()),
     )
 }
 
-/// Reads the table of mappings.
-fn search(mut maps: File, address: usize, name: &Name, id: i32) -> Option<bool> {
-    let mut buffer = [0_u8; 8192];
-    let mut length = 0;
-    loop {
-        let count = maps.read(buffer.get_mut(length..)?).ok()?;
-        length += count;
-        let mut begin = 0;
-        while let Some(line) = buffer.get(begin..length) {
-            let Some(end) = line.iter().position(|&byte| byte == b'\n') else {
-                break;
-            };
-            if let Some(answer) = judge(line.get(..end)?, address, name, id) {
-                return Some(answer);
-            }
-            begin += end + 1;
-        }
-        if count == 0 {
-            return Some(false);
-        }
-        if begin == 0 && length == buffer.len() {
-            // A line that is longer than any of a segment.
-            length = 0;
-        } else {
-            buffer.copy_within(begin..length, 0);
-            length -= begin;
-        }
-    }
+/// Looks for the address in the table of mappings.
+fn search(address: usize, name: &Name, id: i32) -> Option<bool> {
+    let mut answer = None;
+    read_lines(c"/proc/self/maps", |line| {
+        answer = judge(line, address, name, id);
+        answer.is_none()
+    })
+    .ok()?;
+    // Without a line about the address, nothing begins there.
+    Some(answer.unwrap_or(false))
 }
 
-/// What a line of the table says; `None` if it is about another address.
+/// Whether a line of the table shows the segment; `None` if the line is about another address.
 fn judge(line: &[u8], address: usize, name: &Name, id: i32) -> Option<bool> {
     let mut fields = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
     let (start, _) = fields.next()?.split_once('-')?;
@@ -148,7 +105,7 @@ fn judge(line: &[u8], address: usize, name: &Name, id: i32) -> Option<bool> {
     Some(
         offset.bytes().all(|digit| digit == b'0')
             && inode.parse() == Ok(id)
-            && path.as_bytes().starts_with(name.bytes()),
+            && path.as_bytes().starts_with(name.as_slice()),
     )
 }
 
@@ -160,7 +117,7 @@ mod tests {
     fn a_line_tells_which_segment_is_there() {
         let line = b"7f0000001000-7f0000002000 rw-s 00000000 00:01 32769                      \
                      /SYSVc0000abc (deleted)";
-        let ask = |address, key, id| judge(line, address, &Name::new(key), id);
+        let ask = |address, key, id| judge(line, address, &name_of(key), id);
         assert_eq!(ask(0x7f00_0000_1000, 0xc000_0abc, 32769), Some(true));
         assert_eq!(ask(0x7f00_0000_2000, 0xc000_0abc, 32769), None);
         assert_eq!(ask(0x7f00_0000_1000, 0xc000_0abd, 32769), Some(false));
@@ -171,9 +128,8 @@ mod tests {
     fn what_is_no_segment_is_recognized_in_both_ways() {
         let here = Box::new(0_u64);
         let address = std::ptr::from_ref(&*here).addr() & !4095;
-        let name = Name::new(0xc000_0001);
+        let name = name_of(0xc000_0001);
         assert_eq!(is_segment_at(address, 0xc000_0001, 7), Some(false));
-        let maps = File::open("/proc/self/maps").unwrap();
-        assert_eq!(search(maps, address, &name, 7), Some(false));
+        assert_eq!(search(address, &name, 7), Some(false));
     }
 }

@@ -2,11 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::linux::Uncancelled;
+use super::linux::read_lines;
 use crate::errno::Errno;
 
 /// Every id there can be: the last one is invalid.
@@ -32,11 +30,12 @@ impl Map {
     /// Whether it maps every id, as outside all user namespaces. True if the system shows
     /// no map; false if it can't be read now.
     pub(crate) fn is_complete(self) -> bool {
-        let maps_all = |text: &str| ranges(text).map(|range| range.count).sum::<u64>() >= ALL;
+        let mut count = 0;
         is_outside()
-            || self
-                .read(maps_all)
-                .is_ok_and(|complete| complete != Some(false))
+            || match self.read(|range| count += range.count) {
+                Ok(()) => count >= ALL,
+                Err(errno) => errno == NO_MAP,
+            }
     }
 
     /// The id that an id has outside the user namespace; the same one if that is unknown.
@@ -44,41 +43,30 @@ impl Map {
         if is_outside() {
             return Ok(id);
         }
-        let outside = self.read(|text| {
-            let id = u64::from(id);
-            let range = ranges(text).find(|range| (range.inside..range.end()).contains(&id))?;
-            u32::try_from(id - range.inside + range.outside).ok()
-        })?;
-        Ok(outside.flatten().unwrap_or(id))
+        let mut outside = None;
+        match self.read(|range| outside = outside.or(range.outside(id))) {
+            Err(errno) if errno != NO_MAP => Err(errno),
+            _ => Ok(outside.unwrap_or(id)),
+        }
     }
 
-    /// Parses the map. `None` if the system has none, or /proc is not mounted.
-    fn read<T>(self, parse: impl FnOnce(&str) -> T) -> Result<Option<T>, Errno> {
+    fn read(self, mut use_range: impl FnMut(Range)) -> Result<(), Errno> {
         let path = match self {
-            Self::Users => "/proc/self/uid_map",
-            Self::Groups => "/proc/self/gid_map",
+            Self::Users => c"/proc/self/uid_map",
+            Self::Groups => c"/proc/self/gid_map",
         };
-        let _uncancelled = Uncancelled::new();
-        // A map has at most 340 lines of 33 bytes.
-        let mut text = [0; 12_288];
-        let mut length = 0;
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        while let Some(rest) = text.get_mut(length..).filter(|rest| !rest.is_empty()) {
-            match file.read(rest)? {
-                0 => break,
-                count => length += count,
-            }
-        }
-        let text = text.get(..length).unwrap_or(&text);
-        Ok(std::str::from_utf8(text).ok().map(parse))
+        read_lines(path, |line| {
+            Range::parse(line).into_iter().for_each(&mut use_range);
+            true
+        })
     }
 }
 
+/// The system has no user namespaces, or /proc is not mounted.
+const NO_MAP: Errno = Errno(libc::ENOENT);
+
 /// A line of a map.
+#[derive(Debug, PartialEq, Eq)]
 struct Range {
     inside: u64,
     outside: u64,
@@ -86,20 +74,22 @@ struct Range {
 }
 
 impl Range {
-    const fn end(&self) -> u64 {
-        self.inside + self.count
-    }
-}
-
-fn ranges(text: &str) -> impl Iterator<Item = Range> {
-    text.lines().filter_map(|line| {
-        let mut numbers = line.split_ascii_whitespace().map(str::parse);
-        Some(Range {
+    fn parse(line: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(line).ok()?;
+        let mut numbers = text.split_ascii_whitespace().map(str::parse);
+        Some(Self {
             inside: numbers.next()?.ok()?,
             outside: numbers.next()?.ok()?,
             count: numbers.next()?.ok()?,
         })
-    })
+    }
+
+    fn outside(&self, id: u32) -> Option<u32> {
+        let distance = u64::from(id).checked_sub(self.inside)?;
+        u32::try_from(self.outside + distance)
+            .ok()
+            .filter(|_| distance < self.count)
+    }
 }
 
 #[cfg(test)]
@@ -107,11 +97,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_map_is_parsed() {
-        let text = "         0       1000          1\n         1     100000      65536\n";
-        let parsed: Vec<_> = ranges(text)
-            .map(|range| (range.inside, range.outside, range.count))
-            .collect();
-        assert_eq!(parsed, [(0, 1000, 1), (1, 100_000, 65_536)]);
+    fn a_line_maps_the_ids_of_its_range() {
+        let range = Range::parse(b"         1     100000      65536").unwrap();
+        assert_eq!(
+            (range.inside, range.outside, range.count),
+            (1, 100_000, 65_536)
+        );
+        assert_eq!(range.outside(0), None);
+        assert_eq!(range.outside(1), Some(100_000));
+        assert_eq!(range.outside(65_536), Some(165_535));
+        assert_eq!(range.outside(65_537), None);
+        assert_eq!(Range::parse(b"no map"), None);
     }
 }

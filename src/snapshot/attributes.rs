@@ -2,10 +2,10 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io;
 use std::os::fd::AsRawFd as _;
 use std::ptr;
 
+use super::file::check;
 use super::path::by_path;
 use super::refused::first_allowed;
 use super::status::Status;
@@ -30,10 +30,6 @@ pub(super) fn copy(old: &File, status: &Status, new: &File) -> Result<(), Errno>
         set_mode(new, status.permissions())?;
     }
     Ok(())
-}
-
-fn check(result: impl Into<i64>) -> Result<usize, Errno> {
-    usize::try_from(result.into()).map_err(|_| Errno::from(io::Error::last_os_error()))
 }
 
 fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno> {
@@ -115,7 +111,8 @@ fn read_list(file: &File, list: *mut u8, size: usize) -> Result<usize, Errno> {
             check(unsafe { libc::getxattr(path.as_ptr(), name, list.cast(), size) } as i64)
         })
     };
-    first_allowed(&[&call, &by_path])
+    let size = first_allowed(&[&call, &by_path])?;
+    Ok(usize::try_from(size).unwrap_or(0))
 }
 
 fn set_list(file: &File, list: &[u8]) -> Result<(), Errno> {

@@ -20,7 +20,7 @@ pub(super) fn offset(offset: usize) -> libc::off_t {
 }
 
 /// The `errno` value of a call that returns -1.
-fn check(result: impl Into<i64>) -> Result<i64, Errno> {
+pub(super) fn check(result: impl Into<i64>) -> Result<i64, Errno> {
     match result.into() {
         -1 => Err(Errno::from(io::Error::last_os_error())),
         result => Ok(result),

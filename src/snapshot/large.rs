@@ -51,7 +51,10 @@ pub(super) fn write(
     allocation: Allocation,
 ) -> Result<(), Errno> {
     let bytes = touched.bytes();
-    threads_for(bytes)?;
+    if memory::is_mapped(bytes) == Some(false) {
+        // The program has unmapped a part of the segment, which must not be read.
+        return Err(Errno(libc::EFAULT));
+    }
     if !file::extend(file, bytes.len())? {
         return ascending::write(file, touched, Interruption::Ignored);
     }

@@ -1,17 +1,14 @@
 //! The lock that shows that a file's process lives.
 
 use std::fs::File;
-use std::io;
 use std::os::fd::AsRawFd as _;
 
+use super::file::check;
 use crate::errno::Errno;
 
 /// Locks a file with flock(2) until it is closed, at the latest by the process's
 /// death. `EWOULDBLOCK` if another process has it locked.
 pub(super) fn try_to_lock(file: &File) -> Result<(), Errno> {
     // SAFETY: the descriptor is open.
-    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
-        0 => Ok(()),
-        _ => Err(Errno::from(io::Error::last_os_error())),
-    }
+    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
 }

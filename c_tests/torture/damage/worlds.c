@@ -231,19 +231,6 @@ static void clean_up (void *argument)
     }
 }
 
-/* Whoever creates a registry removes those that the dead left, unless they are new. */
-static void sweep_up (void *argument)
-{
-    struct call c;
-
-    (void) argument;
-    nap (3.5);
-    setenv ("NOB_DATABASE", "/nowhere/swept", 1);
-    c = create ("swept", 10);
-    if (c.result == 0)
-        shmDestroy (c.handle);
-}
-
 static void note_segments (void)
 {
     static struct segments list;
@@ -305,7 +292,6 @@ static void mixed_worlds (void *argument)
            "worlds: the holder keeps its segments and their data (%s)", strerror (m->destroyed));
     check_library_works ("world-0", "worlds");
     check_strangers (&strangers, "worlds");
-    run (sweep_up, NULL);
     i = count_segments () - STRANGERS;
     if (!check (i == 0, "worlds: no segment is left (%d)", i))
         note_segments ();

@@ -4,7 +4,7 @@
 //! Nothing here is a cancellation point, nothing allocates, and nothing changes
 //! `errno` for the caller's purposes: the functions of the C API restore it.
 
-use std::ffi::{CStr, c_int, c_long};
+use std::ffi::{c_int, c_long};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
@@ -48,7 +48,7 @@ fn timespec(time: Duration) -> libc::timespec {
 }
 
 /// The value of a system call.
-fn checked(result: c_long) -> Result<c_long, Errno> {
+pub(super) fn checked(result: c_long) -> Result<c_long, Errno> {
     if result < 0 {
         Err(std::io::Error::last_os_error().into())
     } else {
@@ -167,47 +167,8 @@ fn inode(status: impl FnOnce(*mut libc::stat) -> c_int) -> Option<u32> {
     lower.filter(|&lower| lower != 0)
 }
 
-/// Reads a file of /proc in pieces, until `use_piece` returns false. None of the
-/// calls is a cancellation point.
-pub(crate) fn read_in_pieces(
-    path: &CStr,
-    mut use_piece: impl FnMut(&[u8]) -> bool,
-) -> Result<(), Errno> {
-    // SAFETY: the path ends with a NUL.
-    let file = checked(unsafe {
-        libc::syscall(
-            libc::SYS_openat,
-            libc::AT_FDCWD,
-            path.as_ptr(),
-            libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOCTTY,
-        )
-    })?;
-    let file = c_int::try_from(file).unwrap_or(-1);
-    let mut piece = [0; 1024];
-    let outcome = loop {
-        // SAFETY: there is room for that many bytes.
-        let read = checked(unsafe {
-            libc::syscall(libc::SYS_read, file, piece.as_mut_ptr(), piece.len())
-        });
-        match read {
-            Err(errno) => break Err(errno),
-            Ok(length) => {
-                let piece = usize::try_from(length)
-                    .ok()
-                    .and_then(|end| piece.get(..end));
-                match piece {
-                    Some(piece) if !piece.is_empty() && use_piece(piece) => {}
-                    _ => break Ok(()),
-                }
-            }
-        }
-    };
-    close(file);
-    outcome
-}
-
-/// Closes a descriptor of this module; -1 is ignored.
-fn close(descriptor: c_int) {
+/// Closes a descriptor; -1 is ignored.
+pub(super) fn close(descriptor: c_int) {
     // SAFETY: nobody else knows the descriptor.
     unsafe { libc::syscall(libc::SYS_close, descriptor) };
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use super::attached::{Attached, Origin};
 use super::entry::Entry;
@@ -38,54 +39,16 @@ impl SysV {
         for _ in 0..ATTEMPTS {
             let registry = Registry::of(&self.namespace)?;
             let begun = os::seconds(os::Clock::Monotonic);
-            if let Some(entry) = registry.glance(&name) {
-                check_existing(&name, &entry, request.wanted)?;
-                if let Some(mapping) = attach(&registry, &name, entry, begun, request)? {
-                    return Ok(Attached {
-                        name: owned,
-                        entry,
-                        origin: Origin::Found,
-                        access: request.access,
-                        registry,
-                        mapping: Some(mapping),
-                    });
-                }
-            }
-            let names = registry.lock()?;
-            let (entry, origin) = match names.look_up(&name)? {
-                Lookup::Found(entry) => {
+            let found = match registry.glance(&name) {
+                Some(entry) => {
                     check_existing(&name, &entry, request.wanted)?;
-                    (entry, Origin::Found)
+                    Some((entry, Origin::Found))
                 }
-                Lookup::Absent => match request.wanted {
-                    Wanted::OfSize(size) | Wanted::New(size) => {
-                        match create(&names, &name, size, request) {
-                            Ok(entry) => (entry, Origin::Created),
-                            Err(error) if error.errno() == libc::ENOSPC && !has_swept => {
-                                // Registries that were left behind may be in the way.
-                                drop(names);
-                                has_swept = true;
-                                if sweep() == 0 {
-                                    return Err(error);
-                                }
-                                continue;
-                            }
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    Wanted::Existing | Wanted::ExistingOfSize(_) => {
-                        return Err(self.no_such(name.bytes()));
-                    }
-                },
-                Lookup::NotCurrent => {
-                    drop(names);
-                    registry.forget();
-                    continue;
-                }
+                None => self.find_or_create(&registry, &name, request, &mut has_swept)?,
             };
-            // Attaching may take seconds (mlockall), so the lock is released now.
-            // Others may even delete the segment before it is attached.
-            drop(names);
+            let Some((entry, origin)) = found else {
+                continue;
+            };
             if let Some(mapping) = attach(&registry, &name, entry, begun, request)? {
                 return Ok(Attached {
                     name: owned,
@@ -98,6 +61,45 @@ impl SysV {
             }
         }
         Err(Self::restless(name.bytes()))
+    }
+
+    /// The segment of a name, under the lock; it is created if it does not exist and may
+    /// be. `None` if the caller must look again. The lock is released at the end: attaching
+    /// may take seconds (mlockall). Others may even delete the segment before it is
+    /// attached.
+    fn find_or_create(
+        &self,
+        registry: &Arc<Registry>,
+        name: &HashedName<'_>,
+        request: &Request,
+        has_swept: &mut bool,
+    ) -> Result<Option<(Entry, Origin)>> {
+        let names = registry.lock()?;
+        let size = match (names.look_up(name)?, request.wanted) {
+            (Lookup::Found(entry), wanted) => {
+                check_existing(name, &entry, wanted)?;
+                return Ok(Some((entry, Origin::Found)));
+            }
+            (Lookup::NotCurrent, _) => {
+                drop(names);
+                registry.forget();
+                return Ok(None);
+            }
+            (Lookup::Absent, Wanted::OfSize(size) | Wanted::New(size)) => size,
+            (Lookup::Absent, Wanted::Existing | Wanted::ExistingOfSize(_)) => {
+                return Err(self.no_such(name.bytes()));
+            }
+        };
+        match create(&names, name, size, request) {
+            Ok(entry) => Ok(Some((entry, Origin::Created))),
+            Err(error) if error.errno() == libc::ENOSPC && !*has_swept => {
+                // Registries that were left behind may be in the way.
+                drop(names);
+                *has_swept = true;
+                if sweep() == 0 { Err(error) } else { Ok(None) }
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -121,7 +121,8 @@ impl Attached {
         };
         // The kernel sets all of them at once. The lock keeps this call from undoing
         // another process's change of a different one.
-        let _names = self.registry.lock()?;
+        let (registry, _) = self.home();
+        let _names = registry.lock()?;
         self.status("set the permissions of")?;
         shm::set(self.entry.id, change)
             .map_err(|errno| errno.during(format_args!("set the permissions of {self}")))
@@ -280,9 +281,12 @@ impl Attached {
 
     #[cold]
     fn not_attached(&self) -> Error {
-        Errno(libc::EINVAL).during(format_args!(
-            "detach {self}: it is not attached there any more (the program may have called shmdt)"
-        )).because(Reason::Detached)
+        Errno(libc::EINVAL)
+            .during(format_args!(
+                "detach {self}: it is not attached there any more (the program may have called \
+                 shmdt)"
+            ))
+            .because(Reason::Detached)
     }
 
     /// Detaches the segment if the attachment is still there, and otherwise leaves alone
@@ -370,8 +374,9 @@ impl Attached {
     }
 
     /// The registry that has taken the name over, and the name's entry there; `None`
-    /// if its registry was not superseded, or the name is not the segment's any more. The
-    /// registry is created if there is none: it may be the one that takes the name over.
+    /// if its registry was not superseded, or the name is not the segment's any more. If the
+    /// namespace has no registry, one is created, which may be the one that takes the name
+    /// over.
     #[cold]
     fn successor(&self) -> Result<Option<(Arc<Registry>, Entry)>> {
         if !self.registry.is_superseded() {

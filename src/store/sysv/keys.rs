@@ -2,9 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use once_cell::race::OnceBox;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::hash::hash_of;
 use super::shm::Key;
@@ -123,9 +121,9 @@ fn is_no_group(group: GroupId) -> bool {
 /// The last part of the size of a new registry: 1 to 4095 bytes. One process gives the
 /// same number to no two of 4095 registries in a row; others do so by chance.
 pub(super) fn size_nonce() -> usize {
-    static COUNTER: OnceBox<AtomicU32> = OnceBox::new();
-    let counter = COUNTER.get_or_init(|| Box::new(AtomicU32::new(random::bits(fork::process()))));
-    let number = counter.fetch_add(1, Ordering::Relaxed) % 4095;
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let start = os::random_seed() ^ u64::from(fork::process().0);
+    let number = start.wrapping_add(COUNTER.fetch_add(1, Ordering::Relaxed)) % 4095;
     1 + usize::try_from(number).unwrap_or(0)
 }
 

@@ -11,15 +11,15 @@ use super::keys;
 use super::layout::{Damage, MAGIC, SUPERSEDED, State, VERSION};
 use super::limits::Remedy;
 use super::locked::Names;
-use super::registry::{PATIENCE, Presence, Registry};
+use super::registry::{Presence, Registry};
 use super::shm::{self, Id, Status};
 use super::table::{NewSegment, Used};
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::lock::Acquired;
-use crate::os;
 use crate::quoted::Quoted;
 use crate::request::{Creation, Lifetime};
+use crate::{os, patience};
 
 /// How many random keys are tried for a new segment.
 const KEY_ATTEMPTS: usize = 64;
@@ -52,7 +52,7 @@ pub(crate) enum Removal {
 impl Registry {
     /// Takes the lock, and first rolls back what a dead holder left unfinished.
     pub(super) fn lock(&self) -> Result<Names<'_>> {
-        self.lock_within(PATIENCE)
+        self.lock_within(patience::LIMIT)
     }
 
     pub(super) fn lock_within(&self, patience: Duration) -> Result<Names<'_>> {
@@ -111,8 +111,10 @@ impl Names<'_> {
             // Either the segment is gone, or this process has moved to another IPC
             // namespace, from which it sees neither segment nor registry.
             let Some(used) = found else {
+                if !self.registry.seems_current() {
+                    return Ok(Lookup::NotCurrent);
+                }
                 return match self.table.header.magic() {
-                    _ if !self.registry.seems_current() => Ok(Lookup::NotCurrent),
                     MAGIC => Ok(Lookup::Absent),
                     SUPERSEDED => Ok(Lookup::NotCurrent),
                     // Zeros that were written over it just now hold no names either.

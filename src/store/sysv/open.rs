@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use super::keys::{self, UNBORN};
 use super::layout::{self, Damage, MAGIC, SUPERSEDED};
 use super::limits::{Remedy, registry_size};
-use super::registry::{PATIENCE, Registry, attach};
+use super::mapping::Mapping;
+use super::registry::{Registry, attach};
 use super::shm::{self, Id, Key, Status};
 use super::sweep::sweep;
 use crate::errno::Errno;
@@ -16,10 +17,11 @@ use crate::lock::Acquired;
 use crate::namespace::Namespace;
 use crate::os::Uncancelled;
 use crate::request::Creation;
-use crate::{fork, os, random};
+use crate::{fork, os, patience, random};
 
 /// How often to try again when other processes interfere.
 const ATTEMPTS: usize = 1000;
+
 /// Which process completed a new registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Completed {
@@ -234,15 +236,7 @@ impl Registry {
                 ),
             ));
         }
-        let registry = Self {
-            namespace: namespace.clone(),
-            id,
-            key,
-            group: keys::group(namespace, status.creator_group),
-            capacity: layout::capacity_of(status.size).unwrap_or(0),
-            mapping,
-        };
-        registry.judge(identity, &status)
+        Self::new(namespace, id, &status, mapping).judge(identity, &status)
     }
 
     /// Looks at the bytes of a candidate whose creator is trusted.
@@ -296,7 +290,7 @@ impl Registry {
     /// namespace.
     pub(super) fn complete(&self, identity: &[u8]) -> Result<Completed> {
         let table = self.table()?;
-        let held = self.hold(table.header, PATIENCE)?;
+        let held = self.hold(table.header, patience::LIMIT)?;
         if table.header.magic() != 0 {
             if held.acquired() == Acquired::OwnerDied {
                 // It may have died while it changed names: whoever opens it recovers.
@@ -356,12 +350,7 @@ impl Registry {
 
     /// Removes a registry that is not complete. False if it is complete by now.
     fn withdraw(&self) -> bool {
-        let is_forestalled = layout::header(&self.mapping).is_some_and(layout::Header::forestall);
-        if is_forestalled {
-            // Only its owner can. Otherwise it stays, and is never used.
-            let _ = shm::remove(self.id);
-        }
-        is_forestalled
+        withdraw(self.id, &self.mapping)
     }
 
     /// Takes away the bit that marks the registry as new. Only the owner can;
@@ -407,12 +396,19 @@ fn withdraw_new(id: Id) {
         return;
     };
     let is_new = status.mode & UNBORN != 0 && layout::capacity_of(status.size).is_some();
-    let Ok(mapping) = attach(id, status.size) else {
-        return;
-    };
-    if is_new && layout::header(&mapping).is_some_and(layout::Header::forestall) {
+    if let Some(mapping) = is_new.then(|| attach(id, status.size).ok()).flatten() {
+        withdraw(id, &mapping);
+    }
+}
+
+/// Removes a registry that is not complete. False if it is complete by now.
+fn withdraw(id: Id, mapping: &Mapping) -> bool {
+    let is_forestalled = layout::header(mapping).is_some_and(layout::Header::forestall);
+    if is_forestalled {
+        // Only its owner can. Otherwise it stays, and is never used.
         let _ = shm::remove(id);
     }
+    is_forestalled
 }
 
 /// Removes a segment that no process has ever attached.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keys;
-use super::registry::{Presence, Registry};
+use super::registry::Registry;
 use super::shm;
 use crate::errno::Errno;
 use crate::error::Result;
@@ -92,10 +92,7 @@ impl Registry {
     /// Creates a successor if the registry was removed, so that its names do not end with
     /// the last process that has it attached.
     pub(super) fn renew(self: &Arc<Self>) -> Result<()> {
-        if keys::may_create(&self.namespace)
-            && !self.seems_current()
-            && self.presence() == Presence::Removed
-        {
+        if keys::may_create(&self.namespace) && self.was_removed() {
             self.forget();
             Self::of(&self.namespace)?;
         }
@@ -121,7 +118,7 @@ impl Registry {
             return;
         }
         drop(names);
-        if !self.seems_current() && self.presence() == Presence::Removed {
+        if self.was_removed() {
             let _ = Self::open(&self.namespace);
         }
     }

@@ -17,6 +17,8 @@ pub struct Row {
     pub mode: u32,
     /// In bytes.
     pub size: u64,
+    /// How much of it is in swap space, in bytes; `None` if the kernel does not tell.
+    pub swap: Option<u64>,
 }
 
 /// The rows in the text of the table. Skips what is not a row.
@@ -28,6 +30,8 @@ pub fn parse_segment_table(text: &str) -> impl Iterator<Item = Row> {
             id: fields.next()?.parse().ok()?,
             mode: u32::from_str_radix(fields.next()?, 8).ok()?,
             size: fields.next()?.parse().ok()?,
+            // The last of 16 columns.
+            swap: fields.nth(11).and_then(|swap| swap.parse().ok()),
         })
     })
 }

@@ -55,9 +55,6 @@ use crate::lock::Held;
 use crate::namespace::Namespace;
 use crate::request::{Access, Lifetime, Placement};
 
-/// How long a call waits for a lock whose holder was stopped.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Attaches a registry, or what may be one.
 pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
     Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
@@ -87,6 +84,18 @@ pub(super) enum Presence {
 }
 
 impl Registry {
+    /// A segment that is attached and may be a registry of the namespace.
+    pub(super) fn new(namespace: &Namespace, id: Id, status: &Status, mapping: Mapping) -> Self {
+        Self {
+            namespace: namespace.clone(),
+            id,
+            key: status.key,
+            group: keys::group(namespace, status.creator_group),
+            capacity: layout::capacity_of(status.size).unwrap_or(0),
+            mapping,
+        }
+    }
+
     pub(super) fn hold<'a>(&self, header: &'a Header, patience: Duration) -> Result<Held<'a>> {
         header.lock.acquire(patience).map_err(|errno| {
             errno.during(format_args!(
@@ -174,10 +183,15 @@ impl Registry {
         }
     }
 
+    /// Whether it was removed, and exists only as long as it is attached.
+    pub(super) fn was_removed(&self) -> bool {
+        !self.seems_current() && self.presence() == Presence::Removed
+    }
+
     /// The kernel's status of the registry.
     pub(super) fn status(&self) -> Result<Status> {
         shm::status(self.id)
-            .and_then(|status| status.ok_or(crate::errno::Errno(libc::EIDRM)))
+            .and_then(|status| status.ok_or(Errno(libc::EIDRM)))
             .map_err(|errno| errno.during(format_args!("look at registry {}", self.id)))
     }
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use super::proc::SEGMENT_TABLE;
+use super::proc::{SEGMENT_TABLE, parse_segment_table};
 use super::shm::{self, Id};
 use crate::os::page_size;
 
@@ -18,17 +18,9 @@ pub(super) fn pages(id: Id) -> Option<u64> {
     }
 }
 
-/// The segment's number in the last column of the table, which is in bytes. See
-/// proc_sysvipc(5).
 fn in_table(table: &str, id: Id) -> Option<u64> {
-    const COLUMNS: usize = 16;
-    let row = table.lines().skip(1).find(|row| {
-        let column = row.split_whitespace().nth(1);
-        column.and_then(|column| column.parse().ok()) == Some(id.0)
-    })?;
-    let swap = row.split_whitespace().nth(COLUMNS - 1)?;
-    let bytes: u64 = swap.parse().ok()?;
-    Some(bytes.div_ceil(u64::try_from(page_size()).ok()?))
+    let row = parse_segment_table(table).find(|row| row.id == id.0)?;
+    Some(row.swap?.div_ceil(u64::try_from(page_size()).ok()?))
 }
 
 #[cfg(test)]

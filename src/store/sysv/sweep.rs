@@ -37,7 +37,7 @@ pub(crate) fn left_behind() -> Vec<i32> {
         .collect()
 }
 
-/// The registries of this user that nobody has attached. They may have names. None if the
+/// The registries of this user that nobody has attached. They may have names. Empty if the
 /// system does not list its segments.
 fn leftovers() -> Vec<(Id, Status)> {
     let user = os::effective_user();

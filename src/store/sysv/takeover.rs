@@ -114,14 +114,7 @@ impl Registry {
             found
                 .try_reserve(1)
                 .map_err(|_| failed(Errno(libc::ENOMEM)))?;
-            found.push(Self {
-                namespace: namespace.clone(),
-                id,
-                key: status.key,
-                group: keys::group(namespace, status.creator_group),
-                capacity: layout::capacity_of(status.size).unwrap_or(0),
-                mapping,
-            });
+            found.push(Self::new(namespace, id, &status, mapping));
         }
         Ok(found)
     }
