@@ -63,11 +63,13 @@ compile_error!("shm_util was built and tested with glibc on 64-bit machines only
 #[cfg(all(feature = "shipped", panic = "unwind"))]
 compile_error!("C programs need a library built with panic = \"abort\"; use make");
 
+mod access;
 #[doc(hidden)]
 pub mod admin;
 mod allocate;
 #[cfg(feature = "capi")]
 mod atomic;
+mod bulk;
 #[cfg(feature = "capi")]
 pub mod capi;
 mod environment;
@@ -100,6 +102,8 @@ mod request;
 mod segment;
 mod snapshot;
 mod store;
+#[cfg(feature = "bytemuck")]
+mod typed;
 
 /// The Rust programs in the documents compile.
 #[cfg(doctest)]
@@ -110,6 +114,7 @@ mod documents {
     struct Languages;
 }
 
+pub use access::{Atomic, ReadOnlyAtomic};
 pub use error::{Error, Reason, Result};
 pub use info::{Info, Permissions, RegistryInfo};
 pub use names::{info, keep, list, prune, registry, remove, wait};

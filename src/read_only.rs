@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use crate::error::Result;
 use crate::info::Info;
@@ -14,9 +13,8 @@ use crate::segment::Segment;
 
 /// A named shared memory segment, attached to this process for reading only.
 ///
-/// It offers no slice of atomic bytes, through which a program could store: a store
-/// would be `SIGSEGV`. Otherwise it behaves like a [`Segment`], and its process counts
-/// as a holder.
+/// Its bytes can only be loaded: a store would be `SIGSEGV`. Otherwise it behaves like a
+/// [`Segment`], and its process counts as a holder.
 ///
 /// ```
 /// use shm_util::{Options, Segment};
@@ -26,7 +24,7 @@ use crate::segment::Segment;
 ///
 /// let view = Options::new().open_read_only("doc-read-only")?;
 /// let mut bytes = [0; 2];
-/// assert_eq!(view.read(6, &mut bytes), 2);
+/// view.read_at(6, &mut bytes)?;
 /// assert_eq!(bytes, [0, 42]);
 /// # Ok::<(), shm_util::Error>(())
 /// ```
@@ -80,24 +78,6 @@ impl ReadOnlySegment {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Copies the bytes from `offset` on into `bytes`, as far as both reach, and
-    /// returns how many. Other processes may change the segment meanwhile.
-    ///
-    /// ```
-    /// let view = shm_util::Options::new().create_read_only("doc-view-read", 100)?;
-    /// let mut bytes = [1; 30];
-    /// assert_eq!(view.read(90, &mut bytes), 10); // the segment ends there
-    /// assert_eq!(bytes[9..11], [0, 1]);
-    /// # Ok::<(), shm_util::Error>(())
-    /// ```
-    pub fn read(&self, offset: usize, bytes: &mut [u8]) -> usize {
-        let source = self.0.bytes().get(offset..).unwrap_or_default();
-        for (to, from) in bytes.iter_mut().zip(source) {
-            *to = from.load(Ordering::Relaxed);
-        }
-        bytes.len().min(source.len())
     }
 
     /// What is known about the segment now.
@@ -206,10 +186,10 @@ impl Options {
     ///
     /// let view = Options::new().create_read_only("doc-create-read-only", 100)?;
     /// let segment = Segment::open("doc-create-read-only")?; // the writer may come later
-    /// segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
-    /// let mut bytes = [0; 1];
-    /// view.read(0, &mut bytes);
-    /// assert_eq!(bytes, [42]);
+    /// segment.write_at(0, b"good morning")?;
+    /// let mut bytes = [0; 4];
+    /// view.read_at(0, &mut bytes)?;
+    /// assert_eq!(&bytes, b"good");
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///

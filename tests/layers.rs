@@ -11,6 +11,9 @@ use std::path::Path;
 const LAYERS: &[&str] = &[
     "errno",
     "atomic",
+    "bulk::portable",
+    "bulk::x86_64",
+    "bulk",
     "ids",
     "os::linux::threads",
     "os::linux::lines",
@@ -102,6 +105,8 @@ const LAYERS: &[&str] = &[
     "segment",
     "manage",
     "read_only",
+    "access",
+    "typed",
     "names",
     "admin",
     "capi::argument",

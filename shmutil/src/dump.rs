@@ -97,8 +97,8 @@ impl<'a> Bytes<'a> {
 
     fn read_data(&self, offset: usize, bytes: &mut [u8]) -> Result<()> {
         let Some((memory, start)) = &self.memory else {
-            self.segment.read(offset, bytes);
-            return Ok(());
+            let failed = |error| Failure::library(&error, Some(self.segment.name()));
+            return self.segment.read_at(offset, bytes).map_err(failed);
         };
         let position = start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
         memory.read_exact_at(bytes, position).map_err(|error| {

@@ -1,0 +1,31 @@
+//! The copy for other processors, byte by byte.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Copies from shared memory.
+///
+/// # Safety
+///
+/// Both have `count` bytes. Only the caller uses the second.
+pub(super) unsafe fn load(from: *const AtomicU8, to: *mut u8, count: usize) {
+    for index in 0..count {
+        // SAFETY: `index` is within both.
+        let byte = unsafe { &*from.add(index) }.load(Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { to.add(index).write(byte) };
+    }
+}
+
+/// Copies to shared memory.
+///
+/// # Safety
+///
+/// Both have `count` bytes. Nobody changes the first.
+pub(super) unsafe fn store(from: *const u8, to: *const AtomicU8, count: usize) {
+    for index in 0..count {
+        // SAFETY: `index` is within both.
+        let byte = unsafe { from.add(index).read() };
+        // SAFETY: as above.
+        unsafe { &*to.add(index) }.store(byte, Ordering::Relaxed);
+    }
+}
