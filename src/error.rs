@@ -65,6 +65,8 @@ pub enum Reason {
     Permission,
     /// `EACCES`: the segment is attached for reading only.
     ReadOnly,
+    /// `ENOSYS`, `EPERM`: the kernel has no System V shared memory, or a sandbox blocks it.
+    NoSystemV,
 }
 
 /// The result of every function of this crate that can fail.

@@ -10,14 +10,35 @@ use shm_util::{Options, ReadOnlySegment, Segment};
 use crate::failure::{Failure, Result};
 use crate::names::Name;
 
-/// A segment that stays attached until this process ends. Dropping it earlier
-/// would destroy it, and delete it if no other process has it attached.
+/// A segment that is detached and never destroyed: to destroy it, or to drop it, would delete
+/// it if no other process has it attached. If a command fails, it stays attached until this
+/// process ends.
 #[derive(Debug)]
 pub(crate) struct Borrowed<T>(ManuallyDrop<T>);
 
 impl<T> Borrowed<T> {
     pub(crate) fn new(segment: T) -> Self {
         Self(ManuallyDrop::new(segment))
+    }
+}
+
+impl Borrowed<ReadOnlySegment> {
+    /// Leaves the segment and its name as they are.
+    pub(crate) fn detach(self) -> Result<()> {
+        let segment = ManuallyDrop::into_inner(self.0);
+        segment
+            .detach()
+            .map_err(|error| Failure::library(&error, None))
+    }
+}
+
+impl Borrowed<Segment> {
+    /// Leaves the segment and its name as they are.
+    pub(crate) fn detach(self) -> Result<()> {
+        let segment = ManuallyDrop::into_inner(self.0);
+        segment
+            .detach()
+            .map_err(|error| Failure::library(&error, None))
     }
 }
 

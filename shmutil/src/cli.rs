@@ -65,6 +65,12 @@ pub(crate) enum Command {
     ///
     /// This attaches the segment, which resets the age of an orphan: see prune.
     Dump(Dump),
+    /// Wait until a segment exists
+    ///
+    /// This sleeps until a program creates the name, and prints nothing then. If the segment exists
+    /// already, it ends at once. If the time is up, the exit status is 4, as for any name that does
+    /// not exist.
+    Wait(Wait),
     /// Make a segment outlive its holders, until its name is removed
     Keep(Keep),
     /// Remove names now, and delete their segments once no process has them attached
@@ -191,6 +197,17 @@ pub(crate) struct Dump {
     /// Show repeated lines, instead of replacing them with one '*'
     #[arg(long, conflicts_with = "diff")]
     pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// The awaited segment's name, escaped as in the output of list
+    #[arg(value_parser = NameParser)]
+    pub(crate) name: Name,
+    /// The longest time to wait: 90s, 10m, 500ms (default: no limit)
+    #[arg(long, value_name = "TIME", value_parser = units::parse_time_limit,
+          allow_hyphen_values = true)]
+    pub(crate) timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

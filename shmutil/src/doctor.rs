@@ -12,10 +12,10 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use rustix::process::{Resource, getrlimit};
-use shm_util::RegistryInfo;
 use shm_util::admin::{self, RegistrySize, SelectedNamespace};
+use shm_util::{Reason, RegistryInfo};
 
-use crate::failure::{NO_SYSTEM_V, Outcome, Result};
+use crate::failure::{Outcome, Result};
 use crate::{names, output, screen, units};
 
 const OK: Style = AnsiColor::Green.on_default();
@@ -62,18 +62,26 @@ impl Finding {
 pub(crate) fn doctor() -> Result<Outcome> {
     let registry = shm_util::registry();
     report(&match &registry {
-        Err(error) if error.errno() == libc::ENOSYS => vec![no_system_v()],
+        Err(error) if error.reason() == Reason::NoSystemV => vec![no_system_v(error.errno())],
         _ => findings(&registry),
     })
 }
 
 /// The only finding where System V does not exist: nothing else can be checked.
-fn no_system_v() -> Finding {
+fn no_system_v(errno: i32) -> Finding {
+    let subject = "System V";
+    let allow = "allow shmget, shmat, shmdt and shmctl in the container, sandbox or service";
+    if errno == libc::EPERM {
+        return Finding::attention(subject, "a sandbox blocks System V shared memory", allow);
+    }
     Finding::attention(
-        "System V",
-        NO_SYSTEM_V,
-        "use a kernel built with CONFIG_SYSVIPC=y; in a sandbox, allow shmget, shmat, shmdt and \
-         shmctl",
+        subject,
+        "System V shared memory is missing from this kernel (CONFIG_SYSVIPC) or blocked by a \
+         sandbox",
+        format!(
+            "use a kernel built with CONFIG_SYSVIPC=y, which Android's are not, or {allow}; see \
+             docs/containers.md"
+        ),
     )
 }
 

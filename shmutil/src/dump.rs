@@ -19,7 +19,7 @@ use crate::borrowed;
 use crate::cli::Dump;
 use crate::failure::{self, Failure, Outcome, Result};
 use crate::holders;
-use crate::names;
+use crate::names::{self, Name};
 use crate::output;
 use crate::standard;
 
@@ -38,16 +38,14 @@ const NEW: Style = AnsiColor::Green.on_default();
 /// `shmutil dump`
 pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
     let name = &arguments.name;
-    shm_util::info(&name.0).map_err(|error| Failure::library(&error, Some(&name.0)))?;
+    let info = shm_util::info(&name.0).map_err(|error| Failure::library(&error, Some(&name.0)))?;
+    let begin = usize::try_from(arguments.offset).unwrap_or(usize::MAX);
+    // Attaching it would reset the age of an orphan.
+    check_offset(name, begin, info.size)?;
     let segment = borrowed::read_only(name)?;
     let size = segment.len();
-    let begin = usize::try_from(arguments.offset).unwrap_or(usize::MAX);
-    if begin > size {
-        return Err(Failure::misuse(format!(
-            "offset {begin} is beyond the end of {}, which has {size} bytes",
-            names::quote(&name.0)
-        )));
-    }
+    // Another segment may have the name by now.
+    check_offset(name, begin, size)?;
     let length = arguments.length.map_or(usize::MAX, |length| {
         usize::try_from(length).unwrap_or(usize::MAX)
     });
@@ -57,10 +55,22 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
         end: begin.saturating_add(length).min(size),
         is_cut: begin.saturating_add(length) < size,
     };
-    match &arguments.diff {
+    let outcome = match &arguments.diff {
         Some(file) => part.diff(file),
         None => part.dump(arguments.all),
+    }?;
+    segment.detach()?;
+    Ok(outcome)
+}
+
+fn check_offset(name: &Name, offset: usize, size: usize) -> Result<()> {
+    if offset <= size {
+        return Ok(());
     }
+    Err(Failure::misuse(format!(
+        "offset {offset} is beyond the end of {}, which has {size} bytes",
+        names::quote(&name.0)
+    )))
 }
 
 /// A segment's bytes.

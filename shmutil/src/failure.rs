@@ -12,13 +12,10 @@ use std::sync::OnceLock;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
+use shm_util::Reason;
 
 use crate::cli::Cli;
 use crate::names;
-
-/// Why no command works where the functions of System V do not exist.
-pub(crate) const NO_SYSTEM_V: &str = "System V shared memory is missing from this kernel \
-                                      (CONFIG_SYSVIPC) or blocked by a sandbox";
 
 /// The result type of the command's functions.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -100,6 +97,14 @@ impl Failure {
         }
     }
 
+    /// No segment has the name that is needed. The text should say what to do.
+    pub(crate) fn no_such_name(text: impl Display) -> Self {
+        Self {
+            kind: Kind::NoSuchName,
+            text: text.to_string(),
+        }
+    }
+
     /// A failed system call; `doing` is what was attempted on what.
     pub(crate) fn io(doing: impl Display, error: &io::Error) -> Self {
         let advice = match error.kind() {
@@ -119,6 +124,8 @@ impl Failure {
     pub(crate) fn library(error: &shm_util::Error, name: Option<&[u8]>) -> Self {
         let name = name.map_or_else(|| "NAME".to_owned(), names::show_in_shell);
         let (kind, advice) = match error.errno() {
+            // The library's own text has the advice.
+            _ if error.reason() == Reason::NoSystemV => (Kind::Failed, String::new()),
             libc::ENOENT => (
                 Kind::NoSuchName,
                 format!("; run '{}' to see the names that exist", command("list")),
@@ -146,7 +153,6 @@ impl Failure {
                 format!("; run '{}' for advice", command("doctor")),
             ),
             libc::ENAMETOOLONG => (Kind::Failed, "; choose a shorter name".to_owned()),
-            libc::ENOSYS => (Kind::Failed, format!("; {NO_SYSTEM_V}")),
             // The library's own text has the advice for a damaged or locked registry.
             _ => (Kind::Failed, String::new()),
         };

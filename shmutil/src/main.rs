@@ -10,6 +10,7 @@
 //! | `transfer`    | what `save` and `load` share: pipes, progress bars |
 //! | `peer`        | detects this command at the other end of a pipe |
 //! | `dump`        | `dump` |
+//! | `wait`        | `wait` |
 //! | `doctor`      | `doctor` |
 //! | `completions` | `completions`: scripts that also complete names |
 //! | `manual`      | `man` and `--help` |
@@ -48,6 +49,7 @@ mod standard;
 mod sysvipc;
 mod transfer;
 mod units;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -79,6 +81,7 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Save(arguments) => save::save(&arguments),
         Command::Load(arguments) => load::load(&arguments),
         Command::Dump(arguments) => dump::dump(&arguments),
+        Command::Wait(arguments) => wait::wait(&arguments),
         Command::Keep(arguments) => change::keep(&arguments),
         Command::Remove(arguments) => change::remove(&arguments),
         Command::Prune(arguments) => change::prune(&arguments),

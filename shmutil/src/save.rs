@@ -33,7 +33,8 @@ pub(crate) fn save(arguments: &Save) -> Result<Outcome> {
 fn save_to_file(name: &Name, file: &Path) -> Result<()> {
     let segment = borrowed::read_only(name)?;
     watched(to_u64(segment.len()), "wchar", || segment.save(file))
-        .map_err(|error| of_file(&error, file))
+        .map_err(|error| of_file(&error, file))?;
+    segment.detach()
 }
 
 fn save_to_standard_output(name: &Name) -> Result<()> {
@@ -46,7 +47,8 @@ fn save_to_standard_output(name: &Name) -> Result<()> {
     if let Some(pipe) = standard::output().ok().filter(is_pipe) {
         // Only memory attached for reading and writing can be lent to a pipe.
         if let Ok(segment) = borrowed::writable(name) {
-            return save_to_pipe(&segment, &pipe);
+            save_to_pipe(&segment, &pipe)?;
+            return segment.detach();
         }
         widen(&pipe);
     }

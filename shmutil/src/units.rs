@@ -5,7 +5,9 @@
 use std::time::{Duration, SystemTime};
 
 use humansize::{BINARY, format_size};
-use jiff::{RoundMode, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::TimeZone};
+use jiff::{
+    RoundMode, SignedDuration, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::TimeZone,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 const HOUR: u64 = 60 * 60;
@@ -13,6 +15,7 @@ const DAY: u64 = 24 * HOUR;
 
 const SIZES: &str = "expected a size such as 4096, 64K or 1G";
 const AGES: &str = "expected an age such as 90s, 10m or 7d";
+const TIME_LIMITS: &str = "expected a time such as 90s, 10m or 500ms";
 
 /// Parses a size in bytes: `4096`, `64K`, `1.5GiB`, `0x1000`. K, M, G and T are
 /// powers of 1024.
@@ -61,14 +64,23 @@ pub(crate) fn parse_nonzero_size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Parses a duration: `90s`, `10m`, `1h 30m`, `7d`.
+/// Parses an age: `90s`, `10m`, `1h 30m`, `7d`.
 pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
+    parse_duration(text, "an age", AGES)
+}
+
+/// Parses a limit of time: `90s`, `1m 30s`, `500ms`.
+pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
+    parse_duration(text, "a time limit", TIME_LIMITS)
+}
+
+fn parse_duration(text: &str, what: &str, expected: &str) -> Result<Duration, String> {
     let span = text.parse::<Span>();
     let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     match duration.map(Duration::try_from) {
         Ok(Ok(duration)) => Ok(duration),
-        Ok(Err(_)) => Err(format!("an age cannot be negative; {AGES}")),
-        Err(_) => Err(AGES.to_owned()),
+        Ok(Err(_)) => Err(format!("{what} cannot be negative; {expected}")),
+        Err(_) => Err(expected.to_owned()),
     }
 }
 
@@ -92,6 +104,14 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 /// A size for people: `64 KiB`.
 pub(crate) fn size(bytes: u64) -> String {
     format_size(bytes, BINARY)
+}
+
+/// A limit of time for people: `1m 30s`, `500ms`.
+pub(crate) fn time_limit(limit: Duration) -> String {
+    SignedDuration::try_from(limit).map_or_else(
+        |_| format!("{}s", limit.as_secs()),
+        |limit| format!("{limit:#}"),
+    )
 }
 
 /// An age for people, in at most two units: `3d 2h`.
@@ -194,6 +214,24 @@ mod tests {
         for wrong in ["", "10", "-1s", "soon"] {
             assert!(parse_age(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn time_limits_have_fractions_of_seconds() {
+        for (text, limit, shown) in [
+            ("500ms", Duration::from_millis(500), "500ms"),
+            ("90s", Duration::from_secs(90), "1m 30s"),
+            ("0s", Duration::ZERO, "0s"),
+            ("2d", Duration::from_secs(2 * DAY), "48h"),
+        ] {
+            assert_eq!(parse_time_limit(text), Ok(limit));
+            assert_eq!(time_limit(limit), shown);
+        }
+        assert_eq!(
+            parse_time_limit("-1s"),
+            Err(format!("a time limit cannot be negative; {TIME_LIMITS}"))
+        );
+        assert_eq!(parse_time_limit("10"), Err(TIME_LIMITS.to_owned()));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub const SHMX_REASON_NAMESPACE: c_int = 8;
 pub const SHMX_REASON_PERMISSION: c_int = 9;
 /// Reason of an error: EACCES: the segment is attached read-only.
 pub const SHMX_REASON_READ_ONLY: c_int = 10;
+/// Reason of an error: ENOSYS or EPERM: the kernel has no System V shared
+/// memory, or a sandbox blocks it.
+pub const SHMX_REASON_NO_SYSTEM_V: c_int = 13;
 
 /// Returns the cause of the calling thread's last error, which is more specific
 /// than its errno value, as one of the SHMX_REASON_... constants;
@@ -55,5 +58,6 @@ pub extern "C" fn shmxErrorReason() -> c_int {
         Reason::Namespace => SHMX_REASON_NAMESPACE,
         Reason::Permission => SHMX_REASON_PERMISSION,
         Reason::ReadOnly => SHMX_REASON_READ_ONLY,
+        Reason::NoSystemV => SHMX_REASON_NO_SYSTEM_V,
     }
 }

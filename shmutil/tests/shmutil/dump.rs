@@ -34,6 +34,15 @@ fn dump_shows_offsets_bytes_and_text() {
         2,
         "offset 84 is beyond the end of 'x', which has 83 bytes",
     );
+    let other = World::new();
+    other.ok(&["create", "x", "1"]);
+    let last_pid = || other.json(&["stat", "x", "--json"])["last_pid"].clone();
+    let creator = last_pid();
+    other.fails(&["dump", "x", "--offset", "2"], 2, "beyond the end");
+    // It did not attach the orphan, whose age would begin anew.
+    assert_eq!(last_pid(), creator);
+    other.ok(&["dump", "x"]);
+    assert_ne!(last_pid(), creator);
     let colored = |name: &str| {
         let mut command = world.command(&["dump", "x"]);
         command.env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR");

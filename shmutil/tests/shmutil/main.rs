@@ -16,6 +16,7 @@ mod prune;
 mod save;
 mod terminal;
 mod users;
+mod wait;
 mod watch;
 mod without_system_v;
 mod world;

@@ -7,15 +7,29 @@ use std::process::Command;
 
 use assert_cmd::Command as Run;
 use predicates::prelude::*;
-use predicates::str::starts_with;
+use predicates::str::{contains, ends_with, starts_with};
 
 use crate::world::{SHMUTIL, World, one_line, skip};
 
-const REASON: &str = "System V shared memory is missing from this kernel";
+/// The errors of a kernel without System V shared memory, and of sandboxes; and what the
+/// library's messages say then.
+const ERRORS: [(i32, &str); 2] = [
+    (
+        libc::ENOSYS,
+        "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
+         CONFIG_SYSVIPC .Android has none., or allow shmget, shmat, shmdt and shmctl: Function \
+         not implemented",
+    ),
+    (
+        libc::EPERM,
+        "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl: \
+         Operation not permitted",
+    ),
+];
 
 /// Makes the system calls of System V shared memory fail in a process to be
 /// started, with a seccomp(2) filter.
-fn block_system_calls(command: &mut Command) {
+fn block_system_calls(command: &mut Command, errno: i32) {
     let calls = [
         libc::SYS_shmget,
         libc::SYS_shmat,
@@ -38,7 +52,7 @@ fn block_system_calls(command: &mut Command) {
                 u32::try_from(call).unwrap(),
             )
         });
-        let error = libc::SECCOMP_RET_ERRNO | u32::try_from(libc::ENOSYS).unwrap();
+        let error = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
         filter.push(statement(libc::BPF_RET | libc::BPF_K, error));
     }
     filter.push(statement(
@@ -67,14 +81,23 @@ fn block_system_calls(command: &mut Command) {
 #[test]
 fn doctor_reports_that_system_v_is_missing_and_nothing_else() {
     let world = World::new();
-    let mut command = world.command(&["doctor"]);
-    block_system_calls(&mut command);
-    Run::from_std(command)
-        .assert()
-        .code(1)
-        .stderr("")
-        .stdout(starts_with(format!("attention  System V: {REASON}")))
-        .stdout(predicate::function(|text: &str| text.lines().count() == 2));
+    for (errno, text) in [
+        (
+            libc::ENOSYS,
+            "System V shared memory is missing from this kernel",
+        ),
+        (libc::EPERM, "a sandbox blocks System V shared memory"),
+    ] {
+        let mut command = world.command(&["doctor"]);
+        block_system_calls(&mut command, errno);
+        Run::from_std(command)
+            .assert()
+            .code(1)
+            .stderr("")
+            .stdout(starts_with(format!("attention  System V: {text}")))
+            .stdout(contains("allow shmget, shmat, shmdt and shmctl in the"))
+            .stdout(predicate::function(|text: &str| text.lines().count() == 2));
+    }
 }
 
 #[test]
@@ -93,14 +116,18 @@ fn other_commands_report_that_system_v_is_missing() {
         &["keep", "x"],
         &["remove", "x"],
         &["prune", "--older-than", "0s"],
+        &["wait", "x"],
     ] {
-        let mut command = world.command(arguments);
-        block_system_calls(&mut command);
-        Run::from_std(command)
-            .assert()
-            .code(3)
-            .stdout("")
-            .stderr(one_line(&format!("Function not implemented; {REASON}")));
+        for (errno, text) in ERRORS {
+            let mut command = world.command(arguments);
+            block_system_calls(&mut command, errno);
+            Run::from_std(command).assert().code(3).stdout("").stderr(
+                one_line(&format!("find the registry of .*: {text}")).and(ends_with(format!(
+                    "{}\n",
+                    text.rsplit(": ").next().unwrap()
+                ))),
+            );
+        }
     }
 }
 
@@ -109,7 +136,7 @@ fn commands_that_use_no_segment_work_without_system_v() {
     let world = World::new();
     for arguments in [&["--help"][..], &["man"], &["completions", "bash"]] {
         let mut command = world.command(arguments);
-        block_system_calls(&mut command);
+        block_system_calls(&mut command, libc::ENOSYS);
         Run::from_std(command).assert().success().stderr("");
     }
 }

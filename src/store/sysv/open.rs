@@ -12,7 +12,7 @@ use super::registry::{Registry, attach};
 use super::shm::{self, Id, Key, Status};
 use super::sweep::sweep;
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Error, Reason, Result};
 use crate::lock::Acquired;
 use crate::namespace::Namespace;
 use crate::os::Uncancelled;
@@ -126,9 +126,7 @@ impl Registry {
         for key in keys::of_registry(identity) {
             match shm::find(key, 0) {
                 Err(Errno(libc::ENOENT)) => vacant = vacant.or(Some(key)),
-                Err(errno) => {
-                    return Err(errno.during(format_args!("find the registry of {namespace}")));
-                }
+                Err(errno) => return Err(not_searchable(namespace, errno)),
                 Ok(id) => match Self::examine(namespace, identity, key, id)? {
                     Candidate::Complete(registry) => return Ok(Search::Found(registry)),
                     Candidate::Unborn(registry) => unborn = unborn.or(Some(registry)),
@@ -382,6 +380,25 @@ fn untrusted(namespace: &Namespace, id: Id, status: Option<Status>) -> Result<Ca
             ),
         )),
     }
+}
+
+/// The error of a shmget(2) that looks for a registry. It is the first System V call of each
+/// process, and creates nothing, so the kernel refuses it for no reason of its own.
+#[cold]
+fn not_searchable(namespace: &Namespace, errno: Errno) -> Error {
+    let what = match errno {
+        Errno(libc::ENOSYS) => {
+            "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
+             CONFIG_SYSVIPC (Android has none), or allow shmget, shmat, shmdt and shmctl"
+        }
+        Errno(libc::EPERM) => {
+            "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl"
+        }
+        _ => return errno.during(format_args!("find the registry of {namespace}")),
+    };
+    errno
+        .during(format_args!("find the registry of {namespace}: {what}"))
+        .because(Reason::NoSystemV)
 }
 
 /// The error of a registry that can't be used.

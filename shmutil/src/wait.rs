@@ -1,0 +1,31 @@
+//! `wait`: sleeps until a name exists.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use crate::cli::Wait;
+use crate::failure::{Failure, Outcome, Result};
+use crate::units;
+
+/// `shmutil wait`
+pub(crate) fn wait(arguments: &Wait) -> Result<Outcome> {
+    let name = &arguments.name.0;
+    let limit = arguments.timeout.unwrap_or(Duration::MAX);
+    let Err(error) = shm_util::wait(name, limit) else {
+        return Ok(Outcome::Fine);
+    };
+    if error.errno() != libc::ETIMEDOUT {
+        return Err(Failure::library(&error, Some(name)));
+    }
+    // A stopped process that holds the registry's lock is ETIMEDOUT, too; then this call fails
+    // like the first one.
+    match shm_util::info(name) {
+        Ok(_) => Ok(Outcome::Fine),
+        Err(error) if error.errno() == libc::ENOENT => Err(Failure::no_such_name(format!(
+            "{error}, after {}; check that its program runs, and uses this namespace",
+            units::time_limit(limit)
+        ))),
+        Err(error) => Err(Failure::library(&error, Some(name))),
+    }
+}
