@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 
 use crate::allocate::text;
 use crate::errno::Errno;
@@ -18,9 +19,32 @@ use crate::os;
 /// use shm_util::Segment;
 ///
 /// let error = Segment::open("doc-error").unwrap_err();
+/// assert_eq!(error.errno(), libc::ENOENT);
 /// assert!(error.to_string().starts_with("no segment 'doc-error' in "));
-/// let error: std::io::Error = error.into();
-/// assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+/// ```
+///
+/// # As an `io::Error`
+///
+/// The operator `?` converts it to a [`std::io::Error`], which keeps everything: its
+/// [`kind`](std::io::Error::kind) is that of the `errno` value, its text is the sentence, and
+/// [`Error::from_io`] finds this error in it. Only
+/// [`raw_os_error`](std::io::Error::raw_os_error) is `None`: the standard library returns a
+/// number there only from errors without a text of their own.
+///
+/// ```
+/// use shm_util::{Error, Segment};
+/// use std::io;
+///
+/// fn first_byte(name: &str) -> io::Result<u8> {
+///     let mut byte = [0];
+///     Segment::open(name)?.read_at(0, &mut byte)?;
+///     Ok(byte[0])
+/// }
+///
+/// let error = first_byte("doc-error").unwrap_err();
+/// assert_eq!(error.kind(), io::ErrorKind::NotFound);
+/// assert!(error.to_string().starts_with("no segment 'doc-error' in "));
+/// assert_eq!(Error::from_io(&error).map(Error::errno), Some(libc::ENOENT));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error {
@@ -138,6 +162,22 @@ impl Error {
         self.errno
     }
 
+    /// The error of this crate that was converted to an [`io::Error`](std::io::Error);
+    /// `None` if that has another source. `io::Error::downcast` returns it by value.
+    ///
+    /// ```
+    /// use shm_util::{Error, Segment};
+    /// use std::io;
+    ///
+    /// let error = io::Error::from(Segment::create("doc-from-io", 0).unwrap_err());
+    /// assert_eq!(Error::from_io(&error).map(Error::errno), Some(libc::EINVAL));
+    /// assert_eq!(Error::from_io(&io::Error::from_raw_os_error(libc::EINVAL)), None);
+    /// ```
+    #[must_use]
+    pub fn from_io(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
     /// What the error means more closely than its `errno` value.
     ///
     /// ```
@@ -171,12 +211,10 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-impl From<Error> for std::io::Error {
+/// Keeps the kind, the text and the `errno` value: see [`Error::from_io`].
+impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        Self::new(
-            Self::from_raw_os_error(error.errno).kind(),
-            error.to_string(),
-        )
+        Self::new(Self::from_raw_os_error(error.errno).kind(), error)
     }
 }
 
@@ -197,5 +235,31 @@ mod tests {
         assert_eq!(error.to_string(), "attach 'a\\nb\\xff': Invalid argument");
         assert_eq!(format!("{error:?}"), error.to_string());
         assert_eq!(error.errno(), libc::EINVAL);
+    }
+
+    #[test]
+    fn an_io_error_keeps_the_kind_the_text_and_the_errno_value() {
+        for (errno, kind) in [
+            (libc::ENOENT, io::ErrorKind::NotFound),
+            (libc::EEXIST, io::ErrorKind::AlreadyExists),
+            (libc::EACCES, io::ErrorKind::PermissionDenied),
+            (libc::EINVAL, io::ErrorKind::InvalidInput),
+            (libc::ETIMEDOUT, io::ErrorKind::TimedOut),
+        ] {
+            let ours = Errno(errno)
+                .during(format_args!("attach {}", Quoted(b"x")))
+                .because(Reason::Address);
+            let error = io::Error::from(ours.clone());
+            assert_eq!(error.kind(), kind);
+            assert_eq!(error.to_string(), ours.to_string());
+            assert_eq!(Error::from_io(&error), Some(&ours));
+            assert_eq!(error.downcast::<Error>().unwrap(), ours);
+        }
+        // An errno value for which the standard library has no name.
+        let error = io::Error::from(Errno(libc::EUCLEAN).during(format_args!("x")));
+        assert_eq!(
+            Error::from_io(&error).map(Error::errno),
+            Some(libc::EUCLEAN)
+        );
     }
 }
