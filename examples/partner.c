@@ -1,6 +1,7 @@
 /*
  * The C program at the other end: partner COMMAND... stores numbers in a segment, runs a
- * program that adds them up, and checks the sum that it has stored there.
+ * program that adds them up, and checks the sum that it has stored there. Meanwhile it has
+ * the segment detached, so the segment must survive that program's end.
  */
 
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "numbers.h"
 #include "shm_util.h"
+#include "shm_util_ext.h"
 
 static int run (char *command[])
 {
@@ -48,7 +50,18 @@ int main (int argc, char *argv[])
         sum += shared->numbers[i];
     }
 
-    right = run (argv + 1) == 0 && shared->sum == sum;
+    if (shmxDetach (memory) != 0) {
+        perror ("shmxDetach");
+        return 1;
+    }
+    right = run (argv + 1) == 0;
+    address = NULL;
+    if (shmCreate (SEGMENT, 0, &address, &memory) != 0) {
+        perror ("shmCreate, for the sum");
+        return 1;
+    }
+    shared = address;
+    right = right && shared->sum == sum;
     printf ("%.15s: %d numbers, sum %d, which is %s\n",
             shared->who[0] != '\0' ? shared->who : "nobody", COUNT, shared->sum,
             right ? "right" : "wrong");

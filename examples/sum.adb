@@ -17,8 +17,9 @@ procedure Sum is
       Memory  : out Shared_Memory) return int
      with Import, Convention => C, External_Name => "shmCreate";
 
-   function shmDestroy (Memory : Shared_Memory) return int
-     with Import, Convention => C, External_Name => "shmDestroy";
+   --  Detaches, and never deletes what the other programs still need.
+   function shmxDetach (Memory : Shared_Memory) return int
+     with Import, Convention => C, External_Name => "shmxDetach";
 
    function shmSizeOf (Memory : Shared_Memory) return long
      with Import, Convention => C, External_Name => "shmSizeOf";
@@ -59,7 +60,7 @@ begin
       Shared.Who := (1 => 'A', 2 => 'd', 3 => 'a', others => nul);
    end;
 
-   if shmDestroy (Memory) /= 0 then
-      raise Program_Error with "shmDestroy";
+   if shmxDetach (Memory) /= 0 then
+      raise Program_Error with "shmxDetach";
    end if;
 end Sum;

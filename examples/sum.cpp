@@ -10,6 +10,7 @@
 
 #include "numbers.h"
 #include "shm_util.h"
+#include "shm_util_ext.h"
 
 class Segment {
 public:
@@ -22,7 +23,9 @@ public:
         }
     }
 
-    ~Segment() { shmDestroy(memory_); } // does nothing if it is NULL
+    // Never deletes the segment: programs that come and go leave it to the one that created it,
+    // which calls shmDestroy.
+    ~Segment() { shmxDetach(memory_); } // does nothing if it is NULL
 
     Segment(Segment &&other) noexcept : memory_(other.memory_) { other.memory_ = nullptr; }
 

@@ -15,10 +15,11 @@ module shm_util
        type(c_ptr), intent(out) :: memory
      end function shmCreate
 
-     integer(c_int) function shmDestroy (memory) bind (C, name='shmDestroy')
+     ! Detaches, and never deletes what the other programs still need.
+     integer(c_int) function shmxDetach (memory) bind (C, name='shmxDetach')
        import
        type(c_ptr), value :: memory
-     end function shmDestroy
+     end function shmxDetach
 
      integer(c_long) function shmSizeOf (memory) bind (C, name='shmSizeOf')
        import
@@ -53,5 +54,5 @@ program sum_numbers
   end do
 
   nullify (shared)
-  if (shmDestroy (memory) /= 0) error stop 'shmDestroy'
+  if (shmxDetach (memory) /= 0) error stop 'shmxDetach'
 end program sum_numbers

@@ -11,7 +11,7 @@ LIBRARY.shmCreate.argtypes = [
     ctypes.POINTER(ctypes.c_void_p),
     ctypes.POINTER(ctypes.c_void_p),
 ]
-LIBRARY.shmDestroy.argtypes = [ctypes.c_void_p]
+LIBRARY.shmxDetach.argtypes = [ctypes.c_void_p]
 LIBRARY.shmSizeOf.argtypes = [ctypes.c_void_p]
 LIBRARY.shmSizeOf.restype = ctypes.c_long
 
@@ -30,9 +30,12 @@ class Segment:
         self.bytes = memoryview(array.from_address(address.value)).cast("B")
 
     def close(self):
-        """Detaches it. Views made from `bytes` must not be used afterwards."""
+        """Detaches it, and never deletes it: shmDestroy would, if no other process has it.
+
+        Views made from `bytes` must not be used afterwards.
+        """
         self.bytes.release()
-        LIBRARY.shmDestroy(self._memory)
+        LIBRARY.shmxDetach(self._memory)
         self._memory = None
 
     def __enter__(self):

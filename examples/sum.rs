@@ -1,11 +1,9 @@
-//! Rust: the crate itself. Other processes write to the segment, too, so its bytes
-//! are atomic.
+//! Rust: the crate itself. Other processes may write to the segment, too, so values are
+//! copied in and out.
 //!
 //! ```text
 //! cargo run --example sum
 //! ```
-
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use shm_util::{Result, Segment};
 
@@ -13,27 +11,21 @@ const NUMBERS: usize = 4;
 const SUM: usize = 404;
 const WHO: usize = 408;
 
-fn number(bytes: &[AtomicU8], offset: usize) -> i32 {
+fn number(segment: &Segment, offset: usize) -> Result<i32> {
     let mut number = [0; 4];
-    for (to, from) in number.iter_mut().zip(bytes.iter().skip(offset)) {
-        *to = from.load(Ordering::Relaxed);
-    }
-    i32::from_ne_bytes(number)
-}
-
-fn store(bytes: &[AtomicU8], offset: usize, value: &[u8]) {
-    for (to, from) in bytes.iter().skip(offset).zip(value) {
-        to.store(*from, Ordering::Relaxed);
-    }
+    segment.read_at(offset, &mut number)?;
+    Ok(i32::from_ne_bytes(number))
 }
 
 fn main() -> Result<()> {
     let segment = Segment::open("numbers")?;
-    let bytes = segment.bytes();
 
-    let count = usize::try_from(number(bytes, 0)).unwrap_or(0);
-    let sum: i32 = (0..count).map(|i| number(bytes, NUMBERS + 4 * i)).sum();
-    store(bytes, SUM, &sum.to_ne_bytes());
-    store(bytes, WHO, b"Rust");
-    segment.destroy()
+    let count = usize::try_from(number(&segment, 0)?).unwrap_or(0);
+    let mut sum = 0;
+    for i in 0..count {
+        sum += number(&segment, NUMBERS + 4 * i)?;
+    }
+    segment.write_at(SUM, &sum.to_ne_bytes())?;
+    segment.write_at(WHO, b"Rust")?;
+    segment.detach() // to drop it would delete it if its creator has ended
 }

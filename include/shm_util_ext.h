@@ -140,6 +140,12 @@ extern "C" {
 #define SHMX_REASON_READ_ONLY 10
 
 /**
+ * Reason of an error: ENOSYS or EPERM: the kernel has no System V shared
+ * memory, or a sandbox blocks it.
+ */
+#define SHMX_REASON_NO_SYSTEM_V 13
+
+/**
  * Information about a segment. Later versions of the library may append
  * members.
  */

@@ -1,24 +1,129 @@
 //! Named shared memory segments whose names stay consistent when processes die.
 //!
-//! This crate replaces the package `shm_util` of the C library libgpl: a C program
-//! includes `shm_util.h`, links with `-lshm_util`, and calls
-//! `shmCreate ("name", size, &address, &memory)`. The first such call creates a
-//! System V shared memory segment, later ones attach it, and the last `shmDestroy`
-//! deletes it. Rust programs share segments with C programs through [`Segment`].
+//! Programs that know the same name share the same memory. The first call that creates a name
+//! creates a System V shared memory segment, later ones attach it, and the last process
+//! that destroys it deletes it. A process may crash, or be killed at any instruction: the
+//! segment keeps its bytes and its name, and the next process that opens it finds them.
 //!
 //! ```
-//! let segment = shm_util::Segment::create("doc-crate", 4096)?;
-//! segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
+//! use shm_util::Segment;
+//!
+//! let segment = Segment::create("doc-crate", 4096)?; // all zero, or the existing one
+//! segment.write_at(0, b"good morning")?;
+//!
+//! // Usually another program, in Rust, C or any other language:
+//! let theirs = Segment::open("doc-crate")?;
+//! let mut bytes = [0; 4];
+//! theirs.read_at(0, &mut bytes)?;
+//! assert_eq!(&bytes, b"good");
 //! # Ok::<(), shm_util::Error>(())
 //! ```
 //!
-//! Beyond libgpl, [`Options`] create and attach segments in other ways, and [`list`],
-//! [`info()`], [`keep`], [`remove`] and [`prune`] inspect, manage and clean up segments
-//! by name. `shm_util_ext.h` offers the same to C programs.
+//! | to | use |
+//! | --- | --- |
+//! | create or attach a segment | [`Segment::create`], [`Segment::open`], [`Options`] |
+//! | attach one for reading only | [`Options::open_read_only`], [`ReadOnlySegment`] |
+//! | copy bytes | [`Segment::read_at`], [`Segment::write_at`] |
+//! | share flags and counters | [`Segment::bytes`], [`Segment::as_atomics`], [`Segment::atomic`] |
+//! | copy values of types | the [feature](#features) `bytemuck` |
+//! | copy to and from files | [`Segment::save`], [`Segment::load`] |
+//! | look at segments by name | [`info()`], [`list`], [`wait`] |
+//! | manage them by name | [`keep`], [`remove`], [`prune`] |
 //!
-//! A registry, itself a segment, records which name belongs to which segment. Nothing
-//! records who has a segment attached: the kernel knows, also after processes fork,
-//! exec, exit or are killed.
+//! The crate also is the library `libshm_util`, which replaces the package `shm_util` of the C
+//! library libgpl: C programs include `shm_util.h` and link with `-lshm_util`. They share
+//! names and segments with Rust programs.
+//!
+//! # The lifetime of a segment
+//!
+//! A segment is deleted when a process destroys it ([`Segment::destroy`], or by dropping the
+//! value), and no other process has it attached. Nothing records who has: the kernel knows,
+//! also after processes fork, exec, exit or are killed. So:
+//!
+//! * A process that dies just stops counting. If it was the last one, the segment is an
+//!   *orphan*: it keeps its bytes and its name until a process opens and destroys it, until
+//!   its name is removed ([`remove`]), or until it is pruned ([`prune`]).
+//! * A process that [detaches](Segment::detach) a segment never deletes it. Readers that come
+//!   and go should do that.
+//! * A *kept* segment ([`Options::keep`], [`keep`]) outlives its last process in any case,
+//!   until its name is removed.
+//!
+//! No segment survives a reboot. A segment that was deleted by others, such as ipcrm(1), is
+//! treated as absent.
+//!
+//! ```
+//! use shm_util::Segment;
+//!
+//! Segment::create("doc-lifetime", 100)?.detach()?; // an orphan now
+//! assert_eq!(shm_util::info("doc-lifetime")?.mappings, 0);
+//! Segment::open("doc-lifetime")?.destroy()?; // the last one: it is deleted
+//! assert!(shm_util::info("doc-lifetime").is_err());
+//! # Ok::<(), shm_util::Error>(())
+//! ```
+//!
+//! # Other processes, threads and soundness
+//!
+//! Other processes may change any byte of a segment at any time, also those that were written in
+//! C or that have lost their way. Safe functions are sound whatever they do:
+//!
+//! * [`read_at`](Segment::read_at) and [`write_at`](Segment::write_at) copy, at memcpy(3)'s speed
+//!   on x86-64, without a data race. A copy may contain some bytes from before and some from after a
+//!   concurrent change.
+//! * Atomics ([`bytes`](Segment::bytes), [`as_atomics`](Segment::as_atomics)) always hold some value.
+//! * No safe function returns a `&[u8]` or a reference to an ordinary type in a segment: the
+//!   compiler may assume that what such a reference points to does not change.
+//!   [`as_slice`](Segment::as_slice) and [`as_mut_slice`](Segment::as_mut_slice) are `unsafe`: they
+//!   are for memory that the programs have agreed not to change meanwhile.
+//!
+//! What arrived complete is up to the programs: they use atomics with acquire and release
+//! order, as threads do, or a lock in the segment. Whatever is read from a segment that less
+//! trusted processes can write must be checked after it was copied out, not before.
+//!
+//! If the system has no memory for a page, the access is `SIGBUS`. That can happen to huge
+//! pages that were not reserved ([`Options::no_reserve`]).
+//!
+//! [`Segment`] is `Send` and `Sync`, and every function may be called by any thread. A signal
+//! handler that interrupts a call gets `EDEADLK` from every function.
+//!
+//! # Fork
+//!
+//! A child process has all segments of its parent attached, and counts for itself. It may use
+//! every function. If it destroys or drops a [`Segment`], that does not affect the parent. After an
+//! exec, nothing is attached.
+//!
+//! # Errors
+//!
+//! An [`Error`] has an `errno` value ([`Error::errno`]), in most cases a [`Reason`], and a
+//! sentence that states what failed, and what to do. `?` converts it to a [`std::io::Error`], which keeps
+//! all of that. A failed call changes nothing, unless its documentation says otherwise.
+//!
+//! ```
+//! use shm_util::Segment;
+//!
+//! let segment = Segment::create("doc-errors", 4096)?;
+//! let error = Segment::create("doc-errors", 8192).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "segment 'doc-errors' has 4096 bytes, 8192 requested: Invalid argument"
+//! );
+//! # Ok::<(), shm_util::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `capi` | yes | the functions for C programs, and their symbols |
+//! | `bytemuck` | no | `Segment::read`, `write`, `read_slice` and `write_slice` for plain old data |
+//!
+//! The traits of `bytemuck` say which types may be copied: out of a segment those that are valid
+//! with any bytes (`AnyBitPattern`), into it those without padding (`NoUninit`). It was
+//! preferred to `zerocopy` because it has been at version 1 since 2020: a crate whose types are
+//! part of this one's interface must not force it to new major versions, as each of `zerocopy`
+//! 0.6, 0.7 and 0.8 would have. Programs that use `zerocopy` can copy with
+//! [`Segment::read_at`] and `value.as_mut_bytes()`.
+//!
+//! `shipped` and `headers` are for building the C library.
 //!
 //! # Environment
 //!
@@ -29,13 +134,16 @@
 //!
 //! # Modules
 //!
-//! A module names only modules below it, which `tests/layers.rs` checks:
+//! For those who change this crate. A registry, itself a segment, records which name belongs to
+//! which segment. A module names only modules below it, which `tests/layers.rs` checks:
 //!
 //! | module       | job |
 //! | ------------ | --- |
 //! | `capi`       | the C functions: conversion only |
 //! | `admin`      | what only an administrator's tool needs |
 //! | `names`      | by name: look, list, keep, remove, prune, wait |
+//! | `typed`      | values of plain old data: the feature `bytemuck` |
+//! | `access`     | a segment's bytes: pointers, copies, atomics |
 //! | `read_only`  | a segment attached for reading only |
 //! | `manage`     | an attached segment: look, set permissions, lock, keep, remove |
 //! | `segment`    | one attachment: the interface for Rust programs |
@@ -52,6 +160,7 @@
 //! | `random`     | random numbers |
 //! | `error`, `quoted`, `allocate` | errors, names in messages, allocation that can fail |
 //! | `os`         | what the operating system offers, apart from shared memory |
+//! | `bulk`       | copies between shared and private memory |
 //! | `errno`, `ids`, `atomic` | numbers with a type, atomics |
 
 #[cfg(not(target_os = "linux"))]

@@ -111,7 +111,22 @@ fn without_default_features_a_program_has_few_crates_and_no_c_symbols() {
     let crates = program.crates();
     assert!(crates.contains("shm_util"));
     assert!(crates.len() <= 5, "{crates:?}");
+    assert!(!crates.contains("bytemuck"), "{crates:?}");
     assert_eq!(program.c_symbols(), [""; 0]);
+}
+
+#[test]
+fn default_features_need_no_further_crates() {
+    let without = Program::new(", default-features = false").crates();
+    assert_eq!(Program::new("").crates(), without);
+}
+
+#[test]
+fn the_feature_bytemuck_adds_one_crate() {
+    let without = Program::new("").crates();
+    let with = Program::new(", features = [\"bytemuck\"]").crates();
+    let added: Vec<&String> = with.difference(&without).collect();
+    assert_eq!(added, ["bytemuck"]);
 }
 
 #[test]
