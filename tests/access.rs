@@ -1,5 +1,7 @@
 //! A segment's bytes: pointers, copies, atomics and slices.
 
+#![allow(clippy::unwrap_used)] // tests are meant to fail
+
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering,
 };
@@ -102,11 +104,11 @@ fn a_copy_during_stores_has_old_and_new_bytes_and_no_others() {
     let name = name();
     let ours = Segment::create(&name, 64 << 10).unwrap();
     let theirs = Segment::open(&name).unwrap();
-    ours.write_at(0, &[1; 64 << 10]).unwrap();
+    ours.write_at(0, &vec![1; 64 << 10]).unwrap();
     let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let buffers = [[1_u8; 64 << 10], [2; 64 << 10]];
+            let buffers = [vec![1; 64 << 10], vec![2; 64 << 10]];
             for buffer in buffers.iter().cycle().take(2000) {
                 theirs.write_at(0, buffer).unwrap();
             }
@@ -148,9 +150,9 @@ fn the_pointer_is_where_the_segment_is_attached() {
     assert_eq!(segment.as_ptr().addr(), segment.bytes().as_ptr().addr());
     assert_ne!(segment.as_ptr().cast_const(), view.as_ptr());
     // SAFETY: no other thread uses the segment.
-    unsafe { segment.as_ptr().add(4999).write(9) };
+    unsafe { segment.as_ptr().wrapping_add(4999).write(9) };
     // SAFETY: as above.
-    assert_eq!(unsafe { view.as_ptr().add(4999).read() }, 9);
+    assert_eq!(unsafe { view.as_ptr().wrapping_add(4999).read() }, 9);
 }
 
 #[repr(C)]

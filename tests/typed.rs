@@ -1,5 +1,6 @@
 //! Values of plain old data in a segment.
 #![cfg(feature = "bytemuck")]
+#![allow(clippy::unwrap_used)] // tests are meant to fail
 
 use bytemuck::{AnyBitPattern, NoUninit, Pod, Zeroable};
 use shm_util::{Options, Segment};

@@ -2,6 +2,7 @@
 //! one thread, whose calls a seccomp(2) filter refuses.
 
 #![cfg(feature = "capi")]
+#![allow(clippy::unwrap_used)] // tests are meant to fail
 
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::ptr;
@@ -41,10 +42,8 @@ fn block_shmget(errno: i32) {
         filter: filter.as_mut_ptr(),
     };
     // SAFETY: the arguments are numbers.
-    assert_eq!(
-        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) },
-        0
-    );
+    let forbidden = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    assert_eq!(forbidden, 0);
     // SAFETY: the kernel copies the filter, which has the given length.
     let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
     assert_eq!(result, 0);

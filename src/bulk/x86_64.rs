@@ -259,6 +259,7 @@ mod tests {
         check(copy_bypassing, 63);
         check(copy_rest, 0);
         if is_x86_feature_detected!("avx") {
+            // SAFETY: as `check` asserts, and the processor has AVX.
             check(|left| unsafe { copy_wide(left) }, 127);
         }
     }
