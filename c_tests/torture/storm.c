@@ -13,6 +13,8 @@
  *   - no call crashes, returns an error that the situation does not call for, or takes longer
  *     than the lock's limit;
  *   - a saved file is always complete, also while others save to it;
+ *   - a process that moves to another IPC namespace can use and destroy its old handles, which
+ *     neither deletes what it left behind nor touches what is in the new namespace;
  *   - in the end a newcomer finds no segment without a name and can destroy every name; after
  *     that no segment is left, and no lock.
  *
@@ -20,7 +22,14 @@
  * group of its own; every fourth has three threads. Each thread, and the one child that a process
  * may have forked, is an actor, which has a slot in the table. Actors create, attach, write,
  * read, save, load, destroy, fork, exec and exit at random. The master kills them (SIGKILL),
- * stops and continues them, replaces the dead, and watches for calls that hang.
+ * stops and continues them, replaces the dead, and watches for calls that hang. Some deaths begin
+ * a core dump, which is given up. Some processes with threads call exec in a signal handler, in
+ * any thread and at any moment.
+ *
+ * Twelve of the processes are in PID or user namespaces of their own, or in both, see
+ * namespaces_of. The ids of those in PID namespaces are equal; the table has those that the master
+ * sees. Each is the first process of its PID namespace, so its child dies with it, and it cannot
+ * kill itself. Where the system refuses such namespaces, these processes are ordinary ones.
  *
  * Writers die while they write, and the checks are sound all the same. In each segment every
  * actor has an area with two copies of a record (sequence number, checksum), which it writes in
@@ -40,6 +49,7 @@
 #include "torture.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 enum {
     PROCESSES = 20,
@@ -58,16 +68,16 @@ static const double LOCK_BOUND = 10.0;
 
 /* ---- the table -------------------------------------------------------------------------- */
 
-enum op { IDLE, CREATE, DESTROY, SAVE, LOAD, QUERY, WRITE, READ, FORK, EXEC, EXIT, OPS };
+enum op { IDLE, CREATE, DESTROY, SAVE, LOAD, QUERY, MOVE, WRITE, READ, FORK, EXEC, EXIT, OPS };
 
-static const char *const op_names[OPS] = { "idle", "create", "destroy", "save",
-                                           "load", "query",  "write",   "read",
-                                           "fork", "exec",   "exit" };
+static const char *const op_names[OPS] = { "idle", "create", "destroy", "save", "load", "query",
+                                           "move", "write",  "read",    "fork", "exec", "exit" };
 
 enum private_state { NO_PRIVATE, CREATING, LIVE, DESTROYING };
 
 struct slot {
-    volatile pid_t pid;
+    volatile pid_t pid; /* this and the next are ids outside all PID namespaces */
+    volatile pid_t thread;
     volatile unsigned incarnation;
     volatile int op;
     volatile int op_name; /* the name it is about, or -1 */
@@ -86,6 +96,7 @@ struct slot {
 struct table {
     uint64_t seed;
     volatile int stop;
+    bool may_move;                   /* to another IPC namespace */
     volatile double long_stop_until; /* someone may have had the lock, stopped, until then */
     char directory[300];
     int violations;
@@ -705,13 +716,34 @@ static void do_private (struct actor *a)
 
 static void act (struct actor *a, int steps);
 
-static void clear_slot (int slot)
+static void clear_held (int slot)
 {
     int name;
 
     for (name = 0; name < NAMES; name++)
         table->held[name][slot] = 0;
+}
+
+static void clear_slot (int slot)
+{
+    clear_held (slot);
     table->slot[slot].op = IDLE;
+}
+
+/* A new actor, or none. */
+static void number_slot (int slot, pid_t process, pid_t thread)
+{
+    table->slot[slot].pid = process;
+    table->slot[slot].thread = thread;
+}
+
+static void enter_slot (int slot)
+{
+    pid_t process, thread;
+
+    ids_outside (&process, &thread);
+    table->slot[slot].incarnation++;
+    number_slot (slot, process, thread);
 }
 
 NO_RETURN static void execute (const char *what, int slot, uint64_t seed)
@@ -742,6 +774,157 @@ static void destroy_all (struct actor *a)
         destroy_private (a);
 }
 
+/* ---- another IPC namespace -------------------------------------------------------------- */
+
+/* A segment of another program in the new IPC namespace. */
+enum { NEIGHBOUR_SIZE = 3333, NEIGHBOUR_PATTERN = 41 };
+
+struct neighbour {
+    int id;
+    struct shmid_ds before;
+};
+
+static bool make_neighbour (struct neighbour *neighbour)
+{
+    void *there;
+
+    neighbour->id = shmget (IPC_PRIVATE, NEIGHBOUR_SIZE, IPC_CREAT | 0600);
+    there = neighbour->id < 0 ? (void *) -1 : shmat (neighbour->id, NULL, 0);
+    if (there == (void *) -1)
+        return false;
+    fill_pattern (there, NEIGHBOUR_SIZE, NEIGHBOUR_PATTERN);
+    shmdt (there);
+    return shmctl (neighbour->id, IPC_STAT, &neighbour->before) == 0;
+}
+
+static void check_neighbour (const struct neighbour *neighbour)
+{
+    struct shmid_ds ds;
+    void *there;
+
+    if (shmctl (neighbour->id, IPC_STAT, &ds) != 0 || !same_state (&ds, &neighbour->before)) {
+        violation ("after a move, a segment of another program was changed or removed");
+        return;
+    }
+    there = shmat (neighbour->id, NULL, SHM_RDONLY);
+    if (there == (void *) -1 || !has_pattern (there, NEIGHBOUR_SIZE, NEIGHBOUR_PATTERN))
+        violation ("after a move, a segment of another program was written");
+    shmdt (there);
+}
+
+/* The name is free in the new IPC namespace, whoever has it in the old one. */
+static void create_in_new (const struct handle *old, struct handle *new)
+{
+    char name[64];
+    void *address = NULL;
+    int status;
+
+    shared_name (old->name, name);
+    status = shmCreate (name, (long) shared_size (old->name), &address, &new->memory);
+    new->name = old->name;
+    new->address = address;
+    new->id = status == 0 ? shmId (new->memory) : -1;
+    if (status != 0) {
+        violation ("after a move, create of name %d: %s", old->name, strerror (status));
+        return;
+    }
+    if (!is_zero (address, shared_size (old->name)))
+        violation ("after a move, name %d is not zero-filled in the new namespace", old->name);
+    fill_pattern (address, shared_size (old->name), (unsigned) old->name + 1);
+}
+
+/* Its segment is attached, and nothing else can be done to it. */
+static void use_old (const struct actor *a, const struct handle *h)
+{
+    struct ShmxInfo info;
+    int status;
+
+    info.size = sizeof info;
+    if (shmAddress (h->memory) != h->address || shmId (h->memory) != h->id
+        || shmSizeOf (h->memory) != (long) shared_size (h->name))
+        violation ("after a move, the handle of name %d answers something else", h->name);
+    if (check_area (h->address, h->name, a->slot, "after a move") != a->sequence[h->name])
+        violation ("after a move, the data of name %d changed", h->name);
+    if ((status = shmxStat (h->memory, &info)) != EIDRM)
+        violation ("after a move, shmxStat of name %d: %s", h->name, strerror (status));
+    if ((status = shmxKeep (h->memory, 1)) != EIDRM)
+        violation ("after a move, shmxKeep of name %d: %s", h->name, strerror (status));
+    if ((status = shmxRemoveSegment (h->memory)) != EIDRM)
+        violation ("after a move, shmxRemoveSegment of name %d: %s", h->name, strerror (status));
+}
+
+static void leave_old (const struct actor *a, SharedMemory handle)
+{
+    int status = (a->slot + a->handles) % 2 == 0 ? shmDestroy (handle) : shmxDetach (handle);
+
+    if (status != 0)
+        violation ("after a move, an old handle cannot be destroyed: %s", strerror (status));
+}
+
+static void destroy_in_new (const struct handle *new)
+{
+    size_t size = shared_size (new->name);
+    int status;
+
+    if (new->id < 0)
+        return;
+    if (!segment_exists (new->id) || !has_pattern (new->address, size, (unsigned) new->name + 1))
+        violation ("after a move, name %d lost its segment or data to the old namespace",
+                   new->name);
+    status = shmDestroy (new->memory);
+    if (status != 0 || segment_exists (new->id))
+        violation ("after a move, destroy of name %d: %s", new->name, strerror (status));
+}
+
+/* What a process has in the old IPC namespace stays there when it moves: the names, which it does
+ * not use any more, and its private name, which its successor finds. */
+static void use_new_namespace (struct actor *a)
+{
+    struct handle new[HANDLES];
+    struct neighbour neighbour;
+    struct shm_info info;
+    int i, names = 0;
+
+    if (!make_neighbour (&neighbour))
+        give_up ("a segment in a new IPC namespace");
+    for (i = 0; i < a->handles; i++) {
+        int j = 0;
+
+        while (j < i && a->handle[j].name != a->handle[i].name)
+            j++;
+        if (j == i)
+            create_in_new (&a->handle[i], &new[names++]);
+    }
+    for (i = 0; i < a->handles; i++) {
+        use_old (a, &a->handle[i]);
+        leave_old (a, a->handle[i].memory);
+    }
+    if (a->private_memory != NULL && !a->is_child)
+        leave_old (a, a->private_memory);
+    check_neighbour (&neighbour);
+    for (i = 0; i < names; i++)
+        destroy_in_new (&new[i]);
+    /* The registry is the other one. */
+    if (shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &info) < 0 || info.used_ids > 2)
+        violation ("after a move, %d segments are left", info.used_ids);
+}
+
+static void move_away (struct actor *a)
+{
+    struct timer timer;
+
+    /* For a moment there may be too many: the kernel frees the old ones in the background. */
+    if (unshare (CLONE_NEWIPC) != 0)
+        return;
+    timer = begin (a, MOVE, -1);
+    clear_held (a->slot);
+    use_new_namespace (a);
+    end (a, &timer);
+    timer = begin (a, EXIT, -1);
+    (void) timer;
+    exit (0);
+}
+
 /* The end of a child or a process, in one of many ways. */
 NO_RETURN static void leave (struct actor *a)
 {
@@ -752,7 +935,7 @@ NO_RETURN static void leave (struct actor *a)
         destroy_all (a);
         break;
     case 1:
-        kill (getpid (), SIGKILL);
+        kill (getpid (), SIGKILL); /* the first process of a PID namespace survives that */
         break;
     case 2:
         clear_slot (a->slot);
@@ -780,8 +963,7 @@ NO_RETURN static void be_child (const struct actor *parent, uint64_t seed)
     a.random = seed;
     a.is_child = true;
     a.child = 0;
-    table->slot[a.slot].incarnation++;
-    table->slot[a.slot].pid = getpid ();
+    enter_slot (a.slot);
     table->slot[a.slot].op = IDLE;
     for (i = 0; i < a.handles; i++)
         table->held[a.handle[i].name][a.slot] = a.handle[i].id + 1;
@@ -792,6 +974,13 @@ NO_RETURN static void be_child (const struct actor *parent, uint64_t seed)
     leave (&a);
 }
 
+/* Whether signals make the process call exec: some of those with threads. They have no children,
+ * which would outlive that. */
+static bool is_replaceable (int process)
+{
+    return process % 8 == 0;
+}
+
 static void do_fork (struct actor *a)
 {
     uint64_t seed = chance (&a->random);
@@ -799,7 +988,7 @@ static void do_fork (struct actor *a)
     pid_t me = getpid ();
 
     /* Each process has one child, made by its first actor or, if it has threads, by its second. */
-    if (a->is_child || a->child != 0
+    if (a->is_child || a->child != 0 || is_replaceable (a->slot / SLOTS_EACH)
         || a->slot % SLOTS_EACH != (a->slot / SLOTS_EACH % 4 == 0 ? 1 : 0))
         return;
     timer = begin (a, FORK, -1);
@@ -823,7 +1012,7 @@ static void look_after_child (struct actor *a, bool wait_for_it)
         return;
     a->child = 0;
     clear_slot (slot);
-    table->slot[slot].pid = 0;
+    number_slot (slot, 0, 0);
     if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL)
         violation ("a child died: %s", strsignal (WTERMSIG (status)));
     else if (WIFEXITED (status) && WEXITSTATUS (status) != 0)
@@ -859,6 +1048,8 @@ static void act (struct actor *a, int steps)
             execute ("--exec-worker", a->slot, chance (&a->random));
         } else if (what < 996 && !a->is_child && !has_threads (a) && a->child == 0) {
             leave (a);
+        } else if (what < 997 && table->may_move && !has_threads (a) && a->child == 0) {
+            move_away (a);
         }
         look_after_child (a, false);
     }
@@ -872,8 +1063,7 @@ static void start_actor (struct actor *a, int slot, uint64_t seed)
     a->slot = slot;
     a->random = seed;
     clear_slot (slot);
-    table->slot[slot].incarnation++;
-    table->slot[slot].pid = getpid ();
+    enter_slot (slot);
 }
 
 struct thread {
@@ -897,12 +1087,39 @@ static void *run_thread (void *argument)
     return NULL;
 }
 
+static volatile int replaced_process;
+static volatile uint64_t replaced_seed;
+
+/* It may interrupt the library anywhere. The new program blocks the signal until it is ready. */
+static void replace (int signal_number)
+{
+    (void) signal_number;
+    execute ("--exec-worker", replaced_process * SLOTS_EACH, replaced_seed);
+}
+
+static void become_replaceable (int process, uint64_t seed)
+{
+    struct sigaction action;
+    sigset_t signals;
+
+    replaced_process = process;
+    replaced_seed = mix (seed ^ 0x4e3);
+    memset (&action, 0, sizeof action);
+    action.sa_handler = replace;
+    sigaction (SIGHUP, &action, NULL);
+    sigemptyset (&signals);
+    sigaddset (&signals, SIGHUP);
+    sigprocmask (SIG_UNBLOCK, &signals, NULL);
+}
+
 NO_RETURN static void be_worker (int process, uint64_t seed)
 {
     struct thread thread[THREADS];
     struct actor a;
     int i, threads = process % 4 == 0 ? THREADS : 1;
 
+    if (is_replaceable (process))
+        become_replaceable (process, seed);
     setenv ("SHM_UTIL_SYNC", mix (seed) % 8 == 0 ? "1" : "0", 1);
     for (i = 1; i < threads; i++) {
         thread[i].slot = process * SLOTS_EACH + i;
@@ -958,16 +1175,72 @@ static int be_executed (char **argv)
 struct process {
     pid_t pid;
     unsigned incarnation;
+    int namespaces;                  /* the flags of its own ones */
+    bool dumps;                      /* it was sent a signal that dumps core */
     bool stopped;
     double stopped_at, continue_at;
 };
 
 struct figures {
     long kills, kills_inside, kills_by_op[OPS], stops, deaths, births, temporaries, rounds;
+    long elsewhere;                  /* births in namespaces */
+    long dumps, replaced, replaced_inside;
 };
 
 static struct process processes[PROCESSES];
 static struct figures figures;
+
+static int namespaces_of (int which)
+{
+    static const int flags[10] = {
+        0, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWPID | CLONE_NEWUSER, CLONE_NEWPID, 0,
+        CLONE_NEWPID | CLONE_NEWUSER, CLONE_NEWPID, 0, 0
+    };
+
+    return flags[which % 10];
+}
+
+/* One that the system refuses counts for all. */
+static void choose_namespaces (void)
+{
+    int which, refused = 0;
+
+    for (which = 0; which < 4 && refused == 0; which++)
+        if ((refused = namespaces_refused (namespaces_of (which))) != 0)
+            skip ("storm: all processes are ordinary ones, because %s is refused: %s",
+                  name_namespaces (namespaces_of (which)), strerror (refused));
+    for (which = 0; which < PROCESSES; which++)
+        processes[which].namespaces = refused == 0 ? namespaces_of (which) : 0;
+}
+
+struct settler {
+    int which;
+    uint64_t seed;
+    uid_t user;
+    gid_t group;
+};
+
+/* The copy that clone(2) makes of the master. A new program knows its own ids. */
+static int settle (void *argument)
+{
+    const struct settler *settler = argument;
+
+    if ((processes[settler->which].namespaces & CLONE_NEWUSER) != 0
+        && !map_user (settler->user, settler->group))
+        return 96;
+    setpgid (0, 0);
+    execute ("--exec-worker", settler->which * SLOTS_EACH, settler->seed);
+}
+
+/* -1 if the system refuses that now: it frees old namespaces in the background. */
+static pid_t start_elsewhere (int which, uint64_t seed)
+{
+    struct settler settler = { which, seed, geteuid (), getegid () };
+
+    if (processes[which].namespaces == 0)
+        return -1;
+    return clone_into (processes[which].namespaces, settle, &settler);
+}
 
 static void start_process (int which)
 {
@@ -977,7 +1250,14 @@ static void start_process (int which)
 
     p->incarnation++;
     p->stopped = false;
+    p->dumps = false;
     figures.births++;
+    p->pid = start_elsewhere (which, seed);
+    if (p->pid > 0) {
+        figures.elsewhere++;
+        setpgid (p->pid, p->pid);
+        return;
+    }
     p->pid = fork_child ();
     if (p->pid == 0) {
         setpgid (0, 0);
@@ -989,7 +1269,7 @@ static void start_process (int which)
 /* In a call of the library? */
 static bool is_inside (int op)
 {
-    return (op >= CREATE && op <= QUERY) || op == EXIT;
+    return (op >= CREATE && op <= MOVE) || op == EXIT;
 }
 
 /* Counts a kill and the actors that die by it, from the first slot to the last. */
@@ -1015,7 +1295,8 @@ static void bury (int which, int status)
     struct process *p = &processes[which];
     int i;
 
-    if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL)
+    if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL
+        && (WTERMSIG (status) != SIGQUIT || !p->dumps))
         violation ("a process died in %s: %s", op_names[table->slot[which * SLOTS_EACH].op],
                    strsignal (WTERMSIG (status)));
     else if (WIFEXITED (status) && WEXITSTATUS (status) != 0)
@@ -1025,7 +1306,7 @@ static void bury (int which, int status)
         ;
     for (i = 0; i < SLOTS_EACH; i++) {
         clear_slot (which * SLOTS_EACH + i);
-        table->slot[which * SLOTS_EACH + i].pid = 0;
+        number_slot (which * SLOTS_EACH + i, 0, 0);
     }
     p->pid = 0;
     figures.deaths++;
@@ -1086,6 +1367,35 @@ static void shoot (uint64_t *random)
         kill (-p->pid, SIGKILL);
         break;
     }
+}
+
+/* All threads stop for the core dump, wherever they are. The first process of a PID namespace
+ * ignores the signal. */
+static void let_dump (uint64_t *random)
+{
+    int which = (int) below (random, PROCESSES);
+    struct process *p = &processes[which];
+
+    if ((p->namespaces & CLONE_NEWPID) != 0 || p->dumps)
+        return;
+    p->dumps = true;
+    figures.dumps++;
+    note_kill (which * SLOTS_EACH, which * SLOTS_EACH + CHILD);
+    kill (p->pid, SIGQUIT);
+}
+
+/* One of its threads calls exec, and all others are gone. */
+static void replace_someone (uint64_t *random)
+{
+    int which = (int) below (random, PROCESSES);
+    const struct slot *slot = &table->slot[which * SLOTS_EACH + (int) below (random, THREADS)];
+    pid_t thread = slot->thread;
+
+    if (!is_replaceable (which) || thread == 0)
+        return;
+    figures.replaced++;
+    figures.replaced_inside += is_inside (slot->op);
+    syscall (SYS_tgkill, processes[which].pid, thread, SIGHUP);
 }
 
 static void stop_someone (uint64_t *random, double seconds)
@@ -1153,6 +1463,10 @@ static void rage (double seconds, uint64_t *random)
             shoot (random);
         else if (what < 80)
             stop_someone (random, 0.001 + below (random, 300) * 0.001);
+        else if (what < 82)
+            let_dump (random);
+        else
+            replace_someone (random);
         if (seconds > 30 && now () > next_long && now () + 13 < until) {
             /* Longer than the lock's limit: processes that wait for it give up in good order. */
             next_long = now () + 25;
@@ -1383,9 +1697,25 @@ static void tell_table (void)
     note ("slowest call: %s, %.3f s, not counting the time that it was stopped",
           op_names[slowest_op], slowest);
     tell_figures (" operations=%llu kills=%ld damage=%d kills_in_calls=%ld stops=%ld rounds=%ld "
-                  "timeouts=%llu temporaries=%ld", (unsigned long long) total, figures.kills,
+                  "timeouts=%llu temporaries=%ld elsewhere=%ld moves=%llu dumps=%ld replaced=%ld "
+                  "replaced_in_calls=%ld", (unsigned long long) total, figures.kills,
                   table->violations, figures.kills_inside, figures.stops, figures.rounds,
-                  (unsigned long long) table->timeouts, figures.temporaries);
+                  (unsigned long long) table->timeouts, figures.temporaries, figures.elsewhere,
+                  (unsigned long long) done[MOVE], figures.dumps, figures.replaced,
+                  figures.replaced_inside);
+}
+
+/* A dump begins, and is given up for want of room: see core(5). Workers block the signal that
+ * replaces them until they are ready for it. */
+static void prepare_signals (void)
+{
+    const struct rlimit one = { 1, 1 };
+    sigset_t signals;
+
+    setrlimit (RLIMIT_CORE, &one);
+    sigemptyset (&signals);
+    sigaddset (&signals, SIGHUP);
+    sigprocmask (SIG_BLOCK, &signals, NULL);
 }
 
 /* In turns in memory, where saves are quick, and in the scratch directory. */
@@ -1405,6 +1735,20 @@ static void make_table (void)
     table->seed = seed;
 }
 
+static bool may_move (void)
+{
+    pid_t child = fork_child ();
+    int status;
+
+    if (child == 0)
+        _exit (unshare (CLONE_NEWIPC) != 0 ? errno : 0);
+    wait_for_end (child, &status);
+    if (WIFEXITED (status) && WEXITSTATUS (status) == 0)
+        return true;
+    skip ("storm: no process moves to another IPC namespace: unshare(2) is refused");
+    return false;
+}
+
 static void storm (void)
 {
     double seconds = full_form ? 230 : 17;
@@ -1422,6 +1766,9 @@ static void storm (void)
     unsetenv ("APERROR_PRINT");
     prctl (PR_SET_CHILD_SUBREAPER, 1);
     make_table ();
+    choose_namespaces ();
+    table->may_move = may_move ();
+    prepare_signals ();
     note ("%d processes (every fourth with %d threads), %d names, %.0f s in %d rounds", PROCESSES,
           THREADS, NAMES, seconds, rounds);
     for (round = 0; round < rounds && table->violations == 0; round++) {

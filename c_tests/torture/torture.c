@@ -369,7 +369,7 @@ bool may_trace (void)
     return may;
 }
 
-/* ---- worlds ----------------------------------------------------------------------------- */
+/* ---- files in /proc --------------------------------------------------------------------- */
 
 bool write_text (const char *path, const char *text)
 {
@@ -400,11 +400,157 @@ unsigned long read_number (const char *path)
     return length > 0 ? strtoul (text, NULL, 10) : 0;
 }
 
+/* ---- PID and user namespaces ------------------------------------------------------------ */
+
+bool map_user (uid_t user, gid_t group)
+{
+    char users[64], groups[64];
+
+    snprintf (users, sizeof users, "0 %u 1", (unsigned) user);
+    snprintf (groups, sizeof groups, "0 %u 1", (unsigned) group);
+    write_text ("/proc/self/setgroups", "deny"); /* or the groups are refused */
+    return write_text ("/proc/self/uid_map", users) && write_text ("/proc/self/gid_map", groups);
+}
+
+/* Outside of all user namespaces, every user is mapped. */
+static bool is_in_a_user_namespace (void)
+{
+    char map[100] = "";
+    int file = open ("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+    ssize_t length = file < 0 ? 0 : read (file, map, sizeof map - 1);
+
+    if (file >= 0)
+        close (file);
+    return length <= 0 || strstr (map, "4294967295") == NULL;
+}
+
+static int enter_user_namespace (void)
+{
+    uid_t user = geteuid ();
+    gid_t group = getegid ();
+
+    return unshare (CLONE_NEWUSER) != 0 || !map_user (user, group) ? errno : 0;
+}
+
+/* Lets future children be outside again. */
+static int close_pid_namespace (int outside)
+{
+    int error = setns (outside, CLONE_NEWPID) != 0 ? errno : 0;
+
+    close (outside);
+    return error;
+}
+
+static int try_namespaces (int flags, bool and_back)
+{
+    int outside = open ("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    pid_t child;
+    int status;
+
+    if (outside < 0)
+        return errno;
+    if ((flags & CLONE_NEWPID) != 0 && unshare (CLONE_NEWPID) != 0)
+        return errno;
+    child = fork ();
+    if (child == 0)
+        _exit ((flags & CLONE_NEWUSER) != 0 ? enter_user_namespace () : 0);
+    wait_for_end (child, &status);
+    if (child < 0 || !WIFEXITED (status))
+        return EAGAIN;
+    if (WEXITSTATUS (status) != 0)
+        return WEXITSTATUS (status);
+    return and_back ? close_pid_namespace (outside) : 0;
+}
+
+static int refused (int flags, bool and_back)
+{
+    int status;
+    pid_t child;
+
+    if ((flags & CLONE_NEWUSER) != 0 && is_in_a_user_namespace ())
+        return EPERM;
+    child = fork_child ();
+    if (child == 0)
+        _exit (try_namespaces (flags, and_back));
+    wait_for_end (child, &status);
+    return WIFEXITED (status) ? WEXITSTATUS (status) : EAGAIN;
+}
+
+int namespaces_refused (int flags)
+{
+    return refused (flags, false);
+}
+
+int fork_into_refused (int flags)
+{
+    return refused (flags, (flags & CLONE_NEWPID) != 0);
+}
+
+pid_t fork_into (int flags)
+{
+    bool is_first = (flags & CLONE_NEWPID) != 0;
+    int outside = is_first ? open ("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC) : -1;
+    pid_t parent = is_first ? 0 : getpid ();
+    pid_t pid;
+
+    if (is_first && (outside < 0 || unshare (CLONE_NEWPID) != 0))
+        give_up ("a PID namespace");
+    pid = fork ();
+    if (pid < 0)
+        give_up ("fork");
+    if (pid == 0) {
+        if (is_first)
+            close (outside);
+        if ((flags & CLONE_NEWUSER) != 0 && (errno = enter_user_namespace ()) != 0)
+            give_up ("a user namespace");
+        die_with (parent);
+        return 0;
+    }
+    if (is_first && (errno = close_pid_namespace (outside)) != 0)
+        give_up ("setns");
+    return pid;
+}
+
+pid_t clone_into (int flags, int (*body) (void *), void *argument)
+{
+    static char stack[1 << 16] __attribute__ ((aligned (64)));
+
+    return clone (body, stack + sizeof stack, flags | SIGCHLD, argument);
+}
+
+const char *name_namespaces (int flags)
+{
+    switch (flags & (CLONE_NEWPID | CLONE_NEWUSER)) {
+    case CLONE_NEWPID:
+        return "a PID namespace";
+    case CLONE_NEWUSER:
+        return "a user namespace";
+    case CLONE_NEWPID | CLONE_NEWUSER:
+        return "a PID and a user namespace";
+    default:
+        return "no namespace";
+    }
+}
+
+/* /proc is that of the processes outside. */
+void ids_outside (pid_t *process, pid_t *thread)
+{
+    char text[64];
+    ssize_t length = readlink ("/proc/thread-self", text, sizeof text - 1);
+
+    text[length > 0 ? length : 0] = '\0';
+    if (sscanf (text, "%d/task/%d", process, thread) == 2)
+        return;
+    *process = getpid ();
+    *thread = (pid_t) syscall (SYS_gettid);
+}
+
+/* ---- worlds ----------------------------------------------------------------------------- */
+
 /* An ordinary user needs a user namespace, in which he is root. */
 enum privacy try_new_world (void)
 {
     const char *wanted = getenv ("SHM_UTIL_TESTS_ISOLATE");
-    char map[64];
     uid_t uid = geteuid ();
     gid_t gid = getegid ();
 
@@ -414,11 +560,7 @@ enum privacy try_new_world (void)
         return WORLD_OF_ROOT;
     if (unshare (CLONE_NEWUSER | CLONE_NEWIPC) != 0)
         return NO_WORLD;
-    write_text ("/proc/self/setgroups", "deny");
-    snprintf (map, sizeof map, "0 %u 1", (unsigned) uid);
-    write_text ("/proc/self/uid_map", map);
-    snprintf (map, sizeof map, "0 %u 1", (unsigned) gid);
-    write_text ("/proc/self/gid_map", map);
+    map_user (uid, gid);
     return WORLD_OF_USER;
 }
 

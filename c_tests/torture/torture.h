@@ -168,6 +168,28 @@ void run_test (const char *what, void (*body) (void *), void *argument, double s
 
 bool may_trace (void);               /* ptrace(2) with hardware breakpoints */
 
+/* ---- PID and user namespaces ------------------------------------------------------------- */
+
+/* Their flags are CLONE_NEWPID and CLONE_NEWUSER, 0 for none, or both. A process in a user
+ * namespace is root there, and the same user as outside. */
+
+/* The errno with which a process of this user may not be made there; 0 if it may. In a user
+ * namespace within another one the library cannot know the user outside of both, and looks names
+ * up elsewhere: that is EPERM. */
+int namespaces_refused (int flags);
+/* The same if this process must be able to fork outside afterwards, as for fork_into. */
+int fork_into_refused (int flags);
+/* A fork_child there. The kernel kills all processes of a PID namespace with its first one, which
+ * the child is. */
+pid_t fork_into (int flags);
+/* The same with clone(2), of which the C library knows nothing: `body` may only call exec. */
+pid_t clone_into (int flags, int (*body) (void *), void *argument);
+/* In a child that is in a new user namespace: who it is outside. */
+bool map_user (uid_t user, gid_t group);
+const char *name_namespaces (int flags);
+/* The ids of this process and thread outside its PID namespace. */
+void ids_outside (pid_t *process, pid_t *thread);
+
 /* ---- worlds ----------------------------------------------------------------------------- */
 
 enum privacy { NO_WORLD, WORLD_OF_ROOT, WORLD_OF_USER };
