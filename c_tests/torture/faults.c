@@ -1331,7 +1331,7 @@ static void try_situation (const struct situation *s, struct scene *scene,
     double since = now ();
     int i;
 
-    make_scene (scene, s->setting, s->others, s->held);
+    make_scene (scene, s->setting, TOGETHER, s->others, s->held);
     held_id = s->held ? scene->shared->held_id : -1;
     run_without_fault (s, scene, &first, figures);
     for (i = 0; i < first.calls && i < CALLS_MAX; i++)

@@ -4,8 +4,14 @@
  * What it proves. Each scenario is a call of the library in some situation, see the table below.
  * A process is stopped just before the call, executes N instructions, and is killed with SIGKILL,
  * for every N from 0 until the call returns or the process has exited. After each kill the scene
- * must be intact, see scene.h. In the scenarios that begin with "recover", the process that is
- * killed is clearing up after another one, which was killed at the worst moment.
+ * must be intact, see scene.h. In the scenarios with "recover", the process that is killed is
+ * clearing up after another one, which was killed at the worst moment; if it died silently, the
+ * kernel did not release its lock, as when a thread's process becomes another program.
+ *
+ * In the scenarios that begin with "pid", "user" or "both", each process that is killed is in a
+ * new PID or user namespace, and those that make the check are not. With "above" it is the other
+ * way round: they are in a PID namespace below. With "each", every process is the first one in a
+ * PID namespace of its own, so that all of them have the same id.
  *
  * How. The process is a child of this one, which traces it with ptrace(2). A first run is
  * single-stepped from beginning to end and records the address of every instruction. Point N is
@@ -114,7 +120,8 @@ enum victim {
     VICTIM_BIRTH,
     VICTIM_REMOVE,
     VICTIM_TAKEOVER,
-    VICTIM_LONG
+    VICTIM_LONG,
+    VICTIM_SILENT                    /* as VICTIM_CREATE, but the kernel does not release its lock */
 };
 
 #define NEVER_KEPT { NOT_KEPT, NOT_KEPT, NOT_KEPT }
@@ -132,135 +139,178 @@ struct scenario {
     enum file_state file;            /* what a save finds: NEW_FILE: none; NO_FILE: not a save */
     enum kept_state kept[3];         /* before, between and after */
     enum setting setting;
+    enum places places;
 };
 
 static const struct scenario scenarios[] = {
     { "create-new", true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-new-again", true, false, prepare_warm, call_create, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-first", false, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-existing", true, true, prepare_nothing, call_create, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "attach-existing", true, true, prepare_warm, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-left-alone", true, false, prepare_orphan, call_create, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-no-such", true, false, prepare_nothing, call_attach, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-no-such-first", false, false, prepare_nothing, call_attach, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-too-big", true, true, prepare_nothing, call_create_bigger, EINVAL,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-no-room", true, false, prepare_occupied, call_create, EINVAL,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "destroy-not-last", true, true, prepare_attached, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "destroy-last", true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "destroy-only", false, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "exit-after-use", false, false, prepare_warm, call_exit, 0,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "exit-with-others", true, false, prepare_own, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "exit-with-name", false, false, prepare_own, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-exclusive", true, false, prepare_nothing, call_create_exclusive, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-not-exclusive", true, true, prepare_warm, call_create_exclusive, EEXIST,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "create-kept", true, false, prepare_nothing, call_create_kept, 0,
-      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, KEPT }, USUAL },
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, KEPT }, USUAL, TOGETHER },
     { "create-kept-no-room", true, false, prepare_occupied, call_create_kept, EINVAL,
       MUST_NOT_EXIST, MAY_EXIST, MUST_NOT_EXIST, 0,
-      NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, NOT_KEPT }, USUAL },
+      NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, NOT_KEPT }, USUAL, TOGETHER },
     { "keep", true, false, prepare_own, call_keep, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN,
-      NO_VICTIM, NO_FILE, { NOT_KEPT, MAYBE_KEPT, KEPT }, USUAL },
+      NO_VICTIM, NO_FILE, { NOT_KEPT, MAYBE_KEPT, KEPT }, USUAL, TOGETHER },
     { "keep-no-more", true, false, prepare_own_kept, call_keep_no_more, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN,
-      NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT }, USUAL },
+      NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT }, USUAL, TOGETHER },
     { "destroy-kept", true, false, prepare_own_kept, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL, TOGETHER },
     { "remove-mapped", true, false, prepare_own_kept, call_remove, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL, TOGETHER },
     { "remove-by-handle", true, false, prepare_own_kept, call_remove_segment, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL, TOGETHER },
     { "detach-last", true, false, prepare_own, call_detach, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "wait-for-no-such", true, false, prepare_nothing, call_wait, ETIMEDOUT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "remove-unused", true, false, prepare_orphan, call_remove, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "remove-no-such-first", false, false, prepare_nothing, call_remove, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "prune", true, false, prepare_orphan, call_prune, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "prune-kept", true, false, prepare_orphan_kept, call_prune, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT, USUAL, TOGETHER },
     { "prune-mapped", true, true, prepare_warm, call_prune, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "list", true, false, prepare_orphan, call_list, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "save-new", true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NEW_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NEW_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "save-over", true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, OLD_FILE, NEVER_KEPT, USUAL },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, OLD_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "recover-create", true, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_CREATE, NO_FILE, NEVER_KEPT, USUAL },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_CREATE, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "recover-destroy", true, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_DESTROY, NO_FILE, NEVER_KEPT, USUAL },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_DESTROY, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "recover-birth", false, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_BIRTH, NO_FILE, NEVER_KEPT, USUAL },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_BIRTH, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "recover-remove", true, false, prepare_nothing, call_create, 0,
-      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_REMOVE, NO_FILE, NEVER_KEPT, USUAL },
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_REMOVE, NO_FILE, NEVER_KEPT, USUAL, TOGETHER },
     { "takeover-create-new", true, false, prepare_removed, call_create, 0,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "takeover-create-again", true, false, prepare_warm_removed, call_create, 0,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "takeover-attach", true, true, prepare_removed, call_attach, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "takeover-destroy", true, false, prepare_own_removed, call_destroy, 0,
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "takeover-destroy-held", true, true, prepare_attached_removed, call_destroy, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "takeover-destroy-kept", true, false, prepare_own_kept_removed, call_destroy, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "takeover-exit", true, false, prepare_own_removed, call_exit, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "recover-takeover", true, false, prepare_nothing, call_create, 0,
       MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_TAKEOVER, NO_FILE, NEVER_KEPT,
-      REMOVED_REGISTRY },
+      REMOVED_REGISTRY, TOGETHER },
     { "sweep-first", false, false, prepare_left_behind, call_create, 0,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      USUAL },
+      USUAL, TOGETHER },
     { "small-create-first", false, false, prepare_nothing, call_create, 0,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      SMALL_REGISTRY },
+      SMALL_REGISTRY, TOGETHER },
     { "small-destroy-last", true, false, prepare_own, call_destroy, 0,
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      SMALL_REGISTRY },
+      SMALL_REGISTRY, TOGETHER },
     { "long-create-new", true, false, prepare_nothing, call_create, 0,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      LONG_NAME },
+      LONG_NAME, TOGETHER },
     { "long-attach-existing", true, true, prepare_warm, call_attach, 0,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      LONG_NAME },
+      LONG_NAME, TOGETHER },
     { "long-destroy-last", true, false, prepare_own, call_destroy, 0,
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
-      LONG_NAME },
+      LONG_NAME, TOGETHER },
     { "recover-long", true, false, prepare_nothing, call_create, 0,
       MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_LONG, NO_FILE, NEVER_KEPT,
-      LONG_NAME },
+      LONG_NAME, TOGETHER },
+    { "pid-create-new", true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_PID },
+    { "pid-attach", true, true, prepare_nothing, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_PID },
+    { "pid-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_PID },
+    { "pid-recover-create", true, false, prepare_nothing, call_create, 0,
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_CREATE, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_PID },
+    { "user-create-first", false, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_USER },
+    { "user-attach", true, true, prepare_nothing, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_USER },
+    { "user-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_USER },
+    { "both-recover-destroy", true, false, prepare_nothing, call_create, 0,
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_DESTROY, NO_FILE, NEVER_KEPT, USUAL,
+      MISHAP_IN_BOTH },
+    { "above-create-new", true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      CHECK_IN_PID },
+    { "above-recover-create", true, false, prepare_nothing, call_create, 0,
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_CREATE, NO_FILE, NEVER_KEPT, USUAL,
+      CHECK_IN_PID },
+    { "each-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT, USUAL,
+      EACH_IN_PID },
+    { "each-recover-create", true, false, prepare_nothing, call_create, 0,
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_CREATE, NO_FILE, NEVER_KEPT, USUAL,
+      EACH_IN_PID },
+    { "each-takeover-attach", true, true, prepare_removed, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      REMOVED_REGISTRY, EACH_IN_PID },
+    { "silent-recover-create", true, false, prepare_nothing, call_create, 0,
+      MAY_EXIST, MAY_EXIST, MUST_EXIST, 0, VICTIM_SILENT, NO_FILE, NEVER_KEPT, USUAL,
+      TOGETHER },
 };
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
@@ -289,9 +339,9 @@ __attribute__ ((noinline)) static void traced_call (const struct scenario *s, in
 }
 
 /* Starts a process that stops right before the call. */
-static pid_t start_traced (const struct scenario *s, int *status_out)
+static pid_t start_traced (const struct scenario *s, int namespaces, int *status_out)
 {
-    pid_t child = fork_child ();
+    pid_t child = fork_into (namespaces);
     int status;
 
     if (child == 0) {
@@ -399,12 +449,12 @@ static void free_trace (struct trace *t)
 }
 
 /* Single-steps from the call to its end. False if that takes too long. */
-static bool make_trace (const struct scenario *s, struct trace *t)
+static bool make_trace (const struct scenario *s, int namespaces, struct trace *t)
 {
     struct user_regs_struct registers;
     enum where where = ON_THE_WAY;
     int call_status = -1, wait_status = 0;
-    pid_t child = start_traced (s, &call_status);
+    pid_t child = start_traced (s, namespaces, &call_status);
 
     t->pc = calloc (TRACE_MAX + 1, sizeof *t->pc);
     t->times = calloc (TRACE_MAX + 1, sizeof *t->times);
@@ -502,8 +552,11 @@ static enum where travel (pid_t child, const struct trace *t, const struct route
 
 /* ---- the one killed before -------------------------------------------------------------- */
 
+/* It is in the namespaces of those that make the check. */
 struct victim_plan {
+    enum victim victim;
     const struct scenario *scenario;
+    int namespaces;
     struct trace trace;
     long point;
 };
@@ -512,6 +565,7 @@ static bool is_the_moment (enum victim victim, const struct system_call *call)
 {
     switch (victim) {
     case VICTIM_CREATE:
+    case VICTIM_SILENT:
     case VICTIM_LONG:
         return call->number == SYS_shmget && (call->argument[2] & IPC_CREAT) != 0
                && call->argument[1] == (uint64_t) VICTIM_SIZE;
@@ -529,17 +583,20 @@ static bool is_the_moment (enum victim victim, const struct system_call *call)
 
 /* Right after the system call that makes or removes the segment. In a takeover, after the last
  * look at a segment whose name is copied: that comes before the registry is made known. */
-static void plan_victim (enum victim victim, struct victim_plan *plan)
+static void plan_victim (const struct scenario *s, struct victim_plan *plan)
 {
+    enum victim victim = s->victim;
     int i;
 
-    plan->scenario = scenario_named (victim == VICTIM_CREATE    ? "create-new"
-                                     : victim == VICTIM_LONG     ? "long-create-new"
+    plan->victim = victim;
+    plan->namespaces = namespaces_of_check (s->places);
+    plan->scenario = scenario_named (victim == VICTIM_LONG       ? "long-create-new"
                                      : victim == VICTIM_TAKEOVER ? "takeover-create-new"
                                      : victim == VICTIM_DESTROY ? "destroy-last"
                                      : victim == VICTIM_REMOVE  ? "remove-mapped"
-                                                                : "create-first");
-    if (!make_trace (plan->scenario, &plan->trace))
+                                     : victim == VICTIM_BIRTH   ? "create-first"
+                                                                : "create-new");
+    if (!make_trace (plan->scenario, plan->namespaces, &plan->trace))
         give_up ("the victim's path is too long");
     for (i = 0; i < plan->trace.calls; i++)
         if (is_the_moment (victim, &plan->trace.call[i])) {
@@ -553,9 +610,11 @@ static void kill_victim (const struct victim_plan *plan)
 {
     struct route route = cheapest_route (&plan->trace, plan->point);
     int status;
-    pid_t child = start_traced (plan->scenario, &status);
+    pid_t child = start_traced (plan->scenario, plan->namespaces, &status);
     enum where where = travel (child, &plan->trace, &route);
 
+    if (plan->victim == VICTIM_SILENT && where == ON_THE_WAY)
+        forget_robust_list (child);
     kill_and_reap (child, where == EXITED);
 }
 
@@ -635,7 +694,8 @@ static enum where kill_at (struct job *job, long point, const struct route *rout
     if (job->scenario->victim != NO_VICTIM)
         kill_victim (&job->victim);
     *job->status = -1;
-    child = start_traced (job->scenario, job->status);
+    child = start_traced (job->scenario, namespaces_of_mishap (job->scenario->places),
+                          job->status);
     where = travel (child, &job->trace, route);
     *strayed = where != CRASHED_THERE && where != EXITED
                && pc_of (child) != job->trace.pc[point];
@@ -695,6 +755,7 @@ struct plan {
     int part, parts;                 /* this job takes one part of the points */
     long limit;                      /* stops that a point may take */
     double patience;                 /* seconds for a scenario in which there is damage */
+    bool may_be_in[EACH_IN_PID + 1]; /* these places */
 };
 
 static bool next_to_a_call (const struct trace *t, long point)
@@ -753,15 +814,15 @@ static void run_scenario (const struct scenario *s, struct scene *scene, const s
     job.scene = scene;
     job.result = result;
     job.status = shared (sizeof *job.status);
-    make_scene (scene, s->setting, s->others, s->held);
+    make_scene (scene, s->setting, s->places, s->others, s->held);
     scene->shared->slowest = 0;
     restore_file (s);
     if (s->victim != NO_VICTIM) {
-        plan_victim (s->victim, &job.victim);
+        plan_victim (s, &job.victim);
         reset_scene (scene);
         kill_victim (&job.victim);
     }
-    result->too_long = !make_trace (s, &job.trace);
+    result->too_long = !make_trace (s, namespaces_of_mishap (s->places), &job.trace);
     reset_scene (scene);
     restore_file (s);
     result->instructions = job.trace.count;
@@ -794,6 +855,11 @@ static bool is_chosen (const struct scenario *s)
                && (only_part[length] == '\0' || only_part[length] == ':'));
 }
 
+static bool is_tried (const struct scenario *s, const struct plan *plan)
+{
+    return is_chosen (s) && plan->may_be_in[s->places];
+}
+
 /* Tracer and traced process share a processor, so that no wake-up is far away. */
 NO_RETURN static void work (struct results *results, struct plan plan, int cpu)
 {
@@ -812,7 +878,7 @@ NO_RETURN static void work (struct results *results, struct plan plan, int cpu)
     snprintf (file, sizeof file, "%s/saved", directory);
     while ((job = __sync_fetch_and_add (&results->next, 1)) < SCENARIOS * plan.parts) {
         plan.part = job % plan.parts;
-        if (is_chosen (&scenarios[job / plan.parts]))
+        if (is_tried (&scenarios[job / plan.parts], &plan))
             run_scenario (&scenarios[job / plan.parts], &scene, &plan, &results->of[job]);
     }
     _exit (0);
@@ -913,9 +979,11 @@ static void all_killpoints (void)
     plan.parts = full_form && plan.only < 0 ? 2 : 1;
     plan.limit = full_form ? 4000 : 300;
     plan.patience = full_form ? 60 : 10;
+    for (i = 0; i <= EACH_IN_PID; i++)
+        plan.may_be_in[i] = may_be_in ((enum places) i, "killpoints");
     failed = run_workers (results, &plan);
     for (i = 0; i < SCENARIOS; i++)
-        if (is_chosen (&scenarios[i]))
+        if (is_tried (&scenarios[i], &plan))
             tell_result (&scenarios[i], &plan, &results->of[i * plan.parts], &all);
     if (all.too_long)
         skip ("killpoints: no scenarios that go through the whole registry: SHMMNI cannot be "

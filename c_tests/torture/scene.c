@@ -24,6 +24,41 @@ static void other_name (int which, char name[32])
     snprintf (name, 32, "torture/other %d", which);
 }
 
+/* ---- places ----------------------------------------------------------------------------- */
+
+int namespaces_of_mishap (enum places places)
+{
+    switch (places) {
+    case MISHAP_IN_PID:
+    case EACH_IN_PID:
+        return CLONE_NEWPID;
+    case MISHAP_IN_USER:
+        return CLONE_NEWUSER;
+    case MISHAP_IN_BOTH:
+        return CLONE_NEWPID | CLONE_NEWUSER;
+    default:
+        return 0;
+    }
+}
+
+int namespaces_of_check (enum places places)
+{
+    return places == CHECK_IN_PID || places == EACH_IN_PID ? CLONE_NEWPID : 0;
+}
+
+bool may_be_in (enum places places, const char *what)
+{
+    static bool told;
+    int flags = namespaces_of_mishap (places) | namespaces_of_check (places);
+    int error = flags == 0 ? 0 : fork_into_refused (flags);
+
+    if (error != 0 && !told)
+        skip ("%s: not with processes in namespaces of their own, because %s is refused: %s",
+              what, name_namespaces (flags), strerror (error));
+    told |= error != 0;
+    return error == 0;
+}
+
 /* ---- calls that are timed --------------------------------------------------------------- */
 
 static void check_time (struct scene *scene, const char *what, double since)
@@ -320,7 +355,7 @@ static void start_holder (struct scene *scene)
 
     if (pipe2 (to, O_CLOEXEC) != 0 || pipe2 (from, O_CLOEXEC) != 0)
         give_up ("pipe");
-    scene->holder = fork_child ();
+    scene->holder = fork_into (namespaces_of_check (scene->places));
     if (scene->holder == 0) {
         close (to[1]);
         close (from[0]);
@@ -426,11 +461,13 @@ static void set_up (enum setting setting)
                   setting == SMALL_REGISTRY ? SMALLEST_REGISTRY : usual_shmmax);
 }
 
-void make_scene (struct scene *scene, enum setting setting, bool others, bool held)
+void make_scene (struct scene *scene, enum setting setting, enum places places, bool others,
+                 bool held)
 {
     if (scene->shared == NULL)
         scene->shared = shared (sizeof *scene->shared);
     scene->setting = setting;
+    scene->places = places;
     set_up (setting);
     scene->others = others;
     scene->held = held;
@@ -479,9 +516,9 @@ bool judge_scene (struct scene *scene, const struct expectation *expect, bool as
         await_holder (scene);
         after.presence = scene->held ? MUST_EXIST : MUST_NOT_EXIST;
     }
-    child = fork_child ();
+    child = fork_into (namespaces_of_check (scene->places));
     if (child == 0) {
-        alarm (60);
+        alarm (60);                  /* the first process of a PID namespace ignores it */
         check_scene (scene, &after);
         exit (0);
     }
@@ -617,6 +654,31 @@ void prepare_left_behind (void)
         wait_for_end (leaver[i], NULL);
     munmap (stage, sizeof *stage);
 }
+
+#ifdef __x86_64__
+
+/* It calls set_robust_list(2) with the instruction that made the last system call. */
+void forget_robust_list (pid_t traced)
+{
+    enum { SYSCALL_LENGTH = 2, HEAD_SIZE = 24 };
+    struct user_regs_struct registers;
+    int status;
+
+    ptrace (PTRACE_GETREGS, traced, NULL, &registers);
+    registers.rip -= SYSCALL_LENGTH;
+    registers.rax = SYS_set_robust_list;
+    registers.rdi = 0;
+    registers.rsi = HEAD_SIZE;
+    registers.orig_rax = (unsigned long long) -1;
+    ptrace (PTRACE_SETREGS, traced, NULL, &registers);
+    ptrace (PTRACE_SINGLESTEP, traced, NULL, NULL);
+    wait_for_end (traced, &status);
+    ptrace (PTRACE_GETREGS, traced, NULL, &registers);
+    if (!WIFSTOPPED (status) || registers.rax != 0)
+        give_up ("set_robust_list in a traced process");
+}
+
+#endif
 
 int call_create (void)
 {

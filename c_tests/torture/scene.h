@@ -18,6 +18,9 @@
  * The holder, which has used the library before, makes this check after every other mishap, and
  * a newcomer always makes it and then exits. After that the kernel's list must be what it was
  * before the mishap. Where the registry is removed, another one takes its place.
+ *
+ * All of them share an IPC namespace. In some scenarios they are in different PID and user
+ * namespaces: the ids of the processes are equal, or unknown to each other.
  */
 #ifndef SCENE_H
 #define SCENE_H
@@ -39,6 +42,23 @@ enum setting {
     SMALL_REGISTRY,                  /* SHMMAX leaves room for the smallest one only */
     REMOVED_REGISTRY                 /* the call's process removes it, as with ipcrm(1) */
 };
+
+/* Who is in PID or user namespaces of their own. Every process that has a mishap has new ones, and
+ * so has every process that makes a check. Each is the first one of its PID namespace. */
+enum places {
+    TOGETHER,                        /* nobody */
+    MISHAP_IN_PID,
+    MISHAP_IN_USER,
+    MISHAP_IN_BOTH,
+    CHECK_IN_PID,                    /* the holder and the newcomer */
+    EACH_IN_PID                      /* both they and the process that has the mishap */
+};
+
+/* The flags of the namespaces, see fork_into. */
+int namespaces_of_mishap (enum places places);
+int namespaces_of_check (enum places places);
+/* False, and a SKIP line for the first such places, if the system refuses those namespaces. */
+bool may_be_in (enum places places, const char *what);
 
 enum presence { MAY_EXIST, MUST_EXIST, MUST_NOT_EXIST };
 enum kept_state { NOT_KEPT, MAYBE_KEPT, KEPT };
@@ -66,13 +86,15 @@ struct scene {
     struct scene_shared *shared;
     bool others, held;               /* what the holder has attached */
     enum setting setting;
+    enum places places;
     pid_t holder;
     int to_holder, from_holder;
     struct segments before;          /* the kernel's list before the mishap */
 };
 
 /* Makes a scene; the same struct serves one after another. */
-void make_scene (struct scene *scene, enum setting setting, bool others, bool held);
+void make_scene (struct scene *scene, enum setting setting, enum places places, bool others,
+                 bool held);
 /* Removes all segments and starts a new holder. */
 void reset_scene (struct scene *scene);
 void clear_scene (struct scene *scene);
@@ -103,6 +125,9 @@ void prepare_own_removed (void);
 void prepare_own_kept_removed (void);
 /* Processes of other namespaces have ended with _exit, and left their empty registries. */
 void prepare_left_behind (void);
+/* Lets a traced process, which is stopped right after a system call, lose its robust list: if it
+ * dies, the kernel does not release its lock. */
+void forget_robust_list (pid_t traced);
 int call_create (void);
 int call_attach (void);
 int call_destroy (void);
