@@ -26,8 +26,9 @@
  * Known exceptions.
  *
  *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL;
- *     shmget: ENOENT, EINVAL) or another user's (EACCES), that a file does not exist (open:
- *     ENOENT) or is not a symbolic link (readlink: EINVAL, ENOENT). What follows from believing
+ *     shmget: ENOENT, EINVAL) or another user's (EACCES), that a thread is gone (tkill: ESRCH),
+ *     that a file does not exist (open: ENOENT) or is not a symbolic link (readlink: EINVAL,
+ *     ENOENT). What follows from believing
  *     them is allowed; but the call must end in good order, the name must be usable by the next
  *     process, and a saved file be complete. These count as "believed".
  *   - Registries that other processes left behind are removed as far as no call fails. Those that
@@ -41,7 +42,9 @@
  * In the situations "...-while-locked" another process is stopped inside the library while it
  * holds the lock. It continues, or is killed, when the traced process begins to wait for the
  * lock. In the situations "attach-while-locked" and "detach-while-locked", the call must not wait
- * for it unless a system call fails.
+ * for it unless a system call fails. In all others it must: the holder's own call must not fail.
+ * In those that begin with "pid", "user", "both", "each" or "above", the traced process or the
+ * others are in PID or user namespaces of their own, as in killpoints.
  */
 #include "scene.h"
 
@@ -183,6 +186,8 @@ static const struct call_type call_types[] = {
     { SYS_poll, "poll", ORDINARY, { EINTR, ENOMEM } },
     { SYS_ioctl, "ioctl", ORDINARY, { ENOTTY, EINVAL } },
     { SYS_kill, "kill", ORDINARY, { EPERM, ESRCH } },
+    { SYS_tkill, "tkill", ORDINARY, { EAGAIN, EINVAL, EPERM, ESRCH } },
+    { SYS_sched_getscheduler, "sched_getscheduler", ORDINARY, { EINVAL, EPERM, ESRCH } },
     { SYS_mmap, "mmap", ALLOCATION, { ENOMEM, EAGAIN } },
     { SYS_mremap, "mremap", ALLOCATION, { ENOMEM } },
     { SYS_mprotect, "mprotect", ALLOCATION, { ENOMEM } },
@@ -428,7 +433,9 @@ enum what { CREATES, DESTROYS, SAVES, LOADS, EXITS, ASKS };
 enum rival {
     NO_RIVAL,
     RIVAL_GOES_ON,
+    RIVAL_GOES_ON_LATE,              /* after the call has looked at the lock's holder */
     RIVAL_DIES,
+    RIVAL_VANISHES,                  /* it dies, and the kernel does not release the lock */
     RIVAL_IS_NO_HINDRANCE            /* without a fault, the call does not wait for it */
 };
 
@@ -444,83 +451,100 @@ struct situation {
     enum file_state file;        /* what a save finds: W_NEW_FILE: none yet */
     enum rival rival;            /* another process that holds the lock */
     enum setting setting;
+    enum places places;          /* the rival is where the checks are made */
 };
 
 static const struct situation situations[] = {
     { "create-first", CREATES, false, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "create-no-such-first", CREATES, false, false, prepare_nothing, call_attach, ENOENT,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "create-new", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "create-new-again", CREATES, true, false, prepare_warm, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "create-existing", CREATES, true, true, prepare_nothing, call_create, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "attach-existing", CREATES, true, true, prepare_warm, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "create-left-alone", CREATES, true, false, prepare_orphan, call_create, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "create-while-locked", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON, USUAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON, USUAL, TOGETHER },
     { "create-locker-dies", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES, USUAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES, USUAL, TOGETHER },
     { "destroy-not-last", DESTROYS, true, true, prepare_attached, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "destroy-only", DESTROYS, false, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "destroy-while-locked", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_GOES_ON, USUAL },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_GOES_ON, USUAL, TOGETHER },
     { "save-new", SAVES, true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "save-over", SAVES, true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "save-through-link", SAVES, true, true, prepare_attached, call_save_link, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "save-to-pipe", SAVES, true, true, prepare_pipe_to, call_save_pipe, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "load", LOADS, true, false, prepare_own, call_load, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "load-from-pipe", LOADS, true, false, prepare_pipe, call_load_pipe, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "save-large-new", SAVES, true, true, prepare_large, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NEW_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "save-large", SAVES, true, true, prepare_large, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "save-large-no-wait", SAVES, true, true, prepare_large_no_wait, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "load-large", LOADS, true, true, prepare_large, call_load, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "load-large-alone", LOADS, true, true, prepare_large_alone, call_load, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "queries", ASKS, true, false, prepare_own, call_queries, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "exit-after-use", EXITS, false, false, prepare_warm, call_exit, 0,
-      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "exit-with-name", EXITS, true, false, prepare_own, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "attach-while-locked", CREATES, true, true, prepare_nothing, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE, USUAL, TOGETHER },
     { "detach-while-locked", DESTROYS, true, true, prepare_attached, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE, USUAL },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE, USUAL, TOGETHER },
     { "takeover-create-new", CREATES, true, false, prepare_removed, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, REMOVED_REGISTRY, TOGETHER },
     { "takeover-attach", CREATES, true, true, prepare_removed, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, REMOVED_REGISTRY, TOGETHER },
     { "takeover-destroy", DESTROYS, true, false, prepare_own_removed, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, REMOVED_REGISTRY, TOGETHER },
     { "takeover-exit", EXITS, true, false, prepare_own_removed, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, REMOVED_REGISTRY },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, REMOVED_REGISTRY, TOGETHER },
     { "sweep-first", CREATES, false, false, prepare_left_behind, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "small-create-first", CREATES, false, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, SMALL_REGISTRY },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, SMALL_REGISTRY, TOGETHER },
     { "long-create-new", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, LONG_NAME },
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, LONG_NAME, TOGETHER },
     { "long-destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, LONG_NAME },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, LONG_NAME, TOGETHER },
+    { "create-locker-vanishes", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_VANISHES, USUAL, TOGETHER },
+    { "user-create-new", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, MISHAP_IN_USER },
+    { "pid-destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, USUAL, MISHAP_IN_PID },
+    { "pid-attach", CREATES, true, true, prepare_nothing, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, EACH_IN_PID },
+    { "pid-create-while-locked", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON_LATE, USUAL, MISHAP_IN_PID },
+    { "each-create-while-locked", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON_LATE, USUAL, EACH_IN_PID },
+    { "both-create-locker-dies", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES, USUAL, MISHAP_IN_BOTH },
+    { "above-create-locker-dies", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES, USUAL, CHECK_IN_PID },
 };
 
 static bool has_large (const struct situation *s)
@@ -630,8 +654,8 @@ __attribute__ ((noreturn)) static void be_rival (void)
 {
     ptrace (PTRACE_TRACEME, 0, NULL, NULL);
     __asm__ volatile("int3" ::: "memory");
-    if (shmCreate ("torture/rival", 12345, &address, &memory) == 0)
-        shmDestroy (memory);
+    if (shmCreate ("torture/rival", 12345, &address, &memory) != 0 || shmDestroy (memory) != 0)
+        _exit (1);
     _exit (0);
 }
 
@@ -640,6 +664,7 @@ __attribute__ ((noreturn)) static void be_rival (void)
 struct call_seen {
     long number;
     uint64_t argument[3];
+    bool finds;                  /* of a look at an index: there is a segment */
 };
 
 /* Which system call of the traced process is to fail. Calls are told apart by their number and,
@@ -664,7 +689,9 @@ struct run {
     int injected;            /* how often */
     struct call_seen victim; /* the first call that failed */
     int reads_before;        /* reads that succeeded before the fault */
-    bool waited;             /* for the rival, as far as can be told */
+    int waits;               /* for the rival, as far as can be told */
+    bool overtook;           /* the rival, which still held the lock */
+    bool hurt_rival;         /* whose own call failed */
 };
 
 static bool same_kind (const struct call_seen *one, const struct call_seen *other)
@@ -672,10 +699,27 @@ static bool same_kind (const struct call_seen *one, const struct call_seen *othe
     if (one->number != other->number)
         return false;
     if (one->number == SYS_shmctl)
-        return (one->argument[1] & 0xff) == (other->argument[1] & 0xff);
+        return (one->argument[1] & 0xff) == (other->argument[1] & 0xff)
+               && one->finds == other->finds;
     if (one->number == SYS_shmget)
         return (one->argument[2] & IPC_CREAT) == (other->argument[2] & IPC_CREAT);
     return true;
+}
+
+/* To list segments, the library looks at all indexes. Most are empty, and how many there are
+ * depends on how many segments there were before. */
+static bool is_look_at_index (const struct call_seen *call)
+{
+    int command = (int) (call->argument[1] & 0xff);
+
+    return call->number == SYS_shmctl && (command == SHM_STAT || command == SHM_STAT_ANY);
+}
+
+static bool finds_segment (const struct call_seen *call)
+{
+    struct shmid_ds ds;
+
+    return is_look_at_index (call) && shmctl ((int) call->argument[0], SHM_STAT, &ds) >= 0;
 }
 
 static volatile pid_t watched_process;
@@ -702,11 +746,11 @@ static pid_t stop_at_marker (pid_t child)
 }
 
 /* Starts the rival and stops it after the shmget for its segment: it holds the lock then. */
-static pid_t start_rival (void)
+static pid_t start_rival (enum places places)
 {
     struct user_regs_struct registers;
     int status;
-    pid_t child = fork_child ();
+    pid_t child = fork_into (namespaces_of_check (places));
 
     if (child == 0)
         be_rival ();
@@ -725,16 +769,26 @@ static pid_t start_rival (void)
 
 static void let_rival_go (pid_t *rival, enum rival how)
 {
+    bool dies = how == RIVAL_DIES || how == RIVAL_VANISHES;
+
     if (*rival <= 0)
         return;
-    if (how == RIVAL_DIES) {
+    if (how == RIVAL_VANISHES)
+        forget_robust_list (*rival);
+    if (dies) {
         kill (*rival, SIGKILL);
         wait_for_end (*rival, NULL);
     } else {
         ptrace (PTRACE_DETACH, *rival, NULL, NULL);
         /* run_situation waits for it. */
     }
-    *rival = how == RIVAL_DIES ? 0 : -*rival;
+    *rival = dies ? 0 : -*rival;
+}
+
+/* The waits become longer, up to a time in which a waiter has asked who the holder is. */
+static bool is_time_to_go (const struct run *run, enum rival how)
+{
+    return run->waits > (how == RIVAL_GOES_ON_LATE ? 5 : 0) || run->calls > 100;
 }
 
 static bool may_wait (const struct call_seen *call)
@@ -779,7 +833,7 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
     struct user_regs_struct registers;
     bool entering = true, spoilt = false;
     int status, deliver = 0, reads = 0, turn = 0;
-    struct call_seen call = { -1, { 0, 0, 0 } };
+    struct call_seen call = { -1, { 0, 0, 0 }, false };
 
     for (;;) {
         if (ptrace (PTRACE_SYSCALL, child, NULL, (void *) (long) deliver) != 0
@@ -822,6 +876,7 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
         call.argument[0] = registers.rdi;
         call.argument[1] = registers.rsi;
         call.argument[2] = registers.rdx;
+        call.finds = finds_segment (&call);
         spoilt = same_kind (&call, &fault->like)
                  && (++turn == fault->turn
                      || (fault->lasting && turn > fault->turn && run->injected < SPELL));
@@ -835,10 +890,9 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
             }
             spoil_entry (child, &registers, fault->error);
         }
-        if (may_wait (&call) || run->calls > 100) {
-            run->waited = true;
+        run->waits += may_wait (&call);
+        if (is_time_to_go (run, s->rival))
             let_rival_go (rival, s->rival);
-        }
         if (run->calls > 200000) { /* it tries forever */
             was_too_slow = true;
             kill (child, SIGKILL);
@@ -856,16 +910,17 @@ static void run_situation (const struct situation *s, struct scene *scene,
     memset (outcome, 0, sizeof *outcome);
     if (s->setting == REMOVED_REGISTRY)
         reset_scene (scene);
-    child = fork_child ();
+    child = fork_into (namespaces_of_mishap (s->places));
     if (child == 0)
         be_traced (s, again);
     stop_at_marker (child);
     if (s->rival != NO_RIVAL)
-        rival = start_rival ();
+        rival = start_rival (s->places);
     was_too_slow = false;
     watched_process = child;
     alarm (25);
     follow (child, s, fault, &rival, run);
+    run->overtook = rival > 0;
     let_rival_go (&rival, s->rival);
     if (run->end == CALL_RETURNED) {
         if (ptrace (PTRACE_DETACH, child, NULL, NULL) != 0)
@@ -880,8 +935,10 @@ static void run_situation (const struct situation *s, struct scene *scene,
     }
     alarm (0);
     watched_process = 0;
-    if (rival < 0)
-        wait_for_end (-rival, NULL);
+    if (rival < 0) {
+        wait_for_end (-rival, &status);
+        run->hurt_rival = !WIFEXITED (status) || WEXITSTATUS (status) != 0;
+    }
 }
 
 /* ---- the verdict ------------------------------------------------------------------------ */
@@ -923,6 +980,8 @@ static bool is_statement (const struct call_seen *call, int error)
         return (call->argument[2] & IPC_CREAT) == 0; /* not there, another's, another size */
     case SYS_shmat:
         return error == EACCES;
+    case SYS_tkill:
+        return error == ESRCH;       /* the lock's holder is gone */
     case SYS_open:
     case SYS_openat:
         return error == ENOENT;
@@ -1178,6 +1237,8 @@ static void judge (const struct situation *s, struct scene *scene, const struct 
     wrong[0] = check_duration (&t);
     if (wrong[0] == NULL)
         wrong[0] = check_outcome (s, run, again, figures);
+    if (wrong[0] == NULL && run->hurt_rival)
+        wrong[0] = "the call of the process that held the lock failed";
     if (s->what == SAVES && s->file != NO_FILE)
         wrong[1] = check_files (s, !t.died && (outcome->status == 0 || outcome->again == 0),
                                 t.removal || t.died, figures);
@@ -1255,7 +1316,7 @@ static void try_fault (const struct situation *s, struct scene *scene, const str
 static void run_without_fault (const struct situation *s, struct scene *scene, struct run *first,
                                struct figures *figures)
 {
-    const struct fault none = { { -1, { 0, 0, 0 } }, 0, 0, false };
+    const struct fault none = { { -1, { 0, 0, 0 }, false }, 0, 0, false };
     struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT };
     char text[700];
 
@@ -1271,8 +1332,17 @@ static void run_without_fault (const struct situation *s, struct scene *scene, s
               outcome->status);
         figures->damage++;
     }
-    if (s->rival == RIVAL_IS_NO_HINDRANCE && first->waited) {
+    if (s->rival == RIVAL_IS_NO_HINDRANCE && first->waits > 0) {
         note ("%s: without a fault: DAMAGE: the call waits for the lock", s->name);
+        figures->damage++;
+    }
+    if (s->rival != NO_RIVAL && s->rival != RIVAL_IS_NO_HINDRANCE && first->overtook) {
+        note ("%s: without a fault: DAMAGE: the call does not wait for a living holder of the "
+              "lock", s->name);
+        figures->damage++;
+    }
+    if (first->hurt_rival) {
+        note ("%s: without a fault: DAMAGE: the holder's call failed", s->name);
         figures->damage++;
     }
     if (judge_scene (scene, &expect, false, text, sizeof text)) {
@@ -1311,6 +1381,9 @@ static void try_call (const struct situation *s, struct scene *scene, const stru
     if (type->kind == NEVER_FAILS || (has_large (s) && fault.turn > 1 && later > 0)
         || is_left_out (first, which, calls))
         return;
+    /* Of the looks at an index without a segment, one. */
+    if (is_look_at_index (&fault.like) && !fault.like.finds && fault.turn > 1)
+        return;
     for (e = 0; e < 16 && type->error[e] != 0; e++) {
         fault.error = type->error[e];
         if (!is_allowed (&fault.like, fault.error))
@@ -1331,7 +1404,7 @@ static void try_situation (const struct situation *s, struct scene *scene,
     double since = now ();
     int i;
 
-    make_scene (scene, s->setting, TOGETHER, s->others, s->held);
+    make_scene (scene, s->setting, s->places, s->others, s->held);
     held_id = s->held ? scene->shared->held_id : -1;
     run_without_fault (s, scene, &first, figures);
     for (i = 0; i < first.calls && i < CALLS_MAX; i++)
@@ -1409,6 +1482,8 @@ static void all_faults (void)
     memset (&all, 0, sizeof all);
     for (i = 0; i < SITUATIONS; i++) {
         if (only_part && strcmp (only_part, situations[i].name) != 0)
+            continue;
+        if (!may_be_in (situations[i].places, "faults"))
             continue;
         memset (&one, 0, sizeof one);
         try_situation (&situations[i], &scene, &one);

@@ -1224,9 +1224,11 @@ struct settler {
 static int settle (void *argument)
 {
     const struct settler *settler = argument;
+    int namespaces = processes[settler->which].namespaces;
+    unsigned inside = (namespaces & CLONE_NEWPID) != 0 ? 0 : 7;
 
-    if ((processes[settler->which].namespaces & CLONE_NEWUSER) != 0
-        && !map_user (settler->user, settler->group))
+    if ((namespaces & CLONE_NEWUSER) != 0
+        && !map_user (settler->user, settler->group, inside))
         return 96;
     setpgid (0, 0);
     execute ("--exec-worker", settler->which * SLOTS_EACH, settler->seed);

@@ -402,12 +402,12 @@ unsigned long read_number (const char *path)
 
 /* ---- PID and user namespaces ------------------------------------------------------------ */
 
-bool map_user (uid_t user, gid_t group)
+bool map_user (uid_t user, gid_t group, unsigned inside)
 {
     char users[64], groups[64];
 
-    snprintf (users, sizeof users, "0 %u 1", (unsigned) user);
-    snprintf (groups, sizeof groups, "0 %u 1", (unsigned) group);
+    snprintf (users, sizeof users, "%u %u 1", inside, (unsigned) user);
+    snprintf (groups, sizeof groups, "%u %u 1", inside, (unsigned) group);
     write_text ("/proc/self/setgroups", "deny"); /* or the groups are refused */
     return write_text ("/proc/self/uid_map", users) && write_text ("/proc/self/gid_map", groups);
 }
@@ -426,10 +426,11 @@ static bool is_in_a_user_namespace (void)
 
 static int enter_user_namespace (void)
 {
+    enum { INSIDE = 7 };
     uid_t user = geteuid ();
     gid_t group = getegid ();
 
-    return unshare (CLONE_NEWUSER) != 0 || !map_user (user, group) ? errno : 0;
+    return unshare (CLONE_NEWUSER) != 0 || !map_user (user, group, INSIDE) ? errno : 0;
 }
 
 /* Lets future children be outside again. */
@@ -560,7 +561,7 @@ enum privacy try_new_world (void)
         return WORLD_OF_ROOT;
     if (unshare (CLONE_NEWUSER | CLONE_NEWIPC) != 0)
         return NO_WORLD;
-    map_user (uid, gid);
+    map_user (uid, gid, 0);
     return WORLD_OF_USER;
 }
 

@@ -171,7 +171,7 @@ bool may_trace (void);               /* ptrace(2) with hardware breakpoints */
 /* ---- PID and user namespaces ------------------------------------------------------------- */
 
 /* Their flags are CLONE_NEWPID and CLONE_NEWUSER, 0 for none, or both. A process in a user
- * namespace is root there, and the same user as outside. */
+ * namespace is the same user as outside, with another id. */
 
 /* The errno with which a process of this user may not be made there; 0 if it may. In a user
  * namespace within another one the library cannot know the user outside of both, and looks names
@@ -184,8 +184,9 @@ int fork_into_refused (int flags);
 pid_t fork_into (int flags);
 /* The same with clone(2), of which the C library knows nothing: `body` may only call exec. */
 pid_t clone_into (int flags, int (*body) (void *), void *argument);
-/* In a child that is in a new user namespace: who it is outside. */
-bool map_user (uid_t user, gid_t group);
+/* In a process that is in a new user namespace: who it is outside, and its ids there. Only root,
+ * with the id 0, keeps its capabilities if it calls exec. */
+bool map_user (uid_t user, gid_t group, unsigned inside);
 const char *name_namespaces (int flags);
 /* The ids of this process and thread outside its PID namespace. */
 void ids_outside (pid_t *process, pid_t *thread);

@@ -134,7 +134,7 @@ static void enter_world (void *argument)
     if (who->refused != 0)
         return;
     if (unshare (who->world->flags) != 0
-        || ((who->world->flags & CLONE_NEWUSER) != 0 && !map_user (user, group))) {
+        || ((who->world->flags & CLONE_NEWUSER) != 0 && !map_user (user, group, 0))) {
         who->refused = errno;
         return;
     }
