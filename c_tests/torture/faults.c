@@ -1312,6 +1312,24 @@ static void try_fault (const struct situation *s, struct scene *scene, const str
     }
 }
 
+/* Without a fault: the call waits for the holder of the lock, or does not have to. */
+static void check_waits (const struct situation *s, const struct run *run,
+                         struct figures *figures)
+{
+    const char *wrong = NULL;
+
+    if (s->rival == RIVAL_IS_NO_HINDRANCE && run->waits > 0)
+        wrong = "the call waits for the lock";
+    else if (s->rival != NO_RIVAL && s->rival != RIVAL_IS_NO_HINDRANCE && run->overtook)
+        wrong = "the call does not wait for a living holder of the lock";
+    else if (run->hurt_rival)
+        wrong = "the call of the process that held the lock failed";
+    if (wrong == NULL)
+        return;
+    note ("%s: without a fault: DAMAGE: %s", s->name, wrong);
+    figures->damage++;
+}
+
 /* A run without a fault; the first one differs from all later ones. */
 static void run_without_fault (const struct situation *s, struct scene *scene, struct run *first,
                                struct figures *figures)
@@ -1322,27 +1340,16 @@ static void run_without_fault (const struct situation *s, struct scene *scene, s
 
     restore_files (s);
     run_situation (s, scene, &none, false, first);
+    check_waits (s, first, figures);
     judge_scene (scene, &expect, false, text, sizeof text);
     restore_files (s);
     run_situation (s, scene, &none, false, first);
+    check_waits (s, first, figures);
     tell_calls (s, first);
     if ((first->end != CALL_RETURNED && first->end != CALL_EXITED)
         || (first->end == CALL_RETURNED && outcome->status != s->status)) {
         note ("%s: without a fault: ends with %d, returns %d", s->name, first->end,
               outcome->status);
-        figures->damage++;
-    }
-    if (s->rival == RIVAL_IS_NO_HINDRANCE && first->waits > 0) {
-        note ("%s: without a fault: DAMAGE: the call waits for the lock", s->name);
-        figures->damage++;
-    }
-    if (s->rival != NO_RIVAL && s->rival != RIVAL_IS_NO_HINDRANCE && first->overtook) {
-        note ("%s: without a fault: DAMAGE: the call does not wait for a living holder of the "
-              "lock", s->name);
-        figures->damage++;
-    }
-    if (first->hurt_rival) {
-        note ("%s: without a fault: DAMAGE: the holder's call failed", s->name);
         figures->damage++;
     }
     if (judge_scene (scene, &expect, false, text, sizeof text)) {

@@ -102,6 +102,7 @@ struct table {
     int violations;
     char told[TOLD][400];
     uint64_t timeouts;
+    uint64_t equal_ids;              /* moves to where another segment has the id of an old one */
     struct slot slot[SLOTS];
     volatile int held[NAMES][SLOTS]; /* segment id + 1 */
 };
@@ -776,6 +777,13 @@ static void destroy_all (struct actor *a)
 
 /* ---- another IPC namespace -------------------------------------------------------------- */
 
+/* The next segment shall have this identifier; without the kernel's support for that, it has one
+ * that the old IPC namespace may have, too. */
+static void wish_for_id (int id)
+{
+    write_number ("/proc/sys/kernel/shm_next_id", (unsigned long) id);
+}
+
 /* A segment of another program in the new IPC namespace. */
 enum { NEIGHBOUR_SIZE = 3333, NEIGHBOUR_PATTERN = 41 };
 
@@ -883,8 +891,10 @@ static void use_new_namespace (struct actor *a)
     struct handle new[HANDLES];
     struct neighbour neighbour;
     struct shm_info info;
-    int i, names = 0;
+    int i, names = 0, equal_ids = 0;
 
+    if (a->handles > 0)
+        wish_for_id (a->handle[0].id);
     if (!make_neighbour (&neighbour))
         give_up ("a segment in a new IPC namespace");
     for (i = 0; i < a->handles; i++) {
@@ -892,8 +902,12 @@ static void use_new_namespace (struct actor *a)
 
         while (j < i && a->handle[j].name != a->handle[i].name)
             j++;
-        if (j == i)
-            create_in_new (&a->handle[i], &new[names++]);
+        if (j < i)
+            continue;
+        if (names > 0)               /* the registry exists */
+            wish_for_id (a->handle[i].id);
+        create_in_new (&a->handle[i], &new[names++]);
+        equal_ids += new[names - 1].id == a->handle[i].id;
     }
     for (i = 0; i < a->handles; i++) {
         use_old (a, &a->handle[i]);
@@ -904,6 +918,8 @@ static void use_new_namespace (struct actor *a)
     check_neighbour (&neighbour);
     for (i = 0; i < names; i++)
         destroy_in_new (&new[i]);
+    if (equal_ids > 0 || (a->handles > 0 && neighbour.id == a->handle[0].id))
+        __sync_fetch_and_add (&table->equal_ids, 1);
     /* The registry is the other one. */
     if (shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &info) < 0 || info.used_ids > 2)
         violation ("after a move, %d segments are left", info.used_ids);
@@ -1699,11 +1715,12 @@ static void tell_table (void)
     note ("slowest call: %s, %.3f s, not counting the time that it was stopped",
           op_names[slowest_op], slowest);
     tell_figures (" operations=%llu kills=%ld damage=%d kills_in_calls=%ld stops=%ld rounds=%ld "
-                  "timeouts=%llu temporaries=%ld elsewhere=%ld moves=%llu dumps=%ld replaced=%ld "
+                  "timeouts=%llu temporaries=%ld elsewhere=%ld moves=%llu equal_ids=%llu dumps=%ld replaced=%ld "
                   "replaced_in_calls=%ld", (unsigned long long) total, figures.kills,
                   table->violations, figures.kills_inside, figures.stops, figures.rounds,
                   (unsigned long long) table->timeouts, figures.temporaries, figures.elsewhere,
-                  (unsigned long long) done[MOVE], figures.dumps, figures.replaced,
+                  (unsigned long long) done[MOVE],
+                  (unsigned long long) table->equal_ids, figures.dumps, figures.replaced,
                   figures.replaced_inside);
 }
 

@@ -92,6 +92,7 @@ struct move {
     int alpha_destroy, beta_destroy, fresh_destroy;
     bool whole, accessors, saved, loaded;
     struct call same_name, fresh;
+    int stat, keep, remove;          /* what was said of an old handle */
     int foreign_ids_matched;
     bool foreign_touched;
     int left_in_new;
@@ -106,6 +107,7 @@ static void move_house (void *argument)
     struct call alpha = create ("alpha", ALPHA_SIZE);
     struct call beta = create ("beta", BETA_SIZE);
     struct shmid_ds before[MOST_FOREIGN];
+    struct ShmxInfo info;
     int foreign[MOST_FOREIGN];
     int only[2];
     char path[PATH_SIZE];
@@ -151,6 +153,10 @@ static void move_house (void *argument)
     m->whole = has_pattern (alpha.address, ALPHA_SIZE, 1)
         && has_pattern (beta.address, BETA_SIZE, 2)
         && (m->same_name.result != 0 || is_zero (m->same_name.address, ALPHA_SIZE));
+    info.size = sizeof info;
+    m->stat = shmxStat (alpha.handle, &info);
+    m->keep = shmxKeep (alpha.handle, 1);
+    m->remove = shmxRemoveSegment (alpha.handle);
     m->alpha_destroy = shmDestroy (alpha.handle);
     if (m->same_name.result == 0) {
         /* The destroy of the old handle has not deleted the new segment. */
@@ -211,6 +217,9 @@ static void moving_world (void *argument)
     else
         check (m->same_name.id == m->alpha, "unshare: the new segment has the old one's id (%d, "
                "%d)", m->same_name.id, m->alpha);
+    check (m->stat == EIDRM && m->keep == EIDRM && m->remove == EIDRM,
+           "unshare: nothing is found out, kept or removed by an old handle (%d %d %d)", m->stat,
+           m->keep, m->remove);
     check (!m->foreign_touched, "unshare: other segments with the old ids are not touched");
     check (m->alpha_destroy == 0 && m->beta_destroy == 0,
            "unshare: old handles can be destroyed (%d %d)", m->alpha_destroy, m->beta_destroy);
