@@ -1715,11 +1715,11 @@ static void tell_table (void)
     note ("slowest call: %s, %.3f s, not counting the time that it was stopped",
           op_names[slowest_op], slowest);
     tell_figures (" operations=%llu kills=%ld damage=%d kills_in_calls=%ld stops=%ld rounds=%ld "
-                  "timeouts=%llu temporaries=%ld elsewhere=%ld moves=%llu equal_ids=%llu dumps=%ld replaced=%ld "
-                  "replaced_in_calls=%ld", (unsigned long long) total, figures.kills,
+                  "timeouts=%llu temporaries=%ld", (unsigned long long) total, figures.kills,
                   table->violations, figures.kills_inside, figures.stops, figures.rounds,
-                  (unsigned long long) table->timeouts, figures.temporaries, figures.elsewhere,
-                  (unsigned long long) done[MOVE],
+                  (unsigned long long) table->timeouts, figures.temporaries);
+    tell_figures (" elsewhere=%ld moves=%llu equal_ids=%llu dumps=%ld replaced=%ld "
+                  "replaced_in_calls=%ld", figures.elsewhere, (unsigned long long) done[MOVE],
                   (unsigned long long) table->equal_ids, figures.dumps, figures.replaced,
                   figures.replaced_inside);
 }
