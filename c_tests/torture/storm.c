@@ -24,7 +24,8 @@
  * read, save, load, destroy, fork, exec and exit at random. The master kills them (SIGKILL),
  * stops and continues them, replaces the dead, and watches for calls that hang. Some deaths begin
  * a core dump, which is given up. Some processes with threads call exec in a signal handler, in
- * any thread and at any moment.
+ * any thread and at any moment. The master also removes the registry, as with ipcrm(1), now and
+ * then: the next one takes its names over.
  *
  * Twelve of the processes are in PID or user namespaces of their own, or in both, see
  * namespaces_of. The ids of those in PID namespaces are equal; the table has those that the master
@@ -1200,7 +1201,7 @@ struct process {
 struct figures {
     long kills, kills_inside, kills_by_op[OPS], stops, deaths, births, temporaries, rounds;
     long elsewhere;                  /* births in namespaces */
-    long dumps, replaced, replaced_inside;
+    long dumps, replaced, replaced_inside, takeovers;
 };
 
 static struct process processes[PROCESSES];
@@ -1216,17 +1217,25 @@ static int namespaces_of (int which)
     return flags[which % 10];
 }
 
-/* One that the system refuses counts for all. */
+/* Without those that the system refuses. */
 static void choose_namespaces (void)
 {
-    int which, refused = 0;
+    static const int kinds[] = { CLONE_NEWPID, CLONE_NEWUSER };
+    int which, refused = 0, reason = 0;
 
-    for (which = 0; which < 4 && refused == 0; which++)
-        if ((refused = namespaces_refused (namespaces_of (which))) != 0)
-            skip ("storm: all processes are ordinary ones, because %s is refused: %s",
-                  name_namespaces (namespaces_of (which)), strerror (refused));
+    for (which = 0; which < (int) COUNT (kinds); which++) {
+        int error = namespaces_refused (kinds[which]);
+
+        if (error == 0)
+            continue;
+        refused |= kinds[which];
+        reason = error;
+    }
+    if (refused != 0)
+        skip ("storm: no process is in %s of its own: %s", name_namespaces (refused),
+              strerror (reason));
     for (which = 0; which < PROCESSES; which++)
-        processes[which].namespaces = refused == 0 ? namespaces_of (which) : 0;
+        processes[which].namespaces = namespaces_of (which) & ~refused;
 }
 
 struct settler {
@@ -1429,6 +1438,20 @@ static void stop_someone (uint64_t *random, double seconds)
     figures.stops++;
 }
 
+/* As with ipcrm(1). Others have the registry attached, so no name is lost. The next one stays for
+ * half a second: names would be lost if it was removed before anybody had it attached. */
+static void remove_registry (double *next)
+{
+    int registry;
+
+    if (privacy == NO_WORLD || now () < *next)
+        return;
+    *next = now () + 0.5;
+    registry = find_registry (NULL);
+    if (registry >= 0 && shmctl (registry, IPC_RMID, NULL) == 0)
+        figures.takeovers++;
+}
+
 /* A call that does not end. */
 static void watch (void)
 {
@@ -1464,7 +1487,7 @@ static void watch (void)
 
 static void rage (double seconds, uint64_t *random)
 {
-    double until = now () + seconds, next_long = now () + 8.0;
+    double until = now () + seconds, next_long = now () + 8.0, next_removal = now () + 1.0;
     int which, turns = 0;
 
     for (which = 0; which < PROCESSES; which++)
@@ -1491,6 +1514,7 @@ static void rage (double seconds, uint64_t *random)
             table->long_stop_until = now () + 13;
             stop_someone (random, 11.0);
         }
+        remove_registry (&next_removal);
         if (++turns % 100 == 0)
             watch ();
     }
@@ -1719,9 +1743,9 @@ static void tell_table (void)
                   table->violations, figures.kills_inside, figures.stops, figures.rounds,
                   (unsigned long long) table->timeouts, figures.temporaries);
     tell_figures (" elsewhere=%ld moves=%llu equal_ids=%llu dumps=%ld replaced=%ld "
-                  "replaced_in_calls=%ld", figures.elsewhere, (unsigned long long) done[MOVE],
+                  "replaced_in_calls=%ld takeovers=%ld", figures.elsewhere, (unsigned long long) done[MOVE],
                   (unsigned long long) table->equal_ids, figures.dumps, figures.replaced,
-                  figures.replaced_inside);
+                  figures.replaced_inside, figures.takeovers);
 }
 
 /* A dump begins, and is given up for want of room: see core(5). Workers block the signal that

@@ -14,6 +14,7 @@
  *   elsewhere.c   kernel.shm_rmid_forced; a process moves to another IPC namespace
  *   worlds.c      PID, user and IPC namespaces are mixed
  *   abandoned.c   the registry's creation is interrupted
+ *   sweep.c       registries without names are left behind
  */
 #ifndef DAMAGE_H
 #define DAMAGE_H
@@ -34,6 +35,7 @@ void test_limits (void);
 void test_elsewhere (void);
 void test_worlds (void);
 void test_abandoned (void);
+void test_sweep (void);
 
 /* ---- a holder and a newcomer, of ipcrm.c ------------------------------------------------ */
 

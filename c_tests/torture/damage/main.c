@@ -12,6 +12,7 @@ static const struct part parts[] = {
     { "elsewhere", test_elsewhere },
     { "worlds", test_worlds },
     { "abandoned", test_abandoned },
+    { "sweep", test_sweep },
     { "blows", end_blows },
     { NULL, NULL }
 };
