@@ -1104,6 +1104,22 @@ static void *run_thread (void *argument)
     return NULL;
 }
 
+/* The system may be short of threads or memory for a moment. */
+static void start_thread (struct thread *thread)
+{
+    int tries, error = EAGAIN;
+
+    for (tries = 0; tries < 500 && error == EAGAIN; tries++) {
+        if (tries > 0)
+            nap (0.01);
+        error = pthread_create (&thread->id, NULL, run_thread, thread);
+    }
+    if (error != 0) {
+        errno = error;
+        give_up ("pthread_create in process %d", thread->slot / SLOTS_EACH);
+    }
+}
+
 static volatile int replaced_process;
 static volatile uint64_t replaced_seed;
 
@@ -1141,8 +1157,7 @@ NO_RETURN static void be_worker (int process, uint64_t seed)
     for (i = 1; i < threads; i++) {
         thread[i].slot = process * SLOTS_EACH + i;
         thread[i].seed = mix (seed + (uint64_t) i);
-        if (pthread_create (&thread[i].id, NULL, run_thread, &thread[i]) != 0)
-            give_up ("pthread_create");
+        start_thread (&thread[i]);
     }
     start_actor (&a, process * SLOTS_EACH, seed);
     inherit_private (&a);
