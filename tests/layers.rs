@@ -60,6 +60,7 @@ const LAYERS: &[&str] = &[
     "snapshot::copy",
     "snapshot::runs",
     "snapshot::memory",
+    "snapshot::zeros",
     "snapshot::touched",
     "snapshot::ascending",
     "snapshot::pair",

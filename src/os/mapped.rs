@@ -1,9 +1,11 @@
-//! Which System V segment is attached at an address of this process. See proc(5).
+//! What is mapped at an address of this process. See proc(5).
 
-use std::ffi::c_ulong;
+use std::ffi::{c_int, c_ulong};
 use std::fs::File;
 use std::io::Write as _;
+use std::ops::Range;
 use std::os::fd::AsRawFd as _;
+use std::ptr;
 
 use super::linux::{Uncancelled, read_lines};
 
@@ -33,6 +35,45 @@ struct Query {
 
 const _: () = assert!(size_of::<Query>() == 104);
 
+/// The process's mappings.
+#[derive(Debug)]
+pub(crate) struct Mappings(File);
+
+impl Mappings {
+    /// `None` if /proc is not mounted.
+    pub(crate) fn open() -> Option<Self> {
+        File::open("/proc/self/maps").ok().map(Self)
+    }
+
+    /// The addresses of the mapping that contains an address. All of them allow the same
+    /// access. `None` if nothing is mapped there, or on kernels before Linux 6.11.
+    pub(crate) fn around(&self, address: usize) -> Option<Range<usize>> {
+        let mut query = Query::about(address)?;
+        if query.ask(&self.0) != 0 {
+            return None;
+        }
+        Some(query.start.try_into().ok()?..query.end.try_into().ok()?)
+    }
+}
+
+impl Query {
+    /// A query that asks for no name.
+    fn about(address: usize) -> Option<Self> {
+        Some(Self {
+            size: u64::try_from(size_of::<Self>()).ok()?,
+            address: u64::try_from(address).ok()?,
+            ..Self::default()
+        })
+    }
+
+    /// 0, or -1 and `errno`.
+    fn ask(&mut self, maps: &File) -> c_int {
+        // SAFETY: the kernel reads and writes the query, and writes at most `name_size`
+        // bytes to `name`, where the caller has that much room.
+        unsafe { libc::ioctl(maps.as_raw_fd(), PROCMAP_QUERY, ptr::from_mut(self)) }
+    }
+}
+
 /// The start of the name that the kernel gives to a segment.
 type Name = [u8; 13];
 
@@ -56,16 +97,11 @@ pub(crate) fn is_segment_at(address: usize, key: u32, id: i32) -> Option<bool> {
 fn query(maps: &File, address: usize, name: &Name, id: i32) -> Option<bool> {
     let mut text = [0_u8; 64];
     let mut query = Query {
-        size: u64::try_from(size_of::<Query>()).ok()?,
-        address: u64::try_from(address).ok()?,
         name_size: u32::try_from(text.len()).ok()?,
         name: u64::try_from(text.as_mut_ptr().expose_provenance()).ok()?,
-        ..Query::default()
+        ..Query::about(address)?
     };
-    // SAFETY: the kernel reads and writes the query, and writes at most `name_size`
-    // bytes to `name`.
-    let result = unsafe { libc::ioctl(maps.as_raw_fd(), PROCMAP_QUERY, &raw mut query) };
-    if result != 0 {
+    if query.ask(maps) != 0 {
         return match std::io::Error::last_os_error().raw_os_error() {
             // Nothing is mapped there, or something with a longer name.
             Some(libc::ENOENT | libc::ENAMETOOLONG) => Some(false),

@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicU8;
 
 use super::block::BLOCK;
 use super::copy::{self, Interruption};
-use super::memory;
 use super::touched::Touched;
+use super::zeros::{self, Finder};
 use crate::errno::Errno;
 
 /// The largest part that is copied at once, in bytes.
@@ -45,6 +45,10 @@ pub(super) fn for_each_part(
     mut copy: impl FnMut(Part) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     let bytes = touched.bytes();
+    let finder = match zeros {
+        Zeros::Untouched => None,
+        Zeros::Blocks => Some(Finder::new()),
+    };
     let mut at = 0;
     while at < bytes.len() {
         let data = touched.first_in(&(at..bytes.len()));
@@ -54,14 +58,17 @@ pub(super) fn for_each_part(
         at = data.start;
         while at < data.end {
             let end = data.end.min(at + PIECE);
-            let part = match zeros {
-                Zeros::Untouched => Part::Data(at..end),
-                Zeros::Blocks => next_part(bytes, &(at..end)),
+            let (zeros_end, data_end) = match &finder {
+                None => (at, end),
+                Some(finder) => next_parts(finder, bytes, &(at..end)),
             };
-            at = match &part {
-                Part::Data(range) | Part::Zeros(range) => range.end,
-            };
-            copy(part)?;
+            if at < zeros_end {
+                copy(Part::Zeros(at..zeros_end))?;
+            }
+            if zeros_end < data_end {
+                copy(Part::Data(zeros_end..data_end))?;
+            }
+            at = data_end;
         }
     }
     Ok(())
@@ -80,20 +87,23 @@ pub(super) fn write(
     })
 }
 
-/// A block of zeros at the start of a range, or all that comes before the first such
-/// block. That block is looked at again when its turn comes.
-fn next_part(bytes: &[AtomicU8], range: &Range<usize>) -> Part {
+/// The blocks of zeros at the start of a range, and what follows them up to the next such
+/// block: the end of each. That next block is looked at again when its turn comes.
+fn next_parts(finder: &Finder, bytes: &[AtomicU8], range: &Range<usize>) -> (usize, usize) {
+    let access = finder.access_to(bytes.get(range.clone()).unwrap_or(&[]));
+    let mut zeros_end = range.start;
     let mut end = range.start;
     while end < range.end {
         // The file has its holes at the same places as a save of the whole segment.
         let block = end..range.end.min((end + 1).next_multiple_of(BLOCK));
-        if memory::is_zero(bytes.get(block.clone()).unwrap_or(&[])) {
-            if block.start == range.start {
-                return Part::Zeros(block);
-            }
+        let is_zero = zeros::is_zero(bytes.get(block.clone()).unwrap_or(&[]), access);
+        if is_zero && zeros_end < end {
             break;
         }
         end = block.end;
+        if is_zero {
+            zeros_end = end;
+        }
     }
-    Part::Data(range.start..end)
+    (zeros_end, end)
 }

@@ -3,10 +3,11 @@
 //! A segment's untouched pages take no memory. Reading one through a mapping, also
 //! by write(2), makes the kernel allocate it.
 
-use std::ffi::{c_int, c_uchar};
+use std::ffi::{c_int, c_uchar, c_ulong};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::block::BLOCK;
@@ -15,7 +16,7 @@ use crate::errno::Errno;
 use crate::os::page_size;
 
 /// The smallest page size of Linux.
-const SMALLEST_PAGE: usize = 4096;
+pub(super) const SMALLEST_PAGE: usize = 4096;
 
 /// The most pages that one mincore(2) looks at.
 const PAGES: usize = 4096;
@@ -152,28 +153,85 @@ pub(super) fn is_mapped(bytes: &[AtomicU8]) -> Option<bool> {
     }
 }
 
-/// Whether all bytes of a block, which begins at a page boundary, are zero now.
-/// False where they cannot be read: the copy that follows reports why.
-pub(super) fn is_zero(block: &[AtomicU8]) -> bool {
-    // Populating first turns into an error what would be SIGSEGV or SIGBUS for a
-    // reader: memory that is unmapped, unreadable or exhausted. mincore(2) would not
-    // do: a page with PROT_NONE can be resident. Most blocks with data have some in
-    // the first page.
-    let looks_zero = |part| populate(part, Use::Read) && are_zero(part);
-    let first = block.get(..SMALLEST_PAGE).unwrap_or(block);
-    let is_zero = looks_zero(first) && looks_zero(block);
-    // No later read happens before this.
-    fence(Ordering::Acquire);
-    is_zero
-}
-
-fn are_zero(bytes: &[AtomicU8]) -> bool {
+/// Whether all bytes are zero now. The program is killed where they cannot be read.
+pub(super) fn are_zero(bytes: &[AtomicU8]) -> bool {
     // SAFETY: bytes may be read as words, and both are atomic.
     let (head, words, tail) = unsafe { bytes.align_to::<AtomicU64>() };
     let zero = |byte: &AtomicU8| byte.load(Ordering::Relaxed) == 0;
-    words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    let are_zero = words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
         && head.iter().all(zero)
-        && tail.iter().all(zero)
+        && tail.iter().all(zero);
+    // No later read happens before this.
+    fence(Ordering::Acquire);
+    are_zero
+}
+
+/// /proc/self/pagemap, which tells about each page of this process whether its page table
+/// has it. See `admin-guide/mm/pagemap.rst` in the kernel's documentation.
+#[derive(Debug)]
+pub(super) struct PageTable(File);
+
+/// `struct pm_scan_arg` of `linux/fs.h`
+#[repr(C)]
+struct Scan {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    regions: u64,
+    region_count: u64,
+    max_pages: u64,
+    inverted: u64,
+    required: u64,
+    any_of: u64,
+    reported: u64,
+}
+
+/// `struct page_region`
+#[repr(C)]
+#[derive(Default)]
+struct Region {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+const _: () = assert!(size_of::<Scan>() == 96 && size_of::<Region>() == 24);
+
+impl PageTable {
+    /// `None` if the process may not read it.
+    pub(super) fn open() -> Option<Self> {
+        File::open("/proc/self/pagemap").ok().map(Self)
+    }
+
+    /// Whether the page table has all pages of a part that begins at a page boundary. If
+    /// the mapping can be read at all, these pages can: none is swapped out, failed, or a
+    /// guard (`MADV_GUARD_INSTALL`). False on kernels before Linux 6.7.
+    pub(super) fn has_all(&self, part: &[AtomicU8]) -> bool {
+        const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
+        const PAGE_IS_PRESENT: u64 = 1 << 3;
+        let start = part.as_ptr().addr();
+        let end = start + part.len().next_multiple_of(page_size());
+        let mut first = Region::default();
+        let mut scan = Scan {
+            size: size_of::<Scan>() as u64,
+            flags: 0,
+            start: start as u64,
+            end: end as u64,
+            walk_end: 0,
+            regions: (&raw mut first).expose_provenance() as u64,
+            region_count: 1,
+            max_pages: 0,
+            inverted: 0,
+            required: PAGE_IS_PRESENT,
+            any_of: 0,
+            reported: PAGE_IS_PRESENT,
+        };
+        // SAFETY: the kernel reads and writes the argument, and writes at most one region.
+        let regions = unsafe { libc::ioctl(self.0.as_raw_fd(), PAGEMAP_SCAN, &raw mut scan) };
+        regions == 1 && (first.start, first.end) == (start as u64, end as u64)
+    }
 }
 
 /// The kernel's file behind a mapping, whose holes are the pages that were never

@@ -13,6 +13,7 @@
 //! | `durability` | whether a save waits for the disk |
 //! | `large`      | 2 MiB and more: holes, write-back; loads by two threads |
 //! | `ascending`  | the order in which a save reads a segment |
+//! | `zeros`      | which blocks are zero |
 //! | `touched`    | which pages were ever touched |
 //! | `runs`       | which ranges of a file hold data |
 //! | `memory`     | system calls for memory |
@@ -55,6 +56,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod touched;
+mod zeros;
 
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;

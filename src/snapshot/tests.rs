@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::os::Mappings;
+use zeros::Access;
+
 /// Zeroed pages that are shared, like those of a segment.
 struct Pages {
     start: NonNull<AtomicU8>,
@@ -581,7 +584,6 @@ fn a_load_into_memory_with_a_gap_changes_nothing() {
 fn memory_that_may_not_be_used_is_an_error() {
     let size = 4 * LARGE;
     let pages = Pages::new(size);
-    set(&pages, 0, &vec![5; size]);
     let fault = Errno(libc::EFAULT);
     let all = libc::PROT_READ | libc::PROT_WRITE;
     let whole_file = file();
@@ -589,9 +591,14 @@ fn memory_that_may_not_be_used_is_an_error() {
     let zeros = file();
     zeros.set_len(size.try_into().unwrap()).unwrap();
     for (start, length) in [(0, size), (0, BLOCK), (LARGE, BLOCK), (LARGE + 4096, 4096)] {
+        for content in [5, 0] {
+            set(&pages, 0, &vec![content; size]);
+            protect(&pages, start, length, libc::PROT_NONE);
+            let saved = save_large(&pages, &file());
+            assert_eq!(saved.unwrap_err(), fault, "nothing may be read at {start}");
+            protect(&pages, start, length, all);
+        }
         protect(&pages, start, length, libc::PROT_NONE);
-        let saved = save_large(&pages, &file());
-        assert_eq!(saved.unwrap_err(), fault, "nothing may be read at {start}");
         let loaded = large::read(&whole_file, size, pages.bytes());
         assert_eq!(
             loaded.unwrap_err(),
@@ -604,6 +611,57 @@ fn memory_that_may_not_be_used_is_an_error() {
             assert_eq!(loaded.unwrap_err(), fault, "only reading at {start}");
         }
         protect(&pages, start, length, all);
+    }
+}
+
+#[test]
+fn guard_pages_are_an_error() {
+    const MADV_GUARD_INSTALL: libc::c_int = 102;
+    let pages = Pages::new(2 * LARGE);
+    set(&pages, 0, &vec![0; 2 * LARGE]);
+    let guard = pages.bytes()[LARGE + 4 * page_size()..][..page_size()].as_ptr();
+    let guard = guard.cast_mut().cast();
+    // SAFETY: the pages are this test's own, and it does not look at that one again.
+    if unsafe { libc::madvise(guard, page_size(), MADV_GUARD_INSTALL) } != 0 {
+        return; // before Linux 6.15
+    }
+    let saved = save_large(&pages, &file());
+    assert_eq!(saved.unwrap_err(), Errno(libc::EFAULT));
+}
+
+#[test]
+fn pages_are_read_unasked_where_all_are_there_and_one_mapping_has_them() {
+    let pages = Pages::new(3 * BLOCK);
+    set(&pages, 0, &vec![0; 3 * BLOCK - 2 * page_size()]);
+    let bytes = pages.bytes();
+    let finder = zeros::Finder::new();
+    assert_eq!(finder.access_to(bytes), Access::Unknown, "pages are absent");
+    set(
+        &pages,
+        3 * BLOCK - 2 * page_size(),
+        &vec![0; 2 * page_size()],
+    );
+    let start = bytes.as_ptr().addr();
+    let knows_mappings = Mappings::open().is_some_and(|it| it.around(start).is_some());
+    let knows_pages = memory::PageTable::open().is_some_and(|it| it.has_all(bytes));
+    // Before Linux 6.11, or without /proc, nothing is known.
+    let known = if knows_mappings && knows_pages {
+        Access::Known
+    } else {
+        Access::Unknown
+    };
+    assert_eq!(finder.access_to(bytes), known);
+    assert_eq!(finder.access_to(&bytes[..3 * BLOCK - 77]), known);
+    for access in [libc::PROT_NONE, libc::PROT_READ] {
+        protect(&pages, BLOCK, page_size(), access);
+        assert_eq!(finder.access_to(bytes), Access::Unknown);
+        assert_eq!(finder.access_to(&bytes[..BLOCK]), known);
+        let readable = match access {
+            libc::PROT_READ => known,
+            _ => Access::Unknown,
+        };
+        let page = &bytes[BLOCK..BLOCK + page_size()];
+        assert_eq!(finder.access_to(page), readable);
     }
 }
 
