@@ -29,7 +29,8 @@ pub(super) fn inherited(path: &Path) -> Result<Option<File>, Errno> {
     let number = |digits: &[u8]| {
         let digits = std::str::from_utf8(digits).ok()?;
         let number: c_int = digits.parse().ok()?;
-        (number.to_string() == digits).then_some(number)
+        // The files have their numbers as names, without signs and further zeros.
+        (digits == "0" || !digits.starts_with(['0', '+', '-'])).then_some(number)
     };
     let descriptor = match path.as_os_str().as_bytes() {
         b"/dev/stdin" => Some(libc::STDIN_FILENO),
@@ -62,4 +63,24 @@ pub(super) fn position(file: &File) -> u64 {
     // SAFETY: lseek takes numbers only.
     let offset = unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_CUR) };
     u64::try_from(offset).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_descriptors_lead_to_one() {
+        let descriptor_of = |name: &str| inherited(Path::new(name)).map(|file| file.is_some());
+        for name in ["/dev/fd/0", "/proc/self/fd/2", "/dev/stdin", "/dev/stderr"] {
+            assert_eq!(descriptor_of(name), Ok(true), "{name}");
+        }
+        for name in ["", "00", "01", "+1", "-1", "-0", "1x", " 1", "99999999999"] {
+            for directory in ["/dev/fd/", "/proc/self/fd/"] {
+                let name = format!("{directory}{name}");
+                assert_eq!(descriptor_of(&name), Ok(false), "{name}");
+            }
+        }
+        assert_eq!(descriptor_of("/dev/fd/2000000000"), Err(Errno(libc::EBADF)));
+    }
 }

@@ -101,8 +101,7 @@ pub(crate) fn data_from(memory: Memory<'_>, start: usize) -> Range<usize> {
 pub(crate) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded> {
     let _uncancelled = Uncancelled::new();
     let file = Quoted(path.as_os_str().as_bytes());
-    let loaded = require_memory_for(path.as_os_str().len())
-        .and_then(|()| load::load(bytes, path))
+    let loaded = load::load(bytes, path)
         .map_err(|errno| errno.during(format_args!("load {} bytes from {file}", bytes.len())))?;
     if loaded.bytes == 0 {
         return Err(Errno(libc::EINVAL)

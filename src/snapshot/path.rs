@@ -4,14 +4,56 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
+use std::ops::Deref;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::errno::Errno;
 
-pub(super) fn to_c(path: &Path) -> Result<CString, Errno> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno(libc::EINVAL))
+/// The longest path, in bytes, for which no memory is allocated.
+const SHORT: usize = 255;
+
+/// A path that ends with a zero byte.
+pub(super) enum CPath {
+    Short([u8; SHORT + 1]),
+    Long(CString),
+}
+
+impl Deref for CPath {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        match self {
+            Self::Short(bytes) => CStr::from_bytes_until_nul(bytes).unwrap_or(c""),
+            Self::Long(path) => path,
+        }
+    }
+}
+
+/// `EINVAL` if the path contains a zero byte, `ENOMEM` if memory is short.
+pub(super) fn to_c(path: &Path) -> Result<CPath, Errno> {
+    let path = path.as_os_str().as_bytes();
+    let mut short = [0; SHORT + 1];
+    match short.get_mut(..path.len()) {
+        Some(room) if path.len() <= SHORT => {
+            room.copy_from_slice(path);
+            if path.contains(&0) {
+                return Err(Errno(libc::EINVAL));
+            }
+            Ok(CPath::Short(short))
+        }
+        _ => {
+            let mut long = Vec::new();
+            // With room for the last byte, `CString` allocates nothing.
+            long.try_reserve_exact(path.len() + 1)
+                .map_err(|_| Errno(libc::ENOMEM))?;
+            long.extend_from_slice(path);
+            CString::new(long)
+                .map(CPath::Long)
+                .map_err(|_| Errno(libc::EINVAL))
+        }
+    }
 }
 
 /// A path that leads to an open file, also if it has no name.
@@ -36,5 +78,27 @@ pub(super) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    #[test]
+    fn paths_of_each_length_end_with_a_zero_byte_and_contain_none() {
+        for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 4000] {
+            let mut bytes = vec![b'x'; length];
+            let path = OsString::from_vec(bytes.clone());
+            assert_eq!(to_c(path.as_ref()).unwrap().to_bytes(), bytes);
+            if let Some(last) = bytes.last_mut() {
+                *last = 0;
+                let path = OsString::from_vec(bytes);
+                let result = to_c(path.as_ref()).map(|path| path.to_bytes().len());
+                assert_eq!(result, Err(Errno(libc::EINVAL)), "{length} bytes");
+            }
+        }
     }
 }

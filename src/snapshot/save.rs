@@ -49,7 +49,12 @@ fn try_to_save(memory: Memory<'_>, path: &Path, durability: Durability) -> Resul
     let flags = libc::O_WRONLY | no_follow | found.as_ref().map_or(0, flag_against_traps);
     match file::open(&path, flags, 0o666) {
         Ok(file) => {
-            let status = Status::of(&file)?;
+            let status = match found {
+                // If another file has taken the path before it was opened, `replace` notices
+                // that unless it is like this one.
+                Some(found) if found.is_file() && !is_in_proc => found,
+                _ => Status::of(&file)?,
+            };
             if !status.is_file() {
                 return write_through(memory, file, &status, durability);
             }
@@ -66,7 +71,11 @@ fn try_to_save(memory: Memory<'_>, path: &Path, durability: Durability) -> Resul
             };
             match replace(memory, &name, Some(old), durability)? {
                 Replaced::Done => Ok(()),
-                Replaced::NotAllowed(_) => overwrite(memory, file, durability),
+                Replaced::NotAllowed(_) if status.is_same_file(&Status::of(&file)?) => {
+                    overwrite(memory, file, durability)
+                }
+                // Another file has taken the path.
+                Replaced::NotAllowed(_) => Err(Errno(libc::EEXIST)),
             }
         }
         Err(Errno(libc::ENOENT)) => match replace(memory, &name, None, durability)? {
