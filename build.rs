@@ -24,7 +24,16 @@ mod headers {
         ("shm_util.h", &["base.rs"]),
         (
             "shm_util_ext.h",
-            &["info.rs", "loaded.rs", "ext.rs", "attached.rs", "reason.rs"],
+            &[
+                "info.rs",
+                "loaded.rs",
+                "ext.rs",
+                "space.rs",
+                "by_id.rs",
+                "by_name.rs",
+                "attached.rs",
+                "reason.rs",
+            ],
         ),
     ];
 

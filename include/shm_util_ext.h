@@ -80,6 +80,13 @@ extern "C" {
 #define SHMX_MODE 64
 
 /**
+ * Flag of shmxCreate: create a segment under a name that no segment has:
+ * name, which may be NULL or "", followed by 12 random letters and digits.
+ * shmxName and shmxStat return it.
+ */
+#define SHMX_UNIQUE 512
+
+/**
  * Reason of an error: nothing is known beyond its errno value.
  */
 #define SHMX_REASON_NONE 0
@@ -270,7 +277,8 @@ struct ShmxLoaded {
  * SHMX_... flags. mode is the nine permission bits of a new segment,
  * regardless of the umask; 0 means 0660, unless SHMX_MODE is set. mode,
  * SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP and SHMX_MODE have no effect on an
- * existing segment. shmxCreated returns whether this call created the segment.
+ * existing segment. With SHMX_UNIQUE, name is only the beginning of the name.
+ * shmxCreated returns whether this call created the segment.
  *
  * On success, returns 0. *memory is then the handle and, if address is not
  * NULL, *address is the segment's address. On error, returns an error of
@@ -280,8 +288,10 @@ struct ShmxLoaded {
  * - EEXIST: SHMX_EXCL is set, and the segment exists.
  * - ENOENT: SHMX_ATTACH is set or size <= 0, and no segment has this name.
  * - EINVAL: flags has bits other than those of the SHMX_... flags; or
- *   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP or SHMX_MODE is set
- *   together with SHMX_ATTACH or size <= 0; or mode has bits beyond 0777.
+ *   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_MODE or
+ *   SHMX_UNIQUE is set together with SHMX_ATTACH or size <= 0; or mode has
+ *   bits beyond 0777.
+ * - ENAMETOOLONG: SHMX_UNIQUE is set, and name has more than 988 bytes.
  * - EACCES: the segment belongs to another user, and its mode does not allow
  *   reading or, unless SHMX_RDONLY is set, writing; or mode does not allow
  *   the caller to do so.
@@ -482,6 +492,196 @@ int shmxVersion(void);
 const char *shmxErrorText(void);
 
 /**
+ * Creates a named shared memory segment, or attaches an existing one, like
+ * shmxCreate, in the namespace space. One process can use several namespaces
+ * at once, from several threads; the environment is not involved.
+ *
+ * space is a path, as in NOB_DATABASE: ~, $NAME and ${NAME} in it are
+ * replaced by the present values of environment variables, and a relative path
+ * begins at the current directory. No file of that name need exist. NULL is
+ * the namespace of the functions that take none; "" is that of the effective
+ * user, as if NOB_DATABASE were not set. This is the same for all functions
+ * below that have this parameter.
+ *
+ * On success, returns 0. *memory is then the handle, which belongs to this
+ * namespace for good, and, if address is not NULL, *address is the
+ * segment's address. On error, returns an error of shmxCreate or one of these
+ * values, and sets errno to it. *memory is then NULL, and nothing else has
+ * changed.
+ *
+ * - ELOOP: the value of a variable in space refers to itself.
+ * - ENAMETOOLONG: the translated path has PATH_MAX bytes or more.
+ * - ENOENT, EACCES and the other errors of getcwd(3): space is relative.
+ */
+int shmxCreateIn(const char *space,
+                 const char *name,
+                 long size,
+                 int flags,
+                 unsigned int mode,
+                 void **address,
+                 SharedMemory *memory);
+
+/**
+ * Like shmxStatName, in the namespace space.
+ *
+ * Returns the same values as shmxStatName, and the errors of space: see
+ * shmxCreateIn.
+ */
+int shmxStatNameIn(const char *space, const char *name, struct ShmxInfo *info);
+
+/**
+ * Like shmxList, for the segments of the namespace space.
+ *
+ * Returns the same values as shmxList, and the errors of space: see
+ * shmxCreateIn.
+ */
+int shmxListIn(const char *space, ShmxCallback callback, void *context);
+
+/**
+ * Like shmxRemove, in the namespace space.
+ *
+ * Returns the same values as shmxRemove, and the errors of space: see
+ * shmxCreateIn.
+ */
+int shmxRemoveIn(const char *space, const char *name);
+
+/**
+ * Like shmxWait, in the namespace space.
+ *
+ * Returns the same values as shmxWait, and the errors of space: see
+ * shmxCreateIn.
+ */
+int shmxWaitIn(const char *space, const char *name, long milliseconds);
+
+/**
+ * Like shmxPrune, for the segments of the namespace space.
+ *
+ * Returns the same values as shmxPrune, and the errors of space: see
+ * shmxCreateIn.
+ */
+int shmxPruneIn(const char *space, long minimumAge, long *count);
+
+/**
+ * Stores information about the segment of the System V identifier id in
+ * *info, like shmxStat, if it is a segment of the namespace space (see
+ * shmxCreateIn): info->name is then its name. The segment need not be
+ * attached.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it; *info is unchanged.
+ *
+ * - ENOENT: no segment of this namespace has this identifier. A segment of
+ *   another namespace or of another program may have it.
+ * - EINVAL: info is NULL; or info->size is less than
+ *   sizeof (struct ShmxInfo), or more than 65536.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
+ */
+int shmxStatId(const char *space, int id, struct ShmxInfo *info);
+
+/**
+ * Attaches the segment of the System V identifier id, if it is a segment of
+ * the namespace space (see shmxCreateIn). No other segment is touched, and
+ * what is attached is the segment that had this identifier and its name, even
+ * if another process removes the name and creates it again meanwhile. flags
+ * is 0 or SHMX_RDONLY; address and memory are as for shmCreate. shmxName
+ * returns the segment's name.
+ *
+ * On success, returns 0. *memory is then the handle and, if address is not
+ * NULL, *address is the segment's address. On error, returns one of these
+ * values and sets errno to it. *memory is then NULL, and nothing else has
+ * changed.
+ *
+ * - ENOENT: no segment of this namespace has this identifier. A segment of
+ *   another namespace or of another program may have it.
+ * - EINVAL: memory is NULL, or flags has bits other than SHMX_RDONLY; or
+ *   something is mapped at *address.
+ * - EACCES: the segment belongs to another user, and its mode does not allow
+ *   reading or, unless SHMX_RDONLY is set, writing.
+ * - All other errors of shmxCreateIn.
+ */
+int shmxAttachId(const char *space,
+                 int id,
+                 int flags,
+                 void **address,
+                 SharedMemory *memory);
+
+/**
+ * Removes the name of the segment of the System V identifier id, like
+ * shmxRemove, if it is a segment of the namespace space (see shmxCreateIn).
+ * No other segment is touched: another segment that gets the name meanwhile
+ * keeps it.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it; nothing has changed.
+ *
+ * - ENOENT: no segment of this namespace has this identifier. A segment of
+ *   another namespace or of another program may have it.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
+ */
+int shmxRemoveId(const char *space, int id);
+
+/**
+ * Like shmxKeep, for the segment called name in the namespace space (see
+ * shmxCreateIn). The segment need not be attached.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it; the segment is unchanged.
+ *
+ * - ENOENT: no segment has this name.
+ * - EINVAL: name is NULL.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
+ */
+int shmxKeepName(const char *space, const char *name, int on);
+
+/**
+ * Like shmxSetPerm, for the segment called name in the namespace space
+ * (see shmxCreateIn). The segment need not be attached.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it; the segment is unchanged.
+ *
+ * - ENOENT: no segment has this name.
+ * - EINVAL: name is NULL; or mode has bits beyond 0777; or uid or gid
+ *   is not a valid ID.
+ * - EPERM: the segment belongs to another user.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
+ */
+int shmxSetPermName(const char *space,
+                    const char *name,
+                    unsigned int uid,
+                    unsigned int gid,
+                    unsigned int mode);
+
+/**
+ * Like shmxLock, for the segment called name in the namespace space (see
+ * shmxCreateIn). The segment need not be attached.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it.
+ *
+ * - ENOENT: no segment has this name.
+ * - EINVAL: name is NULL.
+ * - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
+ * - ENOMEM: the segment would exceed RLIMIT_MEMLOCK.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
+ *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
+ */
+int shmxLockName(const char *space, const char *name);
+
+/**
+ * Reverses shmxLockName, and shmxLock.
+ *
+ * Returns the same values as shmxLockName, except ENOMEM for RLIMIT_MEMLOCK.
+ */
+int shmxUnlockName(const char *space, const char *name);
+
+/**
  * Returns 1 if the call that returned this handle created the segment, and 0
  * if the segment existed. If several processes create a name at once, exactly
  * one of them gets 1, and can initialize the segment. A child of fork(2) gets
@@ -489,6 +689,20 @@ const char *shmxErrorText(void);
  * a valid handle, returns -1 and sets errno to EINVAL.
  */
 int shmxCreated(SharedMemory memory);
+
+/**
+ * Stores the name of a segment in name, which has room for size bytes, the
+ * terminating NUL included: 1001 are enough for every name. The segment may
+ * have lost the name.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it; *name is unchanged.
+ *
+ * - ERANGE: the name and its NUL have more than size bytes.
+ * - EINVAL: memory is not a valid handle, or name is NULL.
+ * - EDEADLK: the caller is a signal handler that interrupted another call.
+ */
+int shmxName(SharedMemory memory, char *name, unsigned long size);
 
 /**
  * Detaches a segment, and leaves it and its name as they are, even if no

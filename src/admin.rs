@@ -3,27 +3,31 @@
 #![forbid(unsafe_code)]
 
 use crate::error::Result;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, Resolved};
 pub use crate::store::{Kind, Row, SEGMENT_TABLE, parse_segment_table};
 
-/// The namespace in which this process looks up names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SelectedNamespace {
-    /// That of an effective user ID.
+/// What identifies a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identity {
+    /// It is that of this user id.
     User(u32),
-    /// The one that `NOB_DATABASE` selects by this absolute path.
+    /// It is that of a user whom this process's user namespace does not map; this is the id
+    /// outside of it.
+    UserOutside(u32),
+    /// It is selected by this absolute path.
     Path(Vec<u8>),
 }
 
-/// The namespace that is selected now.
+/// What identifies a namespace now.
 ///
 /// # Errors
 ///
-/// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: `NOB_DATABASE` cannot be translated.
-pub fn selected_namespace() -> Result<SelectedNamespace> {
-    Ok(match Namespace::current()? {
-        Namespace::User(user) => SelectedNamespace::User(user.0),
-        Namespace::Path(path) => SelectedNamespace::Path(path),
+/// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: it is the current one, and `NOB_DATABASE` cannot be
+/// translated.
+pub fn identity(namespace: &Namespace) -> Result<Identity> {
+    Ok(match namespace.resolve()? {
+        Resolved::User(user) => Identity::User(user.0),
+        Resolved::Path(path) => Identity::Path(path),
     })
 }
 
@@ -66,15 +70,15 @@ pub fn registry_size_wanted() -> RegistrySize {
     RegistrySize::of(crate::store::registry_capacity_wanted())
 }
 
-/// The registries of the selected namespace that were removed (ipcrm(1)) while processes
+/// The registries of a namespace that were removed (ipcrm(1)) while processes
 /// use them: their identifiers and numbers of names. The next process that creates or
 /// attaches a segment moves the names to another registry.
 ///
 /// # Errors
 ///
 /// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: `NOB_DATABASE` cannot be translated.
-pub fn removed_in_use() -> Result<Vec<(i32, usize)>> {
-    crate::store::removed_in_use(&Namespace::current()?)
+pub fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>> {
+    crate::store::removed_in_use(&namespace.resolve()?)
 }
 
 /// The identifiers of the registries that programs of this user left behind: nobody has

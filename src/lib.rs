@@ -142,11 +142,13 @@
 //! | `capi`       | the C functions: conversion only |
 //! | `admin`      | what only an administrator's tool needs |
 //! | `names`      | by name: look, list, keep, remove, prune, wait |
+//! | `within`     | the same, and by identifier, within a namespace |
 //! | `typed`      | values of plain old data: the feature `bytemuck` |
 //! | `access`     | a segment's bytes: pointers, copies, atomics |
 //! | `read_only`  | a segment attached for reading only |
 //! | `manage`     | an attached segment: look, set permissions, lock, keep, remove |
 //! | `segment`    | one attachment: the interface for Rust programs |
+//! | `unique`     | names that the library makes up |
 //! | `store`      | where segments live, and who has them attached |
 //! | `snapshot`   | save and load: knows bytes and files only |
 //! | `namespace`  | which names a process shares with which others |
@@ -213,6 +215,8 @@ mod snapshot;
 mod store;
 #[cfg(feature = "bytemuck")]
 mod typed;
+mod unique;
+mod within;
 
 /// The Rust programs in the documents compile.
 #[cfg(doctest)]
@@ -227,6 +231,7 @@ pub use access::{Atomic, ReadOnlyAtomic};
 pub use error::{Error, Reason, Result};
 pub use info::{Info, Permissions, RegistryInfo};
 pub use names::{info, keep, list, prune, registry, remove, wait};
+pub use namespace::Namespace;
 pub use options::Options;
 pub use read_only::ReadOnlySegment;
 pub use segment::Segment;

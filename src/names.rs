@@ -1,18 +1,13 @@
-//! What is done with segments by name, without attaching them: look, list, keep,
-//! remove, prune, wait. None of it but a wait creates a registry.
+//! What is done with segments of the current namespace by name, without attaching them:
+//! look, list, keep, remove, prune, wait. None of it but a wait creates a registry.
 
 #![forbid(unsafe_code)]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::errno::Errno;
 use crate::error::Result;
-use crate::fork::{Call, Purpose};
 use crate::info::{Info, RegistryInfo};
-use crate::name;
-use crate::quoted::Quoted;
-use crate::request::Lifetime;
-use crate::store::Store;
+use crate::namespace::Namespace;
 
 /// What is known about the segment of a name. This process need not have it attached,
 /// nor have permission to attach it.
@@ -36,9 +31,7 @@ use crate::store::Store;
 /// * `EACCES`, `ETIMEDOUT`, `EUCLEAN`, `ENOTSUP`, `EDEADLK`: see
 ///   [`Segment::create`](crate::Segment::create).
 pub fn info(name: impl AsRef<[u8]>) -> Result<Info> {
-    let name = name.as_ref();
-    let _call = begin("look at", name)?;
-    Store::current()?.info(name)
+    Namespace::current().info(name)
 }
 
 /// All segments of the namespace, orphans included, in no particular order.
@@ -61,8 +54,7 @@ pub fn info(name: impl AsRef<[u8]>) -> Result<Info> {
 /// * `EACCES`, `ETIMEDOUT`, `EUCLEAN`, `ENOTSUP`, `EDEADLK`: see
 ///   [`Segment::create`](crate::Segment::create).
 pub fn list() -> Result<Vec<Info>> {
-    let _call = Call::begin(Purpose::Change)?;
-    Store::current()?.list()
+    Namespace::current().list()
 }
 
 /// Makes the segment of a name a kept one, which outlives its last holder, or an
@@ -85,9 +77,7 @@ pub fn list() -> Result<Vec<Info>> {
 /// * `EACCES`: its status may not be read (only before Linux 4.17).
 /// * otherwise as [`info`].
 pub fn keep(name: impl AsRef<[u8]>, yes: bool) -> Result<()> {
-    let name = name.as_ref();
-    let _call = begin("keep", name)?;
-    Store::current()?.set_lifetime(name, Lifetime::kept_if(yes))
+    Namespace::current().keep(name, yes)
 }
 
 /// Removes a name at once, and deletes its segment when the last process detaches it.
@@ -110,9 +100,7 @@ pub fn keep(name: impl AsRef<[u8]>, yes: bool) -> Result<()> {
 ///
 /// `EPERM` if the segment belongs to another user; otherwise as [`info`].
 pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
-    let name = name.as_ref();
-    let _call = begin("remove", name)?;
-    Store::current()?.remove(name)
+    Namespace::current().remove(name)
 }
 
 /// Waits until a segment of this name exists, at most for `limit`. The waiter sleeps until
@@ -138,27 +126,7 @@ pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
 /// * `EINTR`: a signal handler interrupted the wait.
 /// * otherwise as [`Segment::open`](crate::Segment::open), except `ENOENT`.
 pub fn wait(name: impl AsRef<[u8]>, limit: Duration) -> Result<()> {
-    let name = name.as_ref();
-    let failed =
-        |errno| Err(Errno(errno).during(format_args!("wait for segment {}", Quoted(name))));
-    let start = Instant::now();
-    loop {
-        let absent = {
-            let _call = begin("wait for", name)?;
-            Store::current()?.expect(name)?
-        };
-        let Some(absent) = absent else {
-            return Ok(());
-        };
-        let left = limit.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return failed(libc::ETIMEDOUT);
-        }
-        // Between two calls, so that a fork by another thread need not wait for this.
-        if absent.sleep(left) {
-            return failed(libc::EINTR);
-        }
-    }
+    Namespace::current().wait(name, limit)
 }
 
 /// Deletes orphans that have been unused for at least `minimum_age`: segments that
@@ -182,8 +150,7 @@ pub fn wait(name: impl AsRef<[u8]>, limit: Duration) -> Result<()> {
 ///
 /// As [`list`]. Segments that were deleted before the error stay deleted.
 pub fn prune(minimum_age: Duration) -> Result<Vec<Info>> {
-    let _call = Call::begin(Purpose::Change)?;
-    Store::current()?.prune(minimum_age)
+    Namespace::current().prune(minimum_age)
 }
 
 /// What is known about the registry of the namespace; `None` if it has none. Reads all
@@ -205,12 +172,5 @@ pub fn prune(minimum_age: Duration) -> Result<Vec<Info>> {
 /// * `EACCES`, `ETIMEDOUT`, `EDEADLK`: see
 ///   [`Segment::create`](crate::Segment::create).
 pub fn registry() -> Result<Option<RegistryInfo>> {
-    let _call = Call::begin(Purpose::Change)?;
-    Store::current()?.registry()
-}
-
-/// Begins a call that does something with the segment of a name.
-fn begin(doing: &str, name: &[u8]) -> Result<Call> {
-    name::check(doing, name)?;
-    Call::begin(Purpose::Change)
+    Namespace::current().registry()
 }

@@ -1,18 +1,149 @@
-//! The namespace: which names a process shares with which other processes.
+//! Namespaces: which names a process shares with which other processes.
 
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::allocate::{text, try_to_vec};
-use crate::error::Result;
+use crate::allocate::{require_memory_for, text, try_to_vec};
+use crate::error::{Error, Result};
 use crate::ids::UserId;
 use crate::quoted::Quoted;
-use crate::{environment, os};
+use crate::{environment, filename, os};
 
-/// A namespace: processes that select different ones share no names.
+/// A namespace: a set of names. Calls of one process, from any of its threads, may use
+/// several at once.
+///
+/// The functions of this crate that take no namespace use the
+/// [current](Self::current) one. A copy is cheap.
+///
+/// ```
+/// use shm_util::Namespace;
+///
+/// let plant = Namespace::at("/doc/namespace/plant")?;
+/// let test = Namespace::at("/doc/namespace/test")?;
+/// let in_plant = plant.create("sensors", 4096)?;
+/// let in_test = test.create("sensors", 100)?; // another segment
+/// assert_ne!(in_plant.id(), in_test.id());
+/// assert_eq!(plant.info("sensors")?.size, 4096);
+/// assert_eq!(test.open("sensors")?.len(), 100);
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Namespace {
+pub struct Namespace(Choice);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Choice {
+    Current,
+    OfUser,
+    /// By an absolute path.
+    Path(Arc<[u8]>),
+}
+
+impl Namespace {
+    /// The namespace of the functions that take none: the one that `NOB_DATABASE`
+    /// selects at the process's first call or, without it, that of the effective user.
+    ///
+    /// ```
+    /// use shm_util::{Namespace, Segment};
+    ///
+    /// let segment = Segment::create("doc-current", 100)?;
+    /// assert_eq!(Namespace::current().info("doc-current")?.id, segment.id());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn current() -> Self {
+        Self(Choice::Current)
+    }
+
+    /// The namespace of the effective user at the time of each call, whatever
+    /// `NOB_DATABASE` is.
+    ///
+    /// ```
+    /// use shm_util::Namespace;
+    ///
+    /// let segment = Namespace::of_user().create("doc-of-user", 100)?;
+    /// assert!(Namespace::at("/doc/of-user")?.open("doc-of-user").is_err());
+    /// segment.destroy()?;
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn of_user() -> Self {
+        Self(Choice::OfUser)
+    }
+
+    /// The namespace that a value of `NOB_DATABASE` selects, without that variable. `~`,
+    /// `$NAME` and `${NAME}` in it are replaced, and a relative path begins at the current
+    /// directory, both when this is called. No file of that name need exist. The empty
+    /// path selects the namespace of the effective user.
+    ///
+    /// ```
+    /// use shm_util::Namespace;
+    ///
+    /// assert_eq!(Namespace::at("/doc/./at/x/..")?, Namespace::at("/doc/at")?);
+    /// assert_eq!(Namespace::at("")?, Namespace::of_user());
+    /// assert_eq!(Namespace::at("a\0b").unwrap_err().errno(), libc::EINVAL);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// * `ELOOP`: the value of a variable refers to itself.
+    /// * `ENAMETOOLONG`: the translated path has `PATH_MAX` bytes or more.
+    /// * `EINVAL`: the path contains a zero byte.
+    /// * those of getcwd(3), for a relative path.
+    pub fn at(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().as_os_str().as_bytes();
+        if path.is_empty() {
+            return Ok(Self::of_user());
+        }
+        if path.contains(&0) {
+            return Err(Error::argument(format_args!(
+                "namespace {}: the path contains a zero byte",
+                Quoted(path)
+            )));
+        }
+        filename::translate(path)
+            .and_then(|path| filename::absolute(&path))
+            .map_err(|error| error.in_what("namespace"))
+            .and_then(|path| Self::at_absolute(&path))
+    }
+
+    /// The namespace of a path that is absolute and translated.
+    pub(crate) fn at_absolute(path: &[u8]) -> Result<Self> {
+        // Arc would abort.
+        require_memory_for(path.len())
+            .map_err(|errno| errno.during(format_args!("use namespace {}", Quoted(path))))?;
+        Ok(Self(Choice::Path(Arc::from(path))))
+    }
+
+    /// What it is now: a program may change its effective user id.
+    #[inline]
+    pub(crate) fn resolve(&self) -> Result<Resolved> {
+        match &self.0 {
+            Choice::Current => Resolved::current(),
+            Choice::OfUser => Ok(Resolved::of_user()),
+            Choice::Path(path) => Resolved::at(path),
+        }
+    }
+}
+
+/// Shows the namespace as in messages: `namespace '/path'`, `the namespace of user 1000`.
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.resolve() {
+            Ok(resolved) => resolved.fmt(f),
+            Err(_) => f.write_str("the namespace of NOB_DATABASE"),
+        }
+    }
+}
+
+/// A namespace, as it is during one call: processes whose namespaces differ share no
+/// names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved {
     /// That of an effective user id.
     User(UserId),
     /// The one that `NOB_DATABASE` selects by an absolute path. No file of that
@@ -20,16 +151,24 @@ pub(crate) enum Namespace {
     Path(Vec<u8>),
 }
 
-impl Namespace {
+impl Resolved {
     /// The one that the environment of the process's first call selects or, without
     /// `NOB_DATABASE`, the present effective user id, which a program may change.
     pub(crate) fn current() -> Result<Self> {
         match environment::selected_path()? {
-            Some(path) => try_to_vec(path)
-                .map(Self::Path)
-                .map_err(|errno| errno.during(format_args!("use namespace {}", Quoted(path)))),
-            None => Ok(Self::User(os::effective_user())),
+            Some(path) => Self::at(path),
+            None => Ok(Self::of_user()),
         }
+    }
+
+    fn of_user() -> Self {
+        Self::User(os::effective_user())
+    }
+
+    fn at(path: &[u8]) -> Result<Self> {
+        try_to_vec(path)
+            .map(Self::Path)
+            .map_err(|errno| errno.during(format_args!("use namespace {}", Quoted(path))))
     }
 
     /// Bytes that distinguish it from every other namespace.
@@ -49,7 +188,7 @@ impl Namespace {
     }
 }
 
-impl fmt::Display for Namespace {
+impl fmt::Display for Resolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => write!(f, "the namespace of user {user}"),

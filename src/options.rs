@@ -5,8 +5,9 @@
 use std::num::NonZeroUsize;
 
 use crate::error::{Error, Result};
+use crate::namespace::Namespace;
 use crate::quoted::Quoted;
-use crate::request::{Access, Creation, Lifetime, MODE_BITS, Placement, Request, Wanted};
+use crate::request::{Access, Creation, Lifetime, MODE_BITS, Placement, Request, Target, Wanted};
 
 /// Options of creating or attaching a segment: set those that differ from the
 /// defaults, then call [`create`](Self::create) or [`open`](Self::open).
@@ -23,12 +24,16 @@ use crate::request::{Access, Creation, Lifetime, MODE_BITS, Placement, Request, 
 /// segment.destroy()?;
 /// # Ok::<(), shm_util::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Options {
+    pub(crate) namespace: Namespace,
     exclusive: bool,
+    unique: bool,
     creation: Creation,
     lifetime: Lifetime,
+    placement: Placement,
+    minimum_size: usize,
 }
 
 impl Options {
@@ -42,10 +47,88 @@ impl Options {
     /// ```
     pub const fn new() -> Self {
         Self {
+            namespace: Namespace::current(),
             exclusive: false,
+            unique: false,
             creation: Creation::with_mode(Creation::USUAL_MODE),
             lifetime: Lifetime::Used,
+            placement: Placement::Anywhere,
+            minimum_size: 0,
         }
+    }
+
+    /// Looks the name up in this namespace. The default is the
+    /// [current](Namespace::current) one.
+    ///
+    /// ```
+    /// use shm_util::{Namespace, Options};
+    ///
+    /// let plant = Namespace::at("/doc/options/plant")?;
+    /// let options = Options::new().namespace(&plant).mode(0o640);
+    /// let segment = options.create("sensors", 100)?;
+    /// assert_eq!(plant.info("sensors")?.id, segment.id());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    pub fn namespace(mut self, namespace: &Namespace) -> Self {
+        self.namespace = namespace.clone();
+        self
+    }
+
+    /// Attaches the segment at this address, rounded down to a multiple of `SHMLBA`;
+    /// with 0, the default, where the system chooses. `EINVAL` if something is mapped
+    /// there, or the system does not allow it.
+    ///
+    /// ```
+    /// use shm_util::{Options, Reason, Segment};
+    ///
+    /// let segment = Segment::create("doc-at", 100)?;
+    /// let address = segment.bytes().as_ptr().addr();
+    /// let in_use = Options::new().at(address).open("doc-at").unwrap_err();
+    /// assert_eq!(in_use.reason(), Reason::Address);
+    /// # segment.destroy()?;
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    pub const fn at(mut self, address: usize) -> Self {
+        self.placement = Placement::at(address);
+        self
+    }
+
+    /// Requires an existing segment to have at least this many bytes when it is opened:
+    /// otherwise `EINVAL`. [`create`](Self::create) requires its `size` in any case.
+    ///
+    /// ```
+    /// use shm_util::{Options, Reason, Segment};
+    ///
+    /// let segment = Segment::create("doc-minimum-size", 100)?;
+    /// assert_eq!(Options::new().minimum_size(100).open("doc-minimum-size")?.len(), 100);
+    /// let error = Options::new().minimum_size(101).open("doc-minimum-size").unwrap_err();
+    /// assert_eq!(error.reason(), Reason::TooSmall);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    pub const fn minimum_size(mut self, bytes: usize) -> Self {
+        self.minimum_size = bytes;
+        self
+    }
+
+    /// Creates a new segment under a name that no segment has: the name passed to
+    /// [`create`](Self::create), which may be empty and has at most 988 bytes, followed
+    /// by 12 random letters and digits. [`Segment::name`](crate::Segment::name) returns
+    /// the whole name.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let options = Options::new().unique(true);
+    /// let one = options.create("doc-unique-", 100)?;
+    /// let other = options.create("doc-unique-", 100)?;
+    /// assert!(one.name().starts_with(b"doc-unique-") && one.name().len() == 11 + 12);
+    /// assert_ne!(one.name(), other.name());
+    /// assert_eq!(Segment::open(one.name())?.id(), one.id());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    pub const fn unique(mut self, yes: bool) -> Self {
+        self.unique = yes;
+        self
     }
 
     /// Requires a new segment: `EEXIST` if the name has one already.
@@ -130,7 +213,7 @@ impl Options {
     /// The request that `create` makes for a segment of `size` bytes.
     pub(crate) fn wanted_of_size(&self, name: &[u8], size: usize) -> Result<Wanted> {
         match NonZeroUsize::new(size) {
-            Some(size) if self.exclusive => Ok(Wanted::New(size)),
+            Some(size) if self.exclusive || self.unique => Ok(Wanted::New(size)),
             Some(size) => Ok(Wanted::OfSize(size)),
             None => Err(Error::argument(format_args!(
                 "create segment {}: its size would be 0",
@@ -139,27 +222,42 @@ impl Options {
         }
     }
 
+    /// The request that `open` makes.
+    pub(crate) fn wanted_existing(&self) -> Wanted {
+        NonZeroUsize::new(self.minimum_size).map_or(Wanted::Existing, Wanted::ExistingOfSize)
+    }
+
+    /// Attaches the segment there.
+    #[cfg(feature = "capi")]
+    pub(crate) const fn placed(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// Whether the library makes up the end of the name.
+    pub(crate) const fn makes_names(&self) -> bool {
+        self.unique
+    }
+
     /// Checks the options, and returns what they ask for.
     pub(crate) fn request(
         &self,
-        name: &[u8],
+        target: Target<'_>,
         wanted: Wanted,
-        placement: Placement,
         access: Access,
     ) -> Result<Request> {
         if self.creation.mode & !MODE_BITS != 0 {
             return Err(Error::argument(format_args!(
-                "create segment {}: mode 0{:o} has bits beyond 0777",
-                Quoted(name),
+                "create {target}: mode 0{:o} has bits beyond 0777",
                 self.creation.mode
             )));
         }
-        if !wanted.may_create() && self.mode(Creation::USUAL_MODE) != Self::new() {
-            return Err(Self::only_for_new(name));
+        if !wanted.may_create() && self.is_for_new() {
+            return Err(Self::only_for_new(target));
         }
         Ok(Request {
             wanted,
-            placement,
+            placement: self.placement,
             access,
             creation: self.creation,
             lifetime: self.lifetime,
@@ -168,11 +266,19 @@ impl Options {
 }
 
 impl Options {
-    /// The error of an option that has no meaning for an existing segment.
-    pub(crate) fn only_for_new(name: &[u8]) -> Error {
+    /// Whether an option is set that has no meaning for an existing segment. The mode is
+    /// not one of them.
+    fn is_for_new(&self) -> bool {
+        self.exclusive
+            || self.unique
+            || self.lifetime != Lifetime::Used
+            || self.creation != Creation::with_mode(self.creation.mode)
+    }
+
+    /// The error of such an option.
+    pub(crate) fn only_for_new(target: Target<'_>) -> Error {
         Error::argument(format_args!(
-            "attach segment {}: an option is set that only a new segment can have",
-            Quoted(name)
+            "attach {target}: an option is set that only a new segment can have"
         ))
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::error::Result;
 use crate::info::Info;
 use crate::options::Options;
-use crate::request::{Access, Placement, Wanted};
+use crate::request::Access;
 use crate::segment::Segment;
 
 /// A named shared memory segment, attached to this process for reading only.
@@ -199,7 +199,7 @@ impl Options {
     pub fn create_read_only(&self, name: impl AsRef<[u8]>, size: usize) -> Result<ReadOnlySegment> {
         let name = name.as_ref();
         let wanted = self.wanted_of_size(name, size)?;
-        self.attach(name, wanted, Placement::Anywhere, Access::ReadOnly)
+        self.attach(name, wanted, Access::ReadOnly)
             .map(ReadOnlySegment)
     }
 
@@ -219,8 +219,7 @@ impl Options {
     ///
     /// As [`open`](Self::open).
     pub fn open_read_only(&self, name: impl AsRef<[u8]>) -> Result<ReadOnlySegment> {
-        let access = Access::ReadOnly;
-        self.attach(name.as_ref(), Wanted::Existing, Placement::Anywhere, access)
+        self.attach(name.as_ref(), self.wanted_existing(), Access::ReadOnly)
             .map(ReadOnlySegment)
     }
 }

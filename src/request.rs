@@ -5,6 +5,8 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
+use crate::quoted::Quoted;
+
 /// A request for a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -37,10 +39,6 @@ pub(crate) enum Wanted {
     /// An existing one.
     Existing,
     /// An existing one of at least this many bytes.
-    #[cfg_attr(
-        not(feature = "capi"),
-        expect(dead_code, reason = "only C programs ask for it")
-    )]
     ExistingOfSize(NonZeroUsize),
     /// An existing one of at least this many bytes, or else a new one.
     OfSize(NonZeroUsize),
@@ -77,10 +75,6 @@ pub(crate) enum Placement {
     /// Where the system chooses.
     Anywhere,
     /// At this address, rounded down to a multiple of `SHMLBA`.
-    #[cfg_attr(
-        not(feature = "capi"),
-        expect(dead_code, reason = "only C programs ask for it")
-    )]
     At(usize),
 }
 
@@ -89,6 +83,33 @@ impl fmt::Display for Placement {
         match self {
             Self::Anywhere => Ok(()),
             Self::At(address) => write!(f, " at {address:#x}"),
+        }
+    }
+}
+
+impl Placement {
+    /// The one that a program asks for with an address, or with 0.
+    pub(crate) const fn at(address: usize) -> Self {
+        match address {
+            0 => Self::Anywhere,
+            address => Self::At(address),
+        }
+    }
+}
+
+/// By what a segment is looked up in its namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target<'a> {
+    Name(&'a [u8]),
+    /// Its System V identifier.
+    Id(i32),
+}
+
+impl fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "segment {}", Quoted(name)),
+            Self::Id(id) => write!(f, "segment with id {id}"),
         }
     }
 }

@@ -12,11 +12,13 @@ use crate::errno::Errno;
 use crate::error::{Reason, Result};
 use crate::fork::{Call, Purpose};
 use crate::name::{self, OwnedName};
+use crate::namespace::Namespace;
 use crate::options::Options;
 use crate::quoted::Quoted;
-use crate::request::{Access, Placement, Request, Wanted};
+use crate::request::{Access, Request, Target, Wanted};
 use crate::snapshot::{self, Loaded, Memory};
 use crate::store::{Attached, Store};
+use crate::unique;
 
 /// A named shared memory segment, attached to this process.
 ///
@@ -97,14 +99,15 @@ impl Segment {
     }
 
     /// What both do, and `shmCreate`, whose names contain no zero byte.
-    pub(crate) fn attach(name: &[u8], request: &Request) -> Result<Self> {
+    #[inline]
+    pub(crate) fn attach(namespace: &Namespace, name: &[u8], request: &Request) -> Result<Self> {
         name::check_length(request.wanted.doing(), name)?;
         let _call = Call::begin(Purpose::Change)?;
         // The program's own string may change at any time.
         let owned = OwnedName::new(name)
             .map_err(|errno| errno.during(format_args!("attach segment {}", Quoted(name))))?;
         Ok(Self {
-            attached: Store::current()?.attach(owned, request)?,
+            attached: Store::of(namespace)?.attach(owned, request)?,
         })
     }
 
@@ -358,12 +361,13 @@ impl Options {
     ///
     /// * `EEXIST`: the segment exists, and the option `exclusive` is set.
     /// * `EINVAL`: the mode has bits beyond 0o777.
+    /// * `ENAMETOOLONG`: the option `unique` is set, and the name has more than 988 bytes.
     /// * `ENOMEM`: too few huge pages are free.
     /// * `EPERM`: this user may not use huge pages.
     pub fn create(&self, name: impl AsRef<[u8]>, size: usize) -> Result<Segment> {
         let name = name.as_ref();
         let wanted = self.wanted_of_size(name, size)?;
-        self.attach(name, wanted, Placement::Anywhere, Access::ReadWrite)
+        self.attach(name, wanted, Access::ReadWrite)
     }
 
     /// Attaches the existing segment of this name.
@@ -379,22 +383,22 @@ impl Options {
     /// # Errors
     ///
     /// `ENOENT` if it does not exist; `EINVAL` if an option other than the mode is set
-    /// that only a new segment can have; otherwise as [`Segment::open`].
+    /// that only a new segment can have, or if the segment has fewer bytes than
+    /// [`minimum_size`](Self::minimum_size) requires; otherwise as [`Segment::open`].
     pub fn open(&self, name: impl AsRef<[u8]>) -> Result<Segment> {
-        let access = Access::ReadWrite;
-        self.attach(name.as_ref(), Wanted::Existing, Placement::Anywhere, access)
+        self.attach(name.as_ref(), self.wanted_existing(), Access::ReadWrite)
     }
 
     /// What both do, and `shmxCreate`.
-    pub(crate) fn attach(
-        &self,
-        name: &[u8],
-        wanted: Wanted,
-        placement: Placement,
-        access: Access,
-    ) -> Result<Segment> {
+    pub(crate) fn attach(&self, name: &[u8], wanted: Wanted, access: Access) -> Result<Segment> {
         name::check(wanted.doing(), name)?;
-        Segment::attach(name, &self.request(name, wanted, placement, access)?)
+        let request = self.request(Target::Name(name), wanted, access)?;
+        let attach = |name: &[u8]| Segment::attach(&self.namespace, name, &request);
+        if self.makes_names() {
+            unique::create(name, attach)
+        } else {
+            attach(name)
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Arguments of C functions as Rust values.
 
-use std::ffi::{CStr, c_char, c_long};
+use std::ffi::{CStr, OsStr, c_char, c_long};
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::namespace::Namespace;
 
 /// A size in bytes, or `None` where a program passes 0 or less.
 pub(crate) fn positive(size: c_long) -> Option<NonZeroUsize> {
@@ -13,6 +15,19 @@ pub(crate) fn positive(size: c_long) -> Option<NonZeroUsize> {
 /// The error of an argument that is NULL.
 pub(crate) fn null(argument: &str) -> Error {
     Error::argument(format_args!("{argument} is NULL"))
+}
+
+/// The namespace that a program passes as a path: that of the process for NULL.
+///
+/// # Safety
+///
+/// As for [`bytes_of`].
+pub(crate) unsafe fn namespace_of(space: *const c_char) -> Result<Namespace> {
+    // SAFETY: the same as for this function.
+    match unsafe { bytes_of(space) } {
+        Some(path) => Namespace::at(OsStr::from_bytes(path)),
+        None => Ok(Namespace::current()),
+    }
 }
 
 /// # Safety

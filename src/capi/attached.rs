@@ -4,16 +4,17 @@
 // The names are those of C, in libgpl's manner.
 #![allow(non_snake_case)]
 
-use std::ffi::{OsStr, c_char, c_int};
+use std::ffi::{OsStr, c_char, c_int, c_ulong};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::argument::bytes_of;
+use super::argument::{bytes_of, null};
 use super::base::{SharedMemory, look_again, path_of};
 use super::ext::{manage, status_of};
 use super::handle::Handle;
 use super::loaded::ShmxLoaded;
 use super::place::Place;
+use crate::errno::Errno;
 
 /// Returns 1 if the call that returned this handle created the segment, and 0
 /// if the segment existed. If several processes create a name at once, exactly
@@ -23,6 +24,46 @@ use super::place::Place;
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxCreated(memory: SharedMemory) -> c_int {
     look_again(memory, |handle| handle.was_created().map(c_int::from), -1)
+}
+
+/// Stores the name of a segment in `name`, which has room for `size` bytes, the
+/// terminating NUL included: 1001 are enough for every name. The segment may
+/// have lost the name.
+///
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; `*name` is unchanged.
+///
+/// - ERANGE: the name and its NUL have more than `size` bytes.
+/// - EINVAL: `memory` is not a valid handle, or `name` is NULL.
+/// - EDEADLK: the caller is a signal handler that interrupted another call.
+///
+/// # Safety
+///
+/// `name` is NULL or points to `size` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shmxName(memory: SharedMemory, name: *mut c_char, size: c_ulong) -> c_int {
+    status_of("shmxName", || {
+        if name.is_null() {
+            return Err(null("name"));
+        }
+        Handle::from_pointer(memory).with(|segment, _| {
+            let bytes = segment.name();
+            if u64::try_from(bytes.len()).is_ok_and(|length| length >= size) {
+                return Err(Errno(libc::ERANGE).during(format_args!(
+                    "store the name of {segment}: {} bytes are needed, {size} are there",
+                    bytes.len() + 1
+                )));
+            }
+            // SAFETY: there is room for the name and a NUL, and the segment's copy of the
+            // name is not in it.
+            unsafe { name.copy_from_nonoverlapping(bytes.as_ptr().cast(), bytes.len()) };
+            // SAFETY: as above.
+            let end = unsafe { name.add(bytes.len()) };
+            // SAFETY: as above.
+            unsafe { end.write(0) };
+            Ok(())
+        })
+    })
 }
 
 /// Detaches a segment, and leaves it and its name as they are, even if no

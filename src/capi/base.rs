@@ -19,6 +19,7 @@ use super::handle::Handle;
 use super::{error_text, message};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
+use crate::namespace::Namespace;
 use crate::quoted::Quoted;
 use crate::request::{Request, Wanted};
 use crate::segment::Segment;
@@ -108,7 +109,11 @@ pub unsafe extern "C" fn shmCreate(
         || {
             create(name, address, memory, |name, placement| {
                 let wanted = positive(size).map_or(Wanted::Existing, Wanted::OfSize);
-                Segment::attach(name, &Request::usual(wanted, placement))
+                Segment::attach(
+                    &Namespace::current(),
+                    name,
+                    &Request::usual(wanted, placement),
+                )
             })
         },
         |result| {

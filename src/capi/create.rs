@@ -1,4 +1,4 @@
-//! What shmCreate and shmxCreate share.
+//! What the functions that return a handle share.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -25,13 +25,20 @@ pub(crate) fn create<T>(
     memory: Option<&mut *mut T>,
     attach: impl FnOnce(&[u8], Placement) -> Result<Segment>,
 ) -> Result<Handle> {
+    let name = name.ok_or_else(|| null("name"));
+    // A NULL for the handle is reported first.
+    store(address, memory, |placement| attach(name?, placement))
+}
+
+/// The same for a segment that is attached by its identifier.
+pub(crate) fn store<T>(
+    address: Option<&mut *mut c_void>,
+    memory: Option<&mut *mut T>,
+    attach: impl FnOnce(Placement) -> Result<Segment>,
+) -> Result<Handle> {
     let memory = memory.ok_or_else(|| null("memory"))?;
-    let name = name.ok_or_else(|| null("name"))?;
-    let placement = match address.as_deref().map_or(0, |at| at.addr()) {
-        0 => Placement::Anywhere,
-        at => Placement::At(at),
-    };
-    let handle = Handle::new(attach(name, placement)?)?;
+    let placement = Placement::at(address.as_deref().map_or(0, |at| at.addr()));
+    let handle = Handle::new(attach(placement)?)?;
     *memory = handle.to_pointer();
     if let Some(address) = address {
         *address = handle.address_or_null();

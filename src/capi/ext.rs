@@ -16,11 +16,12 @@ use super::handle::Handle;
 use super::info::ShmxInfo;
 use super::place::Place;
 use crate::error::{Error, Result};
-use crate::info::Permissions;
+use crate::info::{Info, Permissions};
 use crate::names;
+use crate::namespace::Namespace;
 use crate::options::Options;
 use crate::quoted::Quoted;
-use crate::request::{Access, Lifetime, Placement, Swapping, Wanted};
+use crate::request::{Access, Lifetime, Placement, Swapping, Target, Wanted};
 use crate::segment::Segment;
 
 /// Flag of shmxCreate: fail with EEXIST if the segment exists.
@@ -43,6 +44,10 @@ pub const SHMX_KEEP: c_int = 32;
 /// Flag of shmxCreate: take `mode` as it is, even if it is 0: then only
 /// privileged processes may attach the segment.
 pub const SHMX_MODE: c_int = 64;
+/// Flag of shmxCreate: create a segment under a name that no segment has:
+/// `name`, which may be NULL or "", followed by 12 random letters and digits.
+/// shmxName and shmxStat return it.
+pub const SHMX_UNIQUE: c_int = 512;
 
 /// abi/shm_util_ext.h.head defines it for C, as an unsigned number.
 const SHMX_SAME: c_uint = c_uint::MAX;
@@ -61,7 +66,8 @@ pub type ShmxCallback =
 /// SHMX_... flags. `mode` is the nine permission bits of a new segment,
 /// regardless of the umask; 0 means 0660, unless SHMX_MODE is set. `mode`,
 /// SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP and SHMX_MODE have no effect on an
-/// existing segment. shmxCreated returns whether this call created the segment.
+/// existing segment. With SHMX_UNIQUE, `name` is only the beginning of the name.
+/// shmxCreated returns whether this call created the segment.
 ///
 /// On success, returns 0. `*memory` is then the handle and, if `address` is not
 /// NULL, `*address` is the segment's address. On error, returns an error of
@@ -71,8 +77,10 @@ pub type ShmxCallback =
 /// - EEXIST: SHMX_EXCL is set, and the segment exists.
 /// - ENOENT: SHMX_ATTACH is set or `size` <= 0, and no segment has this name.
 /// - EINVAL: `flags` has bits other than those of the SHMX_... flags; or
-///   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP or SHMX_MODE is set
-///   together with SHMX_ATTACH or `size` <= 0; or `mode` has bits beyond 0777.
+///   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_MODE or
+///   SHMX_UNIQUE is set together with SHMX_ATTACH or `size` <= 0; or `mode` has
+///   bits beyond 0777.
+/// - ENAMETOOLONG: SHMX_UNIQUE is set, and `name` has more than 988 bytes.
 /// - EACCES: the segment belongs to another user, and its mode does not allow
 ///   reading or, unless SHMX_RDONLY is set, writing; or `mode` does not allow
 ///   the caller to do so.
@@ -99,14 +107,23 @@ pub unsafe extern "C" fn shmxCreate(
     // SAFETY: the caller passes NULL or a pointer to a handle.
     let memory = cleared(unsafe { memory.as_mut() });
     status_of("shmxCreate", || {
-        create(name, address, memory, |name, placement| {
-            map(name, size, flags, mode, placement)
-        })
+        create(
+            beginning(name, flags),
+            address,
+            memory,
+            |name, placement| map(&Namespace::current(), name, size, flags, mode, placement),
+        )
         .map(drop)
     })
 }
 
-fn map(
+/// The name, or the beginning of one: then NULL is the empty one.
+pub(super) fn beginning(name: Option<&[u8]>, flags: c_int) -> Option<&[u8]> {
+    name.or((flags & SHMX_UNIQUE != 0).then_some(b""))
+}
+
+pub(super) fn map(
+    namespace: &Namespace,
     name: &[u8],
     size: c_long,
     flags: c_int,
@@ -119,7 +136,8 @@ fn map(
         | SHMX_HUGETLB
         | SHMX_NORESERVE
         | SHMX_KEEP
-        | SHMX_MODE;
+        | SHMX_MODE
+        | SHMX_UNIQUE;
     if flags & !ALL != 0 {
         return Err(Error::argument(format_args!(
             "create or attach segment {}: flags {flags:#x} contain unknown bits",
@@ -130,7 +148,7 @@ fn map(
     let wanted = match positive(size) {
         None => Wanted::Existing,
         Some(size) if has(SHMX_ATTACH) => Wanted::ExistingOfSize(size),
-        Some(size) if has(SHMX_EXCL) => Wanted::New(size),
+        Some(size) if has(SHMX_EXCL | SHMX_UNIQUE) => Wanted::New(size),
         Some(size) => Wanted::OfSize(size),
     };
     let access = if has(SHMX_RDONLY) {
@@ -139,7 +157,10 @@ fn map(
         Access::ReadWrite
     };
     let options = Options::new()
+        .namespace(namespace)
+        .placed(placement)
         .exclusive(has(SHMX_EXCL))
+        .unique(has(SHMX_UNIQUE))
         .huge_pages(has(SHMX_HUGETLB))
         .no_reserve(has(SHMX_NORESERVE))
         .keep(has(SHMX_KEEP));
@@ -148,9 +169,9 @@ fn map(
         mode => options.mode(mode),
     };
     if has(SHMX_MODE) && !wanted.may_create() {
-        return Err(Options::only_for_new(name));
+        return Err(Options::only_for_new(Target::Name(name)));
     }
-    options.attach(name, wanted, placement, access)
+    options.attach(name, wanted, access)
 }
 
 /// Stores information about a segment in `*info`, even if the segment has lost
@@ -234,10 +255,23 @@ pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) 
 /// `callback` is NULL or a function that may be called with `context`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shmxList(callback: ShmxCallback, context: *mut c_void) -> c_int {
+    // SAFETY: the same as for this function.
+    unsafe { list("shmxList", names::list, callback, context) }
+}
+
+/// # Safety
+///
+/// As for [`shmxList`].
+pub(super) unsafe fn list(
+    function: &str,
+    list: impl FnOnce() -> Result<Vec<Info>>,
+    callback: ShmxCallback,
+    context: *mut c_void,
+) -> c_int {
     let mut infos = Vec::new();
-    let status = status_of("shmxList", || {
+    let status = status_of(function, || {
         callback.ok_or_else(|| null("callback"))?;
-        infos = names::list()?;
+        infos = list()?;
         Ok(())
     });
     let Some(callback) = callback.filter(|_| status == 0) else {
@@ -274,15 +308,18 @@ pub extern "C" fn shmxSetPerm(
     gid: c_uint,
     mode: c_uint,
 ) -> c_int {
+    manage("shmxSetPerm", memory, |segment, call| {
+        segment.set_permissions_within(call, permissions(uid, gid, mode))
+    })
+}
+
+pub(super) fn permissions(uid: c_uint, gid: c_uint, mode: c_uint) -> Permissions {
     let wanted = |value| (value != SHMX_SAME).then_some(value);
-    let permissions = Permissions {
+    Permissions {
         uid: wanted(uid),
         gid: wanted(gid),
         mode: wanted(mode),
-    };
-    manage("shmxSetPerm", memory, |segment, call| {
-        segment.set_permissions_within(call, permissions)
-    })
+    }
 }
 
 /// Locks a segment in memory: none of its pages is written to swap space
@@ -381,8 +418,13 @@ pub unsafe extern "C" fn shmxRemove(name: *const c_char) -> c_int {
 pub unsafe extern "C" fn shmxWait(name: *const c_char, milliseconds: c_long) -> c_int {
     // SAFETY: the caller passes NULL or a string.
     let name = unsafe { bytes_of(name) };
-    let limit = u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis);
-    status_of("shmxWait", || names::wait(named(name)?, limit))
+    status_of("shmxWait", || {
+        names::wait(named(name)?, time_limit(milliseconds))
+    })
+}
+
+pub(super) fn time_limit(milliseconds: c_long) -> Duration {
+    u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis)
 }
 
 /// Deletes the segments that no process has attached, that are not kept, and
@@ -408,17 +450,25 @@ pub unsafe extern "C" fn shmxPrune(minimumAge: c_long, count: *mut c_long) -> c_
     // SAFETY: the caller passes NULL or a pointer to a long.
     let count = unsafe { count.as_mut() };
     status_of("shmxPrune", || {
-        let age = u64::try_from(minimumAge).map_err(|_| {
-            Error::argument(format_args!(
-                "prune: minimumAge is {minimumAge}, less than 0"
-            ))
-        })?;
-        let pruned = names::prune(Duration::from_secs(age))?.len();
-        if let Some(count) = count {
-            *count = c_long::try_from(pruned).unwrap_or(c_long::MAX);
-        }
-        Ok(())
+        prune(&Namespace::current(), minimumAge, count)
     })
+}
+
+pub(super) fn prune(
+    namespace: &Namespace,
+    minimum_age: c_long,
+    count: Option<&mut c_long>,
+) -> Result<()> {
+    let age = u64::try_from(minimum_age).map_err(|_| {
+        Error::argument(format_args!(
+            "prune: minimumAge is {minimum_age}, less than 0"
+        ))
+    })?;
+    let pruned = namespace.prune(Duration::from_secs(age))?.len();
+    if let Some(count) = count {
+        *count = c_long::try_from(pruned).unwrap_or(c_long::MAX);
+    }
+    Ok(())
 }
 
 /// Returns the version of the library that the program runs with, as a number
@@ -467,6 +517,6 @@ pub(super) fn manage(
     status_of(function, || Handle::from_pointer(memory).manage(work))
 }
 
-fn named(name: Option<&[u8]>) -> Result<&[u8]> {
+pub(super) fn named(name: Option<&[u8]>) -> Result<&[u8]> {
     name.ok_or_else(|| null("name"))
 }

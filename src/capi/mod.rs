@@ -5,6 +5,9 @@
 //! | ------------ | --- |
 //! | `base`       | the functions of `shm_util.h` |
 //! | `ext`        | the functions of `shm_util_ext.h`, which libgpl does not have |
+//! | `space`      | those of them for any namespace |
+//! | `by_id`      | those of them that look up an identifier |
+//! | `by_name`    | those of them that change a segment by its name |
 //! | `attached`   | those of them that begin and end an attachment, and load |
 //! | `info`       | `struct ShmxInfo` |
 //! | `loaded`     | `struct ShmxLoaded` |
@@ -94,6 +97,8 @@ mod aperror;
 mod argument;
 mod attached;
 mod base;
+mod by_id;
+mod by_name;
 mod call;
 mod create;
 mod error_text;
@@ -107,9 +112,12 @@ mod message;
 mod panic;
 mod place;
 mod reason;
+mod space;
 
 pub use attached::*;
 pub use base::*;
+pub use by_id::*;
+pub use by_name::*;
 pub use ext::*;
 pub(crate) use frame::is_running;
 #[cfg(any(test, fuzzing))]
@@ -117,3 +125,4 @@ pub(crate) use handle::Handle;
 pub use info::ShmxInfo;
 pub use loaded::ShmxLoaded;
 pub use reason::*;
+pub use space::*;

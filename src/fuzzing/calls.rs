@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use crate::capi::Handle;
 use crate::fork::Call;
+use crate::namespace::Namespace;
 use crate::request::{Placement, Request, Wanted};
 use crate::segment::Segment;
 
@@ -80,6 +81,7 @@ impl Model {
 
     fn create(&mut self, name: usize, wanted: Wanted) {
         let result = Segment::attach(
+            &Namespace::current(),
             &Self::name(name),
             &Request::usual(wanted, Placement::Anywhere),
         );

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};
 use crate::name::OwnedName;
 use crate::namespace::Namespace;
-use crate::request::{Access, Lifetime, Request, Swapping};
+use crate::request::{Access, Lifetime, Request, Swapping, Target};
 
 /// The segments of a namespace.
 pub(crate) enum Store {
@@ -52,9 +52,10 @@ pub(crate) enum Attached {
 }
 
 impl Store {
-    /// The store of the namespace that is selected now.
-    pub(crate) fn current() -> Result<Self> {
-        Ok(Self::SysV(sysv::SysV::new(Namespace::current()?)))
+    /// The store of a namespace.
+    #[inline]
+    pub(crate) fn of(namespace: &Namespace) -> Result<Self> {
+        Ok(Self::SysV(sysv::SysV::new(namespace.resolve()?)))
     }
 
     /// Creates or attaches the segment of a name.
@@ -65,10 +66,17 @@ impl Store {
         }
     }
 
-    /// What is known about the segment of a name.
-    pub(crate) fn info(&self, name: &[u8]) -> Result<Info> {
+    /// Attaches the segment of an identifier, if it is one of the namespace.
+    pub(crate) fn attach_id(&self, id: i32, request: &Request) -> Result<Attached> {
         match self {
-            Self::SysV(store) => store.info(name),
+            Self::SysV(store) => store.attach_id(id, request).map(Attached::SysV),
+        }
+    }
+
+    /// What is known about a segment.
+    pub(crate) fn info(&self, target: Target<'_>) -> Result<Info> {
+        match self {
+            Self::SysV(store) => store.info(target),
         }
     }
 
@@ -93,10 +101,24 @@ impl Store {
         }
     }
 
-    /// Removes a name, and deletes its segment when the last process detaches it.
-    pub(crate) fn remove(&self, name: &[u8]) -> Result<()> {
+    /// Changes the owner, group and permission bits of the segment of a name.
+    pub(crate) fn set_permissions(&self, name: &[u8], permissions: Permissions) -> Result<()> {
         match self {
-            Self::SysV(store) => store.remove(name),
+            Self::SysV(store) => store.set_permissions(name, permissions),
+        }
+    }
+
+    /// Sets whether the segment of a name may be written to swap space.
+    pub(crate) fn set_swapping(&self, name: &[u8], swapping: Swapping) -> Result<()> {
+        match self {
+            Self::SysV(store) => store.set_swapping(name, swapping),
+        }
+    }
+
+    /// Removes a segment's name, and deletes it when the last process detaches it.
+    pub(crate) fn remove(&self, target: Target<'_>) -> Result<()> {
+        match self {
+            Self::SysV(store) => store.remove(target),
         }
     }
 

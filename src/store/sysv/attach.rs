@@ -20,7 +20,7 @@ use crate::errno::Errno;
 use crate::error::{Reason, Result};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
-use crate::request::{Lifetime, Placement, Request, Wanted};
+use crate::request::{Lifetime, Placement, Request, Target, Wanted};
 use crate::store::users::Users;
 use crate::{environment, os};
 
@@ -60,7 +60,37 @@ impl SysV {
                 });
             }
         }
-        Err(Self::restless(name.bytes()))
+        Err(Self::restless(Target::Name(name.bytes())))
+    }
+
+    /// Attaches the segment of an identifier, which the registry must name.
+    ///
+    /// The identifier is looked up under the lock, and the segment attached without it. As
+    /// for a name, the slot is looked at once more afterwards: if it still has this
+    /// identifier and this key, what was attached is the segment that was found.
+    pub(in crate::store) fn attach_id(&self, id: i32, request: &Request) -> Result<Attached> {
+        let target = Target::Id(id);
+        for _ in 0..ATTEMPTS {
+            let begun = os::seconds(os::Clock::Monotonic);
+            let (registry, entry, name) = self.with_entry(target, |registry, names, entry| {
+                let name = OwnedName::new(names.name(entry)?.bytes())
+                    .map_err(|errno| errno.during(format_args!("attach {target}")))?;
+                Ok(Some((Arc::clone(registry), *entry, name)))
+            })?;
+            let hashed = HashedName::new(name.bytes());
+            check_existing(&hashed, &entry, request.wanted)?;
+            if let Some(mapping) = attach(&registry, &hashed, entry, begun, request)? {
+                return Ok(Attached {
+                    name,
+                    entry,
+                    origin: Origin::Found,
+                    access: request.access,
+                    registry,
+                    mapping: Some(mapping),
+                });
+            }
+        }
+        Err(Self::restless(target))
     }
 
     /// The segment of a name, under the lock; it is created if it does not exist and may
@@ -87,7 +117,7 @@ impl SysV {
             }
             (Lookup::Absent, Wanted::OfSize(size) | Wanted::New(size)) => size,
             (Lookup::Absent, Wanted::Existing | Wanted::ExistingOfSize(_)) => {
-                return Err(self.no_such(name.bytes()));
+                return Err(self.no_such(Target::Name(name.bytes())));
             }
         };
         match create(&names, name, size, request) {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use super::change;
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::locked::Names;
@@ -19,11 +20,10 @@ use super::swap;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
-use crate::ids::{GroupId, UserId};
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
-use crate::request::{Access, Lifetime, MODE_BITS, Swapping};
+use crate::request::{Access, Lifetime, Swapping};
 use crate::store::users::Users;
 use crate::{fork, os};
 
@@ -108,41 +108,19 @@ impl Attached {
     }
 
     pub(in crate::store) fn set_permissions(&self, permissions: Permissions) -> Result<()> {
-        let mode = permissions.mode;
-        if let Some(mode) = mode.filter(|mode| mode & !MODE_BITS != 0) {
-            return Err(Error::argument(format_args!(
-                "set the permissions of {self}: mode 0{mode:o} has bits beyond 0777"
-            )));
-        }
-        let change = Change {
-            owner: permissions.uid.map(UserId),
-            group: permissions.gid.map(GroupId),
-            mode,
-        };
+        let wanted = Change::to(permissions, self)?;
         // The kernel sets all of them at once. The lock keeps this call from undoing
         // another process's change of a different one.
         let (registry, _) = self.home();
         let _names = registry.lock()?;
         self.status("set the permissions of")?;
-        shm::set(self.entry.id, change)
-            .map_err(|errno| errno.during(format_args!("set the permissions of {self}")))
+        shm::set(self.entry.id, wanted).map_err(|errno| change::failed_to_set(errno, self))
     }
 
     pub(in crate::store) fn set_swapping(&self, swapping: Swapping) -> Result<()> {
-        let doing = match swapping {
-            Swapping::Forbidden => "lock",
-            Swapping::Allowed => "unlock",
-        };
-        self.status(doing)?;
-        shm::set_swapping(self.entry.id, swapping).map_err(|errno| {
-            let limit = match errno {
-                Errno(libc::ENOMEM) => {
-                    " in memory, RLIMIT_MEMLOCK does not allow its size; raise it with 'ulimit -l'"
-                }
-                _ => "",
-            };
-            errno.during(format_args!("{doing} {self}{limit}"))
-        })
+        self.status(change::doing(swapping))?;
+        shm::set_swapping(self.entry.id, swapping)
+            .map_err(|errno| change::failed_to(swapping, errno, self))
     }
 
     pub(in crate::store) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {

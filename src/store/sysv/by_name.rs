@@ -6,34 +6,35 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use super::change;
 use super::entry::Entry;
-use super::hash::HashedName;
 use super::listing::Listed;
-use super::locked::Names;
-use super::names::{Lookup, Removal};
+use super::names::Removal;
 use super::registry::Registry;
-use super::shm::Status;
+use super::shm::{self, Change, Status};
 use super::store::{ATTEMPTS, SysV};
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::info::{Info, RegistryInfo, time_of};
+use crate::info::{Info, Permissions, RegistryInfo, time_of};
 use crate::os;
 use crate::quoted::Quoted;
-use crate::request::{Access, Lifetime};
+use crate::request::{Access, Lifetime, Swapping, Target};
 use crate::store::users::Users;
 
 impl SysV {
-    pub(in crate::store) fn info(&self, name: &[u8]) -> Result<Info> {
-        self.with_entry(name, |_, names, entry| {
-            let failed =
-                |errno: Errno| errno.during(format_args!("look at segment {}", Quoted(name)));
+    pub(in crate::store) fn info(&self, target: Target<'_>) -> Result<Info> {
+        self.with_entry(target, |_, names, entry| {
+            let failed = |errno: Errno| errno.during(format_args!("look at {target}"));
             let Some(status) = entry.status().map_err(failed)? else {
                 return Ok(None);
             };
             let lifetime = names.lifetime(entry)?.unwrap_or(Lifetime::Used);
-            let name = try_to_vec(name).map_err(failed)?;
-            Ok(Some(entry.info(name, &status, lifetime)))
+            let name = match target {
+                Target::Name(name) => try_to_vec(name),
+                Target::Id(_) => try_to_vec(names.name(entry)?.bytes()),
+            };
+            Ok(Some(entry.info(name.map_err(failed)?, &status, lifetime)))
         })
     }
 
@@ -62,16 +63,48 @@ impl SysV {
     }
 
     pub(in crate::store) fn set_lifetime(&self, name: &[u8], lifetime: Lifetime) -> Result<()> {
-        self.with_entry(name, |_, names, entry| {
+        self.with_entry(Target::Name(name), |_, names, entry| {
             let done = names.set_lifetime_if_allowed(name, entry, lifetime)?;
             Ok(done.then_some(()))
         })
     }
 
-    pub(in crate::store) fn remove(&self, name: &[u8]) -> Result<()> {
-        let failed = |errno: Errno| errno.during(format_args!("remove segment {}", Quoted(name)));
+    pub(in crate::store) fn set_permissions(
+        &self,
+        name: &[u8],
+        permissions: Permissions,
+    ) -> Result<()> {
+        let target = Target::Name(name);
+        let change = Change::to(permissions, target)?;
+        // The lock keeps this call from undoing another process's change of a different one
+        // of the values, and other processes from removing the name meanwhile.
+        self.with_entry(target, |_, _, entry| match shm::set(entry.id, change) {
+            Ok(()) => Ok(Some(())),
+            // The kernel refuses an id of a user that does not exist with the same value.
+            Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => Ok(None),
+            Err(errno) => Err(change::failed_to_set(errno, target)),
+        })
+    }
+
+    pub(in crate::store) fn set_swapping(&self, name: &[u8], swapping: Swapping) -> Result<()> {
+        let target = Target::Name(name);
         for _ in 0..ATTEMPTS {
-            let (registry, entry) = self.with_entry(name, |registry, _, entry| {
+            let entry = self.with_entry(target, |_, _, entry| Ok(Some(*entry)))?;
+            // Without the lock, because the kernel visits each page of a segment that is
+            // unlocked. If the name is removed just now, this call came first.
+            match shm::set_swapping(entry.id, swapping) {
+                Ok(()) => return Ok(()),
+                Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => {}
+                Err(errno) => return Err(change::failed_to(swapping, errno, target)),
+            }
+        }
+        Err(Self::restless(target))
+    }
+
+    pub(in crate::store) fn remove(&self, target: Target<'_>) -> Result<()> {
+        let failed = |errno: Errno| errno.during(format_args!("remove {target}"));
+        for _ in 0..ATTEMPTS {
+            let (registry, entry) = self.with_entry(target, |registry, _, entry| {
                 if let Some(status) = entry.status().map_err(failed)? {
                     entry.may_be_removed(&status).map_err(failed)?;
                 }
@@ -92,7 +125,7 @@ impl SysV {
                 _ => Ok(()),
             };
         }
-        Err(Self::restless(name))
+        Err(Self::restless(target))
     }
 
     pub(in crate::store) fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
@@ -123,33 +156,6 @@ impl SysV {
             mode: status.mode,
             mappings: status.mappings,
         }))
-    }
-
-    /// Does `work` with a name's segment, under the lock. If `work` returns `None`, the
-    /// segment is gone, and the name is looked up again.
-    fn with_entry<T>(
-        &self,
-        name: &[u8],
-        work: impl Fn(&Arc<Registry>, &Names<'_>, &Entry) -> Result<Option<T>>,
-    ) -> Result<T> {
-        for _ in 0..ATTEMPTS {
-            let registry =
-                Registry::existing(&self.namespace)?.ok_or_else(|| self.no_such(name))?;
-            let names = registry.lock()?;
-            match names.look_up(&HashedName::new(name))? {
-                Lookup::Found(entry) => {
-                    if let Some(done) = work(&registry, &names, &entry)? {
-                        return Ok(done);
-                    }
-                }
-                Lookup::Absent => return Err(self.no_such(name)),
-                Lookup::NotCurrent => {
-                    drop(names);
-                    registry.forget();
-                }
-            }
-        }
-        Err(Self::restless(name))
     }
 
     /// All names, and their registry; `None` if the namespace has no registry.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::hash::hash_of;
 use super::shm::Key;
 use crate::ids::{GroupId, UserId};
-use crate::namespace::Namespace;
+use crate::namespace::Resolved;
 use crate::{fork, os, random};
 
 /// How many keys a namespace may have its registry under: others, by chance or
@@ -65,41 +65,41 @@ pub(super) fn for_segment() -> Key {
 pub(super) const UNBORN: u32 = 0o100;
 
 /// The permission bits of a new registry.
-pub(super) const fn mode(namespace: &Namespace) -> u32 {
+pub(super) const fn mode(namespace: &Resolved) -> u32 {
     match namespace {
-        Namespace::User(_) => 0o600,
-        Namespace::Path(_) => 0o660,
+        Resolved::User(_) => 0o600,
+        Resolved::Path(_) => 0o660,
     }
 }
 
 /// The group that shares a namespace: that of its registry's creator.
-pub(super) const fn group(namespace: &Namespace, creator_group: GroupId) -> Option<GroupId> {
+pub(super) const fn group(namespace: &Resolved, creator_group: GroupId) -> Option<GroupId> {
     match namespace {
-        Namespace::User(_) => None,
-        Namespace::Path(_) => Some(creator_group),
+        Resolved::User(_) => None,
+        Resolved::Path(_) => Some(creator_group),
     }
 }
 
 /// Whether a registry created by this user and group can be trusted. Only the
 /// creator counts: an owner can give a segment away and keep control of it.
-pub(super) fn are_trusted(namespace: &Namespace, creator: UserId, creator_group: GroupId) -> bool {
+pub(super) fn are_trusted(namespace: &Resolved, creator: UserId, creator_group: GroupId) -> bool {
     let ours = match namespace {
-        Namespace::User(user) => *user,
-        Namespace::Path(_) => os::effective_user(),
+        Resolved::User(user) => *user,
+        Resolved::Path(_) => os::effective_user(),
     };
     creator == UserId::ROOT
         || creator == ours && !is_nobody(creator)
-        || matches!(namespace, Namespace::Path(_))
+        || matches!(namespace, Resolved::Path(_))
             && os::is_in_group(creator_group)
             && !is_no_group(creator_group)
 }
 
 /// Whether a registry that this process creates can be that of a namespace: the process
 /// may have changed its effective user id since it selected the namespace.
-pub(super) fn may_create(namespace: &Namespace) -> bool {
+pub(super) fn may_create(namespace: &Resolved) -> bool {
     match namespace {
-        Namespace::User(user) => *user == os::effective_user(),
-        Namespace::Path(_) => true,
+        Resolved::User(user) => *user == os::effective_user(),
+        Resolved::Path(_) => true,
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_users_namespace_trusts_the_user_and_root_alone() {
-        let ours = Namespace::User(UserId(1000));
+        let ours = Resolved::User(UserId(1000));
         assert!(are_trusted(&ours, UserId(1000), GroupId(5)));
         assert!(are_trusted(&ours, UserId(0), GroupId(5)));
         assert!(!are_trusted(&ours, UserId(1001), GroupId(5)));

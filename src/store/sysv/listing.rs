@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::request::Lifetime;
 
 /// How many slots are looked at before the lock is released for others.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
 /// A name of the registry.
 #[derive(Debug)]

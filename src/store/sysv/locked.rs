@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use super::entry::Entry;
+use super::extent::Stored;
 use super::hash::HashedName;
-use super::layout::{Damage, Table};
+use super::layout::{Damage, Slot, Table};
 use super::registry::Registry;
 use super::table::Probe;
 use crate::error::Result;
@@ -34,6 +35,12 @@ impl<'a> Names<'a> {
     /// The segment of a name, if it has one; whether that still exists is not looked at.
     pub(super) fn entry(&self, name: &HashedName<'_>) -> Option<Entry> {
         self.table.probe(name).ok()?.found?.entry()
+    }
+
+    /// The name of an entry that was found since the lock was taken.
+    pub(super) fn name(&self, entry: &Entry) -> Result<Stored> {
+        let facts = self.check(self.table.slot(entry.slot).and_then(Slot::facts))?;
+        self.check(self.table.name(entry.slot, facts))
     }
 
     pub(super) fn is_empty(&self) -> bool {

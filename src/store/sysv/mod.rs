@@ -5,6 +5,8 @@
 //! | `attach`   | create or attach the segment of a name |
 //! | `attached` | a segment's attachment, until it is detached, and deleted if it was the last |
 //! | `by_name`  | what needs no attachment: look, list, keep, remove, prune |
+//! | `look_up`  | the segment of a name or an identifier, under the lock |
+//! | `change`   | change permissions and swapping |
 //! | `wait`     | wait until a name exists |
 //! | `opened`   | the registries that this process has attached |
 //! | `open`     | find, create, complete a registry |
@@ -33,6 +35,7 @@
 mod attach;
 mod attached;
 mod by_name;
+mod change;
 #[cfg(any(test, fuzzing))]
 // Its job is to fail.
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -45,6 +48,7 @@ mod layout;
 mod limits;
 mod listing;
 mod locked;
+mod look_up;
 mod mapping;
 mod names;
 mod open;

@@ -52,7 +52,7 @@ use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::ids::GroupId;
 use crate::lock::Held;
-use crate::namespace::Namespace;
+use crate::namespace::Resolved;
 use crate::request::{Access, Lifetime, Placement};
 
 /// Attaches a registry, or what may be one.
@@ -63,7 +63,7 @@ pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno>
 /// A namespace's registry, attached.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    pub(super) namespace: Namespace,
+    pub(super) namespace: Resolved,
     pub(super) id: Id,
     pub(super) key: Key,
     /// The group that shares it, if several users may.
@@ -85,7 +85,7 @@ pub(super) enum Presence {
 
 impl Registry {
     /// A segment that is attached and may be a registry of the namespace.
-    pub(super) fn new(namespace: &Namespace, id: Id, status: &Status, mapping: Mapping) -> Self {
+    pub(super) fn new(namespace: &Resolved, id: Id, status: &Status, mapping: Mapping) -> Self {
         Self {
             namespace: namespace.clone(),
             id,

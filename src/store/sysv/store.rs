@@ -4,36 +4,31 @@
 
 use crate::errno::Errno;
 use crate::error::Error;
-use crate::namespace::Namespace;
-use crate::quoted::Quoted;
+use crate::namespace::Resolved;
+use crate::request::Target;
 
 /// How often to try again when other processes undo something in between.
 pub(super) const ATTEMPTS: usize = 1000;
 
 /// The System V segments of a namespace.
 pub(crate) struct SysV {
-    pub(super) namespace: Namespace,
+    pub(super) namespace: Resolved,
 }
 
 impl SysV {
-    pub(in crate::store) const fn new(namespace: Namespace) -> Self {
+    pub(in crate::store) const fn new(namespace: Resolved) -> Self {
         Self { namespace }
     }
 
-    /// The error of a name that has no segment.
-    pub(super) fn no_such(&self, name: &[u8]) -> Error {
-        Errno(libc::ENOENT).during(format_args!(
-            "no segment {} in {}",
-            Quoted(name),
-            self.namespace
-        ))
+    /// The error of a name or an identifier that no segment has.
+    pub(super) fn no_such(&self, target: Target<'_>) -> Error {
+        Errno(libc::ENOENT).during(format_args!("no {target} in {}", self.namespace))
     }
 
-    /// The error of a name that changes too often.
-    pub(super) fn restless(name: &[u8]) -> Error {
+    /// The error of a name or an identifier that changes too often.
+    pub(super) fn restless(target: Target<'_>) -> Error {
         Errno(libc::EAGAIN).during(format_args!(
-            "find segment {}: other processes keep creating and deleting it",
-            Quoted(name)
+            "find {target}: other processes keep creating and deleting it"
         ))
     }
 }

@@ -15,6 +15,7 @@ use super::registry::Registry;
 use super::store::{ATTEMPTS, SysV};
 use crate::error::Result;
 use crate::os;
+use crate::request::Target;
 
 /// A process that dies, or that has an older build of the library, does not wake the waiters:
 /// they look again after this time.
@@ -47,7 +48,7 @@ impl SysV {
                 Lookup::NotCurrent => registry.forget(),
             }
         }
-        Err(Self::restless(name))
+        Err(Self::restless(Target::Name(name)))
     }
 }
 

@@ -1,0 +1,422 @@
+/* The functions that take a namespace: one process uses several at once, from several threads,
+ * and its environment has nothing to do with it. See also namespace.c. */
+
+#define _GNU_SOURCE
+
+#include "check.h"
+#include "shm_util_ext.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME "c_tests/ext namespace"
+#define SIZE 5000L
+#define SPACES 4 /* threads, each with a namespace of its own */
+#define TIMES 200
+#define STRANGER 65534
+
+static char one[1024], other[1024];
+
+static SharedMemory make (const char *space, const char *name, long size)
+{
+    SharedMemory memory = NULL;
+
+    CHECK ("shmxCreateIn returns 0", shmxCreateIn (space, name, size, 0, 0, NULL, &memory) == 0);
+    return memory;
+}
+
+/* The id of NAME in a namespace, or minus the error. */
+static int id_in (const char *space)
+{
+    struct ShmxInfo info;
+    int status;
+
+    info.size = sizeof info;
+    status = shmxStatNameIn (space, NAME, &info);
+    return status == 0 ? info.id : -status;
+}
+
+static int count (const struct ShmxInfo *info, void *context)
+{
+    (void) info;
+    ++*(int *) context;
+    return 0;
+}
+
+static int names_in (const char *space)
+{
+    int names = 0;
+
+    return shmxListIn (space, count, &names) == 0 ? names : -1;
+}
+
+/* ---- two namespaces ------------------------------------------------------------------ */
+
+static void same_name (void)
+{
+    SharedMemory own = check_create (NAME, SIZE);
+    SharedMemory first = make (one, NAME, SIZE + 1);
+    SharedMemory second = make (other, NAME, SIZE + 2);
+    void *address = NULL;
+    SharedMemory again = NULL;
+    struct stat status;
+
+    CHECK ("one name in three namespaces is three segments",
+           shmId (own) != shmId (first) && shmId (own) != shmId (second)
+           && shmId (first) != shmId (second));
+    CHECK ("each has its own size", shmSizeOf (own) == SIZE && shmSizeOf (first) == SIZE + 1
+           && shmSizeOf (second) == SIZE + 2);
+    CHECK ("shmxStatNameIn looks in the namespace",
+           id_in (one) == shmId (first) && id_in (other) == shmId (second));
+    CHECK ("with NULL it looks in the process's own", id_in (NULL) == shmId (own));
+    CHECK ("shmxStatName does so, too", id_in (NULL) == shmId (own));
+    CHECK ("a second shmxCreateIn attaches the namespace's segment",
+           shmxCreateIn (one, NAME, 0, SHMX_RDONLY, 0, &address, &again) == 0
+           && shmId (again) == shmId (first) && address == shmAddress (again)
+           && shmxCreated (again) == 0 && shmxCreated (first) == 1);
+    CHECK ("the mode is 0660", check_mode (shmId (first)) == 0660);
+    CHECK ("no file is created", lstat (one, &status) != 0 && lstat (other, &status) != 0);
+    CHECK ("shmxListIn lists one namespace",
+           names_in (one) == 1 && names_in (other) == 1 && names_in (NULL) == 1);
+    memset (shmAddress (first), 'f', SIZE + 1);
+    CHECK ("the other segments are unchanged", check_filled (shmAddress (own), 0, SIZE)
+           && check_filled (shmAddress (second), 0, SIZE + 2));
+    CHECK ("shmxKeep works with a handle of any namespace",
+           shmxKeep (second, 1) == 0 && shmDestroy (second) == 0 && id_in (other) >= 0);
+    CHECK ("shmxRemoveIn removes a name from its namespace only",
+           shmxRemoveIn (other, NAME) == 0 && id_in (other) == -ENOENT && id_in (one) >= 0);
+    CHECK ("shmDestroy works with handles of any namespace",
+           shmDestroy (again) == 0 && shmDestroy (first) == 0 && id_in (one) == -ENOENT);
+    CHECK ("the process's own segment is unaffected", id_in (NULL) == shmId (own));
+    CHECK ("shmxRemoveSegment works", shmxRemoveSegment (own) == 0 && id_in (NULL) == -ENOENT);
+    CHECK ("shmDestroy returns 0", shmDestroy (own) == 0);
+}
+
+static void flags (void)
+{
+    SharedMemory memory = NULL, again = NULL;
+
+    CHECK ("the flags of shmxCreate apply",
+           shmxCreateIn (one, NAME, SIZE, SHMX_KEEP, 0640, NULL, &memory) == 0
+           && check_mode (shmId (memory)) == 0640);
+    CHECK ("SHMX_EXCL is EEXIST in this namespace",
+           shmxCreateIn (one, NAME, SIZE, SHMX_EXCL, 0, NULL, &again) == EEXIST && again == NULL);
+    CHECK ("SHMX_ATTACH is ENOENT in another one",
+           shmxCreateIn (other, NAME, 0, SHMX_ATTACH, 0, NULL, &again) == ENOENT);
+    CHECK ("the message names the namespace", strstr (shmxErrorText (), other) != NULL);
+    CHECK ("unknown flags are EINVAL",
+           shmxCreateIn (one, NAME, SIZE, 1 << 20, 0, NULL, &again) == EINVAL);
+    CHECK ("SHMX_UNIQUE makes a name in the namespace",
+           shmxCreateIn (other, NULL, SIZE, SHMX_UNIQUE, 0, NULL, &again) == 0
+           && names_in (other) == 1 && names_in (one) == 1);
+    CHECK ("shmDestroy returns 0", shmDestroy (again) == 0 && shmDestroy (memory) == 0);
+    CHECK ("the kept segment is removed", shmxRemoveIn (one, NAME) == 0);
+}
+
+static void leave_orphan (void)
+{
+    make (one, NAME, SIZE);
+    make (other, NAME, SIZE);
+    _exit (0);
+}
+
+static void prunes (void)
+{
+    long pruned = 77;
+
+    CHECK ("a process leaves orphans in two namespaces", check_child (leave_orphan) == 0);
+    CHECK ("shmxPruneIn leaves young orphans alone",
+           shmxPruneIn (one, 1000, &pruned) == 0 && pruned == 0 && id_in (one) >= 0);
+    CHECK ("shmxPruneIn deletes those of its namespace",
+           shmxPruneIn (one, 0, &pruned) == 0 && pruned == 1 && id_in (one) == -ENOENT);
+    CHECK ("those of others remain", id_in (other) >= 0);
+    CHECK ("the count may be NULL",
+           shmxPruneIn (other, 0, NULL) == 0 && id_in (other) == -ENOENT);
+    CHECK ("a negative age is EINVAL", shmxPruneIn (one, -1, &pruned) == EINVAL && pruned == 1);
+}
+
+static void *creates_later (void *memory)
+{
+    usleep (100000);
+    shmxCreateIn (one, NAME, SIZE, 0, 0, NULL, memory);
+    return NULL;
+}
+
+static void waits (void)
+{
+    SharedMemory memory = NULL;
+    pthread_t thread;
+
+    CHECK ("shmxWaitIn is ETIMEDOUT if the name does not appear",
+           shmxWaitIn (one, NAME, 1) == ETIMEDOUT);
+    memory = make (other, NAME, SIZE);
+    CHECK ("a name in another namespace does not end the wait",
+           shmxWaitIn (one, NAME, 1) == ETIMEDOUT && shmxWaitIn (other, NAME, 1) == 0);
+    shmDestroy (memory);
+    memory = NULL;
+    pthread_create (&thread, NULL, creates_later, &memory);
+    CHECK ("shmxWaitIn returns when a thread creates the name", shmxWaitIn (one, NAME, 10000) == 0);
+    pthread_join (thread, NULL);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+/* ---- how a namespace is written ---------------------------------------------------------- */
+
+static void means_one (const char *how, const char *space, int id)
+{
+    CHECK (check_text ("%s selects the same namespace", how), id_in (space) == id);
+}
+
+static void translated (void)
+{
+    SharedMemory memory = make (one, NAME, SIZE);
+    int id = shmId (memory);
+
+    setenv ("HOME", check_path ("home"), 1);
+    setenv ("WHOLE", one, 1);
+    setenv ("INDIRECT", "$WHOLE", 1);
+    means_one ("the path", one, id);
+    means_one ("$NAME", "$WHOLE", id);
+    means_one ("${NAME}", "${WHOLE}", id);
+    means_one ("a variable that names another", "$INDIRECT", id);
+    means_one ("~", "~/names", id);
+    means_one ("a path with dots", check_text ("%s/./x/../", one), id);
+    CHECK ("the current directory is changed", chdir (check_path ("home")) == 0);
+    means_one ("a relative path", "names", id);
+    setenv ("WHOLE", other, 1);
+    CHECK ("the present value of a variable counts", id_in ("$WHOLE") == -ENOENT);
+    CHECK ("the handle still belongs to its namespace",
+           shmxKeep (memory, 1) == 0 && shmxKeep (memory, 0) == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+static void refused (const char *what, const char *space, int error)
+{
+    SharedMemory memory = (SharedMemory) &memory;
+    void *address = NULL;
+    struct ShmxInfo info;
+    int names = 0, segments = check_segments ();
+    long pruned = 77;
+
+    info.size = sizeof info;
+    errno = 0;
+    CHECK (check_text ("%s is refused: %s", what, strerror (error)),
+           shmxCreateIn (space, NAME, SIZE, 0, 0, &address, &memory) == error && errno == error);
+    CHECK ("*memory is NULL, *address is unchanged", memory == NULL && address == NULL);
+    CHECK ("the message states that it is about a namespace",
+           strncmp (shmxErrorText (), "namespace: ", 11) == 0);
+    CHECK ("so it is in shmxStatNameIn", shmxStatNameIn (space, NAME, &info) == error);
+    CHECK ("so it is in shmxListIn", shmxListIn (space, count, &names) == error && names == 0);
+    CHECK ("so it is in shmxRemoveIn", shmxRemoveIn (space, NAME) == error);
+    CHECK ("so it is in shmxWaitIn", shmxWaitIn (space, NAME, 1) == error);
+    CHECK ("so it is in shmxPruneIn", shmxPruneIn (space, 0, &pruned) == error && pruned == 77);
+    CHECK ("no segment is created", check_segments () == segments);
+}
+
+static void bad_paths (void)
+{
+    static char endless[6000];
+
+    setenv ("LOOP", "$LOOP", 1);
+    refused ("a variable that refers to itself", "$LOOP/x", ELOOP);
+    memset (endless, 'e', sizeof endless - 1);
+    refused ("a path that is too long", endless, ENAMETOOLONG);
+    CHECK ("a directory is removed that is the current one",
+           mkdir (check_path ("gone"), 0755) == 0 && chdir (check_path ("gone")) == 0
+           && rmdir (check_path ("gone")) == 0);
+    refused ("a relative path in a directory that is gone", "names", ENOENT);
+    CHECK ("an absolute one is not refused", id_in (one) == -ENOENT);
+    CHECK ("the directory is left", chdir ("/") == 0);
+}
+
+static void null_arguments (void)
+{
+    SharedMemory memory = NULL;
+    struct ShmxInfo info;
+
+    info.size = sizeof info;
+    CHECK ("NULL for the name is EINVAL",
+           shmxCreateIn (one, NULL, SIZE, 0, 0, NULL, &memory) == EINVAL
+           && shmxStatNameIn (one, NULL, &info) == EINVAL && shmxRemoveIn (one, NULL) == EINVAL
+           && shmxWaitIn (one, NULL, 0) == EINVAL);
+    CHECK ("NULL for the handle is EINVAL",
+           shmxCreateIn (one, NAME, SIZE, 0, 0, NULL, NULL) == EINVAL && id_in (one) == -ENOENT);
+    CHECK ("NULL for the information is EINVAL", shmxStatNameIn (one, NAME, NULL) == EINVAL);
+    CHECK ("NULL for the callback is EINVAL", shmxListIn (one, NULL, NULL) == EINVAL);
+}
+
+/* ---- the environment ------------------------------------------------------------------ */
+
+static void with_nob_database (void)
+{
+    SharedMemory own, user, by_path;
+
+    setenv ("NOB_DATABASE", one, 1);
+    own = check_create (NAME, SIZE);
+    CHECK ("NULL is the namespace of NOB_DATABASE", id_in (NULL) == shmId (own));
+    CHECK ("so is its path", id_in (one) == shmId (own));
+    CHECK ("\"\" is another one", id_in ("") == -ENOENT);
+    user = make ("", NAME, SIZE);
+    CHECK ("it has a segment of its own", shmId (user) != shmId (own) && names_in ("") == 1);
+    CHECK ("its registry is only the user's", id_in ("") == shmId (user));
+    by_path = make (one, NAME, SIZE);
+    CHECK ("the namespace of NOB_DATABASE is the same by its path", shmId (by_path) == shmId (own));
+    CHECK ("NOB_DATABASE is untouched", strcmp (getenv ("NOB_DATABASE"), one) == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (own) == 0 && shmDestroy (user) == 0
+           && shmDestroy (by_path) == 0);
+}
+
+static void without_nob_database (void)
+{
+    SharedMemory own;
+
+    unsetenv ("NOB_DATABASE");
+    own = check_create (NAME, SIZE);
+    CHECK ("without NOB_DATABASE, NULL and \"\" are the same namespace",
+           id_in (NULL) == shmId (own) && id_in ("") == shmId (own));
+    CHECK ("NOB_DATABASE is still not set", getenv ("NOB_DATABASE") == NULL);
+    CHECK ("shmDestroy returns 0", shmDestroy (own) == 0);
+}
+
+static void with_bad_nob_database (void)
+{
+    SharedMemory memory = NULL;
+
+    setenv ("LOOP", "$LOOP", 1);
+    setenv ("NOB_DATABASE", "$LOOP", 1);
+    CHECK ("a NOB_DATABASE that cannot be translated is ELOOP",
+           shmxCreateIn (NULL, NAME, SIZE, 0, 0, NULL, &memory) == ELOOP);
+    memory = make (one, NAME, SIZE);
+    CHECK ("other namespaces can be used nevertheless", id_in (one) == shmId (memory));
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+/* ---- several threads ------------------------------------------------------------------- */
+
+static char spaces[SPACES][1100];
+static int stop;
+static long failures;
+
+static void expect (int holds)
+{
+    if (!holds) {
+        __sync_fetch_and_add (&failures, 1);
+    }
+}
+
+static void *changes_the_environment (void *unused)
+{
+    int i;
+
+    for (i = 0; __sync_fetch_and_add (&stop, 0) == 0; i++) {
+        setenv ("NOB_DATABASE", spaces[i % SPACES], 1);
+        usleep (100);
+    }
+    return unused;
+}
+
+/* Each has the name with another size, so that a look-up in the wrong namespace shows. */
+static void *uses_its_own (void *number)
+{
+    long n = (long) number;
+    int i;
+
+    for (i = 0; i < TIMES; i++) {
+        SharedMemory memory = NULL, again = NULL;
+        struct ShmxInfo info;
+
+        info.size = sizeof info;
+        expect (shmxCreateIn (spaces[n], NAME, SIZE + n, SHMX_EXCL, 0, NULL, &memory) == 0);
+        expect (shmxCreateIn (spaces[n], NAME, 0, SHMX_ATTACH, 0, NULL, &again) == 0);
+        expect (shmId (memory) == shmId (again) && shmSizeOf (again) == SIZE + n);
+        expect (shmxStatNameIn (spaces[n], NAME, &info) == 0 && info.bytes == SIZE + n);
+        expect (names_in (spaces[n]) == 1);
+        expect (shmDestroy (again) == 0 && shmDestroy (memory) == 0);
+        expect (shmxStatNameIn (spaces[n], NAME, &info) == ENOENT);
+    }
+    return NULL;
+}
+
+static void threads (void)
+{
+    pthread_t workers[SPACES], environment;
+    SharedMemory own = check_create (NAME, SIZE - 1);
+    long n;
+
+    for (n = 0; n < SPACES; n++) {
+        strcpy (spaces[n], check_path (check_text ("space %ld", n)));
+    }
+    pthread_create (&environment, NULL, changes_the_environment, NULL);
+    for (n = 0; n < SPACES; n++) {
+        pthread_create (&workers[n], NULL, uses_its_own, (void *) n);
+    }
+    for (n = 0; n < SPACES; n++) {
+        pthread_join (workers[n], NULL);
+    }
+    CHECK ("threads use a namespace each, while another one calls setenv", failures == 0);
+    CHECK ("that has no effect on the process's own namespace", id_in (NULL) == shmId (own));
+    __sync_fetch_and_add (&stop, 1);
+    pthread_join (environment, NULL);
+    CHECK ("shmDestroy returns 0", shmDestroy (own) == 0);
+}
+
+/* ---- users ------------------------------------------------------------------------------- */
+
+static int *id;
+
+static void as_a_stranger (void)
+{
+    SharedMemory memory = NULL;
+
+    if (setgroups (0, NULL) == 0 && setgid (STRANGER) == 0 && setuid (STRANGER) == 0) {
+        CHECK ("a namespace of another user is EACCES",
+               shmxCreateIn (one, NAME, SIZE, 0, 0, NULL, &memory) == EACCES && memory == NULL);
+        CHECK ("the reason is the namespace", shmxErrorReason () == SHMX_REASON_NAMESPACE);
+        memory = make ("", NAME, SIZE);
+        CHECK ("the user's own is another one", shmId (memory) != *id);
+        CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    }
+}
+
+static void users (void)
+{
+    SharedMemory memory;
+
+    if (!check_has_users ("namespaces of two users")) {
+        return;
+    }
+    memory = make (one, NAME, SIZE);
+    *id = shmId (memory);
+    CHECK ("another user exits with status 0", check_child (as_a_stranger) == 0);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
+int main (void)
+{
+    check_start ();
+    id = check_shared (sizeof *id);
+    CHECK ("a directory is made", mkdir (check_path ("home"), 0755) == 0);
+    strcpy (one, check_path ("home/names"));
+    strcpy (other, check_path ("home/other names"));
+    /* The first call reads the environment, so each of these has a process of its own. */
+    CHECK ("a process exits with status 0", check_child (with_nob_database) == 0);
+    if (check_is_alone ("the namespace of a user")) {
+        CHECK ("a process exits with status 0", check_child (without_nob_database) == 0);
+    }
+    CHECK ("a process exits with status 0", check_child (with_bad_nob_database) == 0);
+    same_name ();
+    flags ();
+    prunes ();
+    waits ();
+    translated ();
+    bad_paths ();
+    null_arguments ();
+    threads ();
+    users ();
+    return check_done ();
+}

@@ -1,0 +1,56 @@
+//! Changes of a segment's permissions, and of whether it may be swapped out: what those of
+//! an attached segment and those by name share.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use super::shm::Change;
+use crate::errno::Errno;
+use crate::error::{Error, Result};
+use crate::ids::{GroupId, UserId};
+use crate::info::Permissions;
+use crate::request::{MODE_BITS, Swapping};
+
+impl Change {
+    /// The change to these permissions. `EINVAL` if the mode has bits that none has.
+    pub(super) fn to(permissions: Permissions, what: impl fmt::Display) -> Result<Self> {
+        let mode = permissions.mode;
+        if let Some(mode) = mode.filter(|mode| mode & !MODE_BITS != 0) {
+            return Err(Error::argument(format_args!(
+                "set the permissions of {what}: mode 0{mode:o} has bits beyond 0777"
+            )));
+        }
+        Ok(Self {
+            owner: permissions.uid.map(UserId),
+            group: permissions.gid.map(GroupId),
+            mode,
+        })
+    }
+}
+
+/// The error of permissions that could not be set.
+#[cold]
+pub(super) fn failed_to_set(errno: Errno, what: impl fmt::Display) -> Error {
+    errno.during(format_args!("set the permissions of {what}"))
+}
+
+/// What is done to a segment, for messages.
+pub(super) const fn doing(swapping: Swapping) -> &'static str {
+    match swapping {
+        Swapping::Forbidden => "lock",
+        Swapping::Allowed => "unlock",
+    }
+}
+
+/// The error of a segment that could not be locked or unlocked.
+#[cold]
+pub(super) fn failed_to(swapping: Swapping, errno: Errno, what: impl fmt::Display) -> Error {
+    let limit = match errno {
+        Errno(libc::ENOMEM) => {
+            " in memory, RLIMIT_MEMLOCK does not allow its size; raise it with 'ulimit -l'"
+        }
+        _ => "",
+    };
+    errno.during(format_args!("{} {what}{limit}", doing(swapping)))
+}
