@@ -369,6 +369,17 @@ static void threads (void)
 
 static int *id;
 
+/* The process that becomes another user must not inherit the registry. */
+static void leave_kept (void)
+{
+    SharedMemory memory = NULL;
+
+    CHECK ("a process creates a kept segment",
+           shmxCreateIn (one, NAME, SIZE, SHMX_KEEP, 0, NULL, &memory) == 0);
+    *id = shmId (memory);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+}
+
 static void as_a_stranger (void)
 {
     SharedMemory memory = NULL;
@@ -385,15 +396,13 @@ static void as_a_stranger (void)
 
 static void users (void)
 {
-    SharedMemory memory;
-
     if (!check_has_users ("namespaces of two users")) {
         return;
     }
-    memory = make (one, NAME, SIZE);
-    *id = shmId (memory);
+    strcpy (one, check_path ("home/names of a user"));
+    CHECK ("a process exits with status 0", check_child (leave_kept) == 0);
     CHECK ("another user exits with status 0", check_child (as_a_stranger) == 0);
-    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("the name is removed", shmxRemoveIn (one, NAME) == 0);
 }
 
 int main (void)
