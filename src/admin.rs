@@ -2,9 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::time::Duration;
+
 use crate::error::Result;
+use crate::fork::{Call, Purpose};
+use crate::info::{Info, RegistryInfo};
 use crate::namespace::{Namespace, Resolved};
-pub use crate::store::{Kind, Row, SEGMENT_TABLE, parse_segment_table};
+use crate::store::{Foreign, Found};
+pub use crate::store::{Kind, Row, SEGMENT_TABLE, Unreadable, parse_segment_table};
 
 /// What identifies a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +30,150 @@ pub enum Identity {
 /// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: it is the current one, and `NOB_DATABASE` cannot be
 /// translated.
 pub fn identity(namespace: &Namespace) -> Result<Identity> {
-    Ok(match namespace.resolve()? {
-        Resolved::User(user) => Identity::User(user.0),
-        Resolved::Path(path) => Identity::Path(path),
-    })
+    namespace.resolve().map(Identity::from)
+}
+
+impl From<Resolved> for Identity {
+    fn from(namespace: Resolved) -> Self {
+        match namespace {
+            Resolved::User(user) => Self::User(user.0),
+            Resolved::Path(path) => Self::Path(path),
+        }
+    }
+}
+
+/// A namespace that this process may look into.
+pub struct Space {
+    identity: Identity,
+    access: Access,
+}
+
+enum Access {
+    /// This process may use it.
+    Own(Namespace),
+    /// It may not, but may look at the registry, which it does not trust.
+    Foreign(Foreign),
+}
+
+/// The namespaces that this process may look into: this one, and all that have a registry,
+/// in the order of their identities; and the registries that it may not read.
+///
+/// # Errors
+///
+/// Those of [`identity`], and `ENOSYS` where the system has no segments.
+pub fn spaces(namespace: &Namespace) -> Result<(Vec<Space>, Vec<Unreadable>)> {
+    let _call = Call::begin(Purpose::Change)?;
+    let mut spaces = vec![Space {
+        identity: identity(namespace)?,
+        access: Access::Own(namespace.clone()),
+    }];
+    let mut unreadable = Vec::new();
+    for found in crate::store::everybodys()? {
+        match found {
+            Found::Ours(resolved) => {
+                let namespace = match &resolved {
+                    Resolved::User(_) => Namespace::of_user(),
+                    Resolved::Path(path) => Namespace::at_absolute(path)?,
+                };
+                spaces.push(Space {
+                    identity: resolved.into(),
+                    access: Access::Own(namespace),
+                });
+            }
+            Found::Foreign(foreign) => spaces.push(Space {
+                identity: match Identity::from(foreign.namespace().clone()) {
+                    Identity::User(user) if !foreign.is_mapped => Identity::UserOutside(user),
+                    identity => identity,
+                },
+                access: Access::Foreign(foreign),
+            }),
+            Found::Unreadable(one) => unreadable.push(one),
+        }
+    }
+    // Anybody can store any path in a registry, so foreign ones of the same path all stay.
+    let is_foreign = |space: &Space| matches!(space.access, Access::Foreign(_));
+    spaces.sort_by(|one, other| {
+        (&one.identity, is_foreign(one)).cmp(&(&other.identity, is_foreign(other)))
+    });
+    spaces.dedup_by(|one, other| !is_foreign(one) && one.identity == other.identity);
+    Ok((spaces, unreadable))
+}
+
+impl Space {
+    /// What identifies the namespace.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// See [`Namespace::list`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::list`].
+    pub fn list(&self) -> Result<Vec<Info>> {
+        match &self.access {
+            Access::Own(namespace) => namespace.list(),
+            Access::Foreign(foreign) => {
+                let _call = Call::begin(Purpose::Change)?;
+                foreign.list()
+            }
+        }
+    }
+
+    /// See [`Namespace::prune`]. In a namespace that this process may not use, only segments
+    /// that the creator of its registry created are deleted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::prune`], and `EAGAIN` if a process has died while it changed the
+    /// registry of a namespace that this process may not use.
+    pub fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
+        match &self.access {
+            Access::Own(namespace) => namespace.prune(minimum_age),
+            Access::Foreign(foreign) => {
+                let _call = Call::begin(Purpose::Change)?;
+                foreign.prune(minimum_age)
+            }
+        }
+    }
+
+    /// Whether [`prune`](Self::prune) deletes an orphan if it is old.
+    #[must_use]
+    pub fn may_prune(&self, info: &Info) -> bool {
+        let is_allowed = match &self.access {
+            Access::Own(_) => true,
+            Access::Foreign(foreign) => foreign.may_prune(info),
+        };
+        is_allowed && may_be_removed(info.id)
+    }
+
+    /// See [`Namespace::registry`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::registry`].
+    pub fn registry(&self) -> Result<Option<RegistryInfo>> {
+        match &self.access {
+            Access::Own(namespace) => namespace.registry(),
+            Access::Foreign(foreign) => {
+                let _call = Call::begin(Purpose::Change)?;
+                foreign.registry().map(Some)
+            }
+        }
+    }
+
+    /// See [`removed_in_use`]; empty for a namespace that this process may not use.
+    ///
+    /// # Errors
+    ///
+    /// As [`removed_in_use`].
+    pub fn removed_in_use(&self) -> Result<Vec<(i32, usize)>> {
+        match &self.access {
+            Access::Own(namespace) => removed_in_use(namespace),
+            Access::Foreign(_) => Ok(Vec::new()),
+        }
+    }
 }
 
 /// Whether this process may delete the segment of an identifier. Finds out without

@@ -102,6 +102,7 @@ const LAYERS: &[&str] = &[
     "store::sysv::attached",
     "store::sysv::attach",
     "store::sysv::by_name",
+    "store::sysv::everybody",
     "store::sysv::wait",
     "store::sysv",
     "store",

@@ -9,6 +9,7 @@ use shm_util::{Options, ReadOnlySegment, Segment};
 
 use crate::failure::{Failure, Result};
 use crate::names::Name;
+use crate::namespace;
 
 /// A segment that is detached and never destroyed: to destroy it, or to drop it, would delete
 /// it if no other process has it attached. If a command fails, it stays attached until this
@@ -53,6 +54,7 @@ impl<T> Deref for Borrowed<T> {
 /// Attaches a segment for reading.
 pub(crate) fn read_only(name: &Name) -> Result<Borrowed<ReadOnlySegment>> {
     Options::new()
+        .namespace(&namespace::selected())
         .open_read_only(&name.0)
         .map(Borrowed::new)
         .map_err(|error| Failure::library(&error, Some(&name.0)))
@@ -61,6 +63,7 @@ pub(crate) fn read_only(name: &Name) -> Result<Borrowed<ReadOnlySegment>> {
 /// Attaches a segment for reading and writing.
 pub(crate) fn writable(name: &Name) -> Result<Borrowed<Segment>> {
     Options::new()
+        .namespace(&namespace::selected())
         .open(&name.0)
         .map(Borrowed::new)
         .map_err(|error| Failure::library(&error, Some(&name.0)))

@@ -4,18 +4,22 @@
 
 use std::fs;
 use std::mem;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use shm_util::{Info, Options, admin};
+use shm_util::admin::{self, Kind};
+use shm_util::{Info, Options};
 
 use crate::cli::{Create, Keep, Prune, Remove};
-use crate::failure::{Failure, Outcome, Result, say};
+use crate::failure::{Failure, Outcome, Result, command, say};
 use crate::names::{self, Name};
-use crate::{output, units};
+use crate::{namespace, output, sysvipc, units};
 
 /// `shmutil create`
 pub(crate) fn create(arguments: &Create) -> Result<Outcome> {
-    let options = Options::new().mode(arguments.mode).keep(arguments.keep);
+    let options = Options::new()
+        .namespace(&namespace::selected())
+        .mode(arguments.mode)
+        .keep(arguments.keep);
     create_with(options, &arguments.name, arguments.size).map(mem::forget)?;
     Ok(Outcome::Fine)
 }
@@ -39,7 +43,9 @@ pub(crate) fn create_with(options: Options, name: &Name, size: u64) -> Result<sh
 /// `shmutil keep`
 pub(crate) fn keep(arguments: &Keep) -> Result<Outcome> {
     let name = &arguments.name.0;
-    shm_util::keep(name, !arguments.off).map_err(|error| Failure::library(&error, Some(name)))?;
+    namespace::selected()
+        .keep(name, !arguments.off)
+        .map_err(|error| Failure::library(&error, Some(name)))?;
     Ok(Outcome::Fine)
 }
 
@@ -47,10 +53,17 @@ pub(crate) fn keep(arguments: &Keep) -> Result<Outcome> {
 pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
     let mut removed = Vec::new();
     let mut failures = Vec::new();
+    let namespace = namespace::selected();
     for Name(name) in &arguments.names {
-        match shm_util::remove(name) {
+        match namespace.remove(name) {
             Ok(()) => removed.push(names::quote(name)),
             Err(error) => failures.push(Failure::library(&error, Some(name))),
+        }
+    }
+    for &id in &arguments.ids {
+        match namespace.remove_by_id(id) {
+            Ok(()) => removed.push(format!("id {id}")),
+            Err(error) => failures.push(not_removed(id, &error)),
         }
     }
     // If any failure is more than a name that does not exist, its exit status counts.
@@ -58,7 +71,7 @@ pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
     let Some(last) = failures.pop() else {
         return Ok(Outcome::Fine);
     };
-    let count = arguments.names.len();
+    let count = arguments.names.len() + arguments.ids.len();
     if count > 1 {
         say(&format!(
             "removed {} of {count} names{}{}",
@@ -71,31 +84,116 @@ pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
     Err(last)
 }
 
+/// Why the segment of an identifier was not removed. If it is none of the namespace, the advice
+/// depends on what it is.
+fn not_removed(id: i32, error: &shm_util::Error) -> Failure {
+    let rows = sysvipc::rows().unwrap_or_default();
+    let found = rows.iter().find(|row| row.id == id);
+    let advice = match found.map(|row| Kind::of(row.key)) {
+        _ if error.errno() != libc::ENOENT => return Failure::library(error, None),
+        None => return Failure::library(error, None),
+        Some(Kind::Registry) => {
+            "; this is a registry, which programs remove when they have no names left in it"
+                .to_owned()
+        }
+        Some(Kind::Named) => format!(
+            "; this is a segment of another namespace, or one that has no name: '{}' shows which",
+            command("list --all")
+        ),
+        Some(Kind::Other) => {
+            format!("; this is another program's segment, which 'ipcrm -m {id}' removes")
+        }
+    };
+    Failure::no_such_segment(error, &advice)
+}
+
 /// `shmutil prune`
 pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
+    let mut outcome = Outcome::Fine;
+    let mut skipped = Vec::new();
+    if arguments.all {
+        let (spaces, unreadable) = namespace::all()?;
+        for space in &spaces {
+            let shown = format!(" in {}", namespace::quote(space.identity()));
+            let pruned = prune_one(
+                arguments,
+                &shown,
+                &Prunable {
+                    list: &|| space.list(),
+                    prune: &|age| space.prune(age),
+                    may_prune: &|info| space.may_prune(info),
+                },
+            );
+            match pruned {
+                Ok(mut left) => skipped.append(&mut left),
+                Err(failure) => {
+                    failure.print();
+                    outcome = Outcome::Attention;
+                }
+            }
+        }
+        namespace::left_out(&unreadable)
+            .iter()
+            .for_each(|text| say(text));
+    } else {
+        let namespace = namespace::selected();
+        skipped = prune_one(
+            arguments,
+            "",
+            &Prunable {
+                list: &|| namespace.list(),
+                prune: &|age| namespace.prune(age),
+                may_prune: &|info| admin::may_be_removed(info.id),
+            },
+        )?;
+    }
+    prune_registries(arguments.dry_run)?;
+    if let Some(info) = skipped.first() {
+        say(&format!(
+            "skipped {} old {} of other users, such as {} of user {}; run this as their owner or \
+             as root",
+            skipped.len(),
+            units::plural(skipped.len(), "orphan"),
+            names::quote(&info.name),
+            info.uid
+        ));
+    }
+    Ok(outcome)
+}
+
+/// What can be done with a namespace whose orphans are deleted.
+struct Prunable<'a> {
+    list: &'a dyn Fn() -> shm_util::Result<Vec<Info>>,
+    prune: &'a dyn Fn(Duration) -> shm_util::Result<Vec<Info>>,
+    may_prune: &'a dyn Fn(&Info) -> bool,
+}
+
+/// Deletes the orphans of one namespace, and prints which; `shown` follows each line. Returns
+/// those that this user may not delete.
+fn prune_one(arguments: &Prune, shown: &str, namespace: &Prunable<'_>) -> Result<Vec<Info>> {
     let library = |error| Failure::library(&error, None);
     let is_old = |since: SystemTime| units::since(since) >= arguments.older_than;
     let old_orphans = || {
-        let mut listed = shm_util::list().map_err(library)?;
+        let mut listed = (namespace.list)().map_err(library)?;
         listed.retain(|info| idle_since(info).is_some_and(is_old));
         Ok(listed)
     };
     let (removed, left, verb) = if arguments.dry_run {
         let (ours, others) = old_orphans()?
             .into_iter()
-            .partition(|info| admin::may_be_removed(info.id));
+            .partition(|info| (namespace.may_prune)(info));
         (ours, others, "would delete")
     } else {
-        let removed = shm_util::prune(arguments.older_than).map_err(library)?;
+        let removed = (namespace.prune)(arguments.older_than).map_err(library)?;
         let mut left: Vec<Info> = old_orphans()?;
-        left.retain(|info| !admin::may_be_removed(info.id));
+        left.retain(|info| !(namespace.may_prune)(info));
         (removed, left, "deleted")
     };
     output::print(|out| {
         for info in &removed {
             writeln!(
                 out,
-                "{verb} {} (id {}, {})",
+                "{verb} {} (id {}, {}){shown}",
                 names::show(&info.name),
                 info.id,
                 units::size(u64::try_from(info.size).unwrap_or(u64::MAX))
@@ -103,18 +201,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
         }
         Ok(())
     })?;
-    prune_registries(arguments.dry_run)?;
-    if let Some(info) = left.first() {
-        say(&format!(
-            "skipped {} old {} of other users, such as {} of user {}; run this as their owner or \
-             as root",
-            left.len(),
-            units::plural(left.len(), "orphan"),
-            names::quote(&info.name),
-            info.uid
-        ));
-    }
-    Ok(Outcome::Fine)
+    Ok(left)
 }
 
 /// Removes the empty registries that programs left behind, in any namespace of this user.

@@ -94,7 +94,7 @@ pub(crate) enum Command {
     ///
     /// Every problem is reported with advice on how to solve it. The exit status is 1 if anything
     /// needs attention.
-    Doctor,
+    Doctor(Doctor),
     /// Print a completion script for a shell
     ///
     /// The scripts for bash, zsh and fish complete the names of segments, too.
@@ -115,9 +115,19 @@ pub(crate) struct List {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) watch: Option<u32>,
+    /// List the segments of all namespaces that you may look into, as root those of all users
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Print names only, one per line: for the completion scripts
-    #[arg(long, hide = true, conflicts_with_all = ["json", "watch"])]
+    #[arg(long, hide = true, conflicts_with_all = ["json", "watch", "all"])]
     pub(crate) names: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Also check all other namespaces that you may look into, as root those of all users
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -223,8 +233,13 @@ pub(crate) struct Keep {
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
     /// The segments' names, escaped as in the output of list
-    #[arg(value_parser = NameParser, value_name = "NAME", required = true)]
+    #[arg(value_parser = NameParser, value_name = "NAME", required_unless_present = "ids")]
     pub(crate) names: Vec<Name>,
+    /// The identifier of a segment, as shown by list, instead of its name; it must be one of the
+    /// namespace. May be given several times
+    #[arg(long = "id", value_name = "ID", value_parser = clap::value_parser!(i32).range(0..),
+          allow_negative_numbers = true)]
+    pub(crate) ids: Vec<i32>,
 }
 
 #[derive(Debug, Args)]
@@ -236,6 +251,11 @@ pub(crate) struct Prune {
     /// Print what would be deleted, but delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Delete orphans of all namespaces that you may look into, as root those of all users. In a
+    /// namespace that you may look into but not use, only segments of the user who created its
+    /// registry are deleted
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,15 +8,17 @@ mod logind;
 mod registries;
 mod segments;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use rustix::process::{Resource, getrlimit};
-use shm_util::admin::{self, RegistrySize, SelectedNamespace};
+use shm_util::admin::{self, Identity, RegistrySize};
 use shm_util::{Reason, RegistryInfo};
 
+use crate::cli::Doctor;
 use crate::failure::{Outcome, Result};
-use crate::{names, output, screen, units};
+use crate::{names, namespace, output, screen, units};
 
 const OK: Style = AnsiColor::Green.on_default();
 const ATTENTION: Style = AnsiColor::Yellow.on_default().bold();
@@ -30,16 +32,16 @@ const NEAR: u64 = 80;
 /// The result of one check.
 #[derive(Debug)]
 struct Finding {
-    subject: &'static str,
+    subject: Cow<'static, str>,
     text: String,
     /// What to do, if there is a problem.
     remedy: Option<String>,
 }
 
 impl Finding {
-    fn ok(subject: &'static str, text: impl Into<String>) -> Self {
+    fn ok(subject: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
         Self {
-            subject,
+            subject: subject.into(),
             text: text.into(),
             remedy: None,
         }
@@ -51,20 +53,55 @@ impl Finding {
         remedy: impl Into<String>,
     ) -> Self {
         Self {
-            subject,
+            subject: subject.into(),
             text: text.into(),
             remedy: Some(remedy.into()),
         }
     }
+
+    /// The same finding about another namespace.
+    fn within(self, namespace: &str) -> Self {
+        let subject = format!("{} of {namespace}", self.subject).into();
+        Self { subject, ..self }
+    }
 }
 
 /// `shmutil doctor`
-pub(crate) fn doctor() -> Result<Outcome> {
-    let registry = shm_util::registry();
-    report(&match &registry {
-        Err(error) if error.reason() == Reason::NoSystemV => vec![no_system_v(error.errno())],
+pub(crate) fn doctor(arguments: &Doctor) -> Result<Outcome> {
+    let registry = namespace::selected().registry();
+    let mut found = match &registry {
+        Err(error) if error.reason() == Reason::NoSystemV => {
+            return report(&[no_system_v(error.errno())]);
+        }
         _ => findings(&registry),
-    })
+    };
+    if arguments.all {
+        found.extend(others()?);
+    }
+    report(&found)
+}
+
+/// Findings about the other namespaces that this user may look into.
+fn others() -> Result<Vec<Finding>> {
+    let (spaces, unreadable) = namespace::all()?;
+    let this = admin::identity(&namespace::selected()).ok();
+    let mut findings = Vec::new();
+    for space in spaces {
+        if Some(space.identity()) == this.as_ref() {
+            continue;
+        }
+        let mut found = vec![check_registry(&space.registry())];
+        let removed = space.removed_in_use().unwrap_or_default();
+        found.extend(registries::removed_in_use(&removed));
+        if let Ok(list) = space.list() {
+            found.push(segments::check_permissions(&list));
+            found.push(segments::check_orphans_elsewhere(&list));
+        }
+        let shown = namespace::quote(space.identity());
+        findings.extend(found.into_iter().map(|finding| finding.within(&shown)));
+    }
+    findings.extend(namespace::left_out(&unreadable).map(|text| Finding::ok("others", text)));
+    Ok(findings)
 }
 
 /// The only finding where System V does not exist: nothing else can be checked.
@@ -88,14 +125,14 @@ fn no_system_v(errno: i32) -> Finding {
 fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     let user = rustix::process::geteuid().as_raw();
     let existing = registry.as_ref().ok().and_then(Option::as_ref);
-    let namespace = admin::selected_namespace();
+    let namespace = admin::identity(&namespace::selected());
     let mut findings = vec![check_namespace(&namespace)];
     findings.extend(limits::check(registry));
     if namespace.is_ok() {
         findings.push(check_registry(registry));
         findings.extend(registries::check());
     }
-    match shm_util::list() {
+    match namespace::selected().list() {
         Ok(list) => {
             findings.push(segments::check_permissions(&list));
             findings.push(segments::check_orphans(&list));
@@ -169,13 +206,13 @@ fn is_near(used: u64, limit: u64) -> bool {
     u128::from(used) * 100 >= u128::from(limit) * u128::from(NEAR)
 }
 
-fn check_namespace(namespace: &shm_util::Result<SelectedNamespace>) -> Finding {
+fn check_namespace(namespace: &shm_util::Result<Identity>) -> Finding {
     let subject = "namespace";
     match namespace {
-        Ok(SelectedNamespace::User(user)) => {
+        Ok(Identity::User(user) | Identity::UserOutside(user)) => {
             Finding::ok(subject, format!("of user {user}; NOB_DATABASE is not set"))
         }
-        Ok(SelectedNamespace::Path(path)) => Finding::ok(
+        Ok(Identity::Path(path)) => Finding::ok(
             subject,
             format!(
                 "{}, selected by --namespace or NOB_DATABASE",

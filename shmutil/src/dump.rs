@@ -20,6 +20,7 @@ use crate::cli::Dump;
 use crate::failure::{self, Failure, Outcome, Result};
 use crate::holders;
 use crate::names::{self, Name};
+use crate::namespace;
 use crate::output;
 use crate::standard;
 
@@ -38,7 +39,9 @@ const NEW: Style = AnsiColor::Green.on_default();
 /// `shmutil dump`
 pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
     let name = &arguments.name;
-    let info = shm_util::info(&name.0).map_err(|error| Failure::library(&error, Some(&name.0)))?;
+    let info = namespace::selected()
+        .info(&name.0)
+        .map_err(|error| Failure::library(&error, Some(&name.0)))?;
     let begin = usize::try_from(arguments.offset).unwrap_or(usize::MAX);
     // Attaching it would reset the age of an orphan.
     check_offset(name, begin, info.size)?;

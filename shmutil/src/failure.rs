@@ -162,6 +162,14 @@ impl Failure {
         }
     }
 
+    /// An identifier that no segment of the namespace has.
+    pub(crate) fn no_such_segment(error: &shm_util::Error, advice: &str) -> Self {
+        Self {
+            kind: Kind::NoSuchName,
+            text: format!("{error}{advice}"),
+        }
+    }
+
     /// Adds advice to that of the message.
     pub(crate) fn or_else(self, advice: &str) -> Self {
         Self {

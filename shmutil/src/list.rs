@@ -7,16 +7,19 @@ mod watch;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
 use shm_util::Info;
+use shm_util::admin::Unreadable;
 
 use crate::change::idle_since;
 use crate::cli::{List, Stat};
-use crate::failure::{Failure, Outcome, Result};
+use crate::failure::{Failure, Outcome, Result, say};
 use crate::holders::{self, Holder};
 use crate::names;
+use crate::namespace;
 use crate::output;
 use crate::screen;
 use crate::units;
@@ -47,6 +50,8 @@ impl State {
 /// A segment in JSON. The names of the fields are documented: do not change them.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
     name: String,
     id: i32,
     key: String,
@@ -72,8 +77,9 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(info: &Info, holders: &'a [Holder]) -> Self {
+    fn new(namespace: Option<&'a str>, info: &Info, holders: &'a [Holder]) -> Self {
         Self {
+            namespace,
             name: names::show(&info.name),
             id: info.id,
             key: key(info),
@@ -103,17 +109,18 @@ impl<'a> Row<'a> {
 /// `shmutil list`
 pub(crate) fn list(arguments: &List) -> Result<Outcome> {
     if let Some(seconds) = arguments.watch {
-        return watch::watch(arguments.json, Duration::from_secs(seconds.into()));
+        let interval = Duration::from_secs(seconds.into());
+        return watch::watch(arguments.all, arguments.json, interval);
     }
     if arguments.names {
-        let segments = sorted_segments()?;
+        let segments = sorted(namespace::selected().list())?;
         output::print(|out| {
             let mut names = segments.iter().map(|info| names::show(&info.name));
             names.try_for_each(|name| writeln!(out, "{name}"))
         })?;
         return Ok(Outcome::Fine);
     }
-    let listing = Listing::now()?;
+    let listing = Listing::now(arguments.all)?;
     if arguments.json {
         output::print_json(&listing.rows())?;
     } else {
@@ -122,26 +129,77 @@ pub(crate) fn list(arguments: &List) -> Result<Outcome> {
             table::lines(&listing, width).try_for_each(|line| writeln!(out, "{line}"))
         })?;
     }
-    Ok(Outcome::Fine)
+    namespace::left_out(&listing.unreadable)
+        .iter()
+        .for_each(|text| say(text));
+    listing.failures.iter().for_each(Failure::print);
+    if listing.failures.is_empty() {
+        Ok(Outcome::Fine)
+    } else {
+        Ok(Outcome::Attention)
+    }
 }
 
-fn sorted_segments() -> Result<Vec<Info>> {
-    let mut segments = shm_util::list().map_err(|error| Failure::library(&error, None))?;
+fn sorted(segments: shm_util::Result<Vec<Info>>) -> Result<Vec<Info>> {
+    let mut segments = segments.map_err(|error| Failure::library(&error, None))?;
     segments.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(segments)
 }
 
-/// All segments, sorted by name, and their holders.
+/// A segment, and its namespace if those of all are listed.
+struct Listed {
+    namespace: Option<Rc<str>>,
+    info: Info,
+}
+
+/// All segments, sorted by namespace and name, and their holders.
 struct Listing {
-    segments: Vec<Info>,
+    segments: Vec<Listed>,
     holders: HashMap<i32, Vec<Holder>>,
+    /// Whether the segments are those of all namespaces.
+    is_of_all: bool,
+    /// Registries that this user may not read.
+    unreadable: Vec<Unreadable>,
+    /// Why namespaces could not be listed.
+    failures: Vec<Failure>,
 }
 
 impl Listing {
-    fn now() -> Result<Self> {
-        let segments = sorted_segments()?;
-        let holders = holders::of(segments.iter());
-        Ok(Self { segments, holders })
+    fn now(all: bool) -> Result<Self> {
+        let mut listing = Self {
+            segments: Vec::new(),
+            holders: HashMap::new(),
+            is_of_all: all,
+            unreadable: Vec::new(),
+            failures: Vec::new(),
+        };
+        if all {
+            listing.add_all()?;
+        } else {
+            listing.add(None, sorted(namespace::selected().list())?);
+        }
+        listing.holders = holders::of(listing.segments.iter().map(|listed| &listed.info));
+        Ok(listing)
+    }
+
+    fn add(&mut self, namespace: Option<&Rc<str>>, infos: Vec<Info>) {
+        self.segments.extend(infos.into_iter().map(|info| Listed {
+            namespace: namespace.cloned(),
+            info,
+        }));
+    }
+
+    fn add_all(&mut self) -> Result<()> {
+        let (spaces, unreadable) = namespace::all()?;
+        self.unreadable = unreadable;
+        for space in &spaces {
+            let namespace = namespace::show(space.identity()).into();
+            match sorted(space.list()) {
+                Ok(infos) => self.add(Some(&namespace), infos),
+                Err(failure) => self.failures.push(failure),
+            }
+        }
+        Ok(())
     }
 
     fn holders(&self, info: &Info) -> &[Holder] {
@@ -151,20 +209,23 @@ impl Listing {
     fn rows(&self) -> Vec<Row<'_>> {
         self.segments
             .iter()
-            .map(|info| Row::new(info, self.holders(info)))
+            .map(|Listed { namespace, info }| {
+                Row::new(namespace.as_deref(), info, self.holders(info))
+            })
             .collect()
     }
 }
 
 /// `shmutil stat`
 pub(crate) fn stat(arguments: &Stat) -> Result<Outcome> {
-    let info = shm_util::info(&arguments.name.0)
+    let info = namespace::selected()
+        .info(&arguments.name.0)
         .map_err(|error| Failure::library(&error, Some(&arguments.name.0)))?;
     let holders = holders::of([&info].into_iter())
         .remove(&info.id)
         .unwrap_or_default();
     if arguments.json {
-        output::print_json(&Row::new(&info, &holders))?;
+        output::print_json(&Row::new(None, &info, &holders))?;
     } else {
         output::print(|out| write_one(&info, &holders, out))?;
     }

@@ -11,6 +11,7 @@ use crate::borrowed;
 use crate::cli::Load;
 use crate::failure::{Failure, Outcome, Result, say};
 use crate::names;
+use crate::namespace;
 use crate::transfer::to_u64;
 
 use new::Purpose;
@@ -20,7 +21,7 @@ use source::{Fit, Source};
 pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
     let name = &arguments.name;
     let source = Source::open(&arguments.file)?;
-    let exists = match shm_util::info(&name.0) {
+    let exists = match namespace::selected().info(&name.0) {
         Ok(_) => true,
         Err(error) if error.errno() == libc::ENOENT && arguments.create => false,
         Err(error) => {

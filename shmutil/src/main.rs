@@ -17,6 +17,7 @@
 //! | `borrowed`    | segments that are attached but never destroyed |
 //! | `holders`     | which processes have which segments attached |
 //! | `names`       | names with and without escapes |
+//! | `namespace`   | the namespaces that commands work in |
 //! | `units`       | sizes, ages and times |
 //! | `output`      | buffered standard output |
 //! | `screen`      | the terminal: its size, its alternate screen |
@@ -40,6 +41,7 @@ mod list;
 mod load;
 mod manual;
 mod names;
+mod namespace;
 mod output;
 mod peer;
 mod raw;
@@ -61,12 +63,11 @@ use failure::{Failure, Outcome, Result};
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => {
-            if let Some(namespace) = &cli.namespace {
-                failure::set_namespace(namespace);
-                // SAFETY: this process has only one thread yet.
-                unsafe { std::env::set_var("NOB_DATABASE", namespace) };
-            }
-            finish(run(cli.command))
+            let selected = cli.namespace.as_deref().map_or(Ok(()), |path| {
+                failure::set_namespace(path);
+                namespace::select(path)
+            });
+            finish(selected.and_then(|()| run(cli.command)))
         }
         Err(error) if error.use_stderr() => finish(Err(Failure::usage(&error))),
         Err(help) => finish(manual::print_help(&help)),
@@ -85,7 +86,7 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Keep(arguments) => change::keep(&arguments),
         Command::Remove(arguments) => change::remove(&arguments),
         Command::Prune(arguments) => change::prune(&arguments),
-        Command::Doctor => doctor::doctor(),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => completions::print(&arguments),
         Command::Man => manual::show(),
     }

@@ -14,6 +14,7 @@ use crate::borrowed;
 use crate::cli::Save;
 use crate::failure::{Failure, Outcome, Result};
 use crate::names::{self, Name};
+use crate::namespace;
 use crate::transfer::{is_pipe, move_all, of_file, progress, to_u64, watched, widen};
 use crate::{peer, raw, standard};
 
@@ -21,7 +22,9 @@ use crate::{peer, raw, standard};
 pub(crate) fn save(arguments: &Save) -> Result<Outcome> {
     let name = &arguments.name;
     // Unlike open, info creates no registry if there is none.
-    shm_util::info(&name.0).map_err(|error| Failure::library(&error, Some(&name.0)))?;
+    namespace::selected()
+        .info(&name.0)
+        .map_err(|error| Failure::library(&error, Some(&name.0)))?;
     if arguments.file.as_os_str() == "-" {
         save_to_standard_output(name)?;
     } else {

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use sysv::survive_damage;
-pub use sysv::{Kind, Row, SEGMENT_TABLE, parse_segment_table};
 pub(crate) use sysv::{
-    left_behind, may_be_removed, most_bytes_of_registry, registry_capacity,
-    registry_capacity_wanted, removed_in_use, retire_all, sweep,
+    Foreign, Found, everybodys, left_behind, may_be_removed, most_bytes_of_registry,
+    registry_capacity, registry_capacity_wanted, removed_in_use, retire_all, sweep,
 };
+pub use sysv::{Kind, Row, SEGMENT_TABLE, Unreadable, parse_segment_table};
 
 use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};

@@ -10,16 +10,25 @@ use shm_util::admin;
 
 use super::Finding;
 use crate::failure::command;
+use crate::namespace;
 use crate::units;
 
 pub(super) fn check() -> Vec<Finding> {
     // An error of the namespace has been reported already.
-    let removed = admin::removed_in_use().unwrap_or_default();
-    let removed = removed.iter().map(|&(id, names)| removed_in_use(id, names));
-    removed.chain(left_behind(&admin::left_behind())).collect()
+    let removed = admin::removed_in_use(&namespace::selected()).unwrap_or_default();
+    removed_in_use(&removed)
+        .chain(left_behind(&admin::left_behind()))
+        .collect()
 }
 
-fn removed_in_use(id: i32, names: usize) -> Finding {
+/// Those that were removed, from their identifiers and numbers of names.
+pub(super) fn removed_in_use(removed: &[(i32, usize)]) -> impl Iterator<Item = Finding> {
+    removed
+        .iter()
+        .map(|&(id, names)| one_removed_in_use(id, names))
+}
+
+fn one_removed_in_use(id: i32, names: usize) -> Finding {
     let they = if names == 1 { "it moves" } else { "they move" };
     Finding::attention(
         "removed registry",
@@ -70,12 +79,12 @@ mod tests {
         assert_eq!(text(&[7]), format!("1 empty registry was {why} 7"));
         assert_eq!(text(&[7, 9]), format!("2 empty registries were {why} 7, 9"));
         assert!(
-            removed_in_use(5, 1)
+            one_removed_in_use(5, 1)
                 .text
                 .contains("1 name, and it moves to")
         );
         assert!(
-            removed_in_use(5, 2)
+            one_removed_in_use(5, 2)
                 .text
                 .contains("2 names, and they move to")
         );

@@ -69,7 +69,28 @@ pub(super) fn check_permissions(segments: &[Info]) -> Finding {
     Finding::ok(subject, text)
 }
 
+/// The orphans of the selected namespace.
 pub(super) fn check_orphans(segments: &[Info]) -> Finding {
+    orphans(
+        segments,
+        &format!(
+            "delete those that are not needed with '{}', and keep the others with '{}'",
+            command("prune --older-than AGE"),
+            command("keep NAME")
+        ),
+    )
+}
+
+/// Those of another namespace.
+pub(super) fn check_orphans_elsewhere(segments: &[Info]) -> Finding {
+    let prune = command("prune --all --older-than AGE");
+    orphans(
+        segments,
+        &format!("delete those that are not needed with '{prune}'"),
+    )
+}
+
+fn orphans(segments: &[Info], remedy: &str) -> Finding {
     let subject = "orphans";
     let orphans: Vec<_> = segments
         .iter()
@@ -92,10 +113,6 @@ pub(super) fn check_orphans(segments: &[Info]) -> Finding {
             names::quote(&oldest.name),
             units::age(units::since(since))
         ),
-        format!(
-            "delete those that are not needed with '{}', and keep the others with '{}'",
-            command("prune --older-than AGE"),
-            command("keep NAME")
-        ),
+        remedy,
     )
 }

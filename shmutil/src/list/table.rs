@@ -6,27 +6,37 @@ use std::iter;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
-use shm_util::Info;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 use crate::names;
 use crate::units;
 
-use super::{Listing, State, held_by, size, state};
+use super::{Listed, Listing, State, held_by, size, state};
 
-const COLUMNS: usize = 7;
-const HEADER: [&str; COLUMNS] = ["NAME", "ID", "SIZE", "MAPPINGS", "HELD BY", "AGE", "STATE"];
+const COLUMNS: usize = 8;
+/// The first column is only shown if the segments are those of all namespaces.
+const HEADER: [&str; COLUMNS] = [
+    "NAMESPACE",
+    "NAME",
+    "ID",
+    "SIZE",
+    "MAPPINGS",
+    "HELD BY",
+    "AGE",
+    "STATE",
+];
 /// The number of spaces between columns.
 const GAP: u16 = 2;
 /// How many holders of a segment the table names.
 const NAMED_HOLDERS: usize = 3;
-/// The widths below which the columns NAME and HELD BY are not shortened.
+/// The widths below which the columns NAMESPACE, NAME and HELD BY are not shortened.
 const MINIMUM: usize = 8;
 
 const BOLD: Style = Style::new().bold();
 const ORPHANED: Style = AnsiColor::Yellow.on_default();
 
 struct Row {
+    namespace: Option<String>,
     name: String,
     id: String,
     size: String,
@@ -38,8 +48,10 @@ struct Row {
 }
 
 impl Row {
-    fn new(listing: &Listing, info: &Info) -> Self {
+    fn new(listing: &Listing, listed: &Listed) -> Self {
+        let info = &listed.info;
         Self {
+            namespace: listed.namespace.as_deref().map(str::to_owned),
             name: names::show(&info.name),
             id: info.id.to_string(),
             size: size(info),
@@ -56,6 +68,7 @@ impl Row {
 
     fn cells(&self) -> [&str; COLUMNS] {
         [
+            self.namespace.as_deref().unwrap_or_default(),
             &self.name,
             &self.id,
             &self.size,
@@ -72,21 +85,26 @@ pub(super) fn lines(listing: &Listing, width: Option<usize>) -> impl Iterator<It
     let mut rows: Vec<Row> = listing
         .segments
         .iter()
-        .map(|info| Row::new(listing, info))
+        .map(|listed| Row::new(listing, listed))
         .collect();
+    // Which columns are shown.
+    let first = usize::from(!listing.is_of_all);
     if let Some(width) = width {
-        shorten(&mut rows, width);
+        shorten(&mut rows, first, width);
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(HEADER);
+    let shown = |cells: [&str; COLUMNS]| cells.map(str::to_owned).into_iter().skip(first);
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(shown(HEADER));
     for row in &rows {
-        table.add_row(row.cells());
+        table.add_row(shown(row.cells()));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, GAP));
     }
-    for numbers in 1..=3 {
-        if let Some(column) = table.column_mut(numbers) {
+    for numbers in 2..=4 {
+        if let Some(column) = table.column_mut(numbers - first) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
@@ -103,24 +121,51 @@ pub(super) fn lines(listing: &Listing, width: Option<usize>) -> impl Iterator<It
         })
 }
 
-/// Shortens names and holders, the widest first, until the table has this width.
-fn shorten(rows: &mut [Row], width: usize) {
+/// Shortens namespaces, names and holders, the widest first, until the table, which shows the
+/// columns from `first` on, has this width.
+fn shorten(rows: &mut [Row], first: usize, width: usize) {
     let mut widths = HEADER.map(UnicodeWidthStr::width);
     for row in rows.iter() {
         for (width, cell) in widths.iter_mut().zip(row.cells()) {
             *width = (*width).max(cell.width());
         }
     }
-    let total = widths.iter().sum::<usize>() + (COLUMNS - 1) * usize::from(GAP);
-    let [name, .., held_by, _, _] = widths;
-    let room = (name + held_by).saturating_sub(total.saturating_sub(width));
-    // Each column gets half of the room, plus what the other does not need.
-    let for_held_by = held_by.min((room / 2).max(room.saturating_sub(name)));
-    let for_name = room.saturating_sub(for_held_by).max(MINIMUM);
+    let gaps = (COLUMNS - first - 1) * usize::from(GAP);
+    let total = widths.iter().skip(first).sum::<usize>() + gaps;
+    let [mut namespace, name, .., held_by, _, _] = widths;
+    if first > 0 {
+        namespace = 0;
+    }
+    let room = (namespace + name + held_by).saturating_sub(total.saturating_sub(width));
+    // Each column gets a fair part of the room, plus what the others do not need.
+    let for_held_by = fair(held_by, room, [namespace, name]);
+    let room = room.saturating_sub(for_held_by);
+    let for_namespace = fair(namespace, room, [name, 0]);
+    let for_name = room.saturating_sub(for_namespace).max(MINIMUM);
     for row in rows {
+        if let Some(namespace) = &mut row.namespace {
+            *namespace = cut_middle(namespace, for_namespace.max(MINIMUM));
+        }
         row.name = cut_middle(&row.name, for_name);
         row.held_by = cut_end(&row.held_by, for_held_by.max(MINIMUM));
     }
+}
+
+/// The width of a column that wants `width` of some room, which it shares with two others.
+/// None gets less than the same part of it, unless it wants less.
+fn fair(width: usize, room: usize, others: [usize; 2]) -> usize {
+    let [one, other] = others;
+    let mut wanted = [width, one, other];
+    wanted.sort_unstable();
+    let mut left = room;
+    for (number, &least) in wanted.iter().enumerate() {
+        let part = left / (wanted.len() - number);
+        if least > part {
+            return width.min(part);
+        }
+        left -= least;
+    }
+    width
 }
 
 /// Replaces the middle of a text that is too wide with an ellipsis.
@@ -180,6 +225,7 @@ mod tests {
 
     fn row(name: &str, held_by: &str) -> Row {
         Row {
+            namespace: None,
             name: name.to_owned(),
             id: "1".to_owned(),
             size: "4 KiB".to_owned(),
@@ -196,7 +242,7 @@ mod tests {
         // The other columns and the gaps take 36 columns.
         let shortened = |name: &str, held_by: &str, width: usize| {
             let mut rows = [row(name, held_by)];
-            shorten(&mut rows, width);
+            shorten(&mut rows, 1, width);
             let [row] = rows;
             (row.name.width(), row.held_by.width())
         };
@@ -206,5 +252,26 @@ mod tests {
         assert_eq!(shortened(&long, &long, 80), (22, 22));
         assert_eq!(shortened(&short, &short, 80), (10, 10));
         assert_eq!(shortened(&long, &long, 10), (MINIMUM, MINIMUM));
+    }
+
+    #[test]
+    fn a_namespace_gets_its_part_of_the_room() {
+        // The other columns and the gaps take 38 columns.
+        let shortened = |namespace: &str, name: &str, held_by: &str| {
+            let mut rows = [Row {
+                namespace: Some(namespace.to_owned()),
+                ..row(name, held_by)
+            }];
+            shorten(&mut rows, 0, 98);
+            let [row] = rows;
+            let namespace = row.namespace.unwrap();
+            (namespace.width(), row.name.width(), row.held_by.width())
+        };
+        let (long, short) = ("l".repeat(100), "s".repeat(10));
+        assert_eq!(shortened(&long, &long, &long), (20, 20, 20));
+        assert_eq!(shortened(&long, &short, &short), (40, 10, 10));
+        assert_eq!(shortened(&short, &long, &short), (10, 40, 10));
+        assert_eq!(shortened(&short, &long, &long), (10, 25, 25));
+        assert_eq!(shortened(&short, &short, &short), (10, 10, 10));
     }
 }

@@ -15,12 +15,12 @@ use super::{Listing, table};
 
 /// Runs until a signal ends it, an error occurs, or nothing reads the output any
 /// more.
-pub(super) fn watch(json: bool, interval: Duration) -> Result<Outcome> {
+pub(super) fn watch(all: bool, json: bool, interval: Duration) -> Result<Outcome> {
     let mut output = Output::new()?;
     let screen = if json { None } else { Screen::enter() };
     let mut is_first = true;
     loop {
-        let listing = Listing::now()?;
+        let listing = Listing::now(all)?;
         let reader = output.print(|out| match &screen {
             Some(_) => draw(&listing, interval, Screen::size(), out),
             None if json => {

@@ -12,6 +12,7 @@ use shm_util::{Options, Segment};
 use crate::change;
 use crate::failure::{Failure, Result};
 use crate::names::Name;
+use crate::namespace;
 use crate::raw;
 use crate::transfer::to_u64;
 
@@ -34,7 +35,9 @@ impl NewSegment {
     pub(super) fn create(purpose: Purpose<'_>, size: u64) -> Result<Self> {
         let name = purpose.name;
         let wrong = |error| Failure::library(&error, Some(&name.0));
-        let options = Options::new().mode(purpose.mode);
+        let options = Options::new()
+            .namespace(&namespace::selected())
+            .mode(purpose.mode);
         let segment = change::create_with(options, name, size)?;
         // The environment variable SHM_UTIL_KEEP may have made it a kept one.
         let is_kept = segment.info().map_err(wrong)?.kept;

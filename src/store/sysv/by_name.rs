@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::change;
 use super::entry::Entry;
 use super::listing::Listed;
+use super::locked::Names;
 use super::names::Removal;
 use super::registry::Registry;
 use super::shm::{self, Change, Status};
@@ -137,7 +138,7 @@ impl SysV {
             pruned
                 .try_reserve(1)
                 .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
-            pruned.extend(prune_one(&registry, one, minimum_age)?);
+            pruned.extend(prune_one(one, minimum_age, |_| true, || registry.lock())?);
         }
         Ok(pruned)
     }
@@ -147,15 +148,7 @@ impl SysV {
             return Ok(None);
         };
         let status = registry.status()?;
-        Ok(Some(RegistryInfo {
-            id: registry.id.0,
-            size: status.size,
-            capacity: registry.capacity,
-            names: listed.len(),
-            owner: status.owner.0,
-            mode: status.mode,
-            mappings: status.mappings,
-        }))
+        Ok(Some(registry.info(&status, listed.len())))
     }
 
     /// All names, and their registry; `None` if the namespace has no registry.
@@ -179,7 +172,13 @@ impl SysV {
 /// The kernel frees this many bytes in some 100 microseconds.
 const LARGE: usize = 4 << 20;
 
-fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<Option<Info>> {
+/// Deletes a segment if it is an orphan of this age, and one that `may_go`.
+pub(super) fn prune_one<'a>(
+    one: Listed,
+    minimum_age: Duration,
+    may_go: impl Fn(&Status) -> bool,
+    lock: impl Fn() -> Result<Names<'a>>,
+) -> Result<Option<Info>> {
     let Listed {
         name,
         entry,
@@ -192,13 +191,14 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
         Ok(Some(status)) => status,
         Ok(None) => {
             // The segment was deleted by other means: free its name, too.
-            registry.lock()?.remove_stale(&entry)?;
+            lock()?.remove_stale(&entry)?;
             return Ok(None);
         }
         Err(_) => return Ok(None),
     };
     if lifetime == Lifetime::Kept
         || !is_old_orphan(&status)
+        || !may_go(&status)
         || entry.may_be_removed(&status).is_err()
     {
         return Ok(None);
@@ -212,12 +212,12 @@ fn prune_one(registry: &Registry, one: Listed, minimum_age: Duration) -> Result<
         .then(|| entry.attach_again(Access::ReadOnly))
         .flatten();
     let ours = u64::from(mapping.is_some());
-    let names = registry.lock()?;
+    let names = lock()?;
     let removed = names.lifetime(&entry)? == Some(Lifetime::Used)
         && names.remove_if(&entry, |now| {
             // If another process had it attached meanwhile, and died, it is an orphan
             // that is not old.
-            now.users(ours) != Users::Others && now.detached == status.detached
+            now.users(ours) != Users::Others && now.detached == status.detached && may_go(now)
         })? == Removal::Removed;
     drop(names);
     drop(mapping);

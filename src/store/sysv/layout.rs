@@ -371,16 +371,31 @@ impl Header {
 
     /// Whether the registry belongs to the namespace of this identity.
     pub(super) fn is_for(&self, identity: &[u8]) -> Result<bool, Damage> {
+        let stored = self.identity_bytes()?;
+        if hash_of(stored.clone()) != self.identity_check.load(Ordering::Relaxed) {
+            return Err(Damage("the namespace"));
+        }
+        Ok(stored.eq(identity.iter().copied()))
+    }
+
+    /// The identity of the registry's namespace.
+    pub(super) fn identity(&self) -> Result<Vec<u8>, Damage> {
+        // Checked once it is a copy: others may change the bytes at any time.
+        let identity: Vec<u8> = self.identity_bytes()?.collect();
+        if self.is_for(&identity)? {
+            Ok(identity)
+        } else {
+            Err(Damage("the namespace"))
+        }
+    }
+
+    fn identity_bytes(&self) -> Result<impl Iterator<Item = u8> + Clone + use<'_>, Damage> {
         let length = self.identity_length.load(Ordering::Relaxed);
         let stored = usize::try_from(length)
             .ok()
             .and_then(|length| self.identity.get(..length))
             .ok_or(Damage("the length of the namespace"))?;
-        let bytes = || stored.iter().map(|byte| byte.load(Ordering::Relaxed));
-        if hash_of(bytes()) != self.identity_check.load(Ordering::Relaxed) {
-            return Err(Damage("the namespace"));
-        }
-        Ok(bytes().eq(identity.iter().copied()))
+        Ok(stored.iter().map(|byte| byte.load(Ordering::Relaxed)))
     }
 
     /// The number of names.

@@ -11,6 +11,7 @@
 //! | `opened`   | the registries that this process has attached |
 //! | `open`     | find, create, complete a registry |
 //! | `takeover` | take over the names of a registry that was removed |
+//! | `everybody` | all namespaces, whoever's they are |
 //! | `sweep`    | remove registries that were left behind |
 //! | `registry` | a registry: its lock, and whether it is still current |
 //! | `names`    | look up names, without and with the lock; insert and remove them |
@@ -41,6 +42,7 @@ mod change;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod damage;
 mod entry;
+mod everybody;
 mod extent;
 mod hash;
 mod keys;
@@ -71,6 +73,8 @@ mod wait;
 pub(super) use attached::Attached;
 #[cfg(any(test, fuzzing))]
 pub(crate) use damage::survive_damage;
+pub use everybody::Unreadable;
+pub(crate) use everybody::{Foreign, Found, everybodys};
 pub use keys::Kind;
 pub(crate) use limits::{registry_capacity, registry_capacity_wanted};
 pub(crate) use opened::retire_all;

@@ -51,6 +51,7 @@ use super::shm::{self, Id, Key, Status};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::ids::GroupId;
+use crate::info::RegistryInfo;
 use crate::lock::Held;
 use crate::namespace::Resolved;
 use crate::request::{Access, Lifetime, Placement};
@@ -58,6 +59,15 @@ use crate::request::{Access, Lifetime, Placement};
 /// Attaches a registry, or what may be one.
 pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno> {
     Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
+}
+
+/// Whether a segment has the key, the size and the mode of a registry. Only such a segment is
+/// attached to find out whose registry it is.
+pub(super) fn may_be_registry(status: &Status) -> bool {
+    keys::Kind::of(status.key.to_c()) == keys::Kind::Registry
+        && !status.is_removed
+        && [0o600, 0o660].contains(&(status.mode & !keys::UNBORN))
+        && layout::capacity_of(status.size).is_some()
 }
 
 /// A namespace's registry, attached.
@@ -193,6 +203,19 @@ impl Registry {
         shm::status(self.id)
             .and_then(|status| status.ok_or(Errno(libc::EIDRM)))
             .map_err(|errno| errno.during(format_args!("look at registry {}", self.id)))
+    }
+
+    /// What a program gets to know of it.
+    pub(super) fn info(&self, status: &Status, names: usize) -> RegistryInfo {
+        RegistryInfo {
+            id: self.id.0,
+            size: status.size,
+            capacity: self.capacity,
+            names,
+            owner: status.owner.0,
+            mode: status.mode,
+            mappings: status.mappings,
+        }
     }
 
     pub(super) fn damaged(&self, Damage(what): Damage) -> Error {

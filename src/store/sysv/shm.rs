@@ -171,20 +171,46 @@ pub(crate) fn status(id: Id) -> Result<Option<Status>, Errno> {
 
 /// All segments that this process may read and that have a status which is `wanted`.
 pub(crate) fn all(wanted: impl Fn(&Status) -> bool) -> Result<Vec<(Id, Status)>, Errno> {
+    all_by(&[SHM_STAT], wanted)
+}
+
+/// The same, also those that this process may not read, since Linux 4.17.
+pub(crate) fn all_of_everybody(
+    wanted: impl Fn(&Status) -> bool,
+) -> Result<Vec<(Id, Status)>, Errno> {
+    all_by(&[SHM_STAT_ANY, SHM_STAT], wanted)
+}
+
+/// The same, by the first of these commands that succeeds.
+fn all_by(
+    commands: &[c_int],
+    wanted: impl Fn(&Status) -> bool,
+) -> Result<Vec<(Id, Status)>, Errno> {
     let mut info = MaybeUninit::<libc::shmid_ds>::uninit();
     // SAFETY: for SHM_INFO the kernel writes a struct shm_info, for which a
     // shmid_ds has more than room; only the highest index is of interest.
     let highest = cerr(unsafe { libc::shmctl(0, SHM_INFO, info.as_mut_ptr()) })?;
     let mut found = Vec::new();
     for index in 0..=highest {
-        let mut raw = MaybeUninit::<libc::shmid_ds>::uninit();
-        // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
-        let id = match cerr(unsafe { libc::shmctl(index, SHM_STAT, raw.as_mut_ptr()) }) {
+        // Zeroed for valgrind, which does not know SHM_STAT_ANY.
+        let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
+        let mut look = |&command| {
+            // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+            cerr(unsafe { libc::shmctl(index, command, raw.as_mut_ptr()) })
+        };
+        let mut found_id = Err(Errno(libc::EINVAL));
+        for command in commands {
+            found_id = look(command);
+            if found_id.is_ok() {
+                break;
+            }
+        }
+        let id = match found_id {
             Ok(id) => Id(id),
             Err(errno) if is_gone(errno) || errno == Errno(libc::EACCES) => continue,
             Err(errno) => return Err(errno),
         };
-        // SAFETY: SHM_STAT succeeded, so the kernel has filled it in.
+        // SAFETY: the command succeeded, so the kernel has filled it in.
         let status = Status::from(unsafe { raw.assume_init() });
         if wanted(&status) {
             found.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;

@@ -9,10 +9,10 @@
 
 use std::time::Duration;
 
-use super::keys::{self, Kind, UNBORN};
+use super::keys::{self, UNBORN};
 use super::layout::{self, Header, MAGIC, SUPERSEDED, Table, VERSION};
 use super::mapping::Mapping;
-use super::registry::attach;
+use super::registry::{attach, may_be_registry};
 use super::shm::{self, Id, Status};
 use crate::lock::Acquired;
 use crate::os;
@@ -42,12 +42,10 @@ pub(crate) fn left_behind() -> Vec<i32> {
 fn leftovers() -> Vec<(Id, Status)> {
     let user = os::effective_user();
     shm::all(|status| {
-        Kind::of(status.key.to_c()) == Kind::Registry
+        may_be_registry(status)
             && status.mappings == 0
             && status.creator == user
             && !keys::is_nobody(user)
-            && [0o600, 0o660].contains(&(status.mode & !UNBORN))
-            && layout::capacity_of(status.size).is_some()
     })
     .unwrap_or_default()
 }
