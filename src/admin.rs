@@ -9,7 +9,7 @@ use crate::fork::{Call, Purpose};
 use crate::info::{Info, RegistryInfo};
 use crate::namespace::{Namespace, Resolved};
 use crate::store::{Foreign, Found};
-pub use crate::store::{Kind, Row, SEGMENT_TABLE, Unreadable, parse_segment_table};
+pub use crate::store::{Kind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table};
 
 /// What identifies a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -226,16 +226,15 @@ pub fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>> {
     crate::store::removed_in_use(&namespace.resolve()?)
 }
 
-/// The identifiers of the registries that programs of this user left behind: nobody has
-/// them attached, and they have no names.
+/// The identifiers of the registries that programs left behind: nobody has them attached,
+/// and they have no names.
 #[must_use]
-pub fn left_behind() -> Vec<i32> {
-    crate::store::left_behind()
+pub fn left_behind(whose: Whose) -> Vec<i32> {
+    crate::store::left_behind(whose)
 }
 
-/// Removes the registries that programs of this user left behind, and returns how many
-/// those were.
+/// Removes the registries that programs left behind, and returns how many those were.
 #[allow(clippy::must_use_candidate)] // it does something
-pub fn sweep() -> usize {
-    crate::store::sweep()
+pub fn sweep(whose: Whose) -> usize {
+    crate::store::sweep(whose)
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::mem;
 use std::time::{Duration, SystemTime};
 
-use shm_util::admin::{self, Kind};
+use shm_util::admin::{self, Kind, Whose};
 use shm_util::{Info, Options};
 
 use crate::cli::{Create, Keep, Prune, Remove};
@@ -111,7 +111,10 @@ fn not_removed(id: i32, error: &shm_util::Error) -> Failure {
 pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     let mut outcome = Outcome::Fine;
     let mut skipped = Vec::new();
+    let mut registries = 0;
     if arguments.all {
+        // Before this process attaches them.
+        registries = prune_registries(arguments);
         let (spaces, unreadable) = namespace::all()?;
         for space in &spaces {
             let shown = format!(" in {}", namespace::quote(space.identity()));
@@ -147,7 +150,11 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
             },
         )?;
     }
-    prune_registries(arguments.dry_run)?;
+    // Those of which the last name was deleted just now.
+    if !arguments.all || !arguments.dry_run {
+        registries += prune_registries(arguments);
+    }
+    print_registries(registries, arguments.dry_run)?;
     if let Some(info) = skipped.first() {
         say(&format!(
             "skipped {} old {} of other users, such as {} of user {}; run this as their owner or \
@@ -204,16 +211,26 @@ fn prune_one(arguments: &Prune, shown: &str, namespace: &Prunable<'_>) -> Result
     Ok(left)
 }
 
-/// Removes the empty registries that programs left behind, in any namespace of this user.
-fn prune_registries(dry_run: bool) -> Result<()> {
-    let (count, verb) = if dry_run {
-        (admin::left_behind().len(), "would remove")
+/// Removes the empty registries that programs left behind, in any namespace of this user or,
+/// with --all, of everybody. Returns how many those are.
+fn prune_registries(arguments: &Prune) -> usize {
+    let whose = if arguments.all {
+        Whose::Everybodys
     } else {
-        (admin::sweep(), "removed")
+        Whose::Ours
     };
+    if arguments.dry_run {
+        admin::left_behind(whose).len()
+    } else {
+        admin::sweep(whose)
+    }
+}
+
+fn print_registries(count: usize, dry_run: bool) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
+    let verb = if dry_run { "would remove" } else { "removed" };
     let noun = if count == 1 { "registry" } else { "registries" };
     output::print(|out| writeln!(out, "{verb} {count} empty {noun} that programs left behind"))?;
     Ok(())

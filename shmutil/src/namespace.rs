@@ -58,7 +58,7 @@ pub(crate) fn quote(identity: &Identity) -> String {
 pub(crate) fn left_out(unreadable: &[Unreadable]) -> Option<String> {
     let first = unreadable.first()?;
     Some(format!(
-        "{} {} cannot be looked into, such as that of registry {} of user {}: {}",
+        "{} {} cannot be looked into, such as the one whose registry is segment {} of user {}: {}",
         unreadable.len(),
         units::plural(unreadable.len(), "namespace"),
         first.registry,

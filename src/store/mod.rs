@@ -15,7 +15,7 @@ pub(crate) use sysv::{
     Foreign, Found, everybodys, left_behind, may_be_removed, most_bytes_of_registry,
     registry_capacity, registry_capacity_wanted, removed_in_use, retire_all, sweep,
 };
-pub use sysv::{Kind, Row, SEGMENT_TABLE, Unreadable, parse_segment_table};
+pub use sysv::{Kind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table};
 
 use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};

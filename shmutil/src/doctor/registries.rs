@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use shm_util::admin;
+use shm_util::admin::{self, Whose};
 
 use super::Finding;
 use crate::failure::command;
@@ -17,7 +17,7 @@ pub(super) fn check() -> Vec<Finding> {
     // An error of the namespace has been reported already.
     let removed = admin::removed_in_use(&namespace::selected()).unwrap_or_default();
     removed_in_use(&removed)
-        .chain(left_behind(&admin::left_behind()))
+        .chain(left_behind(&admin::left_behind(Whose::Ours)))
         .collect()
 }
 

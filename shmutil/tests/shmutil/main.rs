@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests are meant to fail
 
+mod all;
 mod change;
 mod command_line;
 mod completions;

@@ -15,7 +15,7 @@ use super::names::{Lookup, Removal};
 use super::registry::Registry;
 use super::shm::Status;
 use super::store::{ATTEMPTS, SysV};
-use super::sweep::sweep;
+use super::sweep::{Whose, sweep};
 use crate::errno::Errno;
 use crate::error::{Reason, Result};
 use crate::name::OwnedName;
@@ -126,7 +126,11 @@ impl SysV {
                 // Registries that were left behind may be in the way.
                 drop(names);
                 *has_swept = true;
-                if sweep() == 0 { Err(error) } else { Ok(None) }
+                if sweep(Whose::Ours) == 0 {
+                    Err(error)
+                } else {
+                    Ok(None)
+                }
             }
             Err(error) => Err(error),
         }

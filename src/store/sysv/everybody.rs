@@ -41,8 +41,8 @@ pub(crate) enum Found {
 /// A registry that this process may attach but does not trust.
 #[derive(Debug)]
 pub(crate) struct Foreign {
-    registry: Registry,
-    creator: UserId,
+    pub(super) registry: Registry,
+    pub(super) creator: UserId,
     /// Whether this process's user namespace maps the user whose namespace it is.
     pub(crate) is_mapped: bool,
 }
@@ -80,8 +80,8 @@ pub(crate) fn everybodys() -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Looks at what has the key, the size and the mode of a registry. `None` if it is gone, or
-/// not complete.
+/// Looks at what has the key, the size and the mode of a registry. `None` if it is gone, not
+/// complete, or has no names.
 fn examine(id: Id, status: &Status) -> std::result::Result<Option<Found>, String> {
     let mapping = match attach(id, status.size) {
         Ok(mapping) => mapping,
@@ -101,6 +101,10 @@ fn examine(id: Id, status: &Status) -> std::result::Result<Option<Found>, String
     }
     if header.version() != VERSION {
         return Err("it belongs to another version of the library".to_owned());
+    }
+    // A process that uses its namespace, if only to look, would remove it when it exits.
+    if header.names() == Ok(0) {
+        return Ok(None);
     }
     let identity = header.identity().map_err(|_| overwritten())?;
     // Processes look for it under these keys only.
@@ -253,5 +257,204 @@ impl Foreign {
             )));
         }
         Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Table;
+    use super::super::shm::Key;
+    use super::super::tests::{Scratch, as_user, exists};
+    use super::*;
+    use crate::request::{Creation, Lifetime};
+
+    /// A registry as a process sees it that does not trust its creator.
+    fn foreign(scratch: &Scratch, creator: UserId) -> Foreign {
+        Foreign {
+            registry: scratch.at(&scratch.0.namespace, scratch.0.key),
+            creator,
+            is_mapped: true,
+        }
+    }
+
+    fn found(scratch: &Scratch) -> Option<Found> {
+        let status = shm::status(scratch.0.id).unwrap().unwrap();
+        assert!(may_be_registry(&status));
+        examine(scratch.0.id, &status).unwrap_or_else(|why| {
+            Some(Found::Unreadable(Unreadable {
+                registry: scratch.0.id.0,
+                owner: status.owner.0,
+                why,
+            }))
+        })
+    }
+
+    #[test]
+    fn the_registry_of_a_path_is_found_with_its_namespace() {
+        let scratch = Scratch::new();
+        assert!(found(&scratch).is_none(), "it has no names");
+        scratch.create(b"name");
+        assert!(matches!(found(&scratch), Some(Found::Ours(_))));
+    }
+
+    #[test]
+    fn a_registry_that_was_overwritten_is_unreadable() {
+        for (offset, value) in [(0, 1), (8, 7), (48, 255), (64, 255)] {
+            let scratch = Scratch::new();
+            scratch.create(b"name");
+            let byte = &scratch.0.mapping.bytes()[offset];
+            byte.fetch_xor(value, std::sync::atomic::Ordering::Relaxed);
+            let Some(Found::Unreadable(one)) = found(&scratch) else {
+                panic!("{offset}");
+            };
+            let version = "it belongs to another version of the library";
+            let expected = if offset == 8 {
+                version
+            } else {
+                "it was overwritten"
+            };
+            assert_eq!(
+                (one.why.as_str(), one.owner),
+                (expected, os::effective_user().0)
+            );
+        }
+    }
+
+    #[test]
+    fn a_registry_that_is_not_complete_is_left_out() {
+        let scratch = Scratch::new();
+        scratch.create(b"name");
+        let header = layout::header(&scratch.0.mapping).unwrap();
+        header.supersede();
+        assert!(found(&scratch).is_none());
+        scratch.0.mapping.bytes()[..8]
+            .iter()
+            .for_each(|byte| byte.store(0, std::sync::atomic::Ordering::Relaxed));
+        assert!(found(&scratch).is_none());
+    }
+
+    /// A complete registry that stores `identity` under a key of `of`.
+    fn forged(identity: &[u8], of: &[u8]) -> (Id, Key) {
+        let key = keys::of_registry(of).next().unwrap();
+        let size = layout::size_of_registry(64) + 1;
+        let id = shm::create(key, size, Creation::with_mode(0o600)).unwrap();
+        let mapping = attach(id, size).unwrap();
+        let table = Table::new(&mapping, 64).unwrap();
+        assert!(table.header.give_birth(identity, 64, 1, 1));
+        (id, key)
+    }
+
+    fn examined(id: Id) -> std::result::Result<Option<Found>, String> {
+        let status = shm::status(id).unwrap().unwrap();
+        let found = examine(id, &status);
+        shm::remove(id).unwrap();
+        found
+    }
+
+    #[test]
+    fn a_registry_under_a_key_of_another_namespace_is_unreadable() {
+        let path = format!("/test/{}/forged", os::process().0).into_bytes();
+        let other = format!("/test/{}/another", os::process().0).into_bytes();
+        let (id, _) = forged(&path, &other);
+        assert_eq!(examined(id).err().as_deref(), Some("it was overwritten"));
+        let (id, _) = forged(&path, &path);
+        assert!(matches!(examined(id), Ok(Some(Found::Ours(_)))));
+        for identity in [&b"uid x"[..], b"uid ", b"relative", b""] {
+            let (id, _) = forged(identity, identity);
+            assert!(examined(id).is_err(), "{identity:?}");
+        }
+    }
+
+    #[test]
+    fn a_registry_in_the_name_of_another_user_is_unreadable() {
+        if os::effective_user() != UserId::ROOT || !os::Map::Users.is_complete() {
+            return;
+        }
+        let forge = |identity: &'static [u8]| {
+            examined(as_user(61_001, move || forged(identity, identity).0))
+        };
+        assert_eq!(
+            forge(b"uid 61002").err().as_deref(),
+            Some("user 61001 created it in the name of another user")
+        );
+        let Ok(Some(Found::Foreign(theirs))) = forge(b"uid 61001") else {
+            panic!("it is theirs");
+        };
+        assert_eq!(*theirs.namespace(), Resolved::User(UserId(61_001)));
+        assert!(theirs.is_mapped);
+    }
+
+    #[test]
+    fn names_of_a_foreign_registry_are_listed_without_its_lock() {
+        let scratch = Scratch::new();
+        let short = scratch.create(b"short");
+        let long = scratch.create(&[b'l'; 500]);
+        scratch.begin(b"unfinished", Key(0xc0de_0001));
+        let foreign = foreign(&scratch, UserId(1));
+        let _held = scratch.0.lock().unwrap();
+        let mut listed = foreign.list().unwrap();
+        listed.sort_by_key(|info| info.name.len());
+        let found: Vec<_> = listed
+            .iter()
+            .map(|info| (info.name.as_slice(), info.id))
+            .collect();
+        assert_eq!(
+            found,
+            [(&b"short"[..], short.id.0), (&[b'l'; 500], long.id.0)]
+        );
+        assert_eq!(foreign.registry().unwrap().names, 2);
+    }
+
+    #[test]
+    fn only_segments_of_the_registrys_creator_are_pruned() {
+        let scratch = Scratch::new();
+        let entry = scratch.create(b"orphan");
+        let theirs = foreign(&scratch, UserId(1));
+        let info = &theirs.list().unwrap()[0];
+        assert!(!theirs.may_prune(info));
+        assert_eq!(theirs.prune(Duration::ZERO).unwrap(), []);
+        assert!(exists(entry.key) && scratch.found(b"orphan").is_some());
+        let ours = foreign(&scratch, os::effective_user());
+        assert!(ours.may_prune(info));
+        assert_eq!(ours.prune(Duration::from_secs(1000)).unwrap(), []);
+        assert_eq!(ours.prune(Duration::ZERO).unwrap().len(), 1);
+        assert!(!exists(entry.key) && scratch.found(b"orphan").is_none());
+    }
+
+    #[test]
+    fn what_a_dead_process_began_in_a_foreign_registry_is_not_rolled_back() {
+        let scratch = Scratch::new();
+        let orphan = scratch.create(b"orphan");
+        // The owner of the registry could name any segment in this way.
+        let key = Key(0xc0de_0002);
+        let victim = shm::create(key, 4096, Creation::with_mode(0o660)).unwrap();
+        scratch.begin(b"unfinished", key);
+        scratch.die_with_the_lock();
+        let ours = foreign(&scratch, os::effective_user());
+        for _ in 0..2 {
+            let error = ours.prune(Duration::ZERO).unwrap_err();
+            assert_eq!(error.errno(), libc::EAGAIN, "{error}");
+            assert!(exists(key) && exists(orphan.key));
+        }
+        // The next user of the namespace rolls it back.
+        assert!(scratch.found(b"unfinished").is_none());
+        assert!(!exists(key));
+        assert_eq!(ours.prune(Duration::ZERO).unwrap().len(), 1);
+        assert!(shm::status(victim).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_registry_that_was_removed_is_not_changed() {
+        let scratch = Scratch::new();
+        let entry = scratch.create(b"orphan");
+        let ours = foreign(&scratch, os::effective_user());
+        shm::remove(scratch.0.id).unwrap();
+        assert_eq!(
+            ours.prune(Duration::ZERO).unwrap_err().errno(),
+            libc::EAGAIN
+        );
+        assert!(exists(entry.key));
+        let lifetime = scratch.0.lifetime(&entry).unwrap();
+        assert_eq!(lifetime, Some(Lifetime::Used));
     }
 }

@@ -82,6 +82,7 @@ pub use proc::{Row, SEGMENT_TABLE, parse_segment_table};
 pub(crate) use shm::may_be_removed;
 pub(crate) use sizes::most_bytes_of_registry;
 pub(super) use store::SysV;
+pub use sweep::Whose;
 pub(crate) use sweep::{left_behind, sweep};
 pub(crate) use takeover::removed_in_use;
 pub(super) use wait::Absent;

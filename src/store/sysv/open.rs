@@ -10,7 +10,7 @@ use super::limits::{Remedy, registry_size};
 use super::mapping::Mapping;
 use super::registry::{Registry, attach};
 use super::shm::{self, Id, Key, Status};
-use super::sweep::sweep;
+use super::sweep::{Whose, sweep};
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::lock::Acquired;
@@ -170,7 +170,7 @@ impl Registry {
             }
         };
         if created.is_none() {
-            sweep();
+            sweep(Whose::Ours);
         }
         let size = registry_size() + keys::size_nonce();
         let creation = Creation::with_mode(keys::mode(namespace) | UNBORN);

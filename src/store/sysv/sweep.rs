@@ -1,5 +1,5 @@
-//! Removes the registries that programs have left behind: those of the same user that
-//! have no names, and that nobody has attached.
+//! Removes the registries that programs have left behind: those of the same user, or of
+//! everybody, that have no names, and that nobody has attached.
 //!
 //! A program that ends in an orderly way removes its empty registry. One that ends with
 //! `_exit` or by a signal does not, and neither does one whose last segment another
@@ -20,34 +20,42 @@ use crate::os;
 /// For how many seconds a new registry is left to its creator.
 const YOUTH: i64 = 2;
 
+/// Whose registries are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of this user.
+    Ours,
+    /// Those of everybody, as far as this user may attach them.
+    Everybodys,
+}
+
 /// Removes what is left behind, and returns how many registries that were.
-pub(crate) fn sweep() -> usize {
-    leftovers()
+pub(crate) fn sweep(whose: Whose) -> usize {
+    leftovers(whose)
         .iter()
         .filter(|(id, status)| remove(*id, status) == Some(()))
         .count()
 }
 
-/// The registries without names of this user, by identifier.
-pub(crate) fn left_behind() -> Vec<i32> {
-    leftovers()
+/// The registries without names, by identifier.
+pub(crate) fn left_behind(whose: Whose) -> Vec<i32> {
+    leftovers(whose)
         .iter()
         .filter(|(id, status)| look(*id, status, || ()).is_some())
         .map(|(id, _)| id.0)
         .collect()
 }
 
-/// The registries of this user that nobody has attached. They may have names. Empty if the
-/// system does not list its segments.
-fn leftovers() -> Vec<(Id, Status)> {
+/// The registries that nobody has attached. They may have names. Empty if the system does not
+/// list its segments.
+fn leftovers(whose: Whose) -> Vec<(Id, Status)> {
     let user = os::effective_user();
-    shm::all(|status| {
-        may_be_registry(status)
-            && status.mappings == 0
-            && status.creator == user
-            && !keys::is_nobody(user)
-    })
-    .unwrap_or_default()
+    let is_wanted = |creator| match whose {
+        Whose::Ours => creator == user && !keys::is_nobody(user),
+        Whose::Everybodys => true,
+    };
+    shm::all(|status| may_be_registry(status) && status.mappings == 0 && is_wanted(status.creator))
+        .unwrap_or_default()
 }
 
 fn remove(id: Id, status: &Status) -> Option<()> {

@@ -10,7 +10,7 @@ use super::names::{Lookup, Removal};
 use super::open::Completed;
 use super::registry::{Presence, Registry, attach};
 use super::shm::{self, Id, Key};
-use super::sweep;
+use super::sweep::{self, Whose};
 use super::table::NewSegment;
 use crate::namespace::Resolved;
 use crate::os;
@@ -22,10 +22,10 @@ const ORDINARY: Creation = Creation::with_mode(0o660);
 
 /// A registry that is gone when the test is over, however it ends, with all
 /// the segments that it names.
-struct Scratch(Registry);
+pub(super) struct Scratch(pub(super) Registry);
 
 impl Scratch {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let path = format!("/test/{}/{number}", os::process().0);
@@ -36,7 +36,7 @@ impl Scratch {
         self.0.lock().unwrap()
     }
 
-    fn found(&self, name: &[u8]) -> Option<Entry> {
+    pub(super) fn found(&self, name: &[u8]) -> Option<Entry> {
         match self.names().look_up(&HashedName::new(name)).unwrap() {
             Lookup::Found(entry) => Some(entry),
             Lookup::Absent => None,
@@ -44,14 +44,14 @@ impl Scratch {
         }
     }
 
-    fn create(&self, name: &[u8]) -> Entry {
+    pub(super) fn create(&self, name: &[u8]) -> Entry {
         self.names()
             .create(&HashedName::new(name), 4096, ORDINARY, Lifetime::Used)
             .unwrap()
     }
 
     /// Leaves what a process leaves if it dies before shmget(2).
-    fn begin(&self, name: &[u8], key: Key) -> usize {
+    pub(super) fn begin(&self, name: &[u8], key: Key) -> usize {
         let names = self.names();
         let name = HashedName::new(name);
         let slot = names.probe(&name).unwrap().vacancy.unwrap();
@@ -69,7 +69,7 @@ impl Scratch {
     }
 
     /// The registry under a key, complete or not.
-    fn at(&self, namespace: &Resolved, key: Key) -> Registry {
+    pub(super) fn at(&self, namespace: &Resolved, key: Key) -> Registry {
         let id = shm::find(key, 0).unwrap();
         let size = shm::status(id).unwrap().unwrap().size;
         Registry {
@@ -97,7 +97,7 @@ impl Scratch {
     }
 
     /// A thread dies with the lock, as a process would.
-    fn die_with_the_lock(&self) {
+    pub(super) fn die_with_the_lock(&self) {
         thread::scope(|scope| {
             scope.spawn(|| std::mem::forget(self.names()));
         });
@@ -117,7 +117,22 @@ impl Drop for Scratch {
     }
 }
 
-fn exists(key: Key) -> bool {
+/// Does work in a thread that becomes another user, which takes root. The other threads stay
+/// root: the kernel knows users of threads only.
+pub(super) fn as_user<T: Send + 'static>(
+    user: u32,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let become_user = move || {
+        // SAFETY: setresuid takes numbers only.
+        let result = unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) };
+        assert_eq!(result, 0);
+        work()
+    };
+    thread::spawn(become_user).join().unwrap()
+}
+
+pub(super) fn exists(key: Key) -> bool {
     shm::find(key, 0).is_ok()
 }
 
@@ -368,14 +383,17 @@ fn a_registry_of_another_ipc_namespace_is_told_by_its_nonce() {
 fn a_registry_that_was_left_behind_is_swept_unless_it_has_names() {
     let scratch = Scratch::new();
     let id = scratch.0.id;
-    assert!(!sweep::left_behind().contains(&id.0), "it is attached");
+    assert!(
+        !sweep::left_behind(Whose::Ours).contains(&id.0),
+        "it is attached"
+    );
     let with_names = Scratch::new();
     let entry = with_names.create(b"name");
     let (key, key_with_names) = (scratch.0.key, with_names.0.key);
     scratch.detach();
     with_names.detach();
-    assert!(sweep::left_behind().contains(&id.0));
-    sweep::sweep();
+    assert!(sweep::left_behind(Whose::Ours).contains(&id.0));
+    sweep::sweep(Whose::Ours);
     assert!(!exists(key));
     assert!(exists(key_with_names));
     shm::remove(shm::find(key_with_names, 0).unwrap()).unwrap();
