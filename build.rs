@@ -28,6 +28,7 @@ mod headers {
                 "info.rs",
                 "loaded.rs",
                 "ext.rs",
+                "list.rs",
                 "space.rs",
                 "by_id.rs",
                 "by_name.rs",

@@ -341,26 +341,6 @@ int shmxStat(SharedMemory memory, struct ShmxInfo *info);
 int shmxStatName(const char *name, struct ShmxInfo *info);
 
 /**
- * Calls callback for each segment of the namespace, in use or not, in no
- * particular order, and passes context to it. The callback may call any
- * function, including those of this library. *info is valid until the
- * callback returns. A segment that another process creates or removes in the
- * meantime may be missing.
- *
- * Returns 0 after the last segment. If the callback returns a value other than
- * 0, shmxList returns that value at once; negative values cannot be mistaken
- * for errors. On error, returns one of these values and sets errno to it,
- * without calling the callback.
- *
- * - EINVAL: callback is NULL.
- * - ENOMEM: there is too little memory for the list.
- * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOTSUP,
- *   ETIMEDOUT, EUCLEAN: as for shmCreate. A namespace without segments is not
- *   an error.
- */
-int shmxList(ShmxCallback callback, void *context);
-
-/**
  * Sets the owner, the group and the nine permission bits of a segment
  * (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged.
  *
@@ -490,6 +470,26 @@ int shmxVersion(void);
  * call.
  */
 const char *shmxErrorText(void);
+
+/**
+ * Calls callback for each segment of the namespace, in use or not, in no
+ * particular order, and passes context to it. The callback may call any
+ * function, including those of this library. *info is valid until the
+ * callback returns. A segment that another process creates or removes in the
+ * meantime may be missing.
+ *
+ * Returns 0 after the last segment. If the callback returns a value other than
+ * 0, shmxList returns that value at once; negative values cannot be mistaken
+ * for errors. On error, returns one of these values and sets errno to it,
+ * without calling the callback.
+ *
+ * - EINVAL: callback is NULL.
+ * - ENOMEM: there is too little memory for the list.
+ * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOTSUP,
+ *   ETIMEDOUT, EUCLEAN: as for shmCreate. A namespace without segments is not
+ *   an error.
+ */
+int shmxList(ShmxCallback callback, void *context);
 
 /**
  * Creates a named shared memory segment, or attaches an existing one, like

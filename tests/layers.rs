@@ -131,6 +131,7 @@ const LAYERS: &[&str] = &[
     "capi::create",
     "capi::base",
     "capi::ext",
+    "capi::list",
     "capi::space",
     "capi::by_id",
     "capi::by_name",

@@ -135,9 +135,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
                 }
             }
         }
-        namespace::left_out(&unreadable)
-            .iter()
-            .for_each(|text| say(text));
+        namespace::report(&unreadable);
     } else {
         let namespace = namespace::selected();
         skipped = prune_one(

@@ -16,7 +16,7 @@ use shm_util::admin::Unreadable;
 
 use crate::change::idle_since;
 use crate::cli::{List, Stat};
-use crate::failure::{Failure, Outcome, Result, say};
+use crate::failure::{Failure, Outcome, Result};
 use crate::holders::{self, Holder};
 use crate::names;
 use crate::namespace;
@@ -129,9 +129,7 @@ pub(crate) fn list(arguments: &List) -> Result<Outcome> {
             table::lines(&listing, width).try_for_each(|line| writeln!(out, "{line}"))
         })?;
     }
-    namespace::left_out(&listing.unreadable)
-        .iter()
-        .for_each(|text| say(text));
+    namespace::report(&listing.unreadable);
     listing.failures.iter().for_each(Failure::print);
     if listing.failures.is_empty() {
         Ok(Outcome::Fine)

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use shm_util::Namespace;
 use shm_util::admin::{self, Identity, Space, Unreadable};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, say};
 use crate::{names, units};
 
 /// The one that the option --namespace selects.
@@ -65,6 +65,13 @@ pub(crate) fn left_out(unreadable: &[Unreadable]) -> Option<String> {
         user_name(first.owner),
         first.why
     ))
+}
+
+/// Prints it on standard error: it is not an error of the command.
+pub(crate) fn report(unreadable: &[Unreadable]) {
+    if let Some(text) = left_out(unreadable) {
+        say(&text);
+    }
 }
 
 /// The login name of a user, as far as it is in /etc/passwd; otherwise the user id.

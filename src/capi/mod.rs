@@ -5,6 +5,7 @@
 //! | ------------ | --- |
 //! | `base`       | the functions of `shm_util.h` |
 //! | `ext`        | the functions of `shm_util_ext.h`, which libgpl does not have |
+//! | `list`       | shmxList |
 //! | `space`      | those of them for any namespace |
 //! | `by_id`      | those of them that look up an identifier |
 //! | `by_name`    | those of them that change a segment by its name |
@@ -88,6 +89,26 @@
 //!     assert_eq!(shmxRemoveSegment(memory), libc::EIDRM);
 //!     assert_eq!(shmxDetach(memory), 0);
 //!
+//!     let space = c"/doc/capi".as_ptr();
+//!     let unique = SHMX_UNIQUE;
+//!     assert_eq!(shmxCreateIn(space, name, 100, unique, 0, null_mut(), &raw mut memory), 0);
+//!     let mut made = [0; 1001];
+//!     assert_eq!(shmxName(memory, made.as_mut_ptr(), 1001), 0);
+//!     let made = made.as_ptr();
+//!     assert_eq!(shmxStatNameIn(space, made, &raw mut info), 0);
+//!     assert_eq!(shmxStatId(space, shmId(memory), &raw mut info), 0);
+//!     assert_eq!(shmxSetPermName(space, made, u32::MAX, u32::MAX, 0o640), 0);
+//!     let _ = (shmxLockName(space, made), shmxUnlockName(space, made));
+//!     assert_eq!((shmxKeepName(space, made, 1), shmxWaitIn(space, made, 0)), (0, 0));
+//!     assert_eq!(shmDestroy(memory), 0);
+//!     let id = info.id;
+//!     assert_eq!(shmxAttachId(space, id, SHMX_RDONLY, null_mut(), &raw mut memory), 0);
+//!     assert_eq!(shmxRemoveId(space, id), 0);
+//!     assert_eq!(shmxRemoveIn(space, made), libc::ENOENT);
+//!     assert_eq!(shmDestroy(memory), 0);
+//!     assert_eq!(shmxListIn(space, Some(count), (&raw mut names).cast()), 0);
+//!     assert_eq!(shmxPruneIn(space, 0, &raw mut pruned), 0);
+//!
 //!     assert_eq!(shmxStatName(name, &raw mut info), libc::ENOENT);
 //!     println!("{:?}", CStr::from_ptr(shmxErrorText()));
 //! }
@@ -106,6 +127,7 @@ mod ext;
 mod frame;
 mod handle;
 mod info;
+mod list;
 mod loaded;
 mod message;
 #[cfg(feature = "shipped")]
@@ -123,6 +145,7 @@ pub(crate) use frame::is_running;
 #[cfg(any(test, fuzzing))]
 pub(crate) use handle::Handle;
 pub use info::ShmxInfo;
+pub use list::*;
 pub use loaded::ShmxLoaded;
 pub use reason::*;
 pub use space::*;

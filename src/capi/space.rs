@@ -9,8 +9,9 @@ use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use super::argument::{bytes_of, namespace_of};
 use super::base::SharedMemory;
 use super::create::{cleared, create};
-use super::ext::{ShmxCallback, beginning, list, map, named, prune, status_of, time_limit};
+use super::ext::{beginning, map, named, prune, status_of, time_limit};
 use super::info::ShmxInfo;
+use super::list::{ShmxCallback, list};
 use super::place::Place;
 
 /// Creates a named shared memory segment, or attaches an existing one, like

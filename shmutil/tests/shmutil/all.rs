@@ -206,17 +206,48 @@ fn root_prunes_for_another_user_only_what_that_user_created() {
 }
 
 #[test]
-fn a_damaged_namespace_is_reported_and_the_others_are_listed() {
+fn a_namespace_whose_registry_was_removed_is_not_listed() {
     let world = World::new();
-    let script = "id=$(ipcs -m | awk '$1 ~ /^0x[89ab]/ && $3 == \"nobody\" { print $2; exit }'); \
-                  $S list --all >/dev/null; ipcrm -m $id; $S list --all; echo $?";
+    let script = "id=$($O doctor | sed -n 's/.*names (id \\([0-9]*\\),.*/\\1/p'); \
+                  ipcrm -m $id; $S list --all; echo $?";
     let Some((text, error)) = with_two_users(&world, script) else {
         return;
     };
-    // Without its registry, a namespace has no names.
     assert_eq!(error, "");
     assert!(text.ends_with("\n0\n") && text.contains("/b "), "{text}");
     assert!(!text.contains("theirs"), "{text}");
+}
+
+#[test]
+fn a_damaged_namespace_is_reported_and_the_others_are_listed() {
+    let (world, other) = (World::new(), World::new());
+    world.ok(&["create", "lost", "1"]);
+    other.ok(&["create", "x", "1"]);
+    let segment = world.json(&["stat", "lost", "--json"])["id"].to_string();
+    let doctor = world.doctor();
+    let registry = crate::world::registry_id(&doctor);
+    crate::world::overwrite(registry);
+    for arguments in [
+        &["list", "--all"][..],
+        &["prune", "--all", "--dry-run", "--older-than", "1d"],
+    ] {
+        world
+            .run(arguments)
+            .code(1)
+            .stderr(contains(format!("registry {registry} of namespace")).count(1))
+            .stderr(contains("cannot be looked into"));
+    }
+    // It is not the namespace that was selected there.
+    other
+        .run(&["list", "--all"])
+        .stdout(contains(&other.namespace))
+        .stderr(contains("cannot be looked into"));
+    for id in [registry, &segment] {
+        let status = std::process::Command::new("ipcrm")
+            .args(["-m", id])
+            .status();
+        assert!(status.unwrap().success());
+    }
 }
 
 #[test]
@@ -345,10 +376,8 @@ fn remove_by_identifier_removes_segments_of_the_namespace_only() {
         &format!("; this is another program's segment, which 'ipcrm -m {stranger_id}' removes"),
     );
     // SAFETY: IPC_RMID ignores the third argument.
-    assert_eq!(
-        unsafe { libc::shmctl(stranger, libc::IPC_RMID, std::ptr::null_mut()) },
-        0
-    );
+    let removed = unsafe { libc::shmctl(stranger, libc::IPC_RMID, std::ptr::null_mut()) };
+    assert_eq!(removed, 0);
     world.fails(
         &["remove", "--id", "2147483647"],
         4,
