@@ -385,7 +385,7 @@ fn untrusted(namespace: &Resolved, id: Id, status: Option<Status>) -> Result<Can
 /// The error of a shmget(2) that looks for a registry. It is the first System V call of each
 /// process, and creates nothing, so the kernel refuses it for no reason of its own.
 #[cold]
-fn not_searchable(namespace: &Namespace, errno: Errno) -> Error {
+fn not_searchable(namespace: &Resolved, errno: Errno) -> Error {
     let what = match errno {
         Errno(libc::ENOSYS) => {
             "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
