@@ -13,7 +13,9 @@
  *
  * If the environment variable SHM_UTIL_KEEP is a number other than 0 at the
  * process's first call, all segments that it creates are kept (see shmxKeep),
- * including those of shmCreate.
+ * including those of shmCreate. If SHM_UTIL_TRANSIENT is such a number, and
+ * SHM_UTIL_KEEP is not, they are transient (see SHMX_TRANSIENT). A flag of
+ * shmxCreate takes precedence over both variables.
  */
 #ifndef SHM_UTIL_EXT_H
 #define SHM_UTIL_EXT_H
@@ -78,6 +80,19 @@ extern "C" {
  * privileged processes may attach the segment.
  */
 #define SHMX_MODE 64
+
+/**
+ * Flag of shmxCreate: create a transient segment: name and memory vanish with
+ * the last process that has it attached, however that process ends. The
+ * segment has no System V key.
+ */
+#define SHMX_TRANSIENT 128
+
+/**
+ * Flag of shmxCreate: create a segment that no other process finds before
+ * shmxPublish. Fail with EEXIST if the name exists, as with SHMX_EXCL.
+ */
+#define SHMX_HIDDEN 256
 
 /**
  * Flag of shmxCreate: create a segment under a name that no segment has:
@@ -147,6 +162,17 @@ extern "C" {
 #define SHMX_REASON_READ_ONLY 10
 
 /**
+ * Reason of an error: EINVAL: the segment is transient, and cannot be kept.
+ */
+#define SHMX_REASON_TRANSIENT 11
+
+/**
+ * Reason of an error: EINVAL: the segment is not hidden (any more), and cannot
+ * be published.
+ */
+#define SHMX_REASON_NOT_HIDDEN 12
+
+/**
  * Reason of an error: ENOSYS or EPERM: the kernel has no System V shared
  * memory, or a sandbox blocks it.
  */
@@ -193,7 +219,7 @@ struct ShmxInfo {
    */
   int id;
   /**
-   * System V key; 0 if the segment has lost its name.
+   * System V key; 0 if the segment is transient or has lost its name.
    */
   int key;
   /**
@@ -234,6 +260,15 @@ struct ShmxInfo {
    * 1 if the segment is kept (see shmxKeep), otherwise 0.
    */
   int kept;
+  /**
+   * 1 if the segment is transient (see SHMX_TRANSIENT), otherwise 0.
+   */
+  int transient;
+  /**
+   * 1 if the segment is hidden (see SHMX_HIDDEN), otherwise 0. Only shmxStat
+   * sees such a segment.
+   */
+  int hidden;
   /**
    * Name: up to 1000 bytes and a terminating NUL.
    */
@@ -276,25 +311,29 @@ struct ShmxLoaded {
  * existing segment must have at least size bytes. flags is 0 or the OR of
  * SHMX_... flags. mode is the nine permission bits of a new segment,
  * regardless of the umask; 0 means 0660, unless SHMX_MODE is set. mode,
- * SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP and SHMX_MODE have no effect on an
- * existing segment. With SHMX_UNIQUE, name is only the beginning of the name.
- * shmxCreated returns whether this call created the segment.
+ * SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_TRANSIENT and SHMX_MODE have no
+ * effect on an existing segment. With SHMX_UNIQUE, name is only the beginning
+ * of the name. shmxCreated returns whether this call created the segment.
  *
  * On success, returns 0. *memory is then the handle and, if address is not
  * NULL, *address is the segment's address. On error, returns an error of
  * shmCreate or one of these values, and sets errno to it. *memory is then
  * NULL, and nothing else has changed.
  *
- * - EEXIST: SHMX_EXCL is set, and the segment exists.
+ * - EEXIST: SHMX_EXCL or SHMX_HIDDEN is set, and the segment exists.
  * - ENOENT: SHMX_ATTACH is set or size <= 0, and no segment has this name.
  * - EINVAL: flags has bits other than those of the SHMX_... flags; or
- *   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_MODE or
- *   SHMX_UNIQUE is set together with SHMX_ATTACH or size <= 0; or mode has
+ *   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_TRANSIENT,
+ *   SHMX_HIDDEN, SHMX_MODE or SHMX_UNIQUE is set together with SHMX_ATTACH or
+ *   size <= 0; or SHMX_KEEP is set together with SHMX_TRANSIENT; or mode has
  *   bits beyond 0777.
  * - ENAMETOOLONG: SHMX_UNIQUE is set, and name has more than 988 bytes.
  * - EACCES: the segment belongs to another user, and its mode does not allow
  *   reading or, unless SHMX_RDONLY is set, writing; or mode does not allow
- *   the caller to do so.
+ *   the caller to do so; or the segment is transient, and the caller is not in
+ *   the group that its creator had as effective group.
+ * - ENOTSUP: SHMX_TRANSIENT is set, and the system attaches no segment that is
+ *   marked for deletion.
  * - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
  * - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
  */
@@ -394,7 +433,8 @@ int shmxUnlock(SharedMemory memory);
  * On success, returns 0. On error, returns one of these values and sets errno
  * to it; the segment is unchanged.
  *
- * - EINVAL: memory is not a valid handle.
+ * - EINVAL: memory is not a valid handle; or on is not 0, and the segment
+ *   is transient.
  * - EPERM: the segment belongs to another user.
  * - EACCES: the process may not inspect the segment (before Linux 4.17).
  * - EIDRM: the segment has lost its name: the name, the segment or the
@@ -708,7 +748,10 @@ int shmxName(SharedMemory memory, char *name, unsigned long size);
  * Detaches a segment, and leaves it and its name as they are, even if no
  * process has it attached any more: it is then an orphan, as if the process
  * had died. This is meant for monitors and other readers: unlike shmDestroy,
- * it never deletes what a program that has ended left on purpose.
+ * it never deletes what a program that has ended left on purpose. But a
+ * transient segment ends with its last holder, however it leaves; and a hidden
+ * one that no process has attached is deleted by the next call in the
+ * namespace.
  *
  * Returns 0 on success, and if memory is NULL. On error, returns one of
  * these values and sets errno to it.
@@ -722,6 +765,23 @@ int shmxName(SharedMemory memory, char *name, unsigned long size);
  *   ended after 10 seconds. The handle remains valid.
  */
 int shmxDetach(SharedMemory memory);
+
+/**
+ * Gives a segment that was created with SHMX_HIDDEN its name: from now on,
+ * other processes find it, with everything that was stored in it before. A
+ * process that dies before this call leaves neither name nor segment.
+ *
+ * On success, returns 0. On error, returns one of these values and sets errno
+ * to it; the segment stays as it was, and the handle remains valid.
+ *
+ * - EEXIST: another segment has got the name in the meantime.
+ * - EINVAL: memory is not a valid handle; or the segment is not hidden, or
+ *   was published before.
+ * - EIDRM: the segment was deleted by other means, such as ipcrm; or the
+ *   process has moved to another IPC namespace.
+ * - EACCES, EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
+ */
+int shmxPublish(SharedMemory memory);
 
 /**
  * Reads a file into a segment, like shmLoad, and stores in *loaded how many
@@ -752,7 +812,8 @@ int shmxLoad(SharedMemory memory,
  * to it; nothing has changed.
  *
  * - EIDRM: the segment has lost its name: the name, the segment or the
- *   registry was removed; or the process has moved to another IPC namespace.
+ *   registry was removed; or the process has moved to another IPC namespace;
+ *   or the segment is hidden, and has no name yet.
  * - EINVAL: memory is not a valid handle.
  * - EPERM: the segment belongs to another user.
  * - EACCES: the process may not inspect the segment (before Linux 4.17).

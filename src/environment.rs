@@ -12,6 +12,7 @@ use once_cell::race::OnceBox;
 
 use crate::allocate::try_box;
 use crate::error::Result;
+use crate::request::Lifetime;
 use crate::{filename, os};
 
 /// What the environment of the first call selects.
@@ -27,8 +28,8 @@ pub(crate) struct Environment {
     /// `APERROR_PRINT`
     #[cfg(feature = "capi")]
     prints_errors: bool,
-    /// `SHM_UTIL_KEEP`
-    keeps_segments: bool,
+    /// `SHM_UTIL_KEEP` and `SHM_UTIL_TRANSIENT`
+    lifetime: Lifetime,
     /// `SHM_UTIL_SYNC`
     waits_for_disk: bool,
     /// `SHM_UTIL_THREADS`
@@ -48,7 +49,7 @@ impl Environment {
                 database: database()?,
                 #[cfg(feature = "capi")]
                 prints_errors: is_nonzero(c"APERROR_PRINT"),
-                keeps_segments: is_nonzero(c"SHM_UTIL_KEEP"),
+                lifetime: lifetime_of_new_segments(),
                 waits_for_disk: os::variable(c"SHM_UTIL_SYNC", &mut [0; 2]) != Some(b"0"),
                 uses_threads: os::variable(c"SHM_UTIL_THREADS", &mut [0; 2]) != Some(b"1"),
             })
@@ -86,9 +87,21 @@ pub(crate) fn prints_errors() -> bool {
     }
 }
 
-/// Whether new segments are kept (`SHM_UTIL_KEEP`).
-pub(crate) fn keeps_segments() -> bool {
-    Environment::at_first_call().is_ok_and(|environment| environment.keeps_segments)
+/// The lifetime of new segments for which the program selects none: that which
+/// `SHM_UTIL_KEEP` or `SHM_UTIL_TRANSIENT` selects.
+pub(crate) fn lifetime() -> Lifetime {
+    Environment::at_first_call().map_or(Lifetime::Used, |environment| environment.lifetime)
+}
+
+/// If both variables are set, segments are kept: nothing is lost then.
+fn lifetime_of_new_segments() -> Lifetime {
+    if is_nonzero(c"SHM_UTIL_KEEP") {
+        Lifetime::Kept
+    } else if is_nonzero(c"SHM_UTIL_TRANSIENT") {
+        Lifetime::Transient
+    } else {
+        Lifetime::Used
+    }
 }
 
 /// Whether a save waits for the disk: always, unless `SHM_UTIL_SYNC` is 0.

@@ -83,6 +83,10 @@ pub enum Reason {
     Detached,
     /// `EINVAL`: the file to be loaded is empty.
     EmptyFile,
+    /// `EINVAL`: the segment is transient, and cannot be kept.
+    Transient,
+    /// `EINVAL`: the segment is not hidden (any more), and cannot be published.
+    NotHidden,
     /// `EACCES`: this user may not use the namespace.
     Namespace,
     /// `EACCES`: the segment's mode does not allow this user to attach it.

@@ -20,12 +20,13 @@ use crate::quoted::Quoted;
 /// ```
 #[non_exhaustive]
 #[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Info {
     /// The name, any bytes but zero.
     pub name: Vec<u8>,
     /// The System V identifier, as `ipcs -m` shows it.
     pub id: i32,
-    /// The System V key; 0 if the segment has lost its name.
+    /// The System V key; 0 if the segment is transient or has lost its name.
     pub key: i32,
     /// The size in bytes.
     pub size: usize,
@@ -59,6 +60,12 @@ pub struct Info {
     pub locked: bool,
     /// Whether it is a kept segment, which outlives its holders.
     pub kept: bool,
+    /// Whether it is a transient segment, which does not outlive its last holder, however
+    /// that process ends.
+    pub transient: bool,
+    /// Whether it is hidden, until it is [published](crate::Segment::publish). Only
+    /// [`Segment::info`](crate::Segment::info) sees such a segment.
+    pub hidden: bool,
 }
 
 /// Shows the name as text, escaped where it is not UTF-8.
@@ -83,6 +90,8 @@ impl fmt::Debug for Info {
             .field("mappings", &self.mappings)
             .field("locked", &self.locked)
             .field("kept", &self.kept)
+            .field("transient", &self.transient)
+            .field("hidden", &self.hidden)
             .finish()
     }
 }

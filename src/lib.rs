@@ -127,8 +127,9 @@
 //!
 //! # Environment
 //!
-//! `NOB_DATABASE` selects the namespace, `SHM_UTIL_KEEP=1` makes new segments kept ones, and
-//! `SHM_UTIL_SYNC=0` lets saves not wait for the disk. A process reads them once, when it
+//! `NOB_DATABASE` selects the namespace, `SHM_UTIL_KEEP=1` makes new segments kept ones,
+//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, and `SHM_UTIL_SYNC=0` lets saves not wait
+//! for the disk. A process reads them once, when it
 //! first uses a name; `std::env::set_var` has no effect on this crate afterwards. Only
 //! variables in the file names of saves and loads are read each time.
 //!

@@ -126,6 +126,7 @@ impl Segment {
     ///
     /// # Errors
     ///
+    /// * `EINVAL`: the segment is [transient](crate::Options::transient), and `yes` is true.
     /// * `EPERM`: the segment belongs to another user.
     /// * `EIDRM`: it has lost its name: its name or the registry was removed.
     /// * `EACCES`: its status may not be read (only before Linux 4.17).
@@ -137,6 +138,39 @@ impl Segment {
     /// The same within a call that has begun.
     pub(crate) fn keep_within(&self, _call: &Call, lifetime: Lifetime) -> Result<()> {
         self.attached.set_lifetime(lifetime)
+    }
+
+    /// Gives a segment that was created with [`Options::hidden`](crate::Options::hidden)
+    /// its name: from now on, other processes find it, with everything that this process
+    /// has stored in it.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let hidden = Options::new().hidden(true);
+    /// let first = hidden.create("doc-publish", 100)?;
+    /// let second = hidden.create("doc-publish", 200)?; // neither has the name yet
+    /// first.publish()?;
+    /// assert_eq!(second.publish().unwrap_err().errno(), libc::EEXIST);
+    /// second.destroy()?;
+    /// assert_eq!(Segment::open("doc-publish")?.len(), 100);
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// * `EEXIST`: another segment has got the name meanwhile. This one stays hidden.
+    /// * `EINVAL`: the segment is not hidden, or was published before.
+    /// * `EIDRM`: it was deleted with ipcrm(1), or this process has moved to another IPC
+    ///   namespace.
+    /// * `EACCES`, `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
+    pub fn publish(&self) -> Result<()> {
+        self.publish_within(&Call::begin(Purpose::Change)?)
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn publish_within(&self, _call: &Call) -> Result<()> {
+        self.attached.publish()
     }
 
     /// Removes the segment's name at once, as [`remove`](crate::remove) does, but only if
@@ -157,7 +191,8 @@ impl Segment {
     /// # Errors
     ///
     /// * `EIDRM`: the segment has lost its name: its name, the segment or the registry was
-    ///   removed, or this process has moved to another IPC namespace.
+    ///   removed, or this process has moved to another IPC namespace; or it is hidden, and has
+    ///   no name yet.
     /// * `EPERM`: the segment belongs to another user.
     /// * `EACCES`: its status may not be read (only before Linux 4.17).
     /// * `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).

@@ -73,6 +73,7 @@ pub fn list() -> Result<Vec<Info>> {
 ///
 /// # Errors
 ///
+/// * `EINVAL`: the segment is [transient](crate::Options::transient), and `yes` is true.
 /// * `EPERM`: the segment belongs to another user.
 /// * `EACCES`: its status may not be read (only before Linux 4.17).
 /// * otherwise as [`info`].

@@ -26,14 +26,20 @@ use crate::request::{Access, Creation, Lifetime, MODE_BITS, Placement, Request, 
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct Options {
     pub(crate) namespace: Namespace,
     exclusive: bool,
     unique: bool,
     creation: Creation,
-    lifetime: Lifetime,
     placement: Placement,
     minimum_size: usize,
+    keep: bool,
+    transient: bool,
+    hidden: bool,
 }
 
 impl Options {
@@ -51,9 +57,11 @@ impl Options {
             exclusive: false,
             unique: false,
             creation: Creation::with_mode(Creation::USUAL_MODE),
-            lifetime: Lifetime::Used,
             placement: Placement::Anywhere,
             minimum_size: 0,
+            keep: false,
+            transient: false,
+            hidden: false,
         }
     }
 
@@ -206,14 +214,57 @@ impl Options {
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     pub const fn keep(mut self, yes: bool) -> Self {
-        self.lifetime = Lifetime::kept_if(yes);
+        self.keep = yes;
+        self
+    }
+
+    /// Creates a transient segment, which does not outlive its last holder, however that
+    /// process ends: the kernel deletes it, and its name is absent from then on. Such a
+    /// segment has no System V key ([`Info::key`](crate::Info::key) is 0). The environment
+    /// variable `SHM_UTIL_TRANSIENT` has the same effect, if it is a number other than 0 at
+    /// the process's first call, unless the option [`keep`](Self::keep) is set, or
+    /// `SHM_UTIL_KEEP`.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let segment = Options::new().transient(true).create("doc-transient", 100)?;
+    /// let other = Segment::open("doc-transient")?; // other processes find it, too
+    /// assert!(other.info()?.transient);
+    /// other.detach()?;
+    /// segment.detach()?; // as if both had been killed
+    /// assert!(Segment::open("doc-transient").is_err());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    pub const fn transient(mut self, yes: bool) -> Self {
+        self.transient = yes;
+        self
+    }
+
+    /// Creates a segment that no other process finds until
+    /// [`Segment::publish`](crate::Segment::publish) is called. Requires a new one, as
+    /// [`exclusive`](Self::exclusive) does. If its creator dies before that, or destroys or
+    /// detaches the segment, it is deleted.
+    ///
+    /// ```
+    /// use shm_util::{Options, Segment};
+    ///
+    /// let segment = Options::new().hidden(true).create("doc-hidden", 100)?;
+    /// assert!(Segment::open("doc-hidden").is_err());
+    /// segment.bytes()[0].store(42, std::sync::atomic::Ordering::Relaxed);
+    /// segment.publish()?;
+    /// assert_eq!(Segment::open("doc-hidden")?.id(), segment.id());
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    pub const fn hidden(mut self, yes: bool) -> Self {
+        self.hidden = yes;
         self
     }
 
     /// The request that `create` makes for a segment of `size` bytes.
     pub(crate) fn wanted_of_size(&self, name: &[u8], size: usize) -> Result<Wanted> {
         match NonZeroUsize::new(size) {
-            Some(size) if self.exclusive || self.unique => Ok(Wanted::New(size)),
+            Some(size) if self.exclusive || self.unique || self.hidden => Ok(Wanted::New(size)),
             Some(size) => Ok(Wanted::OfSize(size)),
             None => Err(Error::argument(format_args!(
                 "create segment {}: its size would be 0",
@@ -255,12 +306,23 @@ impl Options {
         if !wanted.may_create() && self.is_for_new() {
             return Err(Self::only_for_new(target));
         }
+        let lifetime = match (self.keep, self.transient) {
+            (true, true) => {
+                return Err(Error::argument(format_args!(
+                    "create {target}: it cannot be both kept and transient"
+                )));
+            }
+            (true, false) => Lifetime::Kept,
+            (false, true) => Lifetime::Transient,
+            (false, false) => Lifetime::Used,
+        };
         Ok(Request {
             wanted,
             placement: self.placement,
             access,
             creation: self.creation,
-            lifetime: self.lifetime,
+            lifetime,
+            hidden: self.hidden,
         })
     }
 }
@@ -271,7 +333,9 @@ impl Options {
     fn is_for_new(&self) -> bool {
         self.exclusive
             || self.unique
-            || self.lifetime != Lifetime::Used
+            || self.keep
+            || self.transient
+            || self.hidden
             || self.creation != Creation::with_mode(self.creation.mode)
     }
 

@@ -14,9 +14,11 @@ pub(crate) struct Request {
     pub(crate) placement: Placement,
     pub(crate) access: Access,
     pub(crate) creation: Creation,
-    /// The lifetime of a new segment, unless `SHM_UTIL_KEEP` asks for
-    /// [`Lifetime::Kept`].
+    /// The lifetime of a new segment. For [`Lifetime::Used`], the environment may select
+    /// another one.
     pub(crate) lifetime: Lifetime,
+    /// Whether a new segment is hidden until it is published.
+    pub(crate) hidden: bool,
 }
 
 impl Request {
@@ -29,6 +31,7 @@ impl Request {
             access: Access::ReadWrite,
             creation: Creation::with_mode(Creation::USUAL_MODE),
             lifetime: Lifetime::Used,
+            hidden: false,
         }
     }
 }
@@ -158,6 +161,8 @@ pub(crate) enum Lifetime {
     Used,
     /// Until its name is removed, and then until its last holder detaches it.
     Kept,
+    /// Until its last holder detaches it or dies: the kernel has marked it for deletion.
+    Transient,
 }
 
 impl Lifetime {

@@ -48,8 +48,9 @@ static void layout (void)
            && offsetof (struct ShmxInfo, changed) == 40
            && offsetof (struct ShmxInfo, mappings) == 48
            && offsetof (struct ShmxInfo, id) == 56 && offsetof (struct ShmxInfo, uid) == 72
-           && offsetof (struct ShmxInfo, kept) == 96 && offsetof (struct ShmxInfo, name) == 100
-           && sizeof (struct ShmxInfo) == 1104);
+           && offsetof (struct ShmxInfo, kept) == 96 && offsetof (struct ShmxInfo, hidden) == 104
+           && offsetof (struct ShmxInfo, name) == 108
+           && sizeof (struct ShmxInfo) == 1112);
 }
 
 static void facts (void)
@@ -82,6 +83,7 @@ static void facts (void)
     CHECK ("`mode` is the mode", info.mode == 0640);
     CHECK ("`mappings` counts attachments", info.mappings == 1);
     CHECK ("`locked` and `kept` are 0", info.locked == 0 && info.kept == 0);
+    CHECK ("`transient` and `hidden` are 0", info.transient == 0 && info.hidden == 0);
 
     second = check_create (NAME, 0);
     CHECK ("`mappings` counts a second attachment", info_of (second).mappings == 2);

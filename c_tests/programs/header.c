@@ -52,6 +52,7 @@ int (*unlock) (SharedMemory) = shmxUnlock;
 int (*keep) (SharedMemory, int) = shmxKeep;
 int (*remove_name) (const char *) = shmxRemove;
 int (*remove_segment) (SharedMemory) = shmxRemoveSegment;
+int (*publish) (SharedMemory) = shmxPublish;
 int (*prune) (long, long *) = shmxPrune;
 int (*wait_for) (const char *, long) = shmxWait;
 const char *(*error_text) (void) = shmxErrorText;

@@ -49,6 +49,7 @@ static void call_the_library (int signal)
     count (shmxWait (NAME " missing", 0), ETIMEDOUT);
     count (shmxDetach ((SharedMemory) 7), EINVAL);
     count (shmxRemoveSegment ((SharedMemory) 7), EINVAL);
+    count (shmxPublish ((SharedMemory) 7), EINVAL);
     count (shmxLoad ((SharedMemory) 7, "/nonexistent/$HOME/file", NULL), EINVAL);
     shmAddress ((SharedMemory) 7);
     shmxCreated ((SharedMemory) 7);

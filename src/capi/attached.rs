@@ -69,7 +69,10 @@ pub unsafe extern "C" fn shmxName(memory: SharedMemory, name: *mut c_char, size:
 /// Detaches a segment, and leaves it and its name as they are, even if no
 /// process has it attached any more: it is then an orphan, as if the process
 /// had died. This is meant for monitors and other readers: unlike shmDestroy,
-/// it never deletes what a program that has ended left on purpose.
+/// it never deletes what a program that has ended left on purpose. But a
+/// transient segment ends with its last holder, however it leaves; and a hidden
+/// one that no process has attached is deleted by the next call in the
+/// namespace.
 ///
 /// Returns 0 on success, and if `memory` is NULL. On error, returns one of
 /// these values and sets errno to it.
@@ -88,6 +91,26 @@ pub extern "C" fn shmxDetach(memory: SharedMemory) -> c_int {
             return Ok(());
         }
         Handle::from_pointer(memory).detach()
+    })
+}
+
+/// Gives a segment that was created with SHMX_HIDDEN its name: from now on,
+/// other processes find it, with everything that was stored in it before. A
+/// process that dies before this call leaves neither name nor segment.
+///
+/// On success, returns 0. On error, returns one of these values and sets errno
+/// to it; the segment stays as it was, and the handle remains valid.
+///
+/// - EEXIST: another segment has got the name in the meantime.
+/// - EINVAL: `memory` is not a valid handle; or the segment is not hidden, or
+///   was published before.
+/// - EIDRM: the segment was deleted by other means, such as ipcrm; or the
+///   process has moved to another IPC namespace.
+/// - EACCES, EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmxPublish(memory: SharedMemory) -> c_int {
+    manage("shmxPublish", memory, |segment, call| {
+        segment.publish_within(call)
     })
 }
 
@@ -140,7 +163,8 @@ pub unsafe extern "C" fn shmxLoad(
 /// to it; nothing has changed.
 ///
 /// - EIDRM: the segment has lost its name: the name, the segment or the
-///   registry was removed; or the process has moved to another IPC namespace.
+///   registry was removed; or the process has moved to another IPC namespace;
+///   or the segment is hidden, and has no name yet.
 /// - EINVAL: `memory` is not a valid handle.
 /// - EPERM: the segment belongs to another user.
 /// - EACCES: the process may not inspect the segment (before Linux 4.17).

@@ -44,6 +44,13 @@ pub const SHMX_KEEP: c_int = 32;
 /// Flag of shmxCreate: take `mode` as it is, even if it is 0: then only
 /// privileged processes may attach the segment.
 pub const SHMX_MODE: c_int = 64;
+/// Flag of shmxCreate: create a transient segment: name and memory vanish with
+/// the last process that has it attached, however that process ends. The
+/// segment has no System V key.
+pub const SHMX_TRANSIENT: c_int = 128;
+/// Flag of shmxCreate: create a segment that no other process finds before
+/// shmxPublish. Fail with EEXIST if the name exists, as with SHMX_EXCL.
+pub const SHMX_HIDDEN: c_int = 256;
 /// Flag of shmxCreate: create a segment under a name that no segment has:
 /// `name`, which may be NULL or "", followed by 12 random letters and digits.
 /// shmxName and shmxStat return it.
@@ -60,25 +67,29 @@ const SHMX_SAME: c_uint = c_uint::MAX;
 /// existing segment must have at least `size` bytes. `flags` is 0 or the OR of
 /// SHMX_... flags. `mode` is the nine permission bits of a new segment,
 /// regardless of the umask; 0 means 0660, unless SHMX_MODE is set. `mode`,
-/// SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP and SHMX_MODE have no effect on an
-/// existing segment. With SHMX_UNIQUE, `name` is only the beginning of the name.
-/// shmxCreated returns whether this call created the segment.
+/// SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_TRANSIENT and SHMX_MODE have no
+/// effect on an existing segment. With SHMX_UNIQUE, `name` is only the beginning
+/// of the name. shmxCreated returns whether this call created the segment.
 ///
 /// On success, returns 0. `*memory` is then the handle and, if `address` is not
 /// NULL, `*address` is the segment's address. On error, returns an error of
 /// shmCreate or one of these values, and sets errno to it. `*memory` is then
 /// NULL, and nothing else has changed.
 ///
-/// - EEXIST: SHMX_EXCL is set, and the segment exists.
+/// - EEXIST: SHMX_EXCL or SHMX_HIDDEN is set, and the segment exists.
 /// - ENOENT: SHMX_ATTACH is set or `size` <= 0, and no segment has this name.
 /// - EINVAL: `flags` has bits other than those of the SHMX_... flags; or
-///   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_MODE or
-///   SHMX_UNIQUE is set together with SHMX_ATTACH or `size` <= 0; or `mode` has
+///   SHMX_EXCL, SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_TRANSIENT,
+///   SHMX_HIDDEN, SHMX_MODE or SHMX_UNIQUE is set together with SHMX_ATTACH or
+///   `size` <= 0; or SHMX_KEEP is set together with SHMX_TRANSIENT; or `mode` has
 ///   bits beyond 0777.
 /// - ENAMETOOLONG: SHMX_UNIQUE is set, and `name` has more than 988 bytes.
 /// - EACCES: the segment belongs to another user, and its mode does not allow
 ///   reading or, unless SHMX_RDONLY is set, writing; or `mode` does not allow
-///   the caller to do so.
+///   the caller to do so; or the segment is transient, and the caller is not in
+///   the group that its creator had as effective group.
+/// - ENOTSUP: SHMX_TRANSIENT is set, and the system attaches no segment that is
+///   marked for deletion.
 /// - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
 /// - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
 ///
@@ -131,6 +142,8 @@ pub(super) fn map(
         | SHMX_HUGETLB
         | SHMX_NORESERVE
         | SHMX_KEEP
+        | SHMX_TRANSIENT
+        | SHMX_HIDDEN
         | SHMX_MODE
         | SHMX_UNIQUE;
     if flags & !ALL != 0 {
@@ -143,7 +156,7 @@ pub(super) fn map(
     let wanted = match positive(size) {
         None => Wanted::Existing,
         Some(size) if has(SHMX_ATTACH) => Wanted::ExistingOfSize(size),
-        Some(size) if has(SHMX_EXCL | SHMX_UNIQUE) => Wanted::New(size),
+        Some(size) if has(SHMX_EXCL | SHMX_HIDDEN | SHMX_UNIQUE) => Wanted::New(size),
         Some(size) => Wanted::OfSize(size),
     };
     let access = if has(SHMX_RDONLY) {
@@ -158,7 +171,9 @@ pub(super) fn map(
         .unique(has(SHMX_UNIQUE))
         .huge_pages(has(SHMX_HUGETLB))
         .no_reserve(has(SHMX_NORESERVE))
-        .keep(has(SHMX_KEEP));
+        .keep(has(SHMX_KEEP))
+        .transient(has(SHMX_TRANSIENT))
+        .hidden(has(SHMX_HIDDEN));
     let options = match mode {
         0 if !has(SHMX_MODE) => options,
         mode => options.mode(mode),
@@ -301,7 +316,8 @@ pub extern "C" fn shmxUnlock(memory: SharedMemory) -> c_int {
 /// On success, returns 0. On error, returns one of these values and sets errno
 /// to it; the segment is unchanged.
 ///
-/// - EINVAL: `memory` is not a valid handle.
+/// - EINVAL: `memory` is not a valid handle; or `on` is not 0, and the segment
+///   is transient.
 /// - EPERM: the segment belongs to another user.
 /// - EACCES: the process may not inspect the segment (before Linux 4.17).
 /// - EIDRM: the segment has lost its name: the name, the segment or the

@@ -35,7 +35,7 @@ pub struct ShmxInfo {
     pub mappings: c_ulong,
     /// System V identifier, as shown by ipcs -m.
     pub id: c_int,
-    /// System V key; 0 if the segment has lost its name.
+    /// System V key; 0 if the segment is transient or has lost its name.
     pub key: c_int,
     /// Process ID of the creator; 0 if it is not visible in this PID
     /// namespace.
@@ -57,6 +57,11 @@ pub struct ShmxInfo {
     pub locked: c_int,
     /// 1 if the segment is kept (see shmxKeep), otherwise 0.
     pub kept: c_int,
+    /// 1 if the segment is transient (see SHMX_TRANSIENT), otherwise 0.
+    pub transient: c_int,
+    /// 1 if the segment is hidden (see SHMX_HIDDEN), otherwise 0. Only shmxStat
+    /// sees such a segment.
+    pub hidden: c_int,
     /// Name: up to 1000 bytes and a terminating NUL.
     pub name: [c_char; 1001],
 }
@@ -72,8 +77,9 @@ const _: () = {
     assert!(offset_of!(ShmxInfo, id) == 56);
     assert!(offset_of!(ShmxInfo, uid) == 72);
     assert!(offset_of!(ShmxInfo, kept) == 96);
-    assert!(offset_of!(ShmxInfo, name) == 100);
-    assert!(size_of::<ShmxInfo>() == 1104);
+    assert!(offset_of!(ShmxInfo, hidden) == 104);
+    assert!(offset_of!(ShmxInfo, name) == 108);
+    assert!(size_of::<ShmxInfo>() == 1112);
     assert!(size_of::<[c_char; 1001]>() == NAME_MAX + 1);
 };
 
@@ -108,6 +114,8 @@ impl From<&Info> for ShmxInfo {
             mode: info.mode,
             locked: info.locked.into(),
             kept: info.kept.into(),
+            transient: info.transient.into(),
+            hidden: info.hidden.into(),
             name,
         }
     }

@@ -108,6 +108,10 @@
 //!     assert_eq!(shmDestroy(memory), 0);
 //!     assert_eq!(shmxListIn(space, Some(count), (&raw mut names).cast()), 0);
 //!     assert_eq!(shmxPruneIn(space, 0, &raw mut pruned), 0);
+//!     let flags = SHMX_TRANSIENT | SHMX_HIDDEN;
+//!     assert_eq!(shmxCreate(name, 100, flags, 0, null_mut(), &raw mut memory), 0);
+//!     assert_eq!(shmxPublish(memory), 0);
+//!     assert_eq!(shmxDetach(memory), 0); // and the kernel deletes it
 //!
 //!     assert_eq!(shmxStatName(name, &raw mut info), libc::ENOENT);
 //!     println!("{:?}", CStr::from_ptr(shmxErrorText()));

@@ -35,6 +35,11 @@ pub const SHMX_REASON_NAMESPACE: c_int = 8;
 pub const SHMX_REASON_PERMISSION: c_int = 9;
 /// Reason of an error: EACCES: the segment is attached read-only.
 pub const SHMX_REASON_READ_ONLY: c_int = 10;
+/// Reason of an error: EINVAL: the segment is transient, and cannot be kept.
+pub const SHMX_REASON_TRANSIENT: c_int = 11;
+/// Reason of an error: EINVAL: the segment is not hidden (any more), and cannot
+/// be published.
+pub const SHMX_REASON_NOT_HIDDEN: c_int = 12;
 /// Reason of an error: ENOSYS or EPERM: the kernel has no System V shared
 /// memory, or a sandbox blocks it.
 pub const SHMX_REASON_NO_SYSTEM_V: c_int = 13;
@@ -55,6 +60,8 @@ pub extern "C" fn shmxErrorReason() -> c_int {
         Reason::Address => SHMX_REASON_ADDRESS,
         Reason::Detached => SHMX_REASON_DETACHED,
         Reason::EmptyFile => SHMX_REASON_EMPTY_FILE,
+        Reason::Transient => SHMX_REASON_TRANSIENT,
+        Reason::NotHidden => SHMX_REASON_NOT_HIDDEN,
         Reason::Namespace => SHMX_REASON_NAMESPACE,
         Reason::Permission => SHMX_REASON_PERMISSION,
         Reason::ReadOnly => SHMX_REASON_READ_ONLY,

@@ -222,6 +222,13 @@ impl Attached {
         }
     }
 
+    /// Gives a hidden segment its name.
+    pub(crate) fn publish(&self) -> Result<()> {
+        match self {
+            Self::SysV(attached) => attached.publish(),
+        }
+    }
+
     /// Removes the segment's name, if it still belongs to the segment.
     pub(crate) fn remove(&self) -> Result<()> {
         match self {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::attached::{Attached, Origin};
 use super::entry::Entry;
 use super::hash::HashedName;
-use super::limits::Remedy;
 use super::locked::Names;
 use super::mapping::Mapping;
 use super::names::{Lookup, Removal};
+use super::publish::{ID_IS_FRESH, not_attached};
 use super::registry::Registry;
 use super::shm::Status;
 use super::store::{ATTEMPTS, SysV};
@@ -20,13 +20,9 @@ use crate::errno::Errno;
 use crate::error::{Reason, Result};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
-use crate::request::{Lifetime, Placement, Request, Target, Wanted};
+use crate::request::{Lifetime, Request, Target, Wanted};
 use crate::store::users::Users;
 use crate::{environment, os};
-
-/// An identifier is used again only after some four million creations, which take
-/// longer than this many seconds.
-const ID_IS_FRESH: u64 = 1;
 
 impl SysV {
     // Without it, the attachment is copied once more than necessary: 40 instructions of
@@ -49,7 +45,13 @@ impl SysV {
             let Some((entry, origin)) = found else {
                 continue;
             };
-            if let Some(mapping) = attach(&registry, &name, entry, begun, request)? {
+            let is_hidden = origin == Origin::Created && (request.hidden || entry.is_transient);
+            let mapping = if is_hidden {
+                registry.attach_new(&name, &entry, begun, request)?
+            } else {
+                attach(&registry, &name, entry, begun, request)?
+            };
+            if let Some(mapping) = mapping {
                 return Ok(Attached {
                     name: owned,
                     entry,
@@ -165,12 +167,16 @@ fn create(
     size: NonZeroUsize,
     request: &Request,
 ) -> Result<Entry> {
-    let lifetime = if environment::keeps_segments() {
-        Lifetime::Kept
-    } else {
-        request.lifetime
+    let lifetime = match request.lifetime {
+        Lifetime::Used => environment::lifetime(),
+        chosen => chosen,
     };
-    names.create(name, size.get(), request.creation, lifetime)
+    let (size, creation) = (size.get(), request.creation);
+    if request.hidden || lifetime == Lifetime::Transient {
+        names.create_hidden(name, size, creation, lifetime)
+    } else {
+        names.create(name, size, creation, lifetime)
+    }
 }
 
 /// Attaches a segment that the registry named a moment ago, not before second
@@ -189,8 +195,9 @@ fn attach(
     // identifier is another segment's by now.
     let is_fresh = os::seconds(os::Clock::Monotonic) <= begun + ID_IS_FRESH;
     let is_sure = registry.still_names(&entry) && is_fresh;
+    let is_ours = |mapping: &Mapping| !(entry.is_transient && entry.is_replaced(mapping));
     let attached = match attached {
-        Ok(mapping) if is_sure => return Ok(Some(mapping)),
+        Ok(mapping) if is_sure && is_ours(&mapping) => return Ok(Some(mapping)),
         attached => attached,
     };
     let names = registry.lock()?;
@@ -198,10 +205,15 @@ fn attach(
         return Ok(None);
     }
     match attached {
-        Ok(mapping) => match entry.status() {
+        Ok(mapping) if is_ours(&mapping) => match entry.status() {
             Ok(Some(_)) => Ok(Some(mapping)),
             _ => Ok(None),
         },
+        // The name is stale: a transient segment is gone, and another one has its identifier.
+        Ok(_) => {
+            names.remove_stale(&entry)?;
+            Ok(None)
+        }
         Err(errno) => {
             // Nothing is lost with a segment that no process has seen. Another process
             // may be about to attach it; that one then creates a new one. It has to be
@@ -212,24 +224,7 @@ fn attach(
             if names.remove_if(&entry, is_unseen)? == Removal::Missing {
                 return Ok(None);
             }
-            let size = entry.size;
-            let reason = match (errno, placement) {
-                (Errno(libc::EINVAL), Placement::At(_)) => Reason::Address,
-                (Errno(libc::EACCES), _) => Reason::Permission,
-                _ => Reason::None,
-            };
-            Err(errno
-                .during(format_args!(
-                    "attach segment {} (id {}, {size} bytes){placement}{}",
-                    Quoted(name.bytes()),
-                    entry.id,
-                    Remedy {
-                        errno,
-                        size,
-                        creation: None
-                    }
-                ))
-                .because(reason))
+            Err(not_attached(name, &entry, placement, errno))
         }
     }
 }

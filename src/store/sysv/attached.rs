@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use super::change;
 use super::entry::Entry;
 use super::hash::HashedName;
+use super::layout::State;
 use super::locked::Names;
 use super::mapping::Mapping;
 use super::names::Removal;
@@ -94,11 +95,17 @@ impl Attached {
     pub(in crate::store) fn info(&self) -> Result<Info> {
         let status = self.status("look at")?;
         let (registry, entry) = self.home();
-        let lifetime = registry.lifetime(&entry)?;
+        let (lifetime, hidden) = match registry.state_of(&entry)? {
+            Some(State::Live(_, lifetime) | State::Removing(_, lifetime)) => (lifetime, false),
+            Some(State::Hidden(_, lifetime) | State::Abandoned(_, lifetime)) => (lifetime, true),
+            _ => (Lifetime::Used, false),
+        };
         let name = try_to_vec(self.name())
             .map_err(|errno| errno.during(format_args!("look at {self}")))?;
-        let lifetime = lifetime.unwrap_or(Lifetime::Used);
-        Ok(self.entry.info(name, &status, lifetime))
+        Ok(Info {
+            hidden,
+            ..self.entry.info(name, &status, lifetime)
+        })
     }
 
     pub(in crate::store) fn swapped(&self) -> Option<u64> {
@@ -154,6 +161,11 @@ impl Attached {
             // lock was released.
             let mapping = entry.attach_again(Access::ReadOnly);
             let names = registry.lock()?;
+            if let Some(State::Hidden(..)) = names.state_of(&entry)? {
+                return Err(Errno(libc::EIDRM).during(format_args!(
+                    "remove {self}: it is hidden, and has no name yet"
+                )));
+            }
             if names.has(&entry)? && registry.seems_current() {
                 let removal = names.remove_if(&entry, |_| true)?;
                 drop(names);
@@ -174,7 +186,7 @@ impl Attached {
     /// outlive the attachment.
     #[cfg(feature = "capi")]
     pub(in crate::store) fn give_up(&self) {
-        if self.origin == Origin::Created {
+        if self.origin == Origin::Created && !self.entry.is_transient {
             let (registry, entry) = self.home();
             let names = registry.lock();
             let _ = names.and_then(|names| names.set_lifetime(&entry, Lifetime::Used));
@@ -362,10 +374,10 @@ impl Attached {
         }
         self.registry.forget();
         let registry = Registry::of(&self.registry.namespace)?;
-        let entry = registry.lock()?.entry(&HashedName::new(self.name()));
-        Ok(entry
-            .filter(|entry| entry.key == self.entry.key && entry.id == self.entry.id)
-            .map(|entry| (registry, entry)))
+        let entry = registry
+            .lock()?
+            .same(&HashedName::new(self.name()), &self.entry);
+        Ok(entry.map(|entry| (registry, entry)))
     }
 
     /// Deletes a segment that no registry names any more, so that no process can be about
@@ -381,7 +393,7 @@ impl Attached {
     }
 
     /// The registry that has the name now, and the name's entry.
-    fn home(&self) -> (Arc<Registry>, Entry) {
+    pub(super) fn home(&self) -> (Arc<Registry>, Entry) {
         self.successor()
             .ok()
             .flatten()
@@ -450,8 +462,23 @@ impl Names<'_> {
         let Some(status) = entry.status().map_err(failed)? else {
             return Ok(false);
         };
-        if self.lifetime(entry)? == Some(lifetime) {
-            return Ok(true);
+        match self.state_of(entry)? {
+            Some(State::Live(_, before) | State::Hidden(_, before)) if before == lifetime => {
+                return Ok(true);
+            }
+            // Such a segment never was kept.
+            Some(_) if entry.is_transient && lifetime == Lifetime::Used => return Ok(true),
+            Some(_) if entry.is_transient => {
+                return Err(Errno(libc::EINVAL)
+                    .during(format_args!(
+                        "keep segment {} (id {}): it is transient, and is deleted when its last \
+                         holder detaches it",
+                        Quoted(name),
+                        entry.id
+                    ))
+                    .because(Reason::Transient));
+            }
+            _ => {}
         }
         entry.may_be_removed(&status).map_err(failed)?;
         self.set_lifetime(entry, lifetime)

@@ -261,6 +261,8 @@ impl Entry {
             mappings: status.mappings,
             locked: status.is_locked,
             kept: lifetime == Lifetime::Kept,
+            transient: self.is_transient,
+            hidden: false,
         }
     }
 }

@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use super::keys;
 use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
 use crate::errno::Errno;
+use crate::namespace::Resolved;
 use crate::os;
 use crate::request::{Access, Placement};
 
@@ -18,11 +20,20 @@ pub(crate) struct Entry {
     pub(super) size: usize,
     /// When it was created, in seconds since 1970.
     pub(super) created: u64,
+    /// Whether it is marked for deletion, and lives as long as a process has it attached.
+    /// Once it is published, it has no key any more, and only its identifier leads to it.
+    pub(super) is_transient: bool,
 }
 
 impl Entry {
-    /// Whether the segment's key still leads to it, and it has its size.
-    pub(super) fn is_findable(&self) -> Result<bool, Errno> {
+    /// Whether the segment exists and has its size: a process that may use the namespace
+    /// finds it. `EACCES` if it is a transient one and nothing proves that it is not
+    /// another program's, see [`keys::are_trusted`].
+    #[inline]
+    pub(super) fn is_findable(&self, namespace: &Resolved) -> Result<bool, Errno> {
+        if self.is_transient {
+            return self.is_there(namespace);
+        }
         match shm::find(self.key, self.size) {
             Ok(id) => Ok(id == self.id),
             Err(Errno(libc::ENOENT | libc::EINVAL)) => Ok(false),
@@ -30,10 +41,47 @@ impl Entry {
         }
     }
 
+    /// The same for a transient segment, whose key does not lead to it.
+    fn is_there(&self, namespace: &Resolved) -> Result<bool, Errno> {
+        let Some(status) = self.status()? else {
+            return Ok(false);
+        };
+        if keys::are_trusted(namespace, status.creator, status.creator_group) {
+            return Ok(true);
+        }
+        match namespace {
+            // Nobody else creates segments there: a stranger's has the identifier by now.
+            Resolved::User(_) => Ok(false),
+            Resolved::Path(_) => Err(Errno(libc::EACCES)),
+        }
+    }
+
     /// The segment's status now. `None` if it is gone, even if another segment has
     /// its identifier by now.
     pub(super) fn status(&self) -> Result<Option<Status>, Errno> {
-        Ok(shm::status(self.id)?.filter(|status| status.key == self.key))
+        Ok(shm::status(self.id)?.filter(|status| self.may_be(status)))
+    }
+
+    /// Whether it is the status of this segment, as far as it shows.
+    pub(super) fn may_be(&self, status: &Status) -> bool {
+        status.key == self.key || self.is_transient && status.is_removed && status.size == self.size
+    }
+
+    /// Whether a transient segment, attached by its identifier, is another one that has got
+    /// the identifier meanwhile. The kernel shows the key that it was created with where it
+    /// is attached. There is no need to ask if it was created in the same second and never
+    /// changed.
+    pub(super) fn is_replaced(&self, mapping: &Mapping) -> bool {
+        match self.status() {
+            Ok(Some(status)) => {
+                let age = u64::try_from(status.changed)
+                    .unwrap_or(0)
+                    .checked_sub(self.created);
+                age.is_none_or(|age| age > 1) && !mapping.is_of(self.key, self.id)
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        }
     }
 
     /// The status of a segment that this process has attached, which may have lost

@@ -66,6 +66,11 @@ pub(super) struct Header {
     identity: [AtomicU8; IDENTITY_MAX],
     /// Changes when a name appears that processes wait for. Odd while some may wait.
     appeared: AtomicU32,
+    /// 1 if a segment may be transient. 0 means that none is.
+    transient: AtomicU32,
+    /// Bit *n* is 1 if a slot in the *n*th of 64 parts of the table may be hidden. 0 means
+    /// that none is.
+    hidden: AtomicU64,
 }
 
 /// What the registry records of a name. One cache line.
@@ -114,6 +119,8 @@ const _: () = {
     assert!(offset_of!(Header, takeover) == 60);
     assert!(offset_of!(Header, identity) == 64);
     assert!(offset_of!(Header, appeared) == 4160);
+    assert!(offset_of!(Header, transient) == 4164);
+    assert!(offset_of!(Header, hidden) == 4168);
     assert!(size_of::<Slot>() == SLOT_SIZE && align_of::<Slot>() == 64);
     assert!(offset_of!(Slot, size) == 8);
     assert!(offset_of!(Slot, created) == 16);
@@ -409,6 +416,25 @@ impl Header {
 
     pub(super) fn set_names(&self, count: u32) {
         self.names.store(names_word(count), Ordering::Relaxed);
+    }
+
+    /// Whether a segment may be transient.
+    pub(super) fn has_transient(&self) -> bool {
+        self.transient.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn note_transient(&self, any: bool) {
+        self.transient.store(u32::from(any), Ordering::Relaxed);
+    }
+
+    /// In which of the 64 parts of the table a slot may be hidden, one bit for each.
+    #[inline]
+    pub(super) fn hidden(&self) -> u64 {
+        self.hidden.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_hidden(&self, parts: u64) {
+        self.hidden.store(parts, Ordering::Relaxed);
     }
 }
 

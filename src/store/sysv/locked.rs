@@ -32,9 +32,10 @@ impl<'a> Names<'a> {
         self.registry.is_superseded()
     }
 
-    /// The segment of a name, if it has one; whether that still exists is not looked at.
-    pub(super) fn entry(&self, name: &HashedName<'_>) -> Option<Entry> {
-        self.table.probe(name).ok()?.found?.entry()
+    /// The entry of a segment that another registry named or hid, if this one has taken it
+    /// over.
+    pub(super) fn same(&self, name: &HashedName<'_>, other: &Entry) -> Option<Entry> {
+        self.table.same(name, other).ok().flatten()
     }
 
     /// The name of an entry that was found since the lock was taken.

@@ -89,7 +89,7 @@ fn with_id<T>(
                 continue;
             };
             let findable = entry
-                .is_findable()
+                .is_findable(&registry.namespace)
                 .map_err(|errno| errno.during(format_args!("look for {}", Target::Id(id.0))))?;
             // A segment that was deleted by other means may have left its identifier to a
             // segment that another slot names, or that is none of this library's.

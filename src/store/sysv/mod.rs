@@ -16,6 +16,8 @@
 //! | `registry` | a registry: its lock, and whether it is still current |
 //! | `names`    | look up names, without and with the lock; insert and remove them |
 //! | `locked`   | a registry whose lock is held |
+//! | `hidden`   | delete what dead creators hid; free the names of transient segments |
+//! | `publish`  | attach a new segment before others see it, and publish it |
 //! | `recover`  | roll back what a dead holder of the lock left unfinished |
 //! | `listing`  | all names |
 //! | `entry`    | a segment that a registry names |
@@ -45,6 +47,7 @@ mod entry;
 mod everybody;
 mod extent;
 mod hash;
+mod hidden;
 mod keys;
 mod layout;
 mod limits;
@@ -56,6 +59,7 @@ mod names;
 mod open;
 mod opened;
 mod proc;
+mod publish;
 mod recover;
 mod registry;
 mod shm;

@@ -67,6 +67,9 @@ impl Registry {
         if owner_died {
             names.recover_after_death()?;
         }
+        if table.header.hidden() != 0 && !names.is_superseded() {
+            names.delete_abandoned()?;
+        }
         Ok(names)
     }
 
@@ -78,7 +81,7 @@ impl Registry {
             return None;
         }
         let entry = table.glance(name)?;
-        matches!(entry.is_findable(), Ok(true)).then_some(entry)
+        matches!(entry.is_findable(&self.namespace), Ok(true)).then_some(entry)
     }
 }
 
@@ -97,14 +100,10 @@ impl Names<'_> {
         for _ in 0..LOOKS {
             let found = self.probe(name)?.found;
             if let Some(entry) = found.and_then(Used::entry) {
-                let findable = entry.is_findable().map_err(|errno| {
-                    errno.during(format_args!(
-                        "look for segment {} (id {})",
-                        Quoted(name.bytes()),
-                        entry.id
-                    ))
-                })?;
-                if findable {
+                let is_findable = entry
+                    .is_findable(&self.registry.namespace)
+                    .map_err(|errno| not_found_out(name, &entry, errno))?;
+                if is_findable {
                     return Ok(Lookup::Found(entry));
                 }
             }
@@ -143,8 +142,57 @@ impl Names<'_> {
         creation: Creation,
         lifetime: Lifetime,
     ) -> Result<Entry> {
+        let entry = self.create_as(name, size, creation, |id| State::Live(id, lifetime))?;
+        self.table.header.announce_name();
+        Ok(entry)
+    }
+
+    /// Creates a segment that does not get the name yet: the caller attaches it, and
+    /// publishes it later.
+    pub(super) fn create_hidden(
+        &self,
+        name: &HashedName<'_>,
+        size: usize,
+        creation: Creation,
+        lifetime: Lifetime,
+    ) -> Result<Entry> {
+        let entry = self.create_as(name, size, creation, |id| State::Hidden(id, lifetime))?;
+        let is_transient = lifetime == Lifetime::Transient;
+        Ok(Entry {
+            is_transient,
+            ..entry
+        })
+    }
+
+    fn create_as(
+        &self,
+        name: &HashedName<'_>,
+        size: usize,
+        creation: Creation,
+        state: impl Fn(Id) -> State,
+    ) -> Result<Entry> {
+        if let Some(entry) = self.create_if_room(name, size, creation, &state)? {
+            return Ok(entry);
+        }
+        let retried = if self.free_dead()? {
+            self.create_if_room(name, size, creation, &state)?
+        } else {
+            None
+        };
+        retried.ok_or_else(|| self.is_full(name))
+    }
+
+    /// `None` if the registry has no room for the name.
+    #[inline]
+    fn create_if_room(
+        &self,
+        name: &HashedName<'_>,
+        size: usize,
+        creation: Creation,
+        state: impl Fn(Id) -> State,
+    ) -> Result<Option<Entry>> {
         let Some(slot) = self.probe(name)?.vacancy else {
-            return Err(self.is_full(name));
+            return Ok(None);
         };
         let mut result = Err(Errno(libc::EEXIST));
         for _ in 0..KEY_ATTEMPTS {
@@ -155,20 +203,20 @@ impl Names<'_> {
             };
             // After a death from here on, the key leads recovery to the segment.
             if !self.check(self.table.begin(slot, segment, name))? {
-                return Err(self.is_full(name));
+                return Ok(None);
             }
             result = shm::create(segment.key, size, creation);
             if let Ok(id) = result {
                 self.share(id);
-                self.check(self.table.finish(slot, State::Live(id, lifetime)))?;
-                self.table.header.announce_name();
-                return Ok(Entry {
+                self.check(self.table.finish(slot, state(id)))?;
+                return Ok(Some(Entry {
                     slot,
                     id,
                     key: segment.key,
                     size,
                     created: segment.created,
-                });
+                    is_transient: false,
+                }));
             }
             self.check(self.table.vacate(slot))?;
             if result != Err(Errno(libc::EEXIST)) {
@@ -240,23 +288,38 @@ impl Names<'_> {
         Ok(self.lifetime(entry)? == Some(Lifetime::Kept))
     }
 
-    /// Changes how long a segment lives. False if it has lost its name.
-    pub(super) fn set_lifetime(&self, entry: &Entry, lifetime: Lifetime) -> Result<bool> {
-        match self.lifetime(entry)? {
-            Some(_) if self.registry.seems_current() => {}
-            _ => return Ok(false),
+    /// The state of an entry's slot; `None` if that is free or another segment's by now, or
+    /// another registry has taken the segment over.
+    pub(super) fn state_of(&self, entry: &Entry) -> Result<Option<State>> {
+        if self.is_superseded() {
+            return Ok(None);
         }
-        self.set_state(entry, State::Live(entry.id, lifetime))?;
+        self.check(self.table.state_of(entry))
+    }
+
+    /// Changes how long a segment lives that is not transient. False if it has lost its
+    /// name.
+    pub(super) fn set_lifetime(&self, entry: &Entry, lifetime: Lifetime) -> Result<bool> {
+        let state = match self.state_of(entry)? {
+            Some(State::Live(id, _)) => State::Live(id, lifetime),
+            Some(State::Hidden(id, _)) => State::Hidden(id, lifetime),
+            _ => return Ok(false),
+        };
+        if !self.registry.seems_current() {
+            return Ok(false);
+        }
+        self.set_state(entry, state)?;
         Ok(true)
     }
 
-    fn set_state(&self, entry: &Entry, state: State) -> Result<()> {
+    pub(super) fn set_state(&self, entry: &Entry, state: State) -> Result<()> {
         let slot = self.table.slot(entry.slot);
         self.check(slot.map(|slot| slot.set_state(state)))
     }
 
     /// Removes a segment and its name, if its status then allows it. If the segment
-    /// can't be removed (`EPERM`: it is another user's), both stay.
+    /// can't be removed (`EPERM`: it is another user's), both stay. The same for a hidden
+    /// one.
     ///
     /// The remover marks the slot before it counts the attachments. A process that
     /// attaches the segment looks at the slot afterwards, without the lock (see
@@ -266,14 +329,19 @@ impl Names<'_> {
         entry: &Entry,
         may_go: impl FnOnce(&Status) -> bool,
     ) -> Result<Removal> {
-        // None if the name was lost with a registry that was removed.
-        let lifetime = self.lifetime(entry)?;
-        if let Some(lifetime) = lifetime {
-            self.set_state(entry, State::Removing(entry.id, lifetime))?;
+        let before = self.state_of(entry)?;
+        let marked = match before {
+            Some(State::Live(id, lifetime)) => Some(State::Removing(id, lifetime)),
+            Some(State::Hidden(id, lifetime)) => Some(State::Abandoned(id, lifetime)),
+            // The name was lost with a registry that was removed.
+            _ => None,
+        };
+        if let Some(marked) = marked {
+            self.set_state(entry, marked)?;
             fence(Ordering::SeqCst);
         }
         let removal = match entry.status() {
-            Ok(Some(status)) if may_go(&status) => match shm::remove(entry.id) {
+            Ok(Some(status)) if may_go(&status) => match delete(entry.id, &status) {
                 Ok(()) => Removal::Removed,
                 Err(errno) => Removal::Failed(errno),
             },
@@ -281,7 +349,7 @@ impl Names<'_> {
             Ok(None) => Removal::Missing,
             Err(errno) => Removal::Failed(errno),
         };
-        let Some(lifetime) = lifetime else {
+        let Some(before) = before.filter(|_| marked.is_some()) else {
             return Ok(removal);
         };
         let is_gone = match removal {
@@ -292,7 +360,7 @@ impl Names<'_> {
         if is_gone {
             self.check(self.table.end(entry.slot))?;
         } else {
-            self.set_state(entry, State::Live(entry.id, lifetime))?;
+            self.set_state(entry, before)?;
         }
         Ok(removal)
     }
@@ -305,4 +373,28 @@ impl Names<'_> {
         }
         Ok(())
     }
+}
+
+/// Marks a segment for deletion, unless it is a transient one, which is marked already.
+fn delete(id: Id, status: &Status) -> std::result::Result<(), Errno> {
+    if status.is_removed {
+        return Ok(());
+    }
+    shm::remove(id)
+}
+
+#[cold]
+fn not_found_out(name: &HashedName<'_>, entry: &Entry, errno: Errno) -> Error {
+    let why = match errno {
+        Errno(libc::EACCES) if entry.is_transient => {
+            ": it is transient, and was created by a user and a group of which this process is \
+             neither; join that group"
+        }
+        _ => "",
+    };
+    errno.during(format_args!(
+        "look for segment {} (id {}){why}",
+        Quoted(name.bytes()),
+        entry.id
+    ))
 }

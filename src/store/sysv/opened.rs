@@ -110,6 +110,10 @@ impl Registry {
         if self.is_superseded() {
             return;
         }
+        if !names.is_empty() && self.is_ours_alone() {
+            // Its names may be those of transient segments that are gone.
+            let _ = names.free_dead();
+        }
         if names.is_empty() {
             if self.seems_current() {
                 // Only its owner can.
@@ -121,6 +125,13 @@ impl Registry {
         if self.was_removed() {
             let _ = Self::open(&self.namespace);
         }
+    }
+}
+
+impl Registry {
+    /// Whether no other process has the registry attached.
+    fn is_ours_alone(&self) -> bool {
+        matches!(self.status(), Ok(status) if status.mappings <= 1)
     }
 }
 

@@ -5,7 +5,7 @@
 use super::layout::{Facts, State};
 use super::locked::Names;
 use super::registry::Presence;
-use super::shm;
+use super::shm::{self, Id};
 use super::table::Used;
 use crate::errno::Errno;
 use crate::error::Result;
@@ -35,15 +35,11 @@ impl Names<'_> {
         self.check(self.table.count_units())?;
         for used in self.table.used() {
             let used = self.check(used)?;
-            if !matches!(used.state, State::Live(..)) {
+            if !matches!(used.state, State::Live(..) | State::Hidden(..)) {
                 self.roll_back(used)?;
             }
         }
-        let names = self.table.used().count();
-        self.table
-            .header
-            .set_names(u32::try_from(names).unwrap_or(u32::MAX));
-        Ok(())
+        self.check(self.table.note_all())
     }
 
     /// Rolls back the change of one slot. An unfinished creation is undone. A
@@ -59,18 +55,29 @@ impl Names<'_> {
         };
         let stays = match state {
             State::Creating => undo_creation(facts).map_err(failed)?,
-            State::Removing(id, lifetime) => match shm::status(id) {
-                Ok(Some(status)) if status.key == facts.key => Some(State::Live(id, lifetime)),
-                Ok(_) => None,
-                Err(Errno(libc::EACCES)) => Some(State::Live(id, lifetime)),
-                Err(errno) => return Err(failed(errno)),
-            },
-            State::Live(..) | State::Empty | State::Freed => return Ok(()),
+            State::Removing(id, lifetime) => exists(used, id, lifetime)
+                .map_err(failed)?
+                .then_some(State::Live(id, lifetime)),
+            // If its creator died, too, that is found out later.
+            State::Abandoned(id, lifetime) => exists(used, id, lifetime)
+                .map_err(failed)?
+                .then_some(State::Hidden(id, lifetime)),
+            State::Live(..) | State::Hidden(..) | State::Empty | State::Freed => return Ok(()),
         };
         self.check(match stays {
             Some(state) => self.table.slot(slot).map(|slot| slot.set_state(state)),
             None => self.table.vacate(slot),
         })
+    }
+}
+
+/// Whether the segment of a slot exists.
+fn exists(used: Used, id: Id, lifetime: Lifetime) -> std::result::Result<bool, Errno> {
+    let state = State::Live(id, lifetime);
+    match (Used { state, ..used }).entry().map(|entry| entry.status()) {
+        Some(Ok(Some(_)) | Err(Errno(libc::EACCES))) => Ok(true),
+        Some(Ok(None)) | None => Ok(false),
+        Some(Err(errno)) => Err(errno),
     }
 }
 
@@ -96,10 +103,9 @@ fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
         && u64::try_from(status.size) == Ok(facts.size)
         && u64::try_from(status.changed).is_ok_and(|changed| changed >= facts.created);
     match is_ours.then(|| shm::remove(id)) {
-        // It is another user's, so it can't be undone. It is completed instead, as an
-        // ordinary segment: a creator that wanted a kept one died before the call
-        // returned.
-        Some(Err(Errno(libc::EPERM | libc::EACCES))) => Ok(Some(State::Live(id, Lifetime::Used))),
+        // It is another user's, so it can't be undone here. It gets no name, and the next
+        // process of that user deletes it.
+        Some(Err(Errno(libc::EPERM | libc::EACCES))) => Ok(Some(State::Hidden(id, Lifetime::Used))),
         _ => Ok(None),
     }
 }

@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use super::entry::Entry;
 use super::keys;
-use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED, Table, VERSION};
+use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
 use crate::errno::Errno;
@@ -150,14 +150,33 @@ impl Registry {
         })
     }
 
-    /// How long a segment lives; `None` if its name does not belong to it any
-    /// more. A single word needs no lock, unless it seems to be damaged.
+    /// Whether a segment that this process has created and attached is still hidden. If so,
+    /// no other process deletes it any more, as above.
+    pub(super) fn still_hides(&self, entry: &Entry) -> bool {
+        fence(Ordering::SeqCst);
+        self.table().is_ok_and(|table| {
+            table.header.magic() == MAGIC
+                && matches!(table.state_of(entry), Ok(Some(State::Hidden(..))))
+        })
+    }
+
+    /// How long a segment lives; `None` if its name does not belong to it (yet, or any
+    /// more).
     pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
-        if let Ok(lifetime) = self.table()?.lifetime_so_far(entry) {
-            return Ok(lifetime);
+        Ok(match self.state_of(entry)? {
+            Some(State::Live(_, lifetime) | State::Removing(_, lifetime)) => Some(lifetime),
+            _ => None,
+        })
+    }
+
+    /// The state of an entry's slot; `None` if that is free or another segment's by now. A
+    /// single word needs no lock, unless it seems to be damaged.
+    pub(super) fn state_of(&self, entry: &Entry) -> Result<Option<State>> {
+        if let Ok(state) = self.table()?.state_of(entry) {
+            return Ok(state);
         }
         let names = self.lock()?;
-        names.check(names.table.lifetime_so_far(entry))
+        names.check(names.table.state_of(entry))
     }
 
     /// Whether the registry was removed, and another one has taken its names over.

@@ -24,6 +24,10 @@ pub(super) enum State {
     Live(Id, Lifetime),
     /// Its segment is about to be deleted, or was just deleted.
     Removing(Id, Lifetime),
+    /// It has a segment that was not published yet: look-ups ignore it.
+    Hidden(Id, Lifetime),
+    /// Its segment is about to be deleted before it was published, or was just deleted.
+    Abandoned(Id, Lifetime),
 }
 
 impl State {
@@ -38,6 +42,14 @@ impl State {
             Self::Removing(id, Lifetime::Used) => (4, id),
             Self::Live(id, Lifetime::Kept) => (5, id),
             Self::Removing(id, Lifetime::Kept) => (6, id),
+            Self::Live(id, Lifetime::Transient) => (7, id),
+            Self::Removing(id, Lifetime::Transient) => (8, id),
+            Self::Hidden(id, Lifetime::Used) => (9, id),
+            Self::Abandoned(id, Lifetime::Used) => (10, id),
+            Self::Hidden(id, Lifetime::Kept) => (11, id),
+            Self::Abandoned(id, Lifetime::Kept) => (12, id),
+            Self::Hidden(id, Lifetime::Transient) => (13, id),
+            Self::Abandoned(id, Lifetime::Transient) => (14, id),
         };
         let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
         sealed((u64::from(kind) << 32) | low)
@@ -58,8 +70,21 @@ impl State {
             4 => Ok(Self::Removing(id, Lifetime::Used)),
             5 => Ok(Self::Live(id, Lifetime::Kept)),
             6 => Ok(Self::Removing(id, Lifetime::Kept)),
+            7 => Ok(Self::Live(id, Lifetime::Transient)),
+            8 => Ok(Self::Removing(id, Lifetime::Transient)),
+            9 => Ok(Self::Hidden(id, Lifetime::Used)),
+            10 => Ok(Self::Abandoned(id, Lifetime::Used)),
+            11 => Ok(Self::Hidden(id, Lifetime::Kept)),
+            12 => Ok(Self::Abandoned(id, Lifetime::Kept)),
+            13 => Ok(Self::Hidden(id, Lifetime::Transient)),
+            14 => Ok(Self::Abandoned(id, Lifetime::Transient)),
             _ => Err(damage),
         }
+    }
+
+    /// Whether look-ups ignore the slot, whatever name it has.
+    pub(super) const fn is_hidden(self) -> bool {
+        matches!(self, Self::Hidden(..) | Self::Abandoned(..))
     }
 }
 
@@ -76,28 +101,38 @@ mod tests {
 
     #[test]
     fn a_state_is_read_back_as_it_was_written() {
+        let mut words = std::collections::HashSet::new();
+        for state in all(Id(7)) {
+            assert_eq!(State::from_word(state.to_word()), Ok(state));
+            assert!(words.insert(state.to_word()), "{state:?}");
+        }
         for state in [
-            State::Empty,
-            State::Freed,
-            State::Creating,
             State::Live(Id(0), Lifetime::Used),
             State::Live(Id(i32::MAX), Lifetime::Kept),
-            State::Removing(Id(7), Lifetime::Used),
-            State::Removing(Id(7), Lifetime::Kept),
         ] {
             assert_eq!(State::from_word(state.to_word()), Ok(state));
         }
     }
 
+    /// Every state, for one segment.
+    fn all(id: Id) -> impl Iterator<Item = State> {
+        let lifetimes = [Lifetime::Used, Lifetime::Kept, Lifetime::Transient];
+        let of_segment = lifetimes.into_iter().flat_map(move |lifetime| {
+            [
+                State::Live(id, lifetime),
+                State::Removing(id, lifetime),
+                State::Hidden(id, lifetime),
+                State::Abandoned(id, lifetime),
+            ]
+        });
+        [State::Empty, State::Freed, State::Creating]
+            .into_iter()
+            .chain(of_segment)
+    }
+
     #[test]
     fn a_flipped_bit_of_a_state_is_noticed() {
-        for state in [
-            State::Freed,
-            State::Creating,
-            State::Live(Id(42), Lifetime::Used),
-            State::Live(Id(42), Lifetime::Kept),
-            State::Removing(Id(42), Lifetime::Kept),
-        ] {
+        for state in all(Id(42)).filter(|&state| state != State::Empty) {
             for bit in 0..64 {
                 assert!(State::from_word(state.to_word() ^ (1 << bit)).is_err());
             }

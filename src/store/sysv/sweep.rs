@@ -1,5 +1,7 @@
 //! Removes the registries that programs have left behind: those of the same user, or of
-//! everybody, that have no names, and that nobody has attached.
+//! everybody, that have no names, and that nobody has attached. The names of transient
+//! segments that are gone do not count, nor do hidden segments that nobody has attached:
+//! those are deleted.
 //!
 //! A program that ends in an orderly way removes its empty registry. One that ends with
 //! `_exit` or by a signal does not, and neither does one whose last segment another
@@ -10,12 +12,15 @@
 use std::time::Duration;
 
 use super::keys::{self, UNBORN};
-use super::layout::{self, Header, MAGIC, SUPERSEDED, Table, VERSION};
+use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use super::mapping::Mapping;
 use super::registry::{attach, may_be_registry};
 use super::shm::{self, Id, Status};
+use super::table::Used;
 use crate::lock::Acquired;
 use crate::os;
+use crate::request::Lifetime;
+use crate::store::users::Users;
 
 /// For how many seconds a new registry is left to its creator.
 const YOUTH: i64 = 2;
@@ -41,7 +46,7 @@ pub(crate) fn sweep(whose: Whose) -> usize {
 pub(crate) fn left_behind(whose: Whose) -> Vec<i32> {
     leftovers(whose)
         .iter()
-        .filter(|(id, status)| look(*id, status, || ()).is_some())
+        .filter(|(id, status)| look(*id, status, |_| ()).is_some())
         .map(|(id, _)| id.0)
         .collect()
 }
@@ -59,17 +64,40 @@ fn leftovers(whose: Whose) -> Vec<(Id, Status)> {
 }
 
 fn remove(id: Id, status: &Status) -> Option<()> {
-    look(id, status, || shm::remove(id).ok())?
+    let remove = |mapping: &Mapping| {
+        delete_hidden(mapping);
+        shm::remove(id).ok()
+    };
+    look(id, status, remove)?
+}
+
+/// Deletes the hidden segments of a registry that is about to be removed. Nobody has them
+/// attached.
+fn delete_hidden(mapping: &Mapping) {
+    let Some(table) = table_of(mapping) else {
+        return;
+    };
+    for used in table.used().flatten().filter(|used| used.state.is_hidden()) {
+        if let Some(entry) = used.segment() {
+            if matches!(entry.status(), Ok(Some(_))) {
+                let _ = shm::remove(entry.id);
+            }
+        }
+    }
+}
+
+fn table_of(mapping: &Mapping) -> Option<Table<'_>> {
+    layout::capacity_of(mapping.size()).and_then(|count| Table::new(mapping, count))
 }
 
 /// Does something to a registry if nobody else has it attached and it has no names. A
 /// process that attaches it meanwhile has to wait for its lock, and then finds out that it
 /// was removed.
-fn look<T>(id: Id, before: &Status, then: impl FnOnce() -> T) -> Option<T> {
+fn look<T>(id: Id, before: &Status, then: impl FnOnce(&Mapping) -> T) -> Option<T> {
     let mapping = attach(id, before.size).ok()?;
     let header = layout::header(&mapping).filter(|_| mapping.is_ordinary())?;
     // What is not a registry is not locked, either.
-    if !may_go(header, before) {
+    if !may_go(&mapping, header, before) {
         return None;
     }
     let held = header.lock.acquire(Duration::ZERO).ok()?;
@@ -80,21 +108,45 @@ fn look<T>(id: Id, before: &Status, then: impl FnOnce() -> T) -> Option<T> {
     }
     let status = shm::status(id).ok()??;
     let is_alone = status.key == before.key && status.mappings == 1;
-    (is_alone && may_go(header, before)).then(then)
+    (is_alone && may_go(&mapping, header, before)).then(|| then(&mapping))
 }
 
 /// Whether any name, or part of one, is in a registry whose lock's holder died. If not, the
 /// holder may have been about to remove the registry itself.
 fn has_slots(mapping: &Mapping, header: &Header) -> bool {
-    let table = layout::capacity_of(mapping.size()).and_then(|count| Table::new(mapping, count));
-    header.magic() == MAGIC && table.is_none_or(|table| table.used().next().is_some())
+    header.magic() == MAGIC && !table_of(mapping).is_some_and(|table| table.used().all(is_dead))
+}
+
+/// Whether a slot keeps nothing alive: its segment is transient and gone, or hidden and not
+/// attached.
+fn is_dead(used: std::result::Result<Used, Damage>) -> bool {
+    let Ok(used) = used else {
+        return false;
+    };
+    match (used.state, used.segment().map(|entry| entry.status())) {
+        (State::Live(_, Lifetime::Transient), Some(Ok(status))) => status.is_none(),
+        (State::Hidden(..), Some(Ok(status))) => {
+            status.is_none_or(|status| status.users(0) == Users::Nobody)
+        }
+        _ => false,
+    }
+}
+
+/// Whether all names of a registry are those of segments that did not outlive their
+/// holders.
+fn is_dead_throughout(mapping: &Mapping, header: &Header) -> bool {
+    let may_be = header.has_transient() || header.hidden() != 0;
+    may_be && table_of(mapping).is_some_and(|table| table.used().all(is_dead))
 }
 
 /// Whether it is a registry without names.
-fn may_go(header: &Header, status: &Status) -> bool {
+fn may_go(mapping: &Mapping, header: &Header, status: &Status) -> bool {
     let now = i64::try_from(os::seconds(os::Clock::Realtime)).unwrap_or(0);
     match header.magic() {
-        MAGIC => header.version() == VERSION && header.names() == Ok(0),
+        MAGIC => {
+            header.version() == VERSION
+                && (header.names() == Ok(0) || is_dead_throughout(mapping, header))
+        }
         SUPERSEDED => true,
         0 => status.mode & UNBORN != 0 && status.changed + YOUTH < now && !header.is_in_takeover(),
         _ => false,

@@ -9,7 +9,7 @@
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::layout::{Damage, Facts, Slot, State, Table};
-use super::shm::Key;
+use super::shm::{Id, Key};
 use crate::request::Lifetime;
 
 /// A segment that is about to be created.
@@ -31,20 +31,37 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// The segment that the slot names; `None` if it is being created or removed.
+    /// The segment that the slot names; `None` if it is hidden, or being created or removed.
+    #[inline]
     pub(super) fn entry(self) -> Option<Entry> {
-        let State::Live(id, _) = self.state else {
-            return None;
-        };
+        match self.state {
+            State::Live(id, lifetime) => self.entry_of(id, lifetime),
+            _ => None,
+        }
+    }
+
+    /// The segment that the slot names or hides.
+    pub(super) fn segment(self) -> Option<Entry> {
+        match self.state {
+            State::Live(id, lifetime) | State::Hidden(id, lifetime) => self.entry_of(id, lifetime),
+            _ => None,
+        }
+    }
+
+    fn entry_of(self, id: Id, lifetime: Lifetime) -> Option<Entry> {
         Some(Entry {
             slot: self.slot,
             id,
             key: self.facts.key,
             size: usize::try_from(self.facts.size).ok()?,
             created: self.facts.created,
+            is_transient: lifetime == Lifetime::Transient,
         })
     }
 }
+
+/// The number of parts of the table that the header's `hidden` tells apart.
+const PARTS: usize = 64;
 
 /// Where a name is, or could be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +89,7 @@ impl<'a> Table<'a> {
             match state {
                 State::Empty => return None,
                 State::Freed => {}
+                state if state.is_hidden() => {}
                 _ => {
                     let facts = slot.facts().ok()?;
                     if self.is_named(slot, facts, name).ok()? {
@@ -101,6 +119,8 @@ impl<'a> Table<'a> {
                     });
                 }
                 State::Freed => vacancy = vacancy.or(Some(index)),
+                // It has the name only after it was published.
+                state if state.is_hidden() => {}
                 state => {
                     let facts = slot.facts()?;
                     if self.is_named(slot, facts, name)? {
@@ -131,25 +151,100 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// The same, even if the segment is about to be deleted: it may stay.
-    pub(super) fn lifetime_so_far(&self, entry: &Entry) -> Result<Option<Lifetime>, Damage> {
-        Ok(match self.state_of(entry)? {
-            Some(State::Live(_, lifetime) | State::Removing(_, lifetime)) => Some(lifetime),
-            _ => None,
-        })
-    }
-
-    /// The state of an entry's slot, if that still names the entry's segment.
-    fn state_of(&self, entry: &Entry) -> Result<Option<State>, Damage> {
+    /// The state of an entry's slot, if that still names or hides the entry's segment.
+    pub(super) fn state_of(&self, entry: &Entry) -> Result<Option<State>, Damage> {
         let slot = self.slot(entry.slot)?;
         Ok(match slot.state()? {
-            state @ (State::Live(id, _) | State::Removing(id, _))
+            state @ (State::Live(id, _)
+            | State::Removing(id, _)
+            | State::Hidden(id, _)
+            | State::Abandoned(id, _))
                 if id == entry.id && slot.key() == entry.key =>
             {
                 Some(state)
             }
             _ => None,
         })
+    }
+
+    /// The entry of a segment that another registry named or hid, if this one does.
+    pub(super) fn same(
+        &self,
+        name: &HashedName<'_>,
+        other: &Entry,
+    ) -> Result<Option<Entry>, Damage> {
+        for index in self.path_of(name) {
+            let slot = self.slot(index)?;
+            let state = slot.state()?;
+            match state {
+                State::Empty => return Ok(None),
+                State::Live(id, _) | State::Hidden(id, _)
+                    if id == other.id && slot.key() == other.key =>
+                {
+                    let used = Used {
+                        slot: index,
+                        state,
+                        facts: slot.facts()?,
+                    };
+                    return Ok(used.segment());
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// A slot that is free, whether the name exists or not.
+    fn vacancy(&self, name: &HashedName<'_>) -> Result<Option<usize>, Damage> {
+        for index in self.path_of(name) {
+            if let State::Empty | State::Freed = self.slot(index)?.state()? {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Notes what a slot in this state requires of the header. Before the state is stored: a
+    /// death in between leaves a note that is too much, and is taken back when it is found
+    /// to be.
+    pub(super) fn note(&self, index: usize, state: State) {
+        match state {
+            State::Hidden(..) | State::Abandoned(..) => {
+                let part = index * PARTS / self.capacity();
+                self.header.note_hidden(self.header.hidden() | (1 << part));
+            }
+            State::Live(_, Lifetime::Transient) if !self.header.has_transient() => {
+                self.header.note_transient(true);
+            }
+            _ => {}
+        }
+    }
+
+    /// Computes from the slots what the header notes of them.
+    pub(super) fn note_all(&self) -> Result<(), Damage> {
+        let (mut names, mut is_any_transient) = (0, false);
+        self.header.note_hidden(0);
+        for used in self.used() {
+            let Used { slot, state, .. } = used?;
+            names += 1;
+            self.note(slot, state);
+            is_any_transient |= matches!(state, State::Live(_, Lifetime::Transient));
+        }
+        self.header.note_transient(is_any_transient);
+        self.header.set_names(names);
+        Ok(())
+    }
+
+    /// The slots that may be hidden, in parts: the bit of each part in the header's `hidden`, and
+    /// the slots that are not free there.
+    pub(super) fn hidden_parts(
+        &self,
+    ) -> impl Iterator<Item = (u64, impl Iterator<Item = Result<Used, Damage>>)> {
+        let size = self.capacity() / PARTS;
+        let noted = self.header.hidden();
+        (0..PARTS)
+            .filter(move |part| noted & (1 << part) != 0)
+            .map(move |part| (1 << part, self.used_among(part * size, size)))
     }
 
     /// Begins a name in a vacant slot. False if the name is long and there is no room
@@ -171,13 +266,28 @@ impl<'a> Table<'a> {
         name: &HashedName<'_>,
         state: State,
     ) -> Result<bool, Damage> {
-        match self.probe(name)? {
-            Probe { found: Some(_), .. } => Ok(true),
-            Probe { vacancy: None, .. } => Ok(false),
-            Probe {
-                vacancy: Some(index),
-                ..
-            } => self.fill(index, segment, name, state),
+        // Several hidden slots may have the same name.
+        let is_there = match state {
+            State::Hidden(id, lifetime) => {
+                let other = Entry {
+                    slot: 0,
+                    id,
+                    key: segment.key,
+                    size: 0,
+                    created: segment.created,
+                    is_transient: lifetime == Lifetime::Transient,
+                };
+                self.same(name, &other)?.is_some()
+            }
+            _ => self.probe(name)?.found.is_some(),
+        };
+        match self.vacancy(name)? {
+            _ if is_there => Ok(true),
+            None => Ok(false),
+            Some(index) => {
+                self.note(index, state);
+                self.fill(index, segment, name, state)
+            }
         }
     }
 
@@ -205,6 +315,7 @@ impl<'a> Table<'a> {
 
     /// Completes a name that was begun.
     pub(super) fn finish(&self, index: usize, state: State) -> Result<(), Damage> {
+        self.note(index, state);
         // The count comes first. A death in between leaves a count that is too high,
         // which keeps the registry. One that is too low would end it.
         self.header

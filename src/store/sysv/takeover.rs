@@ -153,10 +153,11 @@ impl Registry {
     }
 }
 
-/// The names whose segments still exist, or may do so. What was overwritten is skipped.
+/// The names whose segments still exist, or may do so, and those of hidden segments. What
+/// was overwritten is skipped.
 fn survivors(table: &Table<'_>) -> impl Iterator<Item = Used> {
     table.used().flatten().filter(|used| {
-        used.entry()
+        used.segment()
             .is_some_and(|entry| !matches!(entry.status(), Ok(None)))
     })
 }
