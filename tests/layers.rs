@@ -150,6 +150,7 @@ const TESTS: &[&str] = &[
     "store::sysv::damage",
     "store::sysv::layout::page",
     "store::sysv::tests",
+    "store::sysv::tests::hidden",
     "lock::futex::tests",
 ];
 

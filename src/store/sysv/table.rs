@@ -591,6 +591,45 @@ mod tests {
         assert_eq!(table.glance(&name), None);
     }
 
+    #[test]
+    fn a_hidden_slot_matches_no_name_and_interrupts_no_search() {
+        let mapping = memory(64);
+        let table = Table::new(&mapping, 64).unwrap();
+        table.header.give_birth(b"uid 0", 64, 0, 1);
+        let name = HashedName::new(b"sensors");
+        for id in 0..3 {
+            insert(&table, b"sensors", id);
+            let used = find(&table, b"sensors").unwrap();
+            let state = [State::Hidden, State::Abandoned][usize::from(id == 1)];
+            let state = state(Id(id), Lifetime::Kept);
+            table.note(used.slot, state);
+            table.slot(used.slot).unwrap().set_state(state);
+            assert_eq!(
+                (find(&table, b"sensors"), table.glance(&name)),
+                (None, None)
+            );
+            assert_eq!(used.entry().unwrap().id, Id(id));
+        }
+        insert(&table, b"sensors", 7);
+        let found = find(&table, b"sensors").unwrap();
+        assert_eq!(found.state, State::Live(Id(7), Lifetime::Used));
+        assert_eq!(table.glance(&name), found.entry());
+        assert_eq!(table.used().count(), 4);
+        let hidden: usize = table.hidden_parts().map(|(_, slots)| slots.count()).sum();
+        assert_eq!(hidden, 3, "64 slots have a part each");
+        let same = |id| {
+            let entry = found.entry().unwrap();
+            let other = Entry {
+                id: Id(id),
+                ..entry
+            };
+            table.same(&name, &other).unwrap().map(|entry| entry.id.0)
+        };
+        let found: Vec<_> = (0..8).map(same).collect();
+        let all = [Some(0), None, Some(2), None, None, None, None, Some(7)];
+        assert_eq!(found, all, "all have the same key");
+    }
+
     proptest! {
         /// Few names and a small table, so that probes collide.
         #[test]

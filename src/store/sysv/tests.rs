@@ -1,6 +1,8 @@
 //! What the registry does after a process died half-way, or others removed
 //! things. Each test has a namespace of its own.
 
+mod hidden;
+
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::keys;

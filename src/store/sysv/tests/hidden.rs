@@ -1,0 +1,372 @@
+//! Hidden and transient segments, and what is left of them after a death.
+
+use super::*;
+use crate::request::{Access, Placement};
+use crate::store::sysv::listing::Listed;
+use crate::store::sysv::mapping::Mapping;
+
+impl Scratch {
+    fn hide(&self, name: &[u8], lifetime: Lifetime) -> Entry {
+        self.names()
+            .create_hidden(&HashedName::new(name), 4096, ORDINARY, lifetime)
+            .unwrap()
+    }
+
+    /// A hidden segment whose creator has died.
+    fn hide_and_die(&self, name: &[u8]) -> Entry {
+        let key = keys::for_segment();
+        let slot = self.begin(name, key);
+        // SAFETY: the child makes two system calls.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let _ = shm::create(key, 4096, ORDINARY);
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) };
+        }
+        // SAFETY: takes numbers, and no place for the status.
+        assert_eq!(
+            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) },
+            child
+        );
+        let id = shm::find(key, 0).unwrap();
+        let names = self.names();
+        let state = State::Hidden(id, Lifetime::Used);
+        names.table.finish(slot, state).unwrap();
+        let used = names.table.used().flatten().find(|used| used.slot == slot);
+        used.unwrap().segment().unwrap()
+    }
+
+    /// Makes a segment look as if it had been created long ago.
+    fn age(&self, entry: &Entry) {
+        let table = self.0.table().unwrap();
+        let slot = table.slot(entry.slot).unwrap();
+        let facts = slot.facts().unwrap();
+        let created = facts.created - 10;
+        slot.set_facts(crate::store::sysv::layout::Facts { created, ..facts });
+    }
+
+    /// A transient segment that has its name, and an attachment of it.
+    fn transient(&self, name: &[u8]) -> (Entry, Mapping) {
+        let entry = self.hide(name, Lifetime::Transient);
+        let mapping = attach_by_id(&entry);
+        shm::remove(entry.id).unwrap();
+        let names = self.names();
+        let state = State::Live(entry.id, Lifetime::Transient);
+        names.table.note(entry.slot, state);
+        names.set_state(&entry, state).unwrap();
+        (entry, mapping)
+    }
+
+    fn state(&self, entry: &Entry) -> Option<State> {
+        self.0.state_of(entry).unwrap()
+    }
+
+    fn count(&self) -> u32 {
+        self.0.table().unwrap().header.names().unwrap()
+    }
+}
+
+fn attach_by_id(entry: &Entry) -> Mapping {
+    Mapping::attach(entry.id, Placement::Anywhere, Access::ReadWrite, entry.size).unwrap()
+}
+
+fn is_there(id: Id) -> bool {
+    shm::status(id).unwrap().is_some()
+}
+
+#[test]
+fn a_hidden_segment_has_no_name() {
+    let scratch = Scratch::new();
+    let entries = [Lifetime::Used, Lifetime::Kept, Lifetime::Transient]
+        .map(|lifetime| scratch.hide(b"name", lifetime));
+    assert_eq!(scratch.found(b"name"), None);
+    assert_eq!(scratch.0.glance(&HashedName::new(b"name")), None);
+    assert!(scratch.0.all_names().unwrap().unwrap().is_empty());
+    let visible = scratch.create(b"name");
+    assert_eq!(scratch.found(b"name"), Some(visible));
+    assert_eq!(scratch.0.glance(&HashedName::new(b"name")), Some(visible));
+    assert_eq!(
+        scratch.count(),
+        4,
+        "hidden ones count, or the registry would be removed"
+    );
+    for entry in entries {
+        assert!(scratch.0.still_hides(&entry) && !scratch.0.still_names(&entry));
+    }
+    assert!(!scratch.0.still_hides(&visible));
+}
+
+#[test]
+fn a_hidden_segment_whose_creator_died_is_deleted_by_the_next_to_lock() {
+    let scratch = Scratch::new();
+    let entry = scratch.hide_and_die(b"name");
+    assert!(is_there(entry.id));
+    drop(scratch.names());
+    assert!(!is_there(entry.id));
+    assert_eq!((scratch.state(&entry), scratch.count()), (None, 0));
+    drop(scratch.names());
+    assert_eq!(scratch.0.table().unwrap().header.hidden(), 0);
+}
+
+#[test]
+fn a_hidden_segment_stays_while_it_is_attached_or_its_creator_may_attach_it() {
+    let scratch = Scratch::new();
+    let dead = scratch.hide_and_die(b"child");
+    let mapping = attach_by_id(&dead);
+    let fresh = scratch.hide(b"fresh", Lifetime::Used);
+    let old = scratch.hide(b"old", Lifetime::Kept);
+    scratch.age(&old);
+    drop(scratch.names());
+    assert!(is_there(dead.id) && is_there(fresh.id) && !is_there(old.id));
+    assert!(scratch.0.still_hides(&dead) && scratch.0.still_hides(&fresh));
+    assert_eq!(scratch.state(&old), None);
+    drop(mapping);
+    drop(scratch.names());
+    assert!(!is_there(dead.id) && is_there(fresh.id));
+}
+
+#[test]
+fn a_hidden_segment_that_is_gone_leaves_no_slot() {
+    let scratch = Scratch::new();
+    let entry = scratch.hide(b"name", Lifetime::Transient);
+    let mapping = attach_by_id(&entry);
+    shm::remove(entry.id).unwrap();
+    drop(scratch.names());
+    assert!(scratch.0.still_hides(&entry), "it is attached");
+    drop(mapping);
+    drop(scratch.names());
+    assert_eq!((scratch.state(&entry), scratch.count()), (None, 0));
+}
+
+#[test]
+fn a_hidden_slot_is_marked_before_the_attachments_are_counted() {
+    let scratch = Scratch::new();
+    let entry = scratch.hide(b"name", Lifetime::Kept);
+    let names = scratch.names();
+    let spared = names.remove_if(&entry, |_| scratch.0.still_hides(&entry));
+    assert_eq!(spared.unwrap(), Removal::Spared);
+    assert!(scratch.0.still_hides(&entry));
+    assert_eq!(names.remove_if(&entry, |_| true).unwrap(), Removal::Removed);
+    assert!(!scratch.0.still_hides(&entry) && !is_there(entry.id));
+}
+
+#[test]
+fn a_death_while_a_hidden_segment_is_deleted_never_publishes_it() {
+    for lifetime in [Lifetime::Used, Lifetime::Kept] {
+        let scratch = Scratch::new();
+        let entry = scratch.hide(b"name", lifetime);
+        let mapping = attach_by_id(&entry);
+        scratch.set(entry.slot, State::Abandoned(entry.id, lifetime));
+        assert!(!scratch.0.still_hides(&entry));
+        scratch.die_with_the_lock();
+        drop(scratch.names());
+        assert_eq!(
+            scratch.state(&entry),
+            Some(State::Hidden(entry.id, lifetime))
+        );
+        assert_eq!(scratch.found(b"name"), None);
+        drop(mapping);
+
+        scratch.set(entry.slot, State::Abandoned(entry.id, lifetime));
+        shm::remove(entry.id).unwrap();
+        scratch.die_with_the_lock();
+        drop(scratch.names());
+        assert_eq!((scratch.state(&entry), scratch.count()), (None, 0));
+    }
+}
+
+#[test]
+fn recovery_finds_what_the_header_should_say() {
+    let scratch = Scratch::new();
+    let hidden = scratch.hide(b"hidden", Lifetime::Used);
+    let (_, _mapping) = scratch.transient(b"transient");
+    let header = scratch.0.table().unwrap().header;
+    assert_eq!(header.hidden().count_ones(), 2, "both were hidden");
+    drop(scratch.names());
+    let noted = header.hidden();
+    assert_eq!(noted.count_ones(), 1);
+    for wrong in [0, u64::MAX] {
+        header.note_hidden(wrong);
+        header.note_transient(wrong != 0);
+        header.set_names(7);
+        scratch.die_with_the_lock();
+        drop(scratch.names());
+        assert_eq!(header.hidden(), noted, "after {wrong:#x}");
+        assert!(header.has_transient());
+        assert_eq!(header.names(), Ok(2));
+    }
+    assert_eq!(
+        scratch.names().remove_if(&hidden, |_| true).unwrap(),
+        Removal::Removed
+    );
+    drop(scratch.names());
+    assert_eq!(header.hidden(), 0);
+}
+
+#[test]
+fn hidden_and_transient_segments_are_taken_over() {
+    let scratch = Scratch::new();
+    let hidden = [Lifetime::Used, Lifetime::Kept].map(|lifetime| scratch.hide(b"name", lifetime));
+    let visible = scratch.create(b"name");
+    let (transient, mapping) = scratch.transient(b"transient");
+    shm::remove(scratch.0.id).unwrap();
+    let successor = Scratch(Registry::open(&scratch.0.namespace).unwrap());
+    let name = HashedName::new(b"name");
+    for entry in &hidden {
+        assert!(!scratch.0.still_hides(entry));
+        let moved = successor.names().same(&name, entry).unwrap();
+        assert_eq!((moved.id, moved.key), (entry.id, entry.key));
+        assert!(successor.0.still_hides(&moved));
+    }
+    assert_eq!(successor.found(b"name").unwrap().id, visible.id);
+    let moved = successor.found(b"transient").unwrap();
+    assert!(moved.id == transient.id && moved.is_transient);
+    assert_eq!(successor.count(), 4);
+    drop(mapping);
+    assert_eq!(successor.found(b"transient"), None);
+    assert_eq!(successor.count(), 3);
+}
+
+#[test]
+fn the_name_of_a_transient_segment_ends_with_its_last_attachment() {
+    let scratch = Scratch::new();
+    let name = HashedName::new(b"name");
+    let (entry, mapping) = scratch.transient(b"name");
+    let second = attach_by_id(&entry);
+    drop(mapping);
+    assert_eq!(scratch.found(b"name"), Some(entry));
+    assert_eq!(scratch.0.glance(&name), Some(entry));
+    let listed = || scratch.0.all_names().unwrap().unwrap();
+    let is_listed = |one: &Listed| one.lifetime == Lifetime::Transient && one.name == b"name";
+    assert!(listed().iter().any(is_listed));
+    drop(second);
+    assert_eq!(scratch.0.glance(&name), None);
+    assert_eq!(scratch.count(), 1, "only the name is left");
+    assert_eq!(scratch.found(b"name"), None);
+    assert_eq!(scratch.count(), 0);
+}
+
+#[test]
+fn another_transient_segment_with_the_same_identifier_is_told_by_its_key() {
+    let scratch = Scratch::new();
+    let (entry, mapping) = scratch.transient(b"name");
+    assert!(!entry.is_replaced(&mapping));
+    let earlier = Entry {
+        key: keys::for_segment(),
+        created: entry.created - 10,
+        ..entry
+    };
+    assert!(earlier.is_replaced(&mapping));
+    // One whose permissions were changed later is still the same.
+    let changed = Entry {
+        created: entry.created - 10,
+        ..entry
+    };
+    assert!(!changed.is_replaced(&mapping));
+    assert_eq!(changed.is_findable(&scratch.0.namespace), Ok(true));
+    let larger = Entry {
+        size: 8192,
+        ..entry
+    };
+    assert_eq!(larger.is_findable(&scratch.0.namespace), Ok(false));
+    assert!(larger.is_replaced(&mapping));
+}
+
+#[test]
+fn removing_a_transient_name_leaves_the_segment_to_its_holders() {
+    let scratch = Scratch::new();
+    let (entry, mapping) = scratch.transient(b"name");
+    let names = scratch.names();
+    let spared = names.remove_if(&entry, |_| scratch.0.still_names(&entry));
+    assert_eq!(spared.unwrap(), Removal::Spared);
+    assert_eq!(names.remove_if(&entry, |_| true).unwrap(), Removal::Removed);
+    drop(names);
+    assert_eq!((scratch.found(b"name"), scratch.count()), (None, 0));
+    assert!(is_there(entry.id));
+    drop(mapping);
+    assert!(!is_there(entry.id));
+}
+
+#[test]
+fn a_death_while_a_transient_name_is_removed_leaves_it_or_frees_it() {
+    let scratch = Scratch::new();
+    let (entry, mapping) = scratch.transient(b"name");
+    let removing = State::Removing(entry.id, Lifetime::Transient);
+    scratch.set(entry.slot, removing);
+    scratch.die_with_the_lock();
+    assert_eq!(scratch.found(b"name"), Some(entry));
+    scratch.set(entry.slot, removing);
+    drop(mapping);
+    scratch.die_with_the_lock();
+    assert_eq!((scratch.found(b"name"), scratch.count()), (None, 0));
+}
+
+#[test]
+fn a_full_registry_frees_the_names_of_transient_segments_that_are_gone() {
+    let scratch = Scratch::new();
+    let (alive, _mapping) = scratch.transient(b"alive");
+    let ordinary = scratch.create(b"ordinary");
+    let names = scratch.names();
+    let gone = State::Live(Id(77_777_777), Lifetime::Transient);
+    for number in 2..names.table.capacity() {
+        let text = format!("gone {number}");
+        let name = HashedName::new(text.as_bytes());
+        let slot = names.probe(&name).unwrap().vacancy.unwrap();
+        let segment = NewSegment {
+            key: keys::for_segment(),
+            size: 4096,
+            created: 1,
+        };
+        assert!(names.table.begin(slot, segment, &name).unwrap());
+        names.table.finish(slot, gone).unwrap();
+    }
+    assert_eq!(names.probe(&HashedName::new(b"new")).unwrap().vacancy, None);
+    drop(names);
+    let new = scratch.create(b"new");
+    assert_eq!(scratch.count(), 3);
+    for (name, entry) in [
+        (b"alive".as_slice(), alive),
+        (b"ordinary", ordinary),
+        (b"new", new),
+    ] {
+        assert_eq!(scratch.found(name), Some(entry));
+    }
+}
+
+#[test]
+fn a_registry_is_left_behind_if_its_segments_did_not_outlive_their_holders() {
+    let scratch = Scratch::new();
+    let (key, id) = (scratch.0.key, scratch.0.id);
+    let hidden = scratch.hide(b"hidden", Lifetime::Used);
+    let (_, mapping) = scratch.transient(b"transient");
+    let namespace = scratch.0.namespace.clone();
+    scratch.detach();
+    sweep::sweep();
+    assert!(exists(key), "a process has the transient one attached");
+    drop(mapping);
+    assert!(sweep::left_behind().contains(&id.0));
+    assert!(is_there(hidden.id), "that was only a look");
+    sweep::sweep();
+    assert!(!exists(key) && !is_there(hidden.id));
+
+    let scratch = Scratch(Registry::open(&namespace).unwrap());
+    let key = scratch.0.key;
+    let ordinary = scratch.create(b"ordinary");
+    drop(scratch.transient(b"transient"));
+    scratch.detach();
+    sweep::sweep();
+    assert!(exists(key) && is_there(ordinary.id));
+    shm::remove(ordinary.id).unwrap();
+    shm::remove(shm::find(key, 0).unwrap()).unwrap();
+}
+
+#[test]
+fn the_last_process_of_a_namespace_leaves_no_registry_of_dead_names() {
+    let scratch = Scratch::new();
+    let (_, mapping) = scratch.transient(b"name");
+    scratch.0.retire_if_empty();
+    assert!(exists(scratch.0.key));
+    drop(mapping);
+    scratch.0.retire_if_empty();
+    assert!(!exists(scratch.0.key));
+}
