@@ -40,10 +40,9 @@ enum Publication {
     Published,
     /// Another segment has the name.
     Taken(Entry),
-    /// It was published before, or was never hidden, or another registry has it.
+    /// It was published before, or was never hidden, or another registry has it, or it was
+    /// deleted by other means (ipcrm(1)).
     NotHidden,
-    /// It was deleted by other means (ipcrm(1)).
-    Gone,
     /// Unknown: this is not the namespace's registry any more.
     NotCurrent,
 }
@@ -65,7 +64,7 @@ impl Names<'_> {
             errno.during(format_args!("look at segment {}", Quoted(name.bytes())))
         })?;
         if status.is_none() {
-            return Ok(Publication::Gone);
+            return Ok(Publication::NotHidden);
         }
         let state = State::Live(entry.id, lifetime);
         self.table.note(entry.slot, state);
@@ -92,16 +91,16 @@ impl Attached {
                     )));
                 }
                 Publication::NotHidden if registry.is_superseded() => {}
+                Publication::NotHidden if self.entry.status() == Ok(None) => {
+                    return Err(Errno(libc::EIDRM)
+                        .during(format_args!("publish {self}: it was deleted (ipcrm)")));
+                }
                 Publication::NotHidden => {
                     return Err(Errno(libc::EINVAL)
                         .during(format_args!(
                             "publish {self}: it is not hidden, or was published before"
                         ))
                         .because(Reason::NotHidden));
-                }
-                Publication::Gone => {
-                    return Err(Errno(libc::EIDRM)
-                        .during(format_args!("publish {self}: it was deleted (ipcrm)")));
                 }
                 // A new registry takes the hidden ones over, too.
                 Publication::NotCurrent => registry.renew()?,
@@ -142,7 +141,7 @@ impl Registry {
                 self.forget();
             }
             // The one that has the name is looked at again.
-            Publication::Taken(_) | Publication::NotHidden | Publication::Gone => {
+            Publication::Taken(_) | Publication::NotHidden => {
                 names.remove_if(entry, |_| true)?;
             }
         }
