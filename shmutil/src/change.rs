@@ -34,10 +34,18 @@ pub(crate) fn create_with(options: Options, name: &Name, size: u64) -> Result<sh
         ));
     }
     let size = usize::try_from(size).map_err(|error| Failure::misuse(format!("size: {error}")))?;
-    options
+    let wrong = |error| Failure::library(&error, Some(&name.0));
+    let segment = options
         .exclusive(true)
         .create(&name.0, size)
-        .map_err(|error| Failure::library(&error, Some(&name.0)))
+        .map_err(wrong)?;
+    if segment.info().map_err(wrong)?.transient {
+        return Err(Failure::new(
+            "SHM_UTIL_TRANSIENT is set: the kernel would delete the segment when this command \
+             ends; unset it, or give --keep",
+        ));
+    }
+    Ok(segment)
 }
 
 /// `shmutil keep`

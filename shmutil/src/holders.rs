@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use shm_util::Info;
+use shm_util::admin::Kind;
 
 /// A process that has a segment attached.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -30,7 +31,8 @@ pub(crate) struct Holder {
     pub(crate) mappings: u64,
 }
 
-/// The identifier and the key of a segment.
+/// The identifier and the key of a segment. A transient segment has lost its key, which is
+/// 0 then; /proc shows the one that it was created with.
 pub(crate) type Segment = (i32, i32);
 
 /// How many times a process has each segment attached.
@@ -153,8 +155,10 @@ pub(crate) fn path(pid: u32, file: &str) -> PathBuf {
 /// Counts the wanted segments in the text of a maps file.
 fn count(maps: &[u8], wanted: &Counts) -> Counts {
     let mut counts = Counts::new();
-    for segment in maps.split(|&byte| byte == b'\n').filter_map(segment) {
-        if wanted.contains_key(&segment) {
+    for (id, key) in maps.split(|&byte| byte == b'\n').filter_map(segment) {
+        let transient = (Kind::of(key) == Kind::Named).then_some((id, 0));
+        let found = [Some((id, key)), transient].into_iter().flatten();
+        if let Some(segment) = found.into_iter().find(|one| wanted.contains_key(one)) {
             *counts.entry(segment).or_default() += 1;
         }
     }
@@ -217,5 +221,16 @@ mod tests {
             &Counts::from([((7, 1), 0)]),
         );
         assert_eq!(counts, Counts::from([((7, 1), 2)]));
+    }
+
+    #[test]
+    fn a_transient_segment_is_recognized_by_its_identifier() {
+        let line = "7f0-7f1 rw-s 00000000 00:01 7   /SYSVc0000001 (deleted)\n";
+        let other = "7f0-7f1 rw-s 00000000 00:01 7   /SYSV00000001 (deleted)\n";
+        let counts = count(
+            [line, other].concat().as_bytes(),
+            &Counts::from([((7, 0), 0)]),
+        );
+        assert_eq!(counts, Counts::from([((7, 0), 1)]));
     }
 }

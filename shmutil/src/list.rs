@@ -49,6 +49,7 @@ impl State {
 
 /// A segment in JSON. The names of the fields are documented: do not change them.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a field of its own")]
 struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
@@ -58,6 +59,7 @@ struct Row<'a> {
     size: usize,
     state: State,
     kept: bool,
+    transient: bool,
     locked: bool,
     mappings: u64,
     holders: &'a [Holder],
@@ -86,6 +88,7 @@ impl<'a> Row<'a> {
             size: info.size,
             state: State::of(info),
             kept: info.kept,
+            transient: info.transient,
             locked: info.locked,
             mappings: info.mappings,
             holders,
@@ -246,6 +249,7 @@ fn write_one(info: &Info, holders: &[Holder], out: &mut dyn Write) -> io::Result
         ("size", format!("{} ({} bytes)", size(info), info.size)),
         ("state", state(info)),
         ("kept", yes_or_no(info.kept)),
+        ("transient", yes_or_no(info.transient)),
         ("locked", yes_or_no(info.locked)),
         ("mappings", info.mappings.to_string()),
         ("held by", held_by(info, holders, usize::MAX)),
@@ -287,6 +291,7 @@ fn mode(info: &Info) -> String {
 fn state(info: &Info) -> String {
     match (State::of(info), idle_since(info)) {
         (State::InUse, _) if info.kept => "in use, kept".to_owned(),
+        (State::InUse, _) if info.transient => "in use, transient".to_owned(),
         (State::InUse, _) => "in use".to_owned(),
         (State::Kept, _) => "kept".to_owned(),
         (State::Orphaned, Some(since)) => {

@@ -24,30 +24,22 @@ pub(super) struct Purpose<'a> {
     pub(super) keep: bool,
 }
 
-/// A segment that is being filled. Unless [`finish`](Self::finish) is called, it
-/// is deleted when dropped; therefore it is not marked as kept before that.
+/// A segment that is being filled, and that no other process finds meanwhile. Unless
+/// [`finish`](Self::finish) is called, it is deleted: when it is dropped or, if this
+/// process is killed, by the next one that uses the namespace.
 pub(super) struct NewSegment {
     segment: Segment,
-    keep: bool,
 }
 
 impl NewSegment {
     pub(super) fn create(purpose: Purpose<'_>, size: u64) -> Result<Self> {
-        let name = purpose.name;
-        let wrong = |error| Failure::library(&error, Some(&name.0));
         let options = Options::new()
             .namespace(&namespace::selected())
-            .mode(purpose.mode);
-        let segment = change::create_with(options, name, size)?;
-        // The environment variable SHM_UTIL_KEEP may have made it a kept one.
-        let is_kept = segment.info().map_err(wrong)?.kept;
-        if is_kept {
-            segment.keep(false).map_err(wrong)?;
-        }
-        Ok(Self {
-            segment,
-            keep: purpose.keep || is_kept,
-        })
+            .mode(purpose.mode)
+            .keep(purpose.keep)
+            .hidden(true);
+        let segment = change::create_with(options, purpose.name, size)?;
+        Ok(Self { segment })
     }
 
     pub(super) const fn segment(&self) -> &Segment {
@@ -70,12 +62,11 @@ impl NewSegment {
             .ok()
     }
 
-    /// Lets the segment outlive this process.
+    /// Gives the segment its name, and lets it outlive this process.
     pub(super) fn finish(self) -> Result<()> {
-        if self.keep {
-            let wrong = |error| Failure::library(&error, Some(self.segment.name()));
-            self.segment.keep(true).map_err(wrong)?;
-        }
+        self.segment
+            .publish()
+            .map_err(|error| Failure::library(&error, Some(self.segment.name())))?;
         mem::forget(self.segment);
         Ok(())
     }

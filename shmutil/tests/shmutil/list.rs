@@ -93,6 +93,7 @@ fn json_has_exact_values() {
         "size",
         "state",
         "kept",
+        "transient",
         "locked",
         "mappings",
         "holders",
@@ -242,4 +243,26 @@ fn json_is_sorted_like_the_table() {
         world.ok(&["create", name, "1"]);
     }
     assert_eq!(world.names(), ["a", "b", "c", "d", "e"]);
+}
+
+#[test]
+fn a_transient_segment_is_shown_as_such() {
+    let world = World::new();
+    let mut program = world.transient_program("x");
+    let stat = world.json(&["stat", "x", "--json"]);
+    assert_eq!(
+        (&stat["transient"], &stat["kept"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(
+        (&stat["state"], &stat["key"]),
+        (&"in_use".into(), &"0x00000000".into())
+    );
+    assert_eq!(stat["holders"][0]["pid"], program.pid());
+    assert_eq!(stat["all_holders_known"], true);
+    assert!(world.output(&["list"]).contains("in use, transient"));
+    assert!(world.output(&["stat", "x"]).contains("transient  yes"));
+    world.fails(&["keep", "x"], 3, "it is transient");
+    program.kill();
+    assert!(world.names().is_empty());
 }

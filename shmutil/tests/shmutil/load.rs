@@ -1,12 +1,13 @@
 //! `load`.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use assert_cmd::Command as Run;
 use predicates::prelude::*;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::PipeFlags;
 
 use crate::world::{SHMUTIL, World, noise, one_line};
 
@@ -60,7 +61,7 @@ fn one_load_reads_several_saves() {
 fn a_load_fails_and_leaves_nothing_if_its_save_is_killed() {
     let world = World::new();
     world.ok(&["create", "from", "300M"]);
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
     let mut save = world
         .command(&["save", "from", "-"])
         .stdout(writer)
@@ -73,14 +74,11 @@ fn a_load_fails_and_leaves_nothing_if_its_save_is_killed() {
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
     let load = world
         .command(&["load", "to", "-", "--create"])
-        .stdin(reader)
+        .stdin(reader.try_clone().unwrap())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The load has created the segment and emptied the pipe.
-    while !world.names().contains(&"to".to_owned()) {
-        std::thread::yield_now();
-    }
+    wait_until_empty(&begun);
     save.kill().unwrap();
     save.wait().unwrap();
     let output = load.wait_with_output().unwrap();
@@ -91,6 +89,116 @@ fn a_load_fails_and_leaves_nothing_if_its_save_is_killed() {
         "{error}"
     );
     assert_eq!(world.names(), ["from"]);
+}
+
+/// Waits until a load has emptied a pipe: it has created its segment then.
+fn wait_until_empty(pipe: &[PollFd<'_>]) {
+    loop {
+        let mut now = pipe.to_vec();
+        if poll(&mut now, Some(&rustix::event::Timespec::default())) == Ok(0) {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// A load that has filled half of its segment, and the writer of its pipe.
+fn half_a_load(world: &World) -> (std::process::Child, std::os::fd::OwnedFd) {
+    let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let load = world
+        .command(&["load", "x", "-", "--create", "--keep", "--size", "8000"])
+        .stdin(reader.try_clone().unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    rustix::io::write(&writer, &noise(4000)).unwrap();
+    wait_until_empty(&[PollFd::new(&reader, PollFlags::IN)]);
+    (load, writer)
+}
+
+#[test]
+fn nobody_sees_a_segment_that_is_half_filled() {
+    let world = World::new();
+    let (load, writer) = half_a_load(&world);
+    let pid = rustix::process::Pid::from_child(&load);
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    assert!(world.names().is_empty());
+    world.fails(&["stat", "x"], 4, "no segment 'x'");
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+    rustix::io::write(&writer, &noise(8000)[4000..]).unwrap();
+    drop(writer);
+    assert!(load.wait_with_output().unwrap().status.success());
+    world.ok(&["save", "x", "-"]).stdout(noise(8000));
+    assert_eq!(world.json(&["stat", "x", "--json"])["kept"], true);
+    world.ok(&["remove", "x"]);
+}
+
+#[test]
+fn a_load_that_is_killed_half_way_leaves_nothing() {
+    let world = World::new();
+    let (mut load, _writer) = half_a_load(&world);
+    let created: Vec<_> = segments_of(load.id());
+    assert_eq!(created.len(), 1, "it has created one: {created:?}");
+    load.kill().unwrap();
+    load.wait().unwrap();
+    assert!(world.names().is_empty());
+    let exists = |id: &String| {
+        std::fs::read_to_string("/proc/sysvipc/shm")
+            .unwrap()
+            .lines()
+            .any(|line| line.split_ascii_whitespace().nth(1) == Some(id))
+    };
+    assert!(!created.iter().any(exists), "the listing has deleted it");
+}
+
+/// The identifiers of the segments of 8000 bytes that a process has created.
+fn segments_of(pid: u32) -> Vec<String> {
+    let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let rows = table
+        .lines()
+        .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[3] == "8000" && row[4] == pid.to_string())
+        .map(|row| row[1].to_owned())
+        .collect()
+}
+
+#[test]
+fn a_name_that_is_created_during_a_load_keeps_its_segment() {
+    let world = World::new();
+    let (load, writer) = half_a_load(&world);
+    world.ok(&["create", "x", "100"]);
+    drop(writer);
+    let output = load.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        one_line("another segment, of 100 bytes, has the name by now").eval(&error),
+        "{error}"
+    );
+    assert_eq!(world.json(&["stat", "x", "--json"])["size"], 100);
+}
+
+#[test]
+fn what_would_end_with_the_command_is_refused() {
+    let world = World::new();
+    let file = world.write("in", b"0123456789");
+    for arguments in [
+        &["create", "x", "10"][..],
+        &["load", "x", &file, "--create"],
+    ] {
+        let run = |more: &[&str]| {
+            let mut command = world.command(arguments);
+            command.args(more).env("SHM_UTIL_TRANSIENT", "1");
+            Run::from_std(command).assert()
+        };
+        run(&[])
+            .code(3)
+            .stderr(one_line("SHM_UTIL_TRANSIENT is set"));
+        assert!(world.names().is_empty());
+        run(&["--keep"]).success();
+        assert_eq!(world.json(&["stat", "x", "--json"])["kept"], true);
+        world.ok(&["remove", "x"]);
+    }
 }
 
 #[test]
@@ -180,30 +288,6 @@ fn a_failed_load_leaves_no_kept_segment() {
         assert_eq!(world.json(&["stat", "new", "--json"])["state"], "kept");
         world.ok(&["remove", "new"]);
     }
-}
-
-#[test]
-fn a_segment_is_not_kept_before_the_load_ends() {
-    let world = World::new();
-    let mut load = world
-        .command(&["load", "new", "-", "--create", "--size", "10M", "--keep"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = load.stdin.take().unwrap();
-    input.write_all(b"the beginning").unwrap();
-    while world.names().is_empty() {
-        std::thread::yield_now();
-    }
-    // SIGKILL leaves it no chance to delete the segment.
-    load.kill().unwrap();
-    load.wait().unwrap();
-    drop(input);
-    let stat = world.json(&["stat", "new", "--json"]);
-    assert_eq!(
-        (&stat["kept"], &stat["state"]),
-        (&false.into(), &"orphaned".into())
-    );
 }
 
 #[test]

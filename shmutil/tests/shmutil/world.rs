@@ -41,6 +41,7 @@ impl World {
             .env("NOB_DATABASE", &self.namespace)
             .env("SHM_UTIL_SYNC", "0")
             .env_remove("SHM_UTIL_KEEP")
+            .env_remove("SHM_UTIL_TRANSIENT")
             .env_remove("CLICOLOR_FORCE");
     }
 
@@ -122,7 +123,18 @@ impl World {
 
     /// Starts a program that attaches these segments; names are separated by commas.
     pub(crate) fn program(&self, names: &str) -> Program {
-        let mut command = Command::new(env::current_exe().unwrap());
+        self.start(Command::new(env::current_exe().unwrap()), names)
+    }
+
+    /// The same; the segments are transient.
+    pub(crate) fn transient_program(&self, names: &str) -> Program {
+        let mut shell = Command::new("sh");
+        let script = "SHM_UTIL_TRANSIENT=1 exec \"$0\" \"$@\"";
+        shell.args(["-c", script]).arg(env::current_exe().unwrap());
+        self.start(shell, names)
+    }
+
+    fn start(&self, mut command: Command, names: &str) -> Program {
         self.prepare(&mut command);
         let mut child = command
             .args(["--exact", "world::program", "--nocapture", "--quiet"])
