@@ -527,6 +527,26 @@ static const struct situation situations[] = {
       REMOVED_REGISTRY, TOGETHER },
     { "sweep-first", CREATES, false, false, prepare_left_behind, call_create, 0,
       MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
+    { "transient-create-new", CREATES, true, false, prepare_nothing, call_create_transient, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
+    { "transient-create-existing", CREATES, true, true, prepare_nothing, call_create_transient, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
+    { "transient-attach", CREATES, true, true, prepare_warm, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL,
+      TRANSIENT_VICTIM, TOGETHER },
+    { "transient-destroy-last", DESTROYS, true, false, prepare_own_transient, call_destroy, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
+    { "transient-destroy-not-last", DESTROYS, true, true, prepare_attached, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL,
+      TRANSIENT_VICTIM, TOGETHER },
+    { "hidden-create", CREATES, true, false, prepare_nothing, call_create_hidden, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
+    { "hidden-publish", ASKS, true, false, prepare_own_hidden, call_publish, 0,
+      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
+    { "hidden-destroy", DESTROYS, true, false, prepare_own_hidden, call_destroy, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
+    { "hidden-recover", CREATES, true, false, prepare_dead_hidden, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, USUAL, TOGETHER },
     { "small-create-first", CREATES, false, false, prepare_nothing, call_create, 0,
       MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, SMALL_REGISTRY, TOGETHER },
     { "long-create-new", CREATES, true, false, prepare_nothing, call_create, 0,
@@ -585,6 +605,8 @@ static long attached_to_held (void)
 /* After shmCreate, handle and address must agree with the status. */
 static void check_created (int status)
 {
+    struct shmid_ds segment;
+
     if (status != 0) {
         if (memory != NULL)
             snprintf (outcome->wrong, sizeof outcome->wrong, "an error, yet a handle");
@@ -592,7 +614,8 @@ static void check_created (int status)
             snprintf (outcome->wrong, sizeof outcome->wrong, "an error, yet an address");
     } else if (memory == NULL || address == NULL || shmAddress (memory) != address) {
         snprintf (outcome->wrong, sizeof outcome->wrong, "success without handle or address");
-    } else if (!segment_exists (shmId (memory)) || shmSizeOf (memory) != VICTIM_SIZE) {
+    } else if (shmctl (shmId (memory), IPC_STAT, &segment) != 0
+               || shmSizeOf (memory) != VICTIM_SIZE) {
         snprintf (outcome->wrong, sizeof outcome->wrong, "success without segment or size");
     }
 }

@@ -328,7 +328,10 @@ NO_RETURN static void hold (struct scene *scene, int in, int out)
         scene->shared->other_id[i] = shmId (handle);
     }
     if (scene->held) {
-        if (timed_create (scene, victim_name, VICTIM_SIZE, &start, &handle) != 0)
+        start = NULL;
+        if (shmxCreate (victim_name, VICTIM_SIZE,
+                        scene->setting == TRANSIENT_VICTIM ? SHMX_TRANSIENT : 0, 0, &start,
+                        &handle) != 0)
             give_up ("the holder creates '%s'", victim_name);
         fill_pattern (start, VICTIM_SIZE, HELD_PATTERN);
         scene->shared->held_id = shmId (handle);
@@ -574,6 +577,43 @@ void prepare_own_kept (void)
     must (shmxKeep (memory, 1), "keep");
 }
 
+static void prepare_own_with (int flags)
+{
+    must (shmxCreate (victim_name, VICTIM_SIZE, flags, 0, &address, &memory), "create");
+    fill_pattern (address, VICTIM_SIZE, OWN_PATTERN);
+}
+
+void prepare_own_transient (void)
+{
+    prepare_own_with (SHMX_TRANSIENT);
+}
+
+void prepare_own_hidden (void)
+{
+    prepare_own_with (SHMX_HIDDEN);
+}
+
+void prepare_own_hidden_kept (void)
+{
+    prepare_own_with (SHMX_HIDDEN | SHMX_KEEP);
+}
+
+void prepare_own_hidden_transient (void)
+{
+    prepare_own_with (SHMX_HIDDEN | SHMX_TRANSIENT);
+}
+
+void prepare_dead_hidden (void)
+{
+    pid_t child = fork_child ();
+
+    if (child == 0) {
+        prepare_own_hidden ();
+        _exit (0);
+    }
+    wait_for_end (child, NULL);
+}
+
 static void abandon (void)
 {
     shmdt (address);
@@ -618,6 +658,12 @@ void prepare_attached_removed (void)
 void prepare_own_removed (void)
 {
     prepare_own ();
+    remove_registry ();
+}
+
+void prepare_own_hidden_removed (void)
+{
+    prepare_own_hidden ();
     remove_registry ();
 }
 
@@ -679,6 +725,34 @@ void forget_robust_list (pid_t traced)
 }
 
 #endif
+
+void prepare_left_transient (void)
+{
+    pid_t leaver = fork_child ();
+
+    if (leaver == 0) {
+        setenv ("NOB_DATABASE", "/torture/leaver", 1);
+        must (shmxCreate ("transient", 100, SHMX_TRANSIENT, 0, &address, &memory), "create");
+        must (shmxCreate ("hidden", 100, SHMX_HIDDEN, 0, NULL, &memory), "create");
+        _exit (0);
+    }
+    wait_for_end (leaver, NULL);
+}
+
+int call_create_transient (void)
+{
+    return shmxCreate (victim_name, VICTIM_SIZE, SHMX_TRANSIENT, 0, &address, &memory);
+}
+
+int call_create_hidden (void)
+{
+    return shmxCreate (victim_name, VICTIM_SIZE, SHMX_HIDDEN, 0, &address, &memory);
+}
+
+int call_publish (void)
+{
+    return shmxPublish (memory);
+}
 
 int call_create (void)
 {

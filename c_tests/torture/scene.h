@@ -40,7 +40,8 @@ enum setting {
     USUAL,
     LONG_NAME,                       /* of the victim */
     SMALL_REGISTRY,                  /* SHMMAX leaves room for the smallest one only */
-    REMOVED_REGISTRY                 /* the call's process removes it, as with ipcrm(1) */
+    REMOVED_REGISTRY,                /* the call's process removes it, as with ipcrm(1) */
+    TRANSIENT_VICTIM                 /* the holder's */
 };
 
 /* Who is in PID or user namespaces of their own. Every process that has a mishap has new ones, and
@@ -116,6 +117,12 @@ void prepare_warm (void);            /* it has used the library before */
 void prepare_attached (void);        /* it has the holder's victim attached */
 void prepare_own (void);             /* it has created the victim */
 void prepare_own_kept (void);
+void prepare_own_transient (void);
+void prepare_own_hidden (void);      /* it has filled the victim, and not published it */
+void prepare_own_hidden_kept (void);
+void prepare_own_hidden_transient (void);
+void prepare_own_hidden_removed (void);
+void prepare_dead_hidden (void);     /* another process died before it published the victim */
 void prepare_orphan (void);          /* it has created the victim, which nobody has attached */
 void prepare_orphan_kept (void);
 void prepare_removed (void);         /* the registry was removed */
@@ -128,8 +135,14 @@ void prepare_left_behind (void);
 /* Lets a traced process, which is stopped right after a system call, lose its robust list: if it
  * dies, the kernel does not release its lock. */
 void forget_robust_list (pid_t traced);
+/* A process of another namespace has ended with _exit, and left its registry with the name of a
+ * transient segment, and a hidden segment. */
+void prepare_left_transient (void);
 int call_create (void);
 int call_attach (void);
+int call_create_transient (void);
+int call_create_hidden (void);
+int call_publish (void);
 int call_destroy (void);
 NO_RETURN int call_exit (void);
 
