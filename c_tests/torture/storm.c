@@ -1758,9 +1758,9 @@ static void tell_table (void)
                   table->violations, figures.kills_inside, figures.stops, figures.rounds,
                   (unsigned long long) table->timeouts, figures.temporaries);
     tell_figures (" elsewhere=%ld moves=%llu equal_ids=%llu dumps=%ld replaced=%ld "
-                  "replaced_in_calls=%ld takeovers=%ld", figures.elsewhere, (unsigned long long) done[MOVE],
-                  (unsigned long long) table->equal_ids, figures.dumps, figures.replaced,
-                  figures.replaced_inside, figures.takeovers);
+                  "replaced_in_calls=%ld takeovers=%ld", figures.elsewhere,
+                  (unsigned long long) done[MOVE], (unsigned long long) table->equal_ids,
+                  figures.dumps, figures.replaced, figures.replaced_inside, figures.takeovers);
 }
 
 /* A dump begins, and is given up for want of room: see core(5). Workers block the signal that
