@@ -76,7 +76,8 @@ static void sets_permissions (void)
            shmxSetPermName (space, NAME, SHMX_SAME, SHMX_SAME, 01000) == EINVAL
            && shmxErrorReason () == SHMX_REASON_ARGUMENT && check_mode (shmId (memory)) == 0);
     if (check_has_users ("owners of segments")) {
-        CHECK ("owner and group are set", shmxSetPermName (space, NAME, OWNER, GROUP, SHMX_SAME) == 0);
+        CHECK ("owner and group are set",
+               shmxSetPermName (space, NAME, OWNER, GROUP, SHMX_SAME) == 0);
         info = info_of (space, NAME);
         CHECK ("the mode is unchanged",
                info.uid == OWNER && info.gid == GROUP && info.mode == 0);
