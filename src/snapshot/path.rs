@@ -15,6 +15,10 @@ use crate::errno::Errno;
 const SHORT: usize = 255;
 
 /// A path that ends with a zero byte.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is on the stack so that no memory is allocated"
+)]
 pub(super) enum CPath {
     Short([u8; SHORT + 1]),
     Long(CString),
