@@ -175,6 +175,7 @@ impl Segment {
     /// assert_eq!(error.errno(), libc::EINVAL);
     /// # Ok::<(), shm_util::Error>(())
     /// ```
+    #[inline]
     pub fn read_at(&self, offset: usize, bytes: &mut [u8]) -> Result<()> {
         let source = self.part("read", offset, bytes.len())?;
         // SAFETY: initialized bytes may be borrowed as possibly uninitialized ones: a load
@@ -204,6 +205,7 @@ impl Segment {
     /// # Errors
     ///
     /// `EINVAL`: the segment ends before the last of these bytes. Nothing is copied then.
+    #[inline]
     pub fn write_at(&self, offset: usize, bytes: &[u8]) -> Result<()> {
         bulk::store(bytes, self.part("write", offset, bytes.len())?);
         Ok(())
@@ -339,14 +341,21 @@ impl Segment {
     }
 
     /// So many bytes from `offset` on.
+    #[inline]
     pub(crate) fn part(&self, doing: &str, offset: usize, size: usize) -> Result<&[AtomicU8]> {
         let rest = self.bytes().get(offset..);
-        rest.and_then(|rest| rest.get(..size)).ok_or_else(|| {
-            Error::argument(format_args!(
-                "{doing} {size} bytes at offset {offset} of {self}, which has {}",
-                self.len()
-            ))
-        })
+        match rest.and_then(|rest| rest.get(..size)) {
+            Some(part) => Ok(part),
+            None => Err(self.out_of_range(doing, offset, size)),
+        }
+    }
+
+    #[cold]
+    fn out_of_range(&self, doing: &str, offset: usize, size: usize) -> Error {
+        Error::argument(format_args!(
+            "{doing} {size} bytes at offset {offset} of {self}, which has {}",
+            self.len()
+        ))
     }
 
     /// # Safety

@@ -148,6 +148,7 @@ fn a_flag_publishes_what_was_written_before_it() {
 fn the_pointer_is_where_the_segment_is_attached() {
     let (segment, view) = pair(5000);
     assert_eq!(segment.as_ptr().addr(), segment.bytes().as_ptr().addr());
+    assert_eq!(view.as_ptr().addr(), view.bytes().as_ptr().addr());
     assert_ne!(segment.as_ptr().cast_const(), view.as_ptr());
     // SAFETY: no other thread uses the segment.
     unsafe { segment.as_ptr().wrapping_add(4999).write(9) };
