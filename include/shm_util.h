@@ -99,6 +99,8 @@ extern int shm_util_debug;
  *   more; or the result is relative, and the current directory was removed.
  * - EUCLEAN: the registry was overwritten.
  * - ENOTSUP: the registry belongs to another version of this library.
+ * - ENOSYS, EPERM: the kernel has no System V shared memory, or a sandbox
+ *   blocks it.
  * - EDEADLK: the caller is a signal handler that interrupted another call.
  */
 int shmCreate(const char *name,
