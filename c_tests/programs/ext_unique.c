@@ -99,7 +99,8 @@ static void with_other_flags (void)
     char name[ROOM];
 
     CHECK ("SHMX_EXCL, SHMX_KEEP and a mode may be set, too",
-           shmxCreate (BEGINNING, SIZE, SHMX_UNIQUE | SHMX_EXCL | SHMX_KEEP, 0600, NULL, &memory) == 0
+           shmxCreate (BEGINNING, SIZE, SHMX_UNIQUE | SHMX_EXCL | SHMX_KEEP, 0600, NULL,
+                       &memory) == 0
            && check_mode (shmId (memory)) == 0600);
     CHECK ("shmDestroy leaves the kept segment",
            shmxName (memory, name, sizeof name) == 0 && shmDestroy (memory) == 0
