@@ -24,10 +24,8 @@ impl Scratch {
             unsafe { libc::_exit(0) };
         }
         // SAFETY: takes numbers, and no place for the status.
-        assert_eq!(
-            unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) },
-            child
-        );
+        let waited = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+        assert_eq!(waited, child);
         let id = shm::find(key, 0).unwrap();
         let names = self.names();
         let state = State::Hidden(id, Lifetime::Used);
@@ -341,12 +339,12 @@ fn a_registry_is_left_behind_if_its_segments_did_not_outlive_their_holders() {
     let (_, mapping) = scratch.transient(b"transient");
     let namespace = scratch.0.namespace.clone();
     scratch.detach();
-    sweep::sweep();
+    sweep::sweep(sweep::Whose::Ours);
     assert!(exists(key), "a process has the transient one attached");
     drop(mapping);
-    assert!(sweep::left_behind().contains(&id.0));
+    assert!(sweep::left_behind(sweep::Whose::Ours).contains(&id.0));
     assert!(is_there(hidden.id), "that was only a look");
-    sweep::sweep();
+    sweep::sweep(sweep::Whose::Ours);
     assert!(!exists(key) && !is_there(hidden.id));
 
     let scratch = Scratch(Registry::open(&namespace).unwrap());
@@ -354,7 +352,7 @@ fn a_registry_is_left_behind_if_its_segments_did_not_outlive_their_holders() {
     let ordinary = scratch.create(b"ordinary");
     drop(scratch.transient(b"transient"));
     scratch.detach();
-    sweep::sweep();
+    sweep::sweep(sweep::Whose::Ours);
     assert!(exists(key) && is_there(ordinary.id));
     shm::remove(ordinary.id).unwrap();
     shm::remove(shm::find(key, 0).unwrap()).unwrap();
