@@ -138,8 +138,8 @@ impl Segment {
         self.bytes().as_ptr().cast_mut().cast()
     }
 
-    /// Copies bytes of the segment, from `offset` on, into all of `bytes`, at memcpy(3)'s
-    /// speed on x86-64.
+    /// Copies bytes of the segment, from `offset` on, into all of `bytes`. On x86-64
+    /// this is as fast as memcpy(3) from 4 KiB on, and takes up to 7 ns more for smaller copies.
     ///
     /// Other processes may store to the segment meanwhile. Each byte is loaded once, as by
     /// a relaxed load of an atomic, and in no particular order. So the copy may have some bytes
@@ -187,8 +187,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Copies all of `bytes` into the segment, from `offset` on, at memcpy(3)'s speed on
-    /// x86-64.
+    /// Copies all of `bytes` into the segment, from `offset` on, as fast as
+    /// [`read_at`](Self::read_at).
     ///
     /// Other processes may load and store there meanwhile. Each byte is stored once, as by a
     /// relaxed store to an atomic, and in no particular order. So the new bytes need not all appear

@@ -75,6 +75,7 @@ impl Segment {
     /// * `ETIMEDOUT`: a stopped process has held the registry's lock for 10 s.
     /// * `EUCLEAN`, `ENOTSUP`: the registry was overwritten, or belongs to another
     ///   version of the library.
+    /// * `ENOSYS`, `EPERM`: the kernel has no System V shared memory, or a sandbox blocks it.
     /// * `EDEADLK`: called by a signal handler that interrupted another call.
     pub fn create(name: impl AsRef<[u8]>, size: usize) -> Result<Self> {
         Options::new().create(name, size)
