@@ -24,6 +24,10 @@ const MOST_REPLACEMENTS: usize = 1000;
 /// result or a value has `PATH_MAX` bytes or more, `ENOMEM` if memory is short.
 pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
     let failed = |errno: Errno| errno.during(format_args!("translate {}", Quoted(name)));
+    if !name.iter().any(|byte| matches!(byte, b'~' | b'$')) && name.len() <= LONGEST {
+        // Nothing to translate: most names.
+        return try_to_vec(name).map_err(failed);
+    }
     require_memory_for(name.len()).map_err(failed)?;
     // Each variable is read once.
     let mut known: Vec<(CString, Option<Vec<u8>>)> = Vec::new();
@@ -219,6 +223,21 @@ mod tests {
         translate_with(name.as_bytes(), value_of)
             .map(|result| String::from_utf8(result).unwrap())
             .map_err(|error| error.errno())
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_with_nothing_to_translate_is_copied(name in "[^~$\\x00]{0,60}") {
+            prop_assert_eq!(translate(name.as_bytes()).unwrap(), name.as_bytes());
+            prop_assert_eq!(translated(&name).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn a_long_name_with_nothing_to_translate_is_refused() {
+        assert_eq!(translate(&[b'x'; LONGEST]).unwrap().len(), LONGEST);
+        let too_long = translate(&[b'x'; LONGEST + 1]).unwrap_err();
+        assert_eq!(too_long.errno(), libc::ENAMETOOLONG);
     }
 
     #[test]

@@ -16,15 +16,19 @@ pub(crate) fn of_this_copy() -> u64 {
     mixed(os::random_seed() ^ address.rotate_left(32) ^ os::nanoseconds())
 }
 
-/// Bits that no other process gets at the same time, except by chance. They
-/// are not secret, and cost no system call and no descriptor.
+/// Bits that no other process gets at the same time, except by chance, nor another copy
+/// of the library in this process. They are not secret, and cost no system call and no
+/// descriptor.
 pub(crate) fn bits(process: ProcessId) -> u32 {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
+    // Another copy has the same seed, but is at another address.
+    let here = u64::try_from((&raw const COUNTER).addr()).unwrap_or(0);
     // A child of fork inherits the seed and the counter, but has another id.
     let unique = COUNTER.fetch_add(1, Ordering::Relaxed) ^ (u64::from(process.0) << 32);
     // The generator SplitMix64, at this position of its sequence.
     let position = unique.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let [.., a, b, c, d] = mixed(os::random_seed().wrapping_add(position)).to_le_bytes();
+    let seed = os::random_seed() ^ here.rotate_left(32);
+    let [.., a, b, c, d] = mixed(seed.wrapping_add(position)).to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
 }
 

@@ -111,6 +111,35 @@ static int accepted_by (const struct copy *copy, const SharedMemory *handles)
     return accepted;
 }
 
+/* Creates this many names, each of another segment, and destroys them again. */
+static int creates_names (struct copy *copy, const char *prefix, SharedMemory *handles)
+{
+    int failed = 0;
+    int i;
+
+    for (i = 0; i < HANDLES; i++) {
+        failed += copy->create (check_text ("%s %d", prefix, i), SIZE, NULL, &handles[i]) != 0;
+    }
+    return failed == 0;
+}
+
+/* Each draws keys for its segments at random: the same ones would be taken. */
+static void names_of_both (struct copy *own, struct copy *other)
+{
+    static SharedMemory of_own[HANDLES];
+    int i;
+
+    if (!check_has_room (2 * HANDLES, "both copies create many names")) {
+        return;
+    }
+    CHECK ("the program's copy creates names", creates_names (own, "own", of_own));
+    CHECK ("the other copy creates as many", creates_names (other, "other", other->handles));
+    CHECK ("they are destroyed", destroy_handles (other));
+    for (i = 0; i < HANDLES; i++) {
+        own->destroy (of_own[i]);
+    }
+}
+
 int main (void)
 {
     static struct copy own, other;
@@ -140,6 +169,9 @@ int main (void)
         }
         memcpy (earlier[round], other.handles, sizeof earlier[round]);
         CHECK ("the other copy's handles can be destroyed", destroy_handles (&other));
+        if (round == 0) {
+            names_of_both (&own, &other);
+        }
         CHECK ("the copy is unloaded", dlclose (other.library) == 0);
     }
     CHECK ("the program's handles can be destroyed", destroy_handles (&own));
