@@ -66,9 +66,9 @@
 //! Other processes may change any byte of a segment at any time, also those that were written in
 //! C or that have lost their way. Safe functions are sound whatever they do:
 //!
-//! * [`read_at`](Segment::read_at) and [`write_at`](Segment::write_at) copy, at memcpy(3)'s speed
-//!   on x86-64, without a data race. A copy may contain some bytes from before and some from after a
-//!   concurrent change.
+//! * [`read_at`](Segment::read_at) and [`write_at`](Segment::write_at) copy without a data race, on
+//!   x86-64 about as fast as memcpy(3). A copy may contain some bytes from before and some from
+//!   after a concurrent change.
 //! * Atomics ([`bytes`](Segment::bytes), [`as_atomics`](Segment::as_atomics)) always hold some value.
 //! * No safe function returns a `&[u8]` or a reference to an ordinary type in a segment: the
 //!   compiler may assume that what such a reference points to does not change.
