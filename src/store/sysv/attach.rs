@@ -182,6 +182,7 @@ fn create(
 /// Attaches a segment that the registry named a moment ago, not before second
 /// `begun`. `None` if it was deleted since. A new one that can't be attached is
 /// deleted.
+#[inline]
 fn attach(
     registry: &Registry,
     name: &HashedName<'_>,
@@ -189,19 +190,36 @@ fn attach(
     begun: u64,
     request: &Request,
 ) -> Result<Option<Mapping>> {
-    let placement = request.placement;
-    let attached = Mapping::attach(entry.id, placement, request.access, entry.size);
+    let attached = Mapping::attach(entry.id, request.placement, request.access, entry.size);
     // Otherwise this process was stopped meanwhile, perhaps for so long that the
     // identifier is another segment's by now.
     let is_fresh = os::seconds(os::Clock::Monotonic) <= begun + ID_IS_FRESH;
     let is_sure = registry.still_names(&entry) && is_fresh;
+    match attached {
+        Ok(mapping) if is_sure && !entry.is_transient => Ok(Some(mapping)),
+        attached => attach_in_doubt(registry, name, &entry, request, attached, is_sure),
+    }
+}
+
+/// The same if the registry does not name the segment (any more), or it may be another one,
+/// or was not attached. The lock resolves the doubt.
+#[cold]
+#[inline(never)]
+fn attach_in_doubt(
+    registry: &Registry,
+    name: &HashedName<'_>,
+    entry: &Entry,
+    request: &Request,
+    attached: std::result::Result<Mapping, Errno>,
+    is_sure: bool,
+) -> Result<Option<Mapping>> {
     let is_ours = |mapping: &Mapping| !(entry.is_transient && entry.is_replaced(mapping));
     let attached = match attached {
         Ok(mapping) if is_sure && is_ours(&mapping) => return Ok(Some(mapping)),
         attached => attached,
     };
     let names = registry.lock()?;
-    if !names.has(&entry)? {
+    if !names.has(entry)? {
         return Ok(None);
     }
     match attached {
@@ -211,7 +229,7 @@ fn attach(
         },
         // The name is stale: a transient segment is gone, and another one has its identifier.
         Ok(_) => {
-            names.remove_stale(&entry)?;
+            names.remove_stale(entry)?;
             Ok(None)
         }
         Err(errno) => {
@@ -221,10 +239,10 @@ fn attach(
             // attachment, so a process that left meanwhile did not delete it.
             let is_unseen =
                 |status: &Status| status.users(0) == Users::Nobody && !status.was_ever_attached();
-            if names.remove_if(&entry, is_unseen)? == Removal::Missing {
+            if names.remove_if(entry, is_unseen)? == Removal::Missing {
                 return Ok(None);
             }
-            Err(not_attached(name, &entry, placement, errno))
+            Err(not_attached(name, entry, request.placement, errno))
         }
     }
 }

@@ -42,6 +42,7 @@ impl Entry {
     }
 
     /// The same for a transient segment, whose key does not lead to it.
+    #[cold]
     fn is_there(&self, namespace: &Resolved) -> Result<bool, Errno> {
         let Some(status) = self.status()? else {
             return Ok(false);
@@ -58,12 +59,14 @@ impl Entry {
 
     /// The segment's status now. `None` if it is gone, even if another segment has
     /// its identifier by now.
+    #[inline]
     pub(super) fn status(&self) -> Result<Option<Status>, Errno> {
         Ok(shm::status(self.id)?.filter(|status| self.may_be(status)))
     }
 
     /// Whether it is the status of this segment, as far as it shows.
-    pub(super) fn may_be(&self, status: &Status) -> bool {
+    #[inline]
+    fn may_be(&self, status: &Status) -> bool {
         status.key == self.key || self.is_transient && status.is_removed && status.size == self.size
     }
 
@@ -71,6 +74,7 @@ impl Entry {
     /// the identifier meanwhile. The kernel shows the key that it was created with where it
     /// is attached. There is no need to ask if it was created in the same second and never
     /// changed.
+    #[cold]
     pub(super) fn is_replaced(&self, mapping: &Mapping) -> bool {
         match self.status() {
             Ok(Some(status)) => {

@@ -149,6 +149,7 @@ impl Names<'_> {
 
     /// Creates a segment that does not get the name yet: the caller attaches it, and
     /// publishes it later.
+    #[cold]
     pub(super) fn create_hidden(
         &self,
         name: &HashedName<'_>,
@@ -164,6 +165,7 @@ impl Names<'_> {
         })
     }
 
+    #[inline]
     fn create_as(
         &self,
         name: &HashedName<'_>,
@@ -171,15 +173,15 @@ impl Names<'_> {
         creation: Creation,
         state: impl Fn(Id) -> State,
     ) -> Result<Entry> {
-        if let Some(entry) = self.create_if_room(name, size, creation, &state)? {
-            return Ok(entry);
+        loop {
+            if let Some(entry) = self.create_if_room(name, size, creation, &state)? {
+                return Ok(entry);
+            }
+            // It ends: each round frees a name, and nobody else adds any.
+            if !self.free_dead()? {
+                return Err(self.is_full(name));
+            }
         }
-        let retried = if self.free_dead()? {
-            self.create_if_room(name, size, creation, &state)?
-        } else {
-            None
-        };
-        retried.ok_or_else(|| self.is_full(name))
     }
 
     /// `None` if the registry has no room for the name.

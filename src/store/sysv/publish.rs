@@ -117,6 +117,7 @@ impl Registry {
     /// Attaches a segment that this process has just created, not before second `begun`,
     /// and which is hidden; publishes it, unless it is to stay hidden. `None` if the caller
     /// must start over: another process was faster, or found this one dead.
+    #[cold]
     pub(super) fn attach_new(
         self: &Arc<Self>,
         name: &HashedName<'_>,

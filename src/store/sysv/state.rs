@@ -38,18 +38,10 @@ impl State {
             Self::Empty => return 0,
             Self::Freed => (1_u8, Id(-1)),
             Self::Creating => (2, Id(-1)),
-            Self::Live(id, Lifetime::Used) => (3, id),
-            Self::Removing(id, Lifetime::Used) => (4, id),
-            Self::Live(id, Lifetime::Kept) => (5, id),
-            Self::Removing(id, Lifetime::Kept) => (6, id),
-            Self::Live(id, Lifetime::Transient) => (7, id),
-            Self::Removing(id, Lifetime::Transient) => (8, id),
-            Self::Hidden(id, Lifetime::Used) => (9, id),
-            Self::Abandoned(id, Lifetime::Used) => (10, id),
-            Self::Hidden(id, Lifetime::Kept) => (11, id),
-            Self::Abandoned(id, Lifetime::Kept) => (12, id),
-            Self::Hidden(id, Lifetime::Transient) => (13, id),
-            Self::Abandoned(id, Lifetime::Transient) => (14, id),
+            Self::Live(id, lifetime) => (3 + step(lifetime), id),
+            Self::Removing(id, lifetime) => (4 + step(lifetime), id),
+            Self::Hidden(id, lifetime) => (9 + step(lifetime), id),
+            Self::Abandoned(id, lifetime) => (10 + step(lifetime), id),
         };
         let low = u64::from(u32::from_ne_bytes(id.to_ne_bytes()));
         sealed((u64::from(kind) << 32) | low)
@@ -85,6 +77,15 @@ impl State {
     /// Whether look-ups ignore the slot, whatever name it has.
     pub(super) const fn is_hidden(self) -> bool {
         matches!(self, Self::Hidden(..) | Self::Abandoned(..))
+    }
+}
+
+/// How far the kind of a state is from that with an ordinary lifetime.
+const fn step(lifetime: Lifetime) -> u8 {
+    match lifetime {
+        Lifetime::Used => 0,
+        Lifetime::Kept => 2,
+        Lifetime::Transient => 4,
     }
 }
 
