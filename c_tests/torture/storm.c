@@ -10,6 +10,8 @@
  *     and the data written to it;
  *   - the private name of a process that was killed is found by its successor, with the same
  *     segment and data;
+ *   - a third of the names have transient segments, which are gone when all processes are dead;
+ *     some are created as hidden ones and published, and nothing is left of them otherwise;
  *   - no call crashes, returns an error that the situation does not call for, or takes longer
  *     than the lock's limit;
  *   - a saved file is always complete, also while others save to it;
@@ -363,6 +365,17 @@ static bool holds (const struct actor *a, int name)
     return false;
 }
 
+/* Some names have transient segments; some are published after they were created. */
+static bool is_transient (int which)
+{
+    return which % 3 == 1;
+}
+
+static bool is_published (int which)
+{
+    return which % 6 == 2;
+}
+
 static void check_segment (const struct handle *h, const char *when)
 {
     struct shmid_ds segment;
@@ -370,9 +383,9 @@ static void check_segment (const struct handle *h, const char *when)
     if (shmctl (h->id, IPC_STAT, &segment) != 0)
         violation ("%s: the attached segment %d of name %d is gone: %s", when, h->id, h->name,
                    strerror (errno));
-    else if ((segment.shm_perm.mode & SHM_DEST) != 0)
-        violation ("%s: the attached segment %d of name %d is marked for deletion", when, h->id,
-                   h->name);
+    else if (((segment.shm_perm.mode & SHM_DEST) != 0) != is_transient (h->name))
+        violation ("%s: the attached segment %d of name %d is %smarked for deletion", when, h->id,
+                   h->name, is_transient (h->name) ? "not " : "");
     else if (segment.shm_segsz != shared_size (h->name)
              || (segment.shm_perm.mode & 0777) != 0660)
         violation ("%s: the segment of name %d has %zu bytes, mode %#o", when, h->name,
@@ -380,6 +393,25 @@ static void check_segment (const struct handle *h, const char *when)
 }
 
 /* ---- what actors do --------------------------------------------------------------------- */
+
+static int create_shared (int which, const char *name, long size, void **address,
+                          SharedMemory *memory)
+{
+    int status = EEXIST;
+
+    if (is_transient (which) && size > 0)
+        return shmxCreate (name, size, SHMX_TRANSIENT, 0, address, memory);
+    if (is_published (which) && size > 0)
+        status = shmxCreate (name, size, SHMX_HIDDEN, 0, address, memory);
+    if (status == 0) {
+        status = shmxPublish (*memory);
+        if (status == 0)
+            return 0;
+        shmDestroy (*memory);
+        *address = NULL;
+    }
+    return status == EEXIST ? shmCreate (name, size, address, memory) : status;
+}
 
 static void do_create (struct actor *a)
 {
@@ -395,7 +427,7 @@ static void do_create (struct actor *a)
         return;
     shared_name (which, name);
     timer = begin (a, CREATE, which);
-    status = shmCreate (name, size, &address, &h->memory);
+    status = create_shared (which, name, size, &address, &h->memory);
     end (a, &timer);
     if (status != 0) {
         if ((status != ENOENT || size != 0 || known) && !is_excused (status))
@@ -1584,6 +1616,8 @@ static void find_name (int which, struct found *found)
     if (now () - since > 1)
         violation ("at the end, attaching '%s' takes %.2f s", name, now () - since);
     found->id = status == 0 ? shmId (found->memory) : -1;
+    if (status == 0 && is_shared && is_transient (which))
+        violation ("at the end, the transient segment of '%s' has outlived its holders", name);
     if (status == 0 && shmSizeOf (found->memory) != (long) size)
         violation ("at the end, '%s' has %ld bytes", name, shmSizeOf (found->memory));
     for (slot = 0; status == 0 && is_shared && slot < SLOTS; slot++)

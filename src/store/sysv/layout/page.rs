@@ -88,7 +88,7 @@ fn the_page_has_the_fields_of_the_header() {
     assert_eq!(
         fields_on_page("## Header", HEADER_SIZE),
         fields!(Header: magic version capacity lock names nonce identity_length identity_check
-                pages takeover identity appeared)
+                pages takeover identity appeared transient hidden)
     );
 }
 
@@ -122,6 +122,14 @@ fn the_page_has_the_states() {
         State::Removing(Id(7), Lifetime::Used),
         State::Live(Id(7), Lifetime::Kept),
         State::Removing(Id(7), Lifetime::Kept),
+        State::Live(Id(7), Lifetime::Transient),
+        State::Removing(Id(7), Lifetime::Transient),
+        State::Hidden(Id(7), Lifetime::Used),
+        State::Abandoned(Id(7), Lifetime::Used),
+        State::Hidden(Id(7), Lifetime::Kept),
+        State::Abandoned(Id(7), Lifetime::Kept),
+        State::Hidden(Id(7), Lifetime::Transient),
+        State::Abandoned(Id(7), Lifetime::Transient),
     ];
     let kinds: Vec<_> = states
         .iter()
