@@ -29,6 +29,8 @@ pub enum Without {
 const LIVE: u32 = 1;
 const REMOVING: u32 = 2;
 const FREED: u32 = 3;
+const HIDDEN: u32 = 4;
+const ABANDONED: u32 = 5;
 
 /// In the segment's word: IPC_RMID. The other bits are the number of attachments.
 const REMOVED: u32 = 1 << 31;
@@ -133,6 +135,50 @@ impl World {
         }
     }
 
+    /// The creator of a hidden segment attaches it (`Registry::attach_hidden`), and publishes
+    /// it with the lock. False if it was found dead.
+    fn attach_and_publish(&self) -> bool {
+        if !self.attach_by_id() {
+            return false;
+        }
+        if self.has(Without::FenceOfAttach) {
+            fence(Ordering::SeqCst);
+        }
+        let is_sure =
+            !self.has(Without::LookAfterAttach) || self.state.load(Ordering::Acquire) == HIDDEN;
+        let _held = self.lock();
+        let is_hidden = self.state.load(Ordering::Acquire) == HIDDEN;
+        assert!(is_hidden || !is_sure, "it was sure of its segment");
+        if is_hidden {
+            self.state.store(LIVE, Ordering::Release);
+        } else {
+            self.detach();
+        }
+        is_hidden
+    }
+
+    /// Another process takes the lock, and deletes the hidden segment if it seems abandoned
+    /// (`Names::delete_abandoned`).
+    fn delete_abandoned(&self) {
+        let _held = self.lock();
+        let is_used = || self.segment.load(Ordering::Relaxed) != 0;
+        if self.state.load(Ordering::Acquire) != HIDDEN || is_used() {
+            return;
+        }
+        if self.has(Without::Mark) {
+            self.state.store(ABANDONED, Ordering::Release);
+        }
+        if self.has(Without::FenceOfRemove) {
+            fence(Ordering::SeqCst);
+        }
+        if is_used() {
+            self.state.store(HIDDEN, Ordering::Release);
+        } else {
+            self.segment.fetch_or(REMOVED, Ordering::Relaxed);
+            self.state.store(FREED, Ordering::Release);
+        }
+    }
+
     fn lock(&self) -> loom::sync::MutexGuard<'_, ()> {
         self.lock.lock().unwrap_or_else(|_| panic!("the lock"))
     }
@@ -204,5 +250,20 @@ pub fn leave_against_attach(without: Without) {
         world.leave();
         result_of(other);
         assert!(world.is_removed(), "nobody has it, and it is left");
+    });
+}
+
+/// A process that was stopped attaches and publishes the hidden segment that it has created,
+/// while another one takes it for dead: either it has its segment, or it starts over.
+pub fn publish_against_delete(without: Without) {
+    explore(4, move || {
+        let world = World::new(without, 0);
+        world.state.store(HIDDEN, Ordering::Release);
+        let other = in_another_process(&world, World::attach_and_publish);
+        world.delete_abandoned();
+        let is_published = result_of(other);
+        assert!(is_published != world.is_removed(), "one of the two");
+        let state = world.state.load(Ordering::Acquire);
+        assert_eq!(state, if is_published { LIVE } else { FREED });
     });
 }

@@ -1,7 +1,8 @@
 //! Attach against remove.
 
 use models::removal::{
-    Without, attach_against_prune, leave_against_attach, two_attach_against_prune, two_leave,
+    Without, attach_against_prune, leave_against_attach, publish_against_delete,
+    two_attach_against_prune, two_leave,
 };
 
 #[test]
@@ -48,4 +49,33 @@ fn a_missing_mark_of_the_remover_is_noticed() {
 #[should_panic(expected = "nobody has it, and it is left")]
 fn a_count_before_the_detach_alone_is_noticed() {
     two_leave(Without::CountAfterDetach);
+}
+
+#[test]
+fn a_hidden_segment_is_published_or_deleted() {
+    publish_against_delete(Without::Nothing);
+}
+
+#[test]
+#[should_panic(expected = "it was sure of its segment")]
+fn the_mark_of_an_abandoned_segment_is_necessary() {
+    publish_against_delete(Without::Mark);
+}
+
+#[test]
+#[should_panic(expected = "it was sure of its segment")]
+fn the_fence_of_who_deletes_an_abandoned_segment_is_necessary() {
+    publish_against_delete(Without::FenceOfRemove);
+}
+
+#[test]
+#[should_panic(expected = "it was sure of its segment")]
+fn the_fence_of_who_attaches_a_hidden_segment_is_necessary() {
+    publish_against_delete(Without::FenceOfAttach);
+}
+
+#[test]
+#[should_panic(expected = "it was sure of its segment")]
+fn the_look_at_a_hidden_slot_is_necessary() {
+    publish_against_delete(Without::LookAfterAttach);
 }
