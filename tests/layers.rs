@@ -92,6 +92,7 @@ const LAYERS: &[&str] = &[
     "store::sysv::recover",
     "store::sysv::hidden",
     "store::sysv::names",
+    "store::sysv::keep",
     "store::sysv::listing",
     "store::sysv::sweep",
     "store::sysv::takeover",

@@ -82,9 +82,10 @@ fn a_hidden_segment_that_is_dropped_is_deleted() {
         let (id, uncreated) = (segment.id(), Options::new().hidden(true).open(&name));
         assert_eq!(uncreated.unwrap_err().errno(), libc::EINVAL);
         drop(segment);
+        let mut status = std::mem::MaybeUninit::uninit();
         // SAFETY: the kernel writes a whole shmid_ds.
-        let gone = unsafe { libc::shmctl(id, libc::IPC_STAT, &mut std::mem::zeroed()) };
-        assert_eq!(gone, -1);
+        let found = unsafe { libc::shmctl(id, libc::IPC_STAT, status.as_mut_ptr()) };
+        assert_eq!(found, -1);
     }
 }
 

@@ -11,7 +11,6 @@ use super::change;
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::layout::State;
-use super::locked::Names;
 use super::mapping::Mapping;
 use super::names::Removal;
 use super::registry::Registry;
@@ -441,46 +440,4 @@ fn may_ask() -> bool {
         ASKED.store(now | (count + 1), Ordering::Relaxed);
     }
     count < MOST
-}
-
-impl Names<'_> {
-    /// Changes how long a segment lives. Only a user who may delete the segment may do
-    /// so. False if it has lost its name.
-    pub(super) fn set_lifetime_if_allowed(
-        &self,
-        name: &[u8],
-        entry: &Entry,
-        lifetime: Lifetime,
-    ) -> Result<bool> {
-        let failed = |errno: Errno| {
-            errno.during(format_args!(
-                "keep segment {} (id {})",
-                Quoted(name),
-                entry.id
-            ))
-        };
-        let Some(status) = entry.status().map_err(failed)? else {
-            return Ok(false);
-        };
-        match self.state_of(entry)? {
-            Some(State::Live(_, before) | State::Hidden(_, before)) if before == lifetime => {
-                return Ok(true);
-            }
-            // Such a segment never was kept.
-            Some(_) if entry.is_transient && lifetime == Lifetime::Used => return Ok(true),
-            Some(_) if entry.is_transient => {
-                return Err(Errno(libc::EINVAL)
-                    .during(format_args!(
-                        "keep segment {} (id {}): it is transient, and is deleted when its last \
-                         holder detaches it",
-                        Quoted(name),
-                        entry.id
-                    ))
-                    .because(Reason::Transient));
-            }
-            _ => {}
-        }
-        entry.may_be_removed(&status).map_err(failed)?;
-        self.set_lifetime(entry, lifetime)
-    }
 }

@@ -19,6 +19,7 @@
 //! | `hidden`   | delete what dead creators hid; free the names of transient segments |
 //! | `publish`  | attach a new segment before others see it, and publish it |
 //! | `recover`  | roll back what a dead holder of the lock left unfinished |
+//! | `keep`     | change how long a segment lives |
 //! | `listing`  | all names |
 //! | `entry`    | a segment that a registry names |
 //! | `table`    | the hash table of names |
@@ -48,6 +49,7 @@ mod everybody;
 mod extent;
 mod hash;
 mod hidden;
+mod keep;
 mod keys;
 mod layout;
 mod limits;
