@@ -67,9 +67,10 @@ const SHMX_SAME: c_uint = c_uint::MAX;
 /// existing segment must have at least `size` bytes. `flags` is 0 or the OR of
 /// SHMX_... flags. `mode` is the nine permission bits of a new segment,
 /// regardless of the umask; 0 means 0660, unless SHMX_MODE is set. `mode`,
-/// SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_TRANSIENT and SHMX_MODE have no
-/// effect on an existing segment. With SHMX_UNIQUE, `name` is only the beginning
-/// of the name. shmxCreated returns whether this call created the segment.
+/// SHMX_HUGETLB, SHMX_NORESERVE, SHMX_KEEP, SHMX_TRANSIENT and SHMX_MODE have
+/// no effect on an existing segment. With SHMX_UNIQUE, `name` is only the
+/// beginning of the name. shmxCreated returns whether this call created the
+/// segment.
 ///
 /// On success, returns 0. `*memory` is then the handle and, if `address` is not
 /// NULL, `*address` is the segment's address. On error, returns an error of
