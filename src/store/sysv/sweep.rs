@@ -1,7 +1,8 @@
 //! Removes the registries that programs have left behind: those of the same user, or of
 //! everybody, that have no names, and that nobody has attached. The names of transient
 //! segments that are gone do not count, nor do hidden segments that nobody has attached:
-//! those are deleted.
+//! those are deleted. But the creator of a registry may have stored anything in it, and this
+//! process may be root's: only what that user created, too, is deleted for it.
 //!
 //! A program that ends in an orderly way removes its empty registry. One that ends with
 //! `_exit` or by a signal does not, and neither does one whose last segment another
@@ -17,6 +18,7 @@ use super::mapping::Mapping;
 use super::registry::{attach, may_be_registry};
 use super::shm::{self, Id, Status};
 use super::table::Used;
+use crate::ids::UserId;
 use crate::lock::Acquired;
 use crate::os;
 use crate::request::Lifetime;
@@ -63,27 +65,32 @@ fn leftovers(whose: Whose) -> Vec<(Id, Status)> {
         .unwrap_or_default()
 }
 
-fn remove(id: Id, status: &Status) -> Option<()> {
+/// Removes one registry that has this status, if it is left behind.
+pub(super) fn remove(id: Id, status: &Status) -> Option<()> {
     let remove = |mapping: &Mapping| {
-        delete_hidden(mapping);
+        delete_hidden(mapping, status.creator);
         shm::remove(id).ok()
     };
     look(id, status, remove)?
 }
 
-/// Deletes the hidden segments of a registry that is about to be removed. Nobody has them
-/// attached.
-fn delete_hidden(mapping: &Mapping) {
+/// Deletes the hidden segments of a registry that is about to be removed.
+fn delete_hidden(mapping: &Mapping, creator: UserId) {
     let Some(table) = table_of(mapping) else {
         return;
     };
     for used in table.used().flatten().filter(|used| used.state.is_hidden()) {
         if let Some(entry) = used.segment() {
-            if matches!(entry.status(), Ok(Some(_))) {
+            if matches!(entry.status(), Ok(Some(status)) if is_deletable(&status, creator)) {
                 let _ = shm::remove(entry.id);
             }
         }
     }
+}
+
+/// Whether a hidden segment is deleted with its registry, which this user created.
+fn is_deletable(status: &Status, creator: UserId) -> bool {
+    status.users(0) == Users::Nobody && status.creator == creator && !keys::is_nobody(creator)
 }
 
 fn table_of(mapping: &Mapping) -> Option<Table<'_>> {
@@ -101,7 +108,7 @@ fn look<T>(id: Id, before: &Status, then: impl FnOnce(&Mapping) -> T) -> Option<
         return None;
     }
     let held = header.lock.acquire(Duration::ZERO).ok()?;
-    if held.acquired() == Acquired::OwnerDied && has_slots(&mapping, header) {
+    if held.acquired() == Acquired::OwnerDied && has_slots(&mapping, header, before.creator) {
         // Its next user finds out what was begun.
         held.leave_to_the_next();
         return None;
@@ -113,20 +120,24 @@ fn look<T>(id: Id, before: &Status, then: impl FnOnce(&Mapping) -> T) -> Option<
 
 /// Whether any name, or part of one, is in a registry whose lock's holder died. If not, the
 /// holder may have been about to remove the registry itself.
-fn has_slots(mapping: &Mapping, header: &Header) -> bool {
-    header.magic() == MAGIC && !table_of(mapping).is_some_and(|table| table.used().all(is_dead))
+fn has_slots(mapping: &Mapping, header: &Header, creator: UserId) -> bool {
+    header.magic() == MAGIC && !are_all_dead(mapping, creator)
 }
 
-/// Whether a slot keeps nothing alive: its segment is transient and gone, or hidden and not
-/// attached.
-fn is_dead(used: std::result::Result<Used, Damage>) -> bool {
+fn are_all_dead(mapping: &Mapping, creator: UserId) -> bool {
+    table_of(mapping).is_some_and(|table| table.used().all(|used| is_dead(used, creator)))
+}
+
+/// Whether a slot keeps nothing alive: its segment is transient and gone, or hidden and
+/// deleted with the registry.
+fn is_dead(used: std::result::Result<Used, Damage>, creator: UserId) -> bool {
     let Ok(used) = used else {
         return false;
     };
     match (used.state, used.segment().map(|entry| entry.status())) {
         (State::Live(_, Lifetime::Transient), Some(Ok(status))) => status.is_none(),
         (State::Hidden(..), Some(Ok(status))) => {
-            status.is_none_or(|status| status.users(0) == Users::Nobody)
+            status.is_none_or(|status| is_deletable(&status, creator))
         }
         _ => false,
     }
@@ -134,9 +145,9 @@ fn is_dead(used: std::result::Result<Used, Damage>) -> bool {
 
 /// Whether all names of a registry are those of segments that did not outlive their
 /// holders.
-fn is_dead_throughout(mapping: &Mapping, header: &Header) -> bool {
+fn is_dead_throughout(mapping: &Mapping, header: &Header, creator: UserId) -> bool {
     let may_be = header.has_transient() || header.hidden() != 0;
-    may_be && table_of(mapping).is_some_and(|table| table.used().all(is_dead))
+    may_be && are_all_dead(mapping, creator)
 }
 
 /// Whether it is a registry without names.
@@ -145,7 +156,7 @@ fn may_go(mapping: &Mapping, header: &Header, status: &Status) -> bool {
     match header.magic() {
         MAGIC => {
             header.version() == VERSION
-                && (header.names() == Ok(0) || is_dead_throughout(mapping, header))
+                && (header.names() == Ok(0) || is_dead_throughout(mapping, header, status.creator))
         }
         SUPERSEDED => true,
         0 => status.mode & UNBORN != 0 && status.changed + YOUTH < now && !header.is_in_takeover(),

@@ -4,6 +4,7 @@ use super::*;
 use crate::request::{Access, Placement};
 use crate::store::sysv::listing::Listed;
 use crate::store::sysv::mapping::Mapping;
+use crate::store::sysv::shm::Status;
 
 impl Scratch {
     fn hide(&self, name: &[u8], lifetime: Lifetime) -> Entry {
@@ -61,6 +62,13 @@ impl Scratch {
 
     fn count(&self) -> u32 {
         self.0.table().unwrap().header.names().unwrap()
+    }
+
+    /// Detaches the registry. Returns what a sweep needs to know of it.
+    fn leave(self) -> (Id, Status) {
+        let id = self.0.id;
+        self.detach();
+        (id, shm::status(id).unwrap().unwrap())
     }
 }
 
@@ -356,6 +364,54 @@ fn a_registry_is_left_behind_if_its_segments_did_not_outlive_their_holders() {
     assert!(exists(key) && is_there(ordinary.id));
     shm::remove(ordinary.id).unwrap();
     shm::remove(shm::find(key, 0).unwrap()).unwrap();
+}
+
+#[test]
+fn a_sweep_deletes_nothing_that_is_in_use_or_that_another_user_created() {
+    // The creator of a registry can hide any segment in it, and count no names.
+    let scratch = Scratch::new();
+    let used = scratch.hide(b"used", Lifetime::Used);
+    let mapping = attach_by_id(&used);
+    let hide_of_another = |name: &[u8]| {
+        let key = keys::for_segment();
+        let slot = scratch.begin(name, key);
+        let id = as_user(61_001, move || shm::create(key, 4096, ORDINARY).unwrap());
+        let names = scratch.names();
+        let state = State::Hidden(id, Lifetime::Used);
+        names.table.finish(slot, state).unwrap();
+        id
+    };
+    let is_root = os::effective_user() == crate::ids::UserId::ROOT;
+    let others = (is_root && os::Map::Users.is_complete()).then(|| hide_of_another(b"other's"));
+    scratch.0.table().unwrap().header.set_names(0);
+    let (registry, status) = scratch.leave();
+    assert_eq!(sweep::remove(registry, &status), Some(()));
+    assert!(is_there(used.id));
+    shm::remove(used.id).unwrap();
+    drop(mapping);
+    if let Some(id) = others {
+        assert!(is_there(id));
+        shm::remove(id).unwrap();
+    }
+}
+
+#[test]
+fn a_registry_that_hides_what_cannot_be_deleted_with_it_stays() {
+    if os::effective_user() != crate::ids::UserId::ROOT || !os::Map::Users.is_complete() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let key = keys::for_segment();
+    let slot = scratch.begin(b"name", key);
+    let id = as_user(61_001, move || shm::create(key, 4096, ORDINARY).unwrap());
+    let state = State::Hidden(id, Lifetime::Used);
+    scratch.names().table.finish(slot, state).unwrap();
+    let namespace = scratch.0.namespace.clone();
+    let (registry, status) = scratch.leave();
+    assert_eq!(sweep::remove(registry, &status), None);
+    assert!(is_there(registry) && is_there(id));
+    drop(Scratch(Registry::open(&namespace).unwrap()));
+    assert!(!is_there(registry) && !is_there(id));
 }
 
 #[test]
