@@ -127,16 +127,16 @@ impl ReadOnlySegment {
     }
 
     /// Whether the call that returned this value created the segment: see
-    /// [`Segment::was_created`].
+    /// [`Segment::is_new`].
     ///
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-was-created", 100)?;
-    /// assert!(view.was_created());
+    /// assert!(view.is_new());
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
-    pub const fn was_created(&self) -> bool {
-        self.0.was_created()
+    pub const fn is_new(&self) -> bool {
+        self.0.is_new()
     }
 
     /// Detaches the segment, and leaves it and its name as they are, even if no process

@@ -143,13 +143,13 @@ impl Segment {
     /// ```
     /// use shm_util::Segment;
     ///
-    /// let first = Segment::create("doc-was-created", 100)?;
-    /// let second = Segment::create("doc-was-created", 100)?;
-    /// assert!(first.was_created() && !second.was_created());
+    /// let first = Segment::create("doc-is-new", 100)?;
+    /// let second = Segment::create("doc-is-new", 100)?;
+    /// assert!(first.is_new() && !second.is_new());
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
-    pub const fn was_created(&self) -> bool {
+    pub const fn is_new(&self) -> bool {
         self.attached.was_created()
     }
 

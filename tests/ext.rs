@@ -224,16 +224,16 @@ fn detaching_after_the_programs_own_shmdt_detaches_nothing_else() {
 }
 
 #[test]
-fn a_segment_knows_whether_it_was_created() {
+fn a_segment_knows_whether_its_call_created_it() {
     let name = name();
     let first = Segment::create(&name, 100).unwrap();
     let second = Segment::create(&name, 100).unwrap();
     let third = Options::new().open_read_only(&name).unwrap();
-    assert!(first.was_created());
-    assert!(!second.was_created() && !third.was_created());
+    assert!(first.is_new());
+    assert!(!second.is_new() && !third.is_new());
     first.remove().unwrap();
     let fourth = Options::new().create_read_only(&name, 100).unwrap();
-    assert!(fourth.was_created() && first.was_created());
+    assert!(fourth.is_new() && first.is_new());
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn unique_names_begin_as_the_program_wants() {
             .iter()
             .all(|name| name.len() == 14 && name.starts_with(b"u "))
     );
-    assert!(segments.iter().all(Segment::was_created));
+    assert!(segments.iter().all(Segment::is_new));
     assert_eq!(options.create_read_only("", 1).unwrap().name().len(), 12);
     assert_eq!(
         errno(options.create("x".repeat(989), 1)),
@@ -172,7 +172,7 @@ fn an_identifier_is_looked_up_in_its_namespace() {
     let again = space.open_by_id(id).unwrap();
     assert_eq!(again.bytes()[5].load(Ordering::Relaxed), 42);
     assert_eq!(
-        (again.name(), again.was_created()),
+        (again.name(), again.is_new()),
         (long.as_bytes(), false)
     );
     let options = Options::new().namespace(&space);

@@ -15,7 +15,7 @@ fn a_transient_segment_ends_with_its_last_attachment() {
     let name = name("end");
     let first = Options::new().transient(true).create(&name, 100).unwrap();
     let second = Segment::create(&name, 100).unwrap();
-    assert!(first.was_created() && !second.was_created());
+    assert!(first.is_new() && !second.is_new());
     let info = shm_util::info(&name).unwrap();
     assert!(info.transient && !info.kept && !info.hidden && info.key == 0);
     first.detach().unwrap();
@@ -98,7 +98,7 @@ fn threads_that_create_transient_segments_at_once_get_one() {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
             let all: Vec<_> = threads.into_iter().map(|one| one.join().unwrap()).collect();
             assert!(all.iter().all(|one| one.id() == all.first().unwrap().id()));
-            all.iter().filter(|one| one.was_created()).count()
+            all.iter().filter(|one| one.is_new()).count()
         });
         assert_eq!(created, 1);
     }

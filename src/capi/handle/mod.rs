@@ -54,7 +54,7 @@ impl Handle {
             address: segment.bytes().as_ptr().cast_mut().cast(),
             size: segment.len(),
             id: segment.id(),
-            was_created: segment.was_created(),
+            was_created: segment.is_new(),
         };
         TABLE
             .insert(segment, facts, random::of_this_copy)
