@@ -82,22 +82,23 @@ extern "C" {
 #define SHMX_MODE 64
 
 /**
- * Flag of shmxCreate: create a transient segment: name and memory vanish with
- * the last process that has it attached, however that process ends. The
- * segment has no System V key.
+ * Flag of shmxCreate: create a transient segment. Its name and its memory
+ * vanish with the last process that has it attached, however that process
+ * ends. The segment has no System V key.
  */
 #define SHMX_TRANSIENT 128
 
 /**
- * Flag of shmxCreate: create a segment that no other process finds before
- * shmxPublish. Fail with EEXIST if the name exists, as with SHMX_EXCL.
+ * Flag of shmxCreate: create a hidden segment, which other processes find once
+ * shmxPublish has given it its name. Fail with EEXIST if the name exists, as
+ * with SHMX_EXCL.
  */
 #define SHMX_HIDDEN 256
 
 /**
- * Flag of shmxCreate: create a segment under a name that no segment has:
+ * Flag of shmxCreate: create a segment with a name that no other segment has:
  * name, which may be NULL or "", followed by 12 random letters and digits.
- * shmxName and shmxStat return it.
+ * shmxName and shmxStat return the whole name.
  */
 #define SHMX_UNIQUE 512
 
@@ -167,8 +168,8 @@ extern "C" {
 #define SHMX_REASON_TRANSIENT 11
 
 /**
- * Reason of an error: EINVAL: the segment is not hidden (any more), and cannot
- * be published.
+ * Reason of an error: EINVAL: the segment is not hidden, or not any more, and
+ * cannot be published.
  */
 #define SHMX_REASON_NOT_HIDDEN 12
 
@@ -331,10 +332,11 @@ struct ShmxLoaded {
  * - ENAMETOOLONG: SHMX_UNIQUE is set, and name has more than 988 bytes.
  * - EACCES: the segment belongs to another user, and its mode does not allow
  *   reading or, unless SHMX_RDONLY is set, writing; or mode does not allow
- *   the caller to do so; or the segment is transient, and the caller is not in
- *   the group that its creator had as effective group.
- * - ENOTSUP: SHMX_TRANSIENT is set, and the system attaches no segment that is
- *   marked for deletion.
+ *   the caller to do so; or the segment is transient, was created by another
+ *   user who is not root, and the caller is not in the group that was the
+ *   creator's effective group.
+ * - ENOTSUP: SHMX_TRANSIENT is set, and the system cannot attach a segment that
+ *   is marked for deletion.
  * - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
  * - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
  */
@@ -535,18 +537,18 @@ int shmxList(ShmxCallback callback, void *context);
 /**
  * Creates a named shared memory segment, or attaches an existing one, like
  * shmxCreate, in the namespace space. One process can use several namespaces
- * at once, from several threads; the environment is not involved.
+ * at once, from several threads, without changing its environment.
  *
  * space is a path, as in NOB_DATABASE: ~, $NAME and ${NAME} in it are
  * replaced by the present values of environment variables, and a relative path
- * begins at the current directory. No file of that name need exist. NULL is
- * the namespace of the functions that take none; "" is that of the effective
- * user, as if NOB_DATABASE were not set. This is the same for all functions
- * below that have this parameter.
+ * begins at the current directory. No file with this path need exist. NULL
+ * selects the namespace that functions without this parameter use; "" selects
+ * that of the effective user, as if NOB_DATABASE were not set. This applies to
+ * all functions below that have this parameter.
  *
- * On success, returns 0. *memory is then the handle, which belongs to this
- * namespace for good, and, if address is not NULL, *address is the
- * segment's address. On error, returns an error of shmxCreate or one of these
+ * On success, returns 0. *memory is then the handle, which always belongs to
+ * this namespace, and, if address is not NULL, *address is the segment's
+ * address. On error, returns an error of shmxCreate or one of these
  * values, and sets errno to it. *memory is then NULL, and nothing else has
  * changed.
  *
@@ -622,11 +624,11 @@ int shmxStatId(const char *space, int id, struct ShmxInfo *info);
 
 /**
  * Attaches the segment of the System V identifier id, if it is a segment of
- * the namespace space (see shmxCreateIn). No other segment is touched, and
- * what is attached is the segment that had this identifier and its name, even
- * if another process removes the name and creates it again meanwhile. flags
- * is 0 or SHMX_RDONLY; address and memory are as for shmCreate. shmxName
- * returns the segment's name.
+ * the namespace space (see shmxCreateIn). No other segment is touched: if
+ * another process removes the name and creates it again meanwhile, this call
+ * attaches the segment that had this identifier, or none. flags is 0 or
+ * SHMX_RDONLY; address and memory are as for shmCreate. shmxName returns
+ * the segment's name.
  *
  * On success, returns 0. *memory is then the handle and, if address is not
  * NULL, *address is the segment's address. On error, returns one of these
@@ -716,11 +718,13 @@ int shmxSetPermName(const char *space,
 int shmxLockName(const char *space, const char *name);
 
 /**
- * Reverses shmxLockName, and shmxLock.
+ * Unlocks a segment that shmxLockName or shmxLock has locked.
  *
- * Returns the same values as shmxLockName, except ENOMEM for RLIMIT_MEMLOCK.
+ * Returns the same values as shmxLockName, except that RLIMIT_MEMLOCK causes no
+ * error.
  */
-int shmxUnlockName(const char *space, const char *name);
+int shmxUnlockName(const char *space,
+                   const char *name);
 
 /**
  * Returns 1 if the call that returned this handle created the segment, and 0
@@ -733,13 +737,13 @@ int shmxCreated(SharedMemory memory);
 
 /**
  * Stores the name of a segment in name, which has room for size bytes, the
- * terminating NUL included: 1001 are enough for every name. The segment may
- * have lost the name.
+ * terminating NUL included: 1001 bytes are enough for every name. If the name
+ * was removed meanwhile, this is the name that the segment had.
  *
  * On success, returns 0. On error, returns one of these values and sets errno
  * to it; *name is unchanged.
  *
- * - ERANGE: the name and its NUL have more than size bytes.
+ * - ERANGE: the name and its terminating NUL have more than size bytes.
  * - EINVAL: memory is not a valid handle, or name is NULL.
  * - EDEADLK: the caller is a signal handler that interrupted another call.
  */
@@ -749,10 +753,9 @@ int shmxName(SharedMemory memory, char *name, unsigned long size);
  * Detaches a segment, and leaves it and its name as they are, even if no
  * process has it attached any more: it is then an orphan, as if the process
  * had died. This is meant for monitors and other readers: unlike shmDestroy,
- * it never deletes what a program that has ended left on purpose. But a
- * transient segment ends with its last holder, however it leaves; and a hidden
- * one that no process has attached is deleted by the next call in the
- * namespace.
+ * it never deletes what a program that has ended left on purpose. However, a
+ * transient segment does not outlive its last holder, and the next call in the
+ * namespace deletes a hidden segment that no process has attached.
  *
  * Returns 0 on success, and if memory is NULL. On error, returns one of
  * these values and sets errno to it.
@@ -768,16 +771,16 @@ int shmxName(SharedMemory memory, char *name, unsigned long size);
 int shmxDetach(SharedMemory memory);
 
 /**
- * Gives a segment that was created with SHMX_HIDDEN its name: from now on,
+ * Gives a hidden segment, created with SHMX_HIDDEN, its name: from then on,
  * other processes find it, with everything that was stored in it before. A
- * process that dies before this call leaves neither name nor segment.
+ * process that dies before this call leaves neither the name nor the segment.
  *
  * On success, returns 0. On error, returns one of these values and sets errno
  * to it; the segment stays as it was, and the handle remains valid.
  *
  * - EEXIST: another segment has got the name in the meantime.
- * - EINVAL: memory is not a valid handle; or the segment is not hidden, or
- *   was published before.
+ * - EINVAL: memory is not a valid handle; or the segment was not created
+ *   hidden, or was published before.
  * - EIDRM: the segment was deleted by other means, such as ipcrm; or the
  *   process has moved to another IPC namespace.
  * - EACCES, EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.

@@ -189,8 +189,8 @@ static void name_of_handle (void)
            shmxName (memory, name, 7) == ERANGE && errno == ERANGE);
     CHECK ("so is one of 0 bytes", shmxName (memory, name, 0) == ERANGE);
     CHECK ("the buffer is unchanged", check_filled (name, 'x', sizeof name));
-    CHECK ("the message states how much is needed",
-           strstr (shmxErrorText (), "8 bytes are needed") != NULL);
+    CHECK ("the message states how many bytes are needed",
+           strstr (shmxErrorText (), "8 are needed") != NULL);
     CHECK ("NULL for the buffer is EINVAL", shmxName (memory, NULL, 100) == EINVAL);
     CHECK ("the name is removed", shmxRemove ("1234567") == 0);
     CHECK ("shmxName returns the name that the segment had",

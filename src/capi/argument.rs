@@ -17,7 +17,7 @@ pub(crate) fn null(argument: &str) -> Error {
     Error::argument(format_args!("{argument} is NULL"))
 }
 
-/// The namespace that a program passes as a path: that of the process for NULL.
+/// The namespace that a program selects by a path; the process's current one for NULL.
 ///
 /// # Safety
 ///

@@ -27,13 +27,13 @@ pub extern "C" fn shmxCreated(memory: SharedMemory) -> c_int {
 }
 
 /// Stores the name of a segment in `name`, which has room for `size` bytes, the
-/// terminating NUL included: 1001 are enough for every name. The segment may
-/// have lost the name.
+/// terminating NUL included: 1001 bytes are enough for every name. If the name
+/// was removed meanwhile, this is the name that the segment had.
 ///
 /// On success, returns 0. On error, returns one of these values and sets errno
 /// to it; `*name` is unchanged.
 ///
-/// - ERANGE: the name and its NUL have more than `size` bytes.
+/// - ERANGE: the name and its terminating NUL have more than `size` bytes.
 /// - EINVAL: `memory` is not a valid handle, or `name` is NULL.
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
 ///
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn shmxName(memory: SharedMemory, name: *mut c_char, size:
             let bytes = segment.name();
             if u64::try_from(bytes.len()).is_ok_and(|length| length >= size) {
                 return Err(Errno(libc::ERANGE).during(format_args!(
-                    "store the name of {segment}: {} bytes are needed, {size} are there",
+                    "store the name of {segment}: the buffer has {size} bytes, {} are needed",
                     bytes.len() + 1
                 )));
             }
@@ -69,10 +69,9 @@ pub unsafe extern "C" fn shmxName(memory: SharedMemory, name: *mut c_char, size:
 /// Detaches a segment, and leaves it and its name as they are, even if no
 /// process has it attached any more: it is then an orphan, as if the process
 /// had died. This is meant for monitors and other readers: unlike shmDestroy,
-/// it never deletes what a program that has ended left on purpose. But a
-/// transient segment ends with its last holder, however it leaves; and a hidden
-/// one that no process has attached is deleted by the next call in the
-/// namespace.
+/// it never deletes what a program that has ended left on purpose. However, a
+/// transient segment does not outlive its last holder, and the next call in the
+/// namespace deletes a hidden segment that no process has attached.
 ///
 /// Returns 0 on success, and if `memory` is NULL. On error, returns one of
 /// these values and sets errno to it.
@@ -94,16 +93,16 @@ pub extern "C" fn shmxDetach(memory: SharedMemory) -> c_int {
     })
 }
 
-/// Gives a segment that was created with SHMX_HIDDEN its name: from now on,
+/// Gives a hidden segment, created with SHMX_HIDDEN, its name: from then on,
 /// other processes find it, with everything that was stored in it before. A
-/// process that dies before this call leaves neither name nor segment.
+/// process that dies before this call leaves neither the name nor the segment.
 ///
 /// On success, returns 0. On error, returns one of these values and sets errno
 /// to it; the segment stays as it was, and the handle remains valid.
 ///
 /// - EEXIST: another segment has got the name in the meantime.
-/// - EINVAL: `memory` is not a valid handle; or the segment is not hidden, or
-///   was published before.
+/// - EINVAL: `memory` is not a valid handle; or the segment was not created
+///   hidden, or was published before.
 /// - EIDRM: the segment was deleted by other means, such as ipcrm; or the
 ///   process has moved to another IPC namespace.
 /// - EACCES, EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.

@@ -48,11 +48,11 @@ pub unsafe extern "C" fn shmxStatId(space: *const c_char, id: c_int, info: *mut 
 }
 
 /// Attaches the segment of the System V identifier `id`, if it is a segment of
-/// the namespace `space` (see shmxCreateIn). No other segment is touched, and
-/// what is attached is the segment that had this identifier and its name, even
-/// if another process removes the name and creates it again meanwhile. `flags`
-/// is 0 or SHMX_RDONLY; `address` and `memory` are as for shmCreate. shmxName
-/// returns the segment's name.
+/// the namespace `space` (see shmxCreateIn). No other segment is touched: if
+/// another process removes the name and creates it again meanwhile, this call
+/// attaches the segment that had this identifier, or none. `flags` is 0 or
+/// SHMX_RDONLY; `address` and `memory` are as for shmCreate. shmxName returns
+/// the segment's name.
 ///
 /// On success, returns 0. `*memory` is then the handle and, if `address` is not
 /// NULL, `*address` is the segment's address. On error, returns one of these

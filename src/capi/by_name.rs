@@ -94,9 +94,10 @@ pub unsafe extern "C" fn shmxLockName(space: *const c_char, name: *const c_char)
     }
 }
 
-/// Reverses shmxLockName, and shmxLock.
+/// Unlocks a segment that shmxLockName or shmxLock has locked.
 ///
-/// Returns the same values as shmxLockName, except ENOMEM for RLIMIT_MEMLOCK.
+/// Returns the same values as shmxLockName, except that RLIMIT_MEMLOCK causes no
+/// error.
 ///
 /// # Safety
 ///
@@ -111,7 +112,7 @@ pub unsafe extern "C" fn shmxUnlockName(space: *const c_char, name: *const c_cha
     }
 }
 
-/// Does work with a name in a namespace.
+/// Calls `work` with a namespace and a name.
 ///
 /// # Safety
 ///

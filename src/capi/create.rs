@@ -30,7 +30,7 @@ pub(crate) fn create<T>(
     store(address, memory, |placement| attach(name?, placement))
 }
 
-/// The same for a segment that is attached by its identifier.
+/// As above, for a segment that is attached by its identifier.
 pub(crate) fn store<T>(
     address: Option<&mut *mut c_void>,
     memory: Option<&mut *mut T>,

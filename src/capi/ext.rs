@@ -44,16 +44,17 @@ pub const SHMX_KEEP: c_int = 32;
 /// Flag of shmxCreate: take `mode` as it is, even if it is 0: then only
 /// privileged processes may attach the segment.
 pub const SHMX_MODE: c_int = 64;
-/// Flag of shmxCreate: create a transient segment: name and memory vanish with
-/// the last process that has it attached, however that process ends. The
-/// segment has no System V key.
+/// Flag of shmxCreate: create a transient segment. Its name and its memory
+/// vanish with the last process that has it attached, however that process
+/// ends. The segment has no System V key.
 pub const SHMX_TRANSIENT: c_int = 128;
-/// Flag of shmxCreate: create a segment that no other process finds before
-/// shmxPublish. Fail with EEXIST if the name exists, as with SHMX_EXCL.
+/// Flag of shmxCreate: create a hidden segment, which other processes find once
+/// shmxPublish has given it its name. Fail with EEXIST if the name exists, as
+/// with SHMX_EXCL.
 pub const SHMX_HIDDEN: c_int = 256;
-/// Flag of shmxCreate: create a segment under a name that no segment has:
+/// Flag of shmxCreate: create a segment with a name that no other segment has:
 /// `name`, which may be NULL or "", followed by 12 random letters and digits.
-/// shmxName and shmxStat return it.
+/// shmxName and shmxStat return the whole name.
 pub const SHMX_UNIQUE: c_int = 512;
 
 /// abi/shm_util_ext.h.head defines it for C, as an unsigned number.
@@ -87,10 +88,11 @@ const SHMX_SAME: c_uint = c_uint::MAX;
 /// - ENAMETOOLONG: SHMX_UNIQUE is set, and `name` has more than 988 bytes.
 /// - EACCES: the segment belongs to another user, and its mode does not allow
 ///   reading or, unless SHMX_RDONLY is set, writing; or `mode` does not allow
-///   the caller to do so; or the segment is transient, and the caller is not in
-///   the group that its creator had as effective group.
-/// - ENOTSUP: SHMX_TRANSIENT is set, and the system attaches no segment that is
-///   marked for deletion.
+///   the caller to do so; or the segment is transient, was created by another
+///   user who is not root, and the caller is not in the group that was the
+///   creator's effective group.
+/// - ENOTSUP: SHMX_TRANSIENT is set, and the system cannot attach a segment that
+///   is marked for deletion.
 /// - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
 /// - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
 ///

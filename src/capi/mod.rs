@@ -6,7 +6,7 @@
 //! | `base`       | the functions of `shm_util.h` |
 //! | `ext`        | the functions of `shm_util_ext.h`, which libgpl does not have |
 //! | `list`       | shmxList |
-//! | `space`      | those of them for any namespace |
+//! | `space`      | those of them that take a namespace |
 //! | `by_id`      | those of them that look up an identifier |
 //! | `by_name`    | those of them that change a segment by its name |
 //! | `attached`   | those of them that begin and end an attachment, and load |

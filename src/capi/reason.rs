@@ -37,8 +37,8 @@ pub const SHMX_REASON_PERMISSION: c_int = 9;
 pub const SHMX_REASON_READ_ONLY: c_int = 10;
 /// Reason of an error: EINVAL: the segment is transient, and cannot be kept.
 pub const SHMX_REASON_TRANSIENT: c_int = 11;
-/// Reason of an error: EINVAL: the segment is not hidden (any more), and cannot
-/// be published.
+/// Reason of an error: EINVAL: the segment is not hidden, or not any more, and
+/// cannot be published.
 pub const SHMX_REASON_NOT_HIDDEN: c_int = 12;
 /// Reason of an error: ENOSYS or EPERM: the kernel has no System V shared
 /// memory, or a sandbox blocks it.

@@ -16,18 +16,18 @@ use super::place::Place;
 
 /// Creates a named shared memory segment, or attaches an existing one, like
 /// shmxCreate, in the namespace `space`. One process can use several namespaces
-/// at once, from several threads; the environment is not involved.
+/// at once, from several threads, without changing its environment.
 ///
 /// `space` is a path, as in NOB_DATABASE: `~`, `$NAME` and `${NAME}` in it are
 /// replaced by the present values of environment variables, and a relative path
-/// begins at the current directory. No file of that name need exist. NULL is
-/// the namespace of the functions that take none; "" is that of the effective
-/// user, as if NOB_DATABASE were not set. This is the same for all functions
-/// below that have this parameter.
+/// begins at the current directory. No file with this path need exist. NULL
+/// selects the namespace that functions without this parameter use; "" selects
+/// that of the effective user, as if NOB_DATABASE were not set. This applies to
+/// all functions below that have this parameter.
 ///
-/// On success, returns 0. `*memory` is then the handle, which belongs to this
-/// namespace for good, and, if `address` is not NULL, `*address` is the
-/// segment's address. On error, returns an error of shmxCreate or one of these
+/// On success, returns 0. `*memory` is then the handle, which always belongs to
+/// this namespace, and, if `address` is not NULL, `*address` is the segment's
+/// address. On error, returns an error of shmxCreate or one of these
 /// values, and sets errno to it. `*memory` is then NULL, and nothing else has
 /// changed.
 ///
