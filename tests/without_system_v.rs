@@ -55,7 +55,7 @@ fn errors_say_that_system_v_is_missing_or_blocked_and_what_to_do() {
         (
             libc::ENOSYS,
             "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
-             CONFIG_SYSVIPC (Android has none)",
+             CONFIG_SYSVIPC (Android's lack it)",
             ": Function not implemented",
         ),
         (

@@ -11,9 +11,9 @@ use crate::failure::{Failure, Result};
 use crate::names::Name;
 use crate::namespace;
 
-/// A segment that is detached and never destroyed: to destroy it, or to drop it, would delete
-/// it if no other process has it attached. If a command fails, it stays attached until this
-/// process ends.
+/// A segment that is only detached: destroying or dropping it would delete it if no other
+/// process has it attached. If a command fails, the segment stays attached until this process
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Borrowed<T>(ManuallyDrop<T>);
 

@@ -42,7 +42,7 @@ pub(crate) fn create_with(options: Options, name: &Name, size: u64) -> Result<sh
     if segment.info().map_err(wrong)?.transient {
         return Err(Failure::new(
             "SHM_UTIL_TRANSIENT is set: the kernel would delete the segment when this command \
-             ends; unset it, or give --keep",
+             ends; unset the variable, or use --keep",
         ));
     }
     Ok(segment)
@@ -92,8 +92,8 @@ pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
     Err(last)
 }
 
-/// Why the segment of an identifier was not removed. If it is none of the namespace, the advice
-/// depends on what it is.
+/// Why the segment of an identifier was not removed. If it does not belong to the namespace, the
+/// advice depends on what has the identifier.
 fn not_removed(id: i32, error: &shm_util::Error) -> Failure {
     let rows = sysvipc::rows().unwrap_or_default();
     let found = rows.iter().find(|row| row.id == id);
@@ -101,8 +101,7 @@ fn not_removed(id: i32, error: &shm_util::Error) -> Failure {
         _ if error.errno() != libc::ENOENT => return Failure::library(error, None),
         None => return Failure::library(error, None),
         Some(Kind::Registry) => {
-            "; this is a registry, which programs remove when they have no names left in it"
-                .to_owned()
+            "; this is a registry, which programs remove when no names are left in it".to_owned()
         }
         Some(Kind::Named) => format!(
             "; this is a segment of another namespace, or one that has no name: '{}' shows which",
@@ -121,7 +120,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     let mut skipped = Vec::new();
     let mut registries = 0;
     if arguments.all {
-        // Before this process attaches them.
+        // Looked for before this process attaches any registry.
         registries = prune_registries(arguments);
         let (spaces, unreadable) = namespace::all()?;
         for space in &spaces {
@@ -156,7 +155,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
             },
         )?;
     }
-    // Those of which the last name was deleted just now.
+    // The registries whose last names were deleted above.
     if !arguments.all || !arguments.dry_run {
         registries += prune_registries(arguments);
     }
@@ -174,15 +173,15 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What can be done with a namespace whose orphans are deleted.
+/// A namespace whose orphans are deleted.
 struct Prunable<'a> {
     list: &'a dyn Fn() -> shm_util::Result<Vec<Info>>,
     prune: &'a dyn Fn(Duration) -> shm_util::Result<Vec<Info>>,
     may_prune: &'a dyn Fn(&Info) -> bool,
 }
 
-/// Deletes the orphans of one namespace, and prints which; `shown` follows each line. Returns
-/// those that this user may not delete.
+/// Deletes the orphans of one namespace, and prints a line for each, which ends with `shown`.
+/// Returns the orphans that this user may not delete.
 fn prune_one(arguments: &Prune, shown: &str, namespace: &Prunable<'_>) -> Result<Vec<Info>> {
     let library = |error| Failure::library(&error, None);
     let is_old = |since: SystemTime| units::since(since) >= arguments.older_than;
@@ -218,7 +217,7 @@ fn prune_one(arguments: &Prune, shown: &str, namespace: &Prunable<'_>) -> Result
 }
 
 /// Removes the empty registries that programs left behind, in any namespace of this user or,
-/// with --all, of everybody. Returns how many those are.
+/// with --all, of all users. Returns their number.
 fn prune_registries(arguments: &Prune) -> usize {
     let whose = if arguments.all {
         Whose::Everybodys

@@ -57,9 +57,8 @@ pub(crate) enum Command {
     /// Load a segment's bytes from a file
     ///
     /// If the sizes differ, load reads only as many bytes as the smaller of the two has, prints a
-    /// message, and exits with status 1. A load that fails deletes the segment that it created. A
-    /// load that is interrupted by a signal, such as that of Ctrl-C, cannot do so: it leaves a
-    /// partly filled orphan, which you can delete with remove.
+    /// message, and exits with status 1. A segment that load creates stays hidden until it is
+    /// filled: a load that fails, or that a signal ends, leaves nothing behind.
     Load(Load),
     /// Show a segment's bytes in hexadecimal and as text
     ///
@@ -67,9 +66,9 @@ pub(crate) enum Command {
     Dump(Dump),
     /// Wait until a segment exists
     ///
-    /// This sleeps until a program creates the name, and prints nothing then. If the segment exists
-    /// already, it ends at once. If the time is up, the exit status is 4, as for any name that does
-    /// not exist.
+    /// This command sleeps until a program creates the segment, and prints nothing. It ends at once
+    /// if the segment exists already. If the time limit is reached, the exit status is 4, as for
+    /// any name that does not exist.
     Wait(Wait),
     /// Make a segment outlive its holders, until its name is removed
     Keep(Keep),
@@ -115,7 +114,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) watch: Option<u32>,
-    /// List the segments of all namespaces that you may look into, as root those of all users
+    /// List the segments of all namespaces that you may inspect; as root, those of all users
     #[arg(long)]
     pub(crate) all: bool,
     /// Print names only, one per line: for the completion scripts
@@ -125,7 +124,7 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Also check all other namespaces that you may look into, as root those of all users
+    /// Also check all other namespaces that you may inspect; as root, those of all users
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -211,10 +210,10 @@ pub(crate) struct Dump {
 
 #[derive(Debug, Args)]
 pub(crate) struct Wait {
-    /// The awaited segment's name, escaped as in the output of list
+    /// The name of the segment to wait for, escaped as in the output of list
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
-    /// The longest time to wait: 90s, 10m, 500ms (default: no limit)
+    /// The time limit, such as 90s, 10m or 500ms (default: no limit)
     #[arg(long, value_name = "TIME", value_parser = units::parse_time_limit,
           allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
@@ -235,8 +234,8 @@ pub(crate) struct Remove {
     /// The segments' names, escaped as in the output of list
     #[arg(value_parser = NameParser, value_name = "NAME", required_unless_present = "ids")]
     pub(crate) names: Vec<Name>,
-    /// The identifier of a segment, as shown by list, instead of its name; it must be one of the
-    /// namespace. May be given several times
+    /// The identifier of a segment of the namespace, as shown by list, instead of its name. May be
+    /// given several times
     #[arg(long = "id", value_name = "ID", value_parser = clap::value_parser!(i32).range(0..),
           allow_negative_numbers = true)]
     pub(crate) ids: Vec<i32>,
@@ -251,8 +250,8 @@ pub(crate) struct Prune {
     /// Print what would be deleted, but delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Delete orphans of all namespaces that you may look into, as root those of all users. In a
-    /// namespace that you may look into but not use, only segments of the user who created its
+    /// Delete the orphans of all namespaces that you may inspect; as root, those of all users. In a
+    /// namespace that you may inspect but not use, only segments of the user who created its
     /// registry are deleted
     #[arg(long)]
     pub(crate) all: bool,

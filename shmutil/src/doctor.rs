@@ -81,7 +81,7 @@ pub(crate) fn doctor(arguments: &Doctor) -> Result<Outcome> {
     report(&found)
 }
 
-/// Findings about the other namespaces that this user may look into.
+/// Findings about the other namespaces that this user may inspect.
 fn others() -> Result<Vec<Finding>> {
     let (spaces, unreadable) = namespace::all()?;
     let this = admin::identity(&namespace::selected()).ok();

@@ -47,7 +47,7 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
     check_offset(name, begin, info.size)?;
     let segment = borrowed::read_only(name)?;
     let size = segment.len();
-    // Another segment may have the name by now.
+    // Another segment may have got the name since the check.
     check_offset(name, begin, size)?;
     let length = arguments.length.map_or(usize::MAX, |length| {
         usize::try_from(length).unwrap_or(usize::MAX)

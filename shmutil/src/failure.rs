@@ -97,7 +97,7 @@ impl Failure {
         }
     }
 
-    /// No segment has the name that is needed. The text should say what to do.
+    /// No segment has the name that is needed. The text should contain advice.
     pub(crate) fn no_such_name(text: impl Display) -> Self {
         Self {
             kind: Kind::NoSuchName,
@@ -124,7 +124,7 @@ impl Failure {
     pub(crate) fn library(error: &shm_util::Error, name: Option<&[u8]>) -> Self {
         let name = name.map_or_else(|| "NAME".to_owned(), names::show_in_shell);
         let (kind, advice) = match error.errno() {
-            // The library's own text has the advice.
+            // The library's own text contains the advice.
             _ if error.reason() == Reason::NoSystemV => (Kind::Failed, String::new()),
             libc::ENOENT => (
                 Kind::NoSuchName,
@@ -162,7 +162,7 @@ impl Failure {
         }
     }
 
-    /// An identifier that no segment of the namespace has.
+    /// No segment of the namespace has the identifier.
     pub(crate) fn no_such_segment(error: &shm_util::Error, advice: &str) -> Self {
         Self {
             kind: Kind::NoSuchName,

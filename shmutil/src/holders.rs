@@ -31,8 +31,8 @@ pub(crate) struct Holder {
     pub(crate) mappings: u64,
 }
 
-/// The identifier and the key of a segment. A transient segment has lost its key, which is
-/// 0 then; /proc shows the one that it was created with.
+/// The identifier and the key of a segment. The key of a transient segment is 0 here, because
+/// the segment has lost it; /proc still shows the original one.
 pub(crate) type Segment = (i32, i32);
 
 /// How many times a process has each segment attached.

@@ -147,7 +147,7 @@ fn sorted(segments: shm_util::Result<Vec<Info>>) -> Result<Vec<Info>> {
     Ok(segments)
 }
 
-/// A segment, and its namespace if those of all are listed.
+/// A segment, and its namespace if all namespaces are listed.
 struct Listed {
     namespace: Option<Rc<str>>,
     info: Info,

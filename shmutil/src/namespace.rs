@@ -13,23 +13,23 @@ use shm_util::admin::{self, Identity, Space, Unreadable};
 use crate::failure::{Failure, Result, say};
 use crate::{names, units};
 
-/// The one that the option --namespace selects.
+/// The namespace that the option --namespace selects.
 static SELECTED: OnceLock<Namespace> = OnceLock::new();
 
 /// Selects the namespace of the option --namespace.
 pub(crate) fn select(path: &OsStr) -> Result<()> {
     let namespace = Namespace::at(path).map_err(|error| Failure::library(&error, None))?;
-    // It is set once.
+    // The option is parsed once, so this cannot be set already.
     let _ = SELECTED.set(namespace);
     Ok(())
 }
 
-/// The namespace of a command that does not work in all.
+/// The namespace of a command without --all.
 pub(crate) fn selected() -> Namespace {
     SELECTED.get().cloned().unwrap_or(Namespace::current())
 }
 
-/// All namespaces that this user may look into, sorted, and registries that this user may not
+/// All namespaces that this user may inspect, sorted, and registries that this user may not
 /// read.
 pub(crate) fn all() -> Result<(Vec<Space>, Vec<Unreadable>)> {
     admin::spaces(&selected()).map_err(|error| Failure::library(&error, None))
@@ -44,7 +44,7 @@ pub(crate) fn show(identity: &Identity) -> String {
     }
 }
 
-/// The same in a sentence.
+/// Shows a namespace in a sentence.
 pub(crate) fn quote(identity: &Identity) -> String {
     match identity {
         Identity::User(_) | Identity::UserOutside(_) => {
@@ -54,11 +54,11 @@ pub(crate) fn quote(identity: &Identity) -> String {
     }
 }
 
-/// What is left out, because this user may not look into it; `None` if nothing is.
+/// A sentence about the namespaces that this user may not inspect; `None` if there are none.
 pub(crate) fn left_out(unreadable: &[Unreadable]) -> Option<String> {
     let first = unreadable.first()?;
     Some(format!(
-        "{} {} cannot be looked into, such as the one whose registry is segment {} of user {}: {}",
+        "{} {} cannot be inspected, such as the one whose registry is segment {} of user {}: {}",
         unreadable.len(),
         units::plural(unreadable.len(), "namespace"),
         first.registry,
@@ -67,14 +67,14 @@ pub(crate) fn left_out(unreadable: &[Unreadable]) -> Option<String> {
     ))
 }
 
-/// Prints it on standard error: it is not an error of the command.
+/// Prints that sentence on standard error. It does not affect the exit status.
 pub(crate) fn report(unreadable: &[Unreadable]) {
     if let Some(text) = left_out(unreadable) {
         say(&text);
     }
 }
 
-/// The login name of a user, as far as it is in /etc/passwd; otherwise the user id.
+/// The login name of a user if it is in /etc/passwd; otherwise the user id.
 pub(crate) fn user_name(user: u32) -> String {
     static USERS: OnceLock<HashMap<u32, String>> = OnceLock::new();
     USERS

@@ -69,7 +69,7 @@ pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
     parse_duration(text, "an age", AGES)
 }
 
-/// Parses a limit of time: `90s`, `1m 30s`, `500ms`.
+/// Parses a time limit: `90s`, `1m 30s`, `500ms`.
 pub(crate) fn parse_time_limit(text: &str) -> Result<Duration, String> {
     parse_duration(text, "a time limit", TIME_LIMITS)
 }
@@ -106,7 +106,7 @@ pub(crate) fn size(bytes: u64) -> String {
     format_size(bytes, BINARY)
 }
 
-/// A limit of time for people: `1m 30s`, `500ms`.
+/// Formats a time limit for people: `1m 30s`, `500ms`.
 pub(crate) fn time_limit(limit: Duration) -> String {
     SignedDuration::try_from(limit).map_or_else(
         |_| format!("{}s", limit.as_secs()),

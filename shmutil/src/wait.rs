@@ -18,12 +18,12 @@ pub(crate) fn wait(arguments: &Wait) -> Result<Outcome> {
     if error.errno() != libc::ETIMEDOUT {
         return Err(Failure::library(&error, Some(name)));
     }
-    // A stopped process that holds the registry's lock is ETIMEDOUT, too; then this call fails
-    // like the first one.
+    // ETIMEDOUT may also mean that a stopped process holds the registry's lock; then this call
+    // fails in the same way.
     match shm_util::info(name) {
         Ok(_) => Ok(Outcome::Fine),
         Err(error) if error.errno() == libc::ENOENT => Err(Failure::no_such_name(format!(
-            "{error}, after {}; check that its program runs, and uses this namespace",
+            "{error}, after {}; check that the program that creates it is running and uses this namespace",
             units::time_limit(limit)
         ))),
         Err(error) => Err(Failure::library(&error, Some(name))),

@@ -21,7 +21,8 @@ pub(super) fn check() -> Vec<Finding> {
         .collect()
 }
 
-/// Those that were removed, from their identifiers and numbers of names.
+/// The findings about registries that were removed, given their identifiers and numbers of
+/// names.
 pub(super) fn removed_in_use(removed: &[(i32, usize)]) -> impl Iterator<Item = Finding> {
     removed
         .iter()

@@ -81,7 +81,7 @@ pub(super) fn check_orphans(segments: &[Info]) -> Finding {
     )
 }
 
-/// Those of another namespace.
+/// The orphans of another namespace.
 pub(super) fn check_orphans_elsewhere(segments: &[Info]) -> Finding {
     let prune = command("prune --all --older-than AGE");
     orphans(

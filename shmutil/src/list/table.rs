@@ -137,7 +137,7 @@ fn shorten(rows: &mut [Row], first: usize, width: usize) {
         namespace = 0;
     }
     let room = (namespace + name + held_by).saturating_sub(total.saturating_sub(width));
-    // Each column gets a fair part of the room, plus what the others do not need.
+    // Each column gets a fair share of the room, plus what the others do not need.
     let for_held_by = fair(held_by, room, [namespace, name]);
     let room = room.saturating_sub(for_held_by);
     let for_namespace = fair(namespace, room, [name, 0]);
@@ -151,8 +151,8 @@ fn shorten(rows: &mut [Row], first: usize, width: usize) {
     }
 }
 
-/// The width of a column that wants `width` of some room, which it shares with two others.
-/// None gets less than the same part of it, unless it wants less.
+/// The width of a column that needs `width` and shares `room` with two others. Each column gets
+/// at least a third, unless it needs less.
 fn fair(width: usize, room: usize, others: [usize; 2]) -> usize {
     let [one, other] = others;
     let mut wanted = [width, one, other];

@@ -24,9 +24,9 @@ pub(super) struct Purpose<'a> {
     pub(super) keep: bool,
 }
 
-/// A segment that is being filled, and that no other process finds meanwhile. Unless
-/// [`finish`](Self::finish) is called, it is deleted: when it is dropped or, if this
-/// process is killed, by the next one that uses the namespace.
+/// A hidden segment that is being filled. Unless [`finish`](Self::finish) is called, it is
+/// deleted: when it is dropped or, if this process is killed, by the next process that uses the
+/// namespace.
 pub(super) struct NewSegment {
     segment: Segment,
 }
@@ -62,7 +62,7 @@ impl NewSegment {
             .ok()
     }
 
-    /// Gives the segment its name, and lets it outlive this process.
+    /// Publishes the segment, and lets it outlive this process.
     pub(super) fn finish(self) -> Result<()> {
         self.segment
             .publish()

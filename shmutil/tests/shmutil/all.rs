@@ -1,4 +1,4 @@
-//! `--all`: every namespace that a user may look into; `remove --id`. The tests that look at
+//! `--all`: every namespace that a user may inspect; `remove --id`. The tests that inspect
 //! all namespaces run in an IPC namespace of their own.
 
 use predicates::prelude::*;
@@ -10,8 +10,8 @@ use crate::world::{
     AS_OTHER, SHMUTIL, World, can_switch_users, copy_for_others, leave_registry, one_line,
 };
 
-/// What precedes a script in which `$S` is the command without NOB_DATABASE, and `$O` the same
-/// as user 65534.
+/// The beginning of a script in which `$S` is the command without NOB_DATABASE, and `$O` is the
+/// same command as user 65534.
 fn start(world: &World) -> String {
     let command = copy_for_others(world);
     let other = AS_OTHER.join(" ").replace("--regid 0", "--regid 65534");
@@ -93,7 +93,7 @@ fn another_user_sees_its_own_and_is_told_what_is_missing() {
     let is_expected = is_match(r"^NAMESPACE .*\nuser nobody +theirs .*\n/b +x .*\n0\n$").unwrap();
     assert!(is_expected.eval(&text), "{text}");
     let skipped = one_line(
-        "2 namespaces cannot be looked into, such as the one whose registry is segment \\d+ of \
+        "2 namespaces cannot be inspected, such as the one whose registry is segment \\d+ of \
          user root: Permission denied",
     );
     assert!(skipped.eval(&error), "{error}");
@@ -118,7 +118,7 @@ fn a_user_who_has_no_segments_sees_an_empty_table() {
 #[test]
 fn a_user_namespace_shows_who_is_outside() {
     let world = World::new();
-    // Root of the user namespace is user 65534 outside, and has no privilege beyond.
+    // Root of the user namespace is user 65534 outside, and has no privileges there.
     let script = "$O --namespace /c create y 1; \
                   setpriv --reuid 65534 --regid 65534 --clear-groups \
                   unshare --user --map-root-user $S list --all";
@@ -126,13 +126,13 @@ fn a_user_namespace_shows_who_is_outside() {
         return;
     };
     if error.contains("unshare") {
-        return crate::world::skip("this takes user namespaces");
+        return crate::world::skip("this needs user namespaces");
     }
     let is_expected =
         is_match(r"^NAMESPACE .*\nuser root +theirs .*\n/b +x .*\n/c +y .*\n$").unwrap();
     assert!(is_expected.eval(&text), "{text}{error}");
     assert!(
-        one_line("2 namespaces cannot be looked into").eval(&error),
+        one_line("2 namespaces cannot be inspected").eval(&error),
         "{error}"
     );
 }
@@ -170,7 +170,7 @@ fn another_user_prunes_only_its_own() {
         return;
     };
     assert!(
-        one_line("2 namespaces cannot be looked into").eval(&error),
+        one_line("2 namespaces cannot be inspected").eval(&error),
         "{error}"
     );
     let (deleted, left) = text.split_once('[').unwrap();
@@ -185,8 +185,8 @@ fn root_prunes_for_another_user_only_what_that_user_created() {
         return;
     }
     let world = World::new();
-    // Root shares a namespace by its group, and later works in another one, so that it does not
-    // trust the registry, which user 65534 created.
+    // Root shares a namespace by its group, and later has another group, so it no longer trusts
+    // the registry, which user 65534 created.
     let start = start(&world);
     let member = format!("{} {}", AS_OTHER.join(" "), world.path("shmutil"));
     let script = format!(
@@ -235,13 +235,13 @@ fn a_damaged_namespace_is_reported_and_the_others_are_listed() {
             .run(arguments)
             .code(1)
             .stderr(contains(format!("registry {registry} of namespace")).count(1))
-            .stderr(contains("cannot be looked into"));
+            .stderr(contains("cannot be inspected"));
     }
-    // It is not the namespace that was selected there.
+    // There, the damaged namespace is not the selected one.
     other
         .run(&["list", "--all"])
         .stdout(contains(&other.namespace))
-        .stderr(contains("cannot be looked into"));
+        .stderr(contains("cannot be inspected"));
     for id in [registry, &segment] {
         let status = std::process::Command::new("ipcrm")
             .args(["-m", id])
@@ -277,7 +277,7 @@ fn doctor_checks_all_namespaces() {
         "{roots}"
     );
     assert!(
-        rest.contains("ok         others: 2 namespaces cannot be looked into"),
+        rest.contains("ok         others: 2 namespaces cannot be inspected"),
         "{rest}"
     );
     assert_eq!(
@@ -297,7 +297,7 @@ fn prune_all_removes_registries_that_any_user_left_behind() {
     let other = AS_OTHER.join(" ");
     let leave = leave_registry();
     let (environment, program) = leave.split_at(leave.find(" /").unwrap());
-    // The program that leaves it is in a directory that others may not read.
+    // Others may not read the directory of the program that leaves the registry.
     let script = format!(
         "{start} cp {} {dir}/leaver; chmod 755 {dir}/leaver; \
          {environment} {other} {dir}/leaver --exact world::leaver --quiet >/dev/null; \

@@ -39,7 +39,7 @@ fn dump_shows_offsets_bytes_and_text() {
     let last_pid = || other.json(&["stat", "x", "--json"])["last_pid"].clone();
     let creator = last_pid();
     other.fails(&["dump", "x", "--offset", "2"], 2, "beyond the end");
-    // It did not attach the orphan, whose age would begin anew.
+    // The dump did not attach the orphan, which would have reset its age.
     assert_eq!(last_pid(), creator);
     other.ok(&["dump", "x"]);
     assert_ne!(last_pid(), creator);

@@ -91,7 +91,7 @@ fn a_load_fails_and_leaves_nothing_if_its_save_is_killed() {
     assert_eq!(world.names(), ["from"]);
 }
 
-/// Waits until a load has emptied a pipe: it has created its segment then.
+/// Waits until a load has emptied a pipe: then it has created its segment.
 fn wait_until_empty(pipe: &[PollFd<'_>]) {
     loop {
         let mut now = pipe.to_vec();
@@ -138,7 +138,7 @@ fn a_load_that_is_killed_half_way_leaves_nothing() {
     let world = World::new();
     let (mut load, _writer) = half_a_load(&world);
     let created: Vec<_> = segments_of(load.id());
-    assert_eq!(created.len(), 1, "it has created one: {created:?}");
+    assert_eq!(created.len(), 1, "the load has created one: {created:?}");
     load.kill().unwrap();
     load.wait().unwrap();
     assert!(world.names().is_empty());
@@ -172,7 +172,7 @@ fn a_name_that_is_created_during_a_load_keeps_its_segment() {
     assert_eq!(output.status.code(), Some(3));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
-        one_line("another segment, of 100 bytes, has the name by now").eval(&error),
+        one_line("another segment, of 100 bytes, already has the name").eval(&error),
         "{error}"
     );
     assert_eq!(world.json(&["stat", "x", "--json"])["size"], 100);

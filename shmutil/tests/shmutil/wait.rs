@@ -13,7 +13,7 @@ fn wait_ends_at_once_if_the_segment_exists() {
     let creator = last_pid();
     world.ok(&["wait", "x"]).stdout("");
     world.ok(&["wait", "x", "--timeout", "0s"]).stdout("");
-    // It attaches nothing.
+    // A wait attaches nothing.
     assert_eq!(last_pid(), creator);
 }
 
@@ -43,11 +43,11 @@ fn a_wait_that_reaches_its_limit_ends_with_status_4() {
         &["wait", "x", "--timeout", "300ms"],
         4,
         "no segment 'x' in namespace '.*': No such file or directory, after 300ms; check that \
-         its program runs, and uses this namespace",
+         the program that creates it is running and uses this namespace",
     );
     assert!(start.elapsed() >= Duration::from_millis(300));
     world.fails(&["wait", "x", "--timeout", "0s"], 4, "after 0s; check");
-    // The registry that it has created is gone.
+    // The registry that the waits have created is gone.
     let doctor = world.doctor();
     assert!(doctor.contains("registry: none yet"), "{doctor}");
 }

@@ -11,13 +11,13 @@ use predicates::str::{contains, ends_with, starts_with};
 
 use crate::world::{SHMUTIL, World, one_line, skip};
 
-/// The errors of a kernel without System V shared memory, and of sandboxes; and what the
-/// library's messages say then.
+/// The errors of a kernel without System V shared memory, and of sandboxes, with the library's
+/// messages.
 const ERRORS: [(i32, &str); 2] = [
     (
         libc::ENOSYS,
         "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
-         CONFIG_SYSVIPC .Android has none., or allow shmget, shmat, shmdt and shmctl: Function \
+         CONFIG_SYSVIPC .Android.s lack it., or allow shmget, shmat, shmdt and shmctl: Function \
          not implemented",
     ),
     (

@@ -126,7 +126,7 @@ impl World {
         self.start(Command::new(env::current_exe().unwrap()), names)
     }
 
-    /// The same; the segments are transient.
+    /// As above, with transient segments.
     pub(crate) fn transient_program(&self, names: &str) -> Program {
         let mut shell = Command::new("sh");
         let script = "SHM_UTIL_TRANSIENT=1 exec \"$0\" \"$@\"";

@@ -389,7 +389,7 @@ fn not_searchable(namespace: &Resolved, errno: Errno) -> Error {
     let what = match errno {
         Errno(libc::ENOSYS) => {
             "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
-             CONFIG_SYSVIPC (Android has none), or allow shmget, shmat, shmdt and shmctl"
+             CONFIG_SYSVIPC (Android's lack it), or allow shmget, shmat, shmdt and shmctl"
         }
         Errno(libc::EPERM) => {
             "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl"

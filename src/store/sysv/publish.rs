@@ -86,7 +86,7 @@ impl Attached {
                 Publication::Published => return Ok(()),
                 Publication::Taken(other) => {
                     return Err(Errno(libc::EEXIST).during(format_args!(
-                        "publish {self}: another segment, of {} bytes, has the name by now",
+                        "publish {self}: another segment, of {} bytes, already has the name",
                         other.size
                     )));
                 }
