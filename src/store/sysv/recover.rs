@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::keys::Kind;
 use super::layout::{Facts, State};
 use super::locked::Names;
 use super::registry::Presence;
@@ -87,6 +88,10 @@ fn exists(used: Used, id: Id, lifetime: Lifetime) -> std::result::Result<bool, E
 /// Attachments do not matter: the kernel releases a dead process's locks before
 /// it detaches its segments, and no other process has seen this one.
 fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
+    // Whoever wrote it must not make this process delete another program's segment.
+    if Kind::of(facts.key.to_c()) != Kind::Named {
+        return Ok(None);
+    }
     // The creation may have failed because a stranger has the key.
     let id = match shm::find(facts.key, 0) {
         Ok(id) => id,

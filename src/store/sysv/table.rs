@@ -8,6 +8,7 @@
 
 use super::entry::Entry;
 use super::hash::HashedName;
+use super::keys::Kind;
 use super::layout::{Damage, Facts, Slot, State, Table};
 use super::shm::{Id, Key};
 use crate::request::Lifetime;
@@ -48,7 +49,13 @@ impl Used {
         }
     }
 
+    /// `None` if the key is not one that this library chooses: whoever wrote it there must not
+    /// make this process use, or delete, another program's segment.
+    #[inline]
     fn entry_of(self, id: Id, lifetime: Lifetime) -> Option<Entry> {
+        if Kind::of(self.facts.key.to_c()) != Kind::Named {
+            return None;
+        }
         Some(Entry {
             slot: self.slot,
             id,

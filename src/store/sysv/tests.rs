@@ -139,6 +139,29 @@ pub(super) fn exists(key: Key) -> bool {
 }
 
 #[test]
+fn a_slot_with_a_key_that_is_none_of_this_librarys_leads_to_nothing() {
+    for kind in [Key(0x6101_0203), Key(0x8123_4567)] {
+        let scratch = Scratch::new();
+        let victim = shm::create(kind, 4096, ORDINARY).unwrap();
+        let slot = scratch.begin(b"name", kind);
+        scratch.die_with_the_lock();
+        assert_eq!(scratch.found(b"name"), None);
+        assert!(exists(kind), "that was an unfinished creation");
+        for state in [
+            State::Live(victim, Lifetime::Used),
+            State::Hidden(victim, Lifetime::Used),
+        ] {
+            assert_eq!(scratch.begin(b"name", kind), slot);
+            scratch.names().table.finish(slot, state).unwrap();
+            assert_eq!(scratch.found(b"name"), None, "{state:?}");
+            assert!(exists(kind), "{state:?}");
+        }
+        drop(scratch);
+        let _ = shm::remove(victim);
+    }
+}
+
+#[test]
 fn a_death_before_the_segment_is_created_leaves_a_free_name() {
     let scratch = Scratch::new();
     scratch.create(b"other");
