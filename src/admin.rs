@@ -63,12 +63,13 @@ enum Access {
 /// Those of [`identity`], and `ENOSYS` where the system has no segments.
 pub fn spaces(namespace: &Namespace) -> Result<(Vec<Space>, Vec<Unreadable>)> {
     let _call = Call::begin(Purpose::Change)?;
+    let selected = namespace.resolve()?;
     let mut spaces = vec![Space {
-        identity: identity(namespace)?,
+        identity: selected.clone().into(),
         access: Access::Own(namespace.clone()),
     }];
     let mut unreadable = Vec::new();
-    for found in crate::store::everybodys()? {
+    for found in crate::store::everybodys(&selected)? {
         match found {
             Found::Ours(resolved) => {
                 let namespace = match &resolved {

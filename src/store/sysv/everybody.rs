@@ -1,14 +1,18 @@
 //! All namespaces of this IPC namespace, found by their registries, whoever's they are: for
 //! the command, which may run as root.
 //!
-//! A registry that this process trusts is used as always. Another one that it may attach, as
-//! root may, is foreign: its creator may have stored anything in it. What it names is shown,
-//! read without its lock. A segment is deleted for it only if the creator of the registry
-//! created the segment, too: otherwise any user could have root delete anybody's segments.
-//! For the same reason nothing that a dead process began in it is rolled back.
+//! The registry of the selected namespace, and those that this user created, are used as
+//! always. Another one that it may attach, as root or a member of its group may, is foreign:
+//! its creator may have stored anything in it, and nobody has chosen to trust it. What it names
+//! is shown, read without its lock. A segment is deleted for it only if the creator of the
+//! registry created the segment, too: otherwise any user could have root delete anybody's
+//! segments. For the same reason nothing that a dead process began in it is rolled back. All
+//! foreign registries together make this process wait no longer than one does.
 
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::by_name::prune_one;
@@ -45,6 +49,8 @@ pub(crate) struct Foreign {
     pub(super) creator: UserId,
     /// Whether this process's user namespace maps the user whose namespace it is.
     pub(crate) is_mapped: bool,
+    /// How long the locks of foreign registries may still be waited for.
+    patience: Rc<Cell<Duration>>,
 }
 
 /// A registry whose names are not known.
@@ -58,13 +64,15 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// All registries, also those that this process may not read.
-pub(crate) fn everybodys() -> Result<Vec<Found>> {
+/// All registries, also those that this process may not read. The user has chosen to trust
+/// that of the `selected` namespace.
+pub(crate) fn everybodys(selected: &Resolved) -> Result<Vec<Found>> {
     let failed = |errno: Errno| errno.during(format_args!("look for registries"));
+    let patience = Rc::new(Cell::new(patience::LIMIT));
     let candidates = shm::all_of_everybody(may_be_registry).map_err(failed)?;
     let mut found = Vec::new();
     for (id, status) in candidates {
-        let one = match examine(id, &status) {
+        let one = match examine(id, &status, selected, &patience) {
             Ok(one) => one,
             Err(why) => Some(Found::Unreadable(Unreadable {
                 registry: id.0,
@@ -82,7 +90,12 @@ pub(crate) fn everybodys() -> Result<Vec<Found>> {
 
 /// Looks at what has the key, the size and the mode of a registry. `None` if it is gone, not
 /// complete, or has no names.
-fn examine(id: Id, status: &Status) -> std::result::Result<Option<Found>, String> {
+fn examine(
+    id: Id,
+    status: &Status,
+    selected: &Resolved,
+    patience: &Rc<Cell<Duration>>,
+) -> std::result::Result<Option<Found>, String> {
     let mapping = match attach(id, status.size) {
         Ok(mapping) => mapping,
         Err(errno) if shm::is_gone(errno) => return Ok(None),
@@ -116,8 +129,12 @@ fn examine(id: Id, status: &Status) -> std::result::Result<Option<Found>, String
         Resolved::User(user) => Some(user),
         Resolved::Path(_) => None,
     };
-    let is_usable = user.is_none_or(|user| is_mapped && user == os::effective_user());
-    if is_usable && keys::are_trusted(&namespace, status.creator, status.creator_group) {
+    let is_chosen = match user {
+        Some(user) => is_mapped && user == os::effective_user(),
+        // Members of its group may have created it, or may write to it.
+        None => namespace == *selected || status.creator == os::effective_user(),
+    };
+    if is_chosen && keys::are_trusted(&namespace, status.creator, status.creator_group) {
         return Ok(Some(Found::Ours(namespace)));
     }
     if user.is_some_and(|user| is_mapped && ![user, UserId::ROOT].contains(&status.creator)) {
@@ -130,6 +147,7 @@ fn examine(id: Id, status: &Status) -> std::result::Result<Option<Found>, String
         registry: Registry::new(&namespace, id, status, mapping),
         creator: status.creator,
         is_mapped,
+        patience: Rc::clone(patience),
     })))
 }
 
@@ -161,7 +179,11 @@ impl Foreign {
 
     /// Whether an orphan may be pruned: see the comment of this module.
     pub(crate) fn may_prune(&self, info: &Info) -> bool {
-        info.creator_uid == self.creator.0
+        self.is_theirs(UserId(info.creator_uid))
+    }
+
+    fn is_theirs(&self, creator: UserId) -> bool {
+        creator == self.creator && !keys::is_nobody(creator)
     }
 
     pub(crate) fn list(&self) -> Result<Vec<Info>> {
@@ -183,7 +205,7 @@ impl Foreign {
     }
 
     pub(crate) fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
-        let is_theirs = |status: &Status| status.creator == self.creator;
+        let is_theirs = |status: &Status| self.is_theirs(status.creator);
         let mut pruned = Vec::new();
         for one in self.names()? {
             pruned
@@ -240,7 +262,12 @@ impl Foreign {
     /// Takes the lock, but rolls nothing back.
     fn lock(&self) -> Result<Names<'_>> {
         let table = self.registry.table()?;
-        let held = self.registry.hold(table.header, patience::LIMIT)?;
+        let before = patience::left();
+        let held = self.registry.hold(table.header, self.patience.get());
+        let waited = before.saturating_sub(patience::left());
+        self.patience
+            .set(self.patience.get().saturating_sub(waited));
+        let held = held?;
         if held.acquired() == Acquired::OwnerDied {
             held.leave_to_the_next();
             return Err(Errno(libc::EAGAIN).during(format_args!(
@@ -274,13 +301,20 @@ mod tests {
             registry: scratch.at(&scratch.0.namespace, scratch.0.key),
             creator,
             is_mapped: true,
+            patience: Rc::new(Cell::new(patience::LIMIT)),
         }
+    }
+
+    /// As a process sees it that has not selected its namespace.
+    fn looked_at(id: Id, status: &Status) -> std::result::Result<Option<Found>, String> {
+        let patience = Rc::new(Cell::new(patience::LIMIT));
+        examine(id, status, &Resolved::Path(b"/other".to_vec()), &patience)
     }
 
     fn found(scratch: &Scratch) -> Option<Found> {
         let status = shm::status(scratch.0.id).unwrap().unwrap();
         assert!(may_be_registry(&status));
-        examine(scratch.0.id, &status).unwrap_or_else(|why| {
+        looked_at(scratch.0.id, &status).unwrap_or_else(|why| {
             Some(Found::Unreadable(Unreadable {
                 registry: scratch.0.id.0,
                 owner: status.owner.0,
@@ -346,7 +380,7 @@ mod tests {
 
     fn examined(id: Id) -> std::result::Result<Option<Found>, String> {
         let status = shm::status(id).unwrap().unwrap();
-        let found = examine(id, &status);
+        let found = looked_at(id, &status);
         shm::remove(id).unwrap();
         found
     }
@@ -382,6 +416,44 @@ mod tests {
         };
         assert_eq!(*theirs.namespace(), Resolved::User(UserId(61_001)));
         assert!(theirs.is_mapped);
+    }
+
+    #[test]
+    fn the_registry_of_a_group_is_trusted_only_where_its_namespace_was_selected() {
+        if os::effective_user() != UserId::ROOT || !os::Map::Users.is_complete() {
+            return;
+        }
+        let path = format!("/test/{}/group", os::process().0).into_bytes();
+        let namespace = Resolved::Path(path.clone());
+        // Its creator has this process's effective group.
+        let (id, _) = as_user(61_001, move || forged(&path, &path));
+        let status = shm::status(id).unwrap().unwrap();
+        assert!(os::is_in_group(status.creator_group));
+        let patience = Rc::new(Cell::new(patience::LIMIT));
+        let selected = examine(id, &status, &namespace, &patience);
+        assert!(matches!(selected, Ok(Some(Found::Ours(_)))));
+        assert!(matches!(examined(id), Ok(Some(Found::Foreign(_)))));
+    }
+
+    #[test]
+    fn all_foreign_registries_together_are_waited_for_no_longer_than_one() {
+        let scratch = Scratch::new();
+        scratch.create(b"orphan");
+        let held = scratch.0.lock().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let foreign = foreign(&scratch, os::effective_user());
+                foreign.patience.set(Duration::from_millis(300));
+                for _ in 0..3 {
+                    patience::renew();
+                    let error = foreign.prune(Duration::ZERO).unwrap_err();
+                    assert_eq!(error.errno(), libc::ETIMEDOUT, "{error}");
+                }
+                // The last two did not wait.
+                assert_eq!(patience::left(), patience::LIMIT);
+            });
+        });
+        drop(held);
     }
 
     #[test]
@@ -425,7 +497,7 @@ mod tests {
     fn what_a_dead_process_began_in_a_foreign_registry_is_not_rolled_back() {
         let scratch = Scratch::new();
         let orphan = scratch.create(b"orphan");
-        // The owner of the registry could name any segment in this way.
+        // The creator of the registry could name any segment in this way.
         let key = Key(0xc0de_0002);
         let victim = shm::create(key, 4096, Creation::with_mode(0o660)).unwrap();
         scratch.begin(b"unfinished", key);
