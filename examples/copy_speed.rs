@@ -1,5 +1,5 @@
-//! How fast `Segment::read_at` and `write_at` are, beside memcpy: the medians of nine
-//! interleaved rounds, in bytes per nanosecond.
+//! Measures the speed of `Segment::read_at` and `write_at`, compared with memcpy: the medians of
+//! nine interleaved rounds, in bytes per nanosecond.
 //!
 //! ```text
 //! cargo run --release --example copy_speed
@@ -17,7 +17,7 @@ const ROUNDS: usize = 9;
 /// Offsets within their pages: the program's buffer and the segment are rarely aligned alike.
 const OFFSET: usize = 136;
 
-/// Calls a copy as often as takes about a millisecond or more, and returns its speed.
+/// Calls a copy repeatedly for at least about a millisecond, and returns its speed.
 fn speed(size: usize, copy: &mut dyn FnMut()) -> f64 {
     let times = ((32 << 20) / size).clamp(1, 200_000);
     copy();

@@ -1,7 +1,7 @@
 /*
  * The C program at the other end: partner COMMAND... stores numbers in a segment, runs a
  * program that adds them up, and checks the sum that it has stored there. Meanwhile it has
- * the segment detached, so the segment must survive that program's end.
+ * the segment detached, so the segment must outlive that program.
  */
 
 #include <stdio.h>

@@ -30,7 +30,7 @@ class Segment:
         self.bytes = memoryview(array.from_address(address.value)).cast("B")
 
     def close(self):
-        """Detaches it, and never deletes it: shmDestroy would, if no other process has it.
+        """Detaches the segment. shmDestroy would delete it if no other process has it attached.
 
         Views made from `bytes` must not be used afterwards.
         """

@@ -27,5 +27,5 @@ fn main() -> Result<()> {
     }
     segment.write_at(SUM, &sum.to_ne_bytes())?;
     segment.write_at(WHO, b"Rust")?;
-    segment.detach() // to drop it would delete it if its creator has ended
+    segment.detach() // dropping it would delete the segment if its creator has ended
 }

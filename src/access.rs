@@ -42,19 +42,19 @@ use crate::segment::Segment;
 ///
 /// # Safety
 ///
-/// * Every value of the type's bytes is valid: other processes may store any.
-/// * Its safe functions access the bytes of a shared reference only by atomics of one size for each
-///   byte, so that accesses by this program never overlap in part.
-/// * The layout is specified, as by `#[repr(C)]`; otherwise two programs may disagree
+/// * Any bytes are a valid value: other processes may store any.
+/// * Through a shared reference, its safe functions access each byte only by atomics of one size,
+///   so that accesses by this program never overlap in part.
+/// * Its layout is specified, for example by `#[repr(C)]`; otherwise two programs may disagree
 ///   about it.
-/// * It is meaningful in every process: it contains no pointers.
+/// * Its values are meaningful in every process: it contains no pointers.
 pub unsafe trait Atomic: Sync + 'static {}
 
 // SAFETY: the elements of an array lie side by side.
 unsafe impl<T: Atomic, const COUNT: usize> Atomic for [T; COUNT] {}
 
 /// An atomic in memory that is attached for reading only. It can only be loaded: a store
-/// would be `SIGSEGV`.
+/// would raise `SIGSEGV`.
 ///
 /// ```
 /// use shm_util::{Options, Segment};
@@ -72,7 +72,7 @@ pub struct ReadOnlyAtomic<T>(T);
 
 macro_rules! atomic_integers {
     ($($atomic:ident $integer:ident),*) => {$(
-        // SAFETY: it is one atomic.
+        // SAFETY: the type is one atomic.
         unsafe impl Atomic for $atomic {}
 
         impl ReadOnlyAtomic<$atomic> {
@@ -85,8 +85,8 @@ macro_rules! atomic_integers {
             #[inline]
             #[must_use]
             pub fn load(&self, order: Ordering) -> $integer {
-                // The standard library promises only of relaxed loads that they work in
-                // memory that cannot be written. A fence makes them as strong as others.
+                // The standard library promises only for relaxed loads that they work in
+                // memory that cannot be written. Fences make them as strong as other loads.
                 match order {
                     Ordering::Relaxed => self.0.load(Ordering::Relaxed),
                     Ordering::Acquire => {
@@ -100,7 +100,7 @@ macro_rules! atomic_integers {
                         fence(Ordering::SeqCst);
                         value
                     }
-                    // It panics.
+                    // The standard library panics.
                     order => self.0.load(order),
                 }
             }
@@ -117,9 +117,9 @@ impl Segment {
     /// The address of the first byte, as `shmAddress` returns it: the start of a page. It is
     /// valid until the segment is destroyed, detached or dropped.
     ///
-    /// Reading and writing through the pointer is `unsafe`, because other processes may do
-    /// the same at that moment, which would be a data race: use atomics there, or a lock
-    /// that all programs take. [`read_at`](Self::read_at), [`write_at`](Self::write_at)
+    /// Reading and writing through the pointer is `unsafe`: other processes may access the same
+    /// bytes at that moment, which would be a data race. Use atomics, or a lock that all
+    /// programs take. [`read_at`](Self::read_at), [`write_at`](Self::write_at)
     /// and [`bytes`](Self::bytes) are safe.
     ///
     /// ```
@@ -128,7 +128,7 @@ impl Segment {
     /// let segment = shm_util::Segment::create("doc-as-ptr", 4096)?;
     /// let address = segment.as_ptr();
     /// assert_eq!(address.addr() % 4096, 0);
-    /// // SAFETY: it is aligned, and this program uses the first 8 bytes in no other way.
+    /// // SAFETY: the address is aligned, and this program uses the first 8 bytes in no other way.
     /// let counter = unsafe { AtomicU64::from_ptr(address.cast()) };
     /// assert_eq!(counter.fetch_add(1, Ordering::Relaxed), 0);
     /// # Ok::<(), shm_util::Error>(())
@@ -143,7 +143,7 @@ impl Segment {
     /// longer for 4 KiB, and as long from 64 KiB on.
     ///
     /// Other processes may store to the segment meanwhile. Each byte is loaded once, as by
-    /// a relaxed load of an atomic, and in no particular order. So the copy may have some bytes
+    /// a relaxed load of an atomic, and in no particular order. So the copy may contain some bytes
     /// from before a store and others from after it, even within one number. An acquire load
     /// of a flag before the copy makes it contain what was stored before the flag was set:
     ///
@@ -167,8 +167,8 @@ impl Segment {
     /// # Errors
     ///
     /// `EINVAL`: the segment ends before the last of these bytes. Nothing is copied then. This
-    /// is an error and not a panic because it is another process that may have chosen the
-    /// segment's size.
+    /// is an error and not a panic, because another process may have chosen the segment's
+    /// size.
     ///
     /// ```
     /// let segment = shm_util::Segment::create("doc-read-at-end", 100)?;
@@ -193,8 +193,8 @@ impl Segment {
     ///
     /// Other processes may load and store there meanwhile. Each byte is stored once, as by a
     /// relaxed store to an atomic, and in no particular order. So the new bytes need not all appear
-    /// at once; a release store to a flag after the copy shows that they have: see
-    /// [`read_at`](Self::read_at).
+    /// at once; a release store to a flag after the copy tells readers that the copy is complete:
+    /// see [`read_at`](Self::read_at).
     ///
     /// ```
     /// let segment = shm_util::Segment::create("doc-write-at", 100)?;
@@ -212,13 +212,13 @@ impl Segment {
         Ok(())
     }
 
-    /// The segment as atomics of another size than [`bytes`](Self::bytes): as many as fit
-    /// in it, from its start on.
+    /// The segment as atomics of another size than those of [`bytes`](Self::bytes): as many as
+    /// fit, from its start on.
     ///
-    /// It borrows the segment mutably: while atomics of one size are in use, this program
-    /// cannot access the same bytes by atomics of another, which the memory model does not
-    /// allow without synchronization. What other processes do is limited by nothing, but it
-    /// is not undefined behavior in this one, whose atomics may then have any value.
+    /// This borrows the segment mutably: while atomics of one size are in use, this program
+    /// cannot access the same bytes by atomics of another size, which the memory model does not
+    /// allow without synchronization. Nothing limits what other processes do, but it is not
+    /// undefined behavior in this one: the atomics may then have any value.
     ///
     /// ```
     /// use shm_util::Segment;
@@ -247,7 +247,7 @@ impl Segment {
     }
 
     /// An atomic at an offset, or a structure or an array of atomics. Several may be in use
-    /// at once, and beside [`bytes`](Self::bytes).
+    /// at once, together with [`bytes`](Self::bytes).
     ///
     /// ```
     /// use shm_util::Segment;
@@ -268,9 +268,8 @@ impl Segment {
     /// While the reference exists, this program, in all its threads, accesses these bytes
     /// by nothing but atomics of the same size, unless the accesses are synchronized: not by
     /// [`bytes`](Self::bytes), [`read_at`](Self::read_at) or [`write_at`](Self::write_at).
-    /// What other processes do does not matter, nor what is done through another
-    /// [`Segment`] of the same name. A [`save`](Self::save) may run at the same time, since
-    /// the kernel copies.
+    /// Accesses by other processes, or through another [`Segment`] of the same name, do not
+    /// matter. A [`save`](Self::save) may run at the same time, since the kernel copies.
     ///
     /// # Errors
     ///
@@ -285,7 +284,7 @@ impl Segment {
                 align_of::<T>()
             )));
         }
-        // SAFETY: the type fits in there, with any bytes, and consists of atomics; this
+        // SAFETY: the type fits in there, any bytes are valid, and it consists of atomics; this
         // program does not access the same bytes by others, as the caller asserts.
         Ok(unsafe { &*address })
     }
@@ -306,10 +305,9 @@ impl Segment {
     /// # Safety
     ///
     /// While the slice exists, nobody changes the segment: neither this program, nor any
-    /// process that has the segment attached, C programs and
-    /// [`load`](Self::load) included. The library cannot prevent it; the programs have to
-    /// agree on that, for example by a lock. If somebody does, this program's behavior is
-    /// undefined.
+    /// process that has the segment attached, C programs and [`load`](Self::load) included.
+    /// The library cannot prevent such changes; the programs have to agree to avoid them, for
+    /// example by a lock. If one happens, this program's behavior is undefined.
     #[must_use]
     pub unsafe fn as_slice(&self) -> &[u8] {
         // SAFETY: the segment is attached while it is borrowed, and nobody changes it, as
@@ -341,7 +339,7 @@ impl Segment {
         unsafe { slice::from_raw_parts_mut(self.as_ptr(), self.len()) }
     }
 
-    /// So many bytes from `offset` on.
+    /// The `size` bytes that begin at `offset`.
     #[inline]
     pub(crate) fn part(&self, doing: &str, offset: usize, size: usize) -> Result<&[AtomicU8]> {
         let rest = self.bytes().get(offset..);
@@ -368,14 +366,14 @@ impl Segment {
             size_of::<T>() != 0 && address.is_aligned(),
             "the type has no size, or an alignment above that of a page"
         );
-        // SAFETY: so many of them fit in there, with any bytes, and they consist of atomics;
+        // SAFETY: this many fit in the segment, any bytes are valid, and they consist of atomics;
         // this program does not access the same bytes by others, as the caller asserts.
         unsafe { slice::from_raw_parts(address, self.len() / size_of::<T>()) }
     }
 }
 
 impl ReadOnlySegment {
-    /// The address of the first byte: see [`Segment::as_ptr`]. A write is `SIGSEGV`.
+    /// The address of the first byte: see [`Segment::as_ptr`]. A write raises `SIGSEGV`.
     ///
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-as-ptr", 100)?;

@@ -14,21 +14,21 @@ pub use crate::store::{Kind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segmen
 /// What identifies a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {
-    /// It is that of this user id.
+    /// The namespace of the user with this id.
     User(u32),
-    /// It is that of a user whom this process's user namespace does not map; this is the id
-    /// outside of it.
+    /// The namespace of a user whom this process's user namespace does not map; this is the
+    /// user's id outside.
     UserOutside(u32),
-    /// It is selected by this absolute path.
+    /// The namespace of this absolute path.
     Path(Vec<u8>),
 }
 
-/// What identifies a namespace now.
+/// Returns what identifies a namespace now.
 ///
 /// # Errors
 ///
-/// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: it is the current one, and `NOB_DATABASE` cannot be
-/// translated.
+/// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: it is the current namespace, and the value of
+/// `NOB_DATABASE` cannot be translated.
 pub fn identity(namespace: &Namespace) -> Result<Identity> {
     namespace.resolve().map(Identity::from)
 }
@@ -42,21 +42,21 @@ impl From<Resolved> for Identity {
     }
 }
 
-/// A namespace that this process may look into.
+/// A namespace that this process may inspect.
 pub struct Space {
     identity: Identity,
     access: Access,
 }
 
 enum Access {
-    /// This process may use it.
+    /// This process may use the namespace.
     Own(Namespace),
-    /// It may not, but may look at the registry, which it does not trust.
+    /// This process may only read the registry, which it does not trust.
     Foreign(Foreign),
 }
 
-/// The namespaces that this process may look into: this one, and all that have a registry,
-/// in the order of their identities; and the registries that it may not read.
+/// The namespaces that this process may inspect: the given one, and all that have a registry,
+/// in the order of their identities; and the registries that this process may not read.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ pub fn spaces(namespace: &Namespace) -> Result<(Vec<Space>, Vec<Unreadable>)> {
             Found::Unreadable(one) => unreadable.push(one),
         }
     }
-    // Anybody can store any path in a registry, so foreign ones of the same path all stay.
+    // Any user can store any path in a registry, so all foreign ones of the same path stay.
     let is_foreign = |space: &Space| matches!(space.access, Access::Foreign(_));
     spaces.sort_by(|one, other| {
         (&one.identity, is_foreign(one)).cmp(&(&other.identity, is_foreign(other)))
@@ -127,8 +127,8 @@ impl Space {
     ///
     /// # Errors
     ///
-    /// As [`Namespace::prune`], and `EAGAIN` if a process has died while it changed the
-    /// registry of a namespace that this process may not use.
+    /// As [`Namespace::prune`]; and `EAGAIN` if a process died while it changed the registry of
+    /// a namespace that this process may not use.
     pub fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
         match &self.access {
             Access::Own(namespace) => namespace.prune(minimum_age),
@@ -139,7 +139,7 @@ impl Space {
         }
     }
 
-    /// Whether [`prune`](Self::prune) deletes an orphan if it is old.
+    /// Whether [`prune`](Self::prune) would delete this orphan if it was old enough.
     #[must_use]
     pub fn may_prune(&self, info: &Info) -> bool {
         let is_allowed = match &self.access {
@@ -227,14 +227,14 @@ pub fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>> {
     crate::store::removed_in_use(&namespace.resolve()?)
 }
 
-/// The identifiers of the registries that programs left behind: nobody has them attached,
+/// The identifiers of the registries that programs left behind: no process has them attached,
 /// and they have no names.
 #[must_use]
 pub fn left_behind(whose: Whose) -> Vec<i32> {
     crate::store::left_behind(whose)
 }
 
-/// Removes the registries that programs left behind, and returns how many those were.
+/// Removes the registries that programs left behind, and returns their number.
 #[allow(clippy::must_use_candidate)] // it does something
 pub fn sweep(whose: Whose) -> usize {
     crate::store::sweep(whose)

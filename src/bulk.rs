@@ -5,8 +5,8 @@
 //!
 //! `ptr::copy_nonoverlapping`, `ptr::read_volatile` and memcpy(3), which the compiler
 //! knows, are data races if another thread or process stores to the same bytes meanwhile.
-//! A data race is undefined behavior in this program, whoever causes it. Relaxed loads and stores of
-//! `AtomicU8` are never data races, but a loop of them moves one byte at a time. Larger
+//! A data race is undefined behavior in this program, whoever causes it. Relaxed loads and
+//! stores of `AtomicU8` are never data races, but a loop of them moves one byte at a time. Larger
 //! atomics race with `Segment::bytes`, too: the memory model does not define what happens
 //! if atomics of different sizes overlap without synchronization.
 //!
@@ -21,10 +21,11 @@
 //! * Stores that bypass the cache (`movntdq`) are ordered with later ones by `sfence`,
 //!   before the block ends; so a later release store publishes them, as usual.
 //!
-//! memcpy(3) would not do even as an unknown function: it copies some bytes twice where
-//! that is faster. The second store could undo what another process stored in between.
+//! Calling memcpy(3) as an unknown function would not be sound either: it copies some bytes
+//! twice where that is faster, and the second store could undo what another process stored in
+//! between.
 //!
-//! On other processors than x86-64, and under Miri, the copy is that loop itself.
+//! On processors other than x86-64, and under Miri, the copy is that loop itself.
 
 use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicU8;
@@ -37,8 +38,8 @@ mod copy;
 #[path = "bulk/portable.rs"]
 mod copy;
 
-/// Copies bytes of shared memory to memory of this program, as many as both have. All
-/// bytes that were copied are initialized then.
+/// Copies bytes of shared memory to memory of this program: as many as the shorter slice has.
+/// The bytes that were copied to are then initialized.
 #[inline]
 pub(crate) fn load(from: &[AtomicU8], to: &mut [MaybeUninit<u8>]) {
     let count = from.len().min(to.len());
@@ -47,7 +48,7 @@ pub(crate) fn load(from: &[AtomicU8], to: &mut [MaybeUninit<u8>]) {
     unsafe { copy::load(from.as_ptr(), to.as_mut_ptr().cast(), count) }
 }
 
-/// Copies bytes of this program to shared memory, as many as both have.
+/// Copies bytes of this program to shared memory: as many as the shorter slice has.
 #[inline]
 pub(crate) fn store(from: &[u8], to: &[AtomicU8]) {
     let count = from.len().min(to.len());
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::Ordering;
 
-    /// Sizes around each of the sizes in which `x86_64` copies.
+    /// Sizes near each size of block that `x86_64` copies.
     const SIZES: &[usize] = &[
         0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 191, 255, 256,
         257, 383, 384, 511, 1000,

@@ -87,13 +87,13 @@ pub(crate) fn prints_errors() -> bool {
     }
 }
 
-/// The lifetime of new segments for which the program selects none: that which
-/// `SHM_UTIL_KEEP` or `SHM_UTIL_TRANSIENT` selects.
+/// The lifetime of new segments for which the program selects none: `SHM_UTIL_KEEP` and
+/// `SHM_UTIL_TRANSIENT` select it.
 pub(crate) fn lifetime() -> Lifetime {
     Environment::at_first_call().map_or(Lifetime::Used, |environment| environment.lifetime)
 }
 
-/// If both variables are set, segments are kept: nothing is lost then.
+/// If both variables are set, segments are kept, so that nothing is lost.
 fn lifetime_of_new_segments() -> Lifetime {
     if is_nonzero(c"SHM_UTIL_KEEP") {
         Lifetime::Kept

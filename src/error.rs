@@ -25,8 +25,8 @@ use crate::os;
 ///
 /// # As an `io::Error`
 ///
-/// The operator `?` converts it to a [`std::io::Error`], which keeps everything: its
-/// [`kind`](std::io::Error::kind) is that of the `errno` value, its text is the sentence, and
+/// The operator `?` converts it to a [`std::io::Error`], which keeps everything: the
+/// [`kind`](std::io::Error::kind) is that of the `errno` value, the text is the sentence, and
 /// [`Error::from_io`] finds this error in it. Only
 /// [`raw_os_error`](std::io::Error::raw_os_error) is `None`: the standard library returns a
 /// number there only from errors without a text of their own.
@@ -85,7 +85,7 @@ pub enum Reason {
     EmptyFile,
     /// `EINVAL`: the segment is transient, and cannot be kept.
     Transient,
-    /// `EINVAL`: the segment is not hidden (any more), and cannot be published.
+    /// `EINVAL`: the segment is not hidden, or not any more, and cannot be published.
     NotHidden,
     /// `EACCES`: this user may not use the namespace.
     Namespace,

@@ -25,7 +25,7 @@ const MOST_REPLACEMENTS: usize = 1000;
 pub(crate) fn translate(name: &[u8]) -> Result<Vec<u8>> {
     let failed = |errno: Errno| errno.during(format_args!("translate {}", Quoted(name)));
     if !name.iter().any(|byte| matches!(byte, b'~' | b'$')) && name.len() <= LONGEST {
-        // Nothing to translate: most names.
+        // Most names have nothing to translate.
         return try_to_vec(name).map_err(failed);
     }
     require_memory_for(name.len()).map_err(failed)?;

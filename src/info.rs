@@ -60,10 +60,10 @@ pub struct Info {
     pub locked: bool,
     /// Whether it is a kept segment, which outlives its holders.
     pub kept: bool,
-    /// Whether it is a transient segment, which does not outlive its last holder, however
-    /// that process ends.
+    /// Whether the segment is transient: it does not outlive its last holder, however that
+    /// process ends.
     pub transient: bool,
-    /// Whether it is hidden, until it is [published](crate::Segment::publish). Only
+    /// Whether the segment is hidden, until it is [published](crate::Segment::publish). Only
     /// [`Segment::info`](crate::Segment::info) sees such a segment.
     pub hidden: bool,
 }

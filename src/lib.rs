@@ -30,25 +30,30 @@
 //! | look at segments by name | [`info()`], [`list`], [`wait`] |
 //! | manage them by name | [`keep`], [`remove`], [`prune`] |
 //!
-//! The crate also is the library `libshm_util`, which replaces the package `shm_util` of the C
+//! The crate is also the library `libshm_util`, which replaces the package `shm_util` of the C
 //! library libgpl: C programs include `shm_util.h` and link with `-lshm_util`. They share
 //! names and segments with Rust programs.
 //!
 //! # The lifetime of a segment
 //!
-//! A segment is deleted when a process destroys it ([`Segment::destroy`], or by dropping the
-//! value), and no other process has it attached. Nothing records who has: the kernel knows,
-//! also after processes fork, exec, exit or are killed. So:
+//! A segment is deleted when a process destroys it (by [`Segment::destroy`], or by dropping the
+//! value) and no other process has it attached. The kernel counts the attachments, also when
+//! processes fork, exec, exit or are killed. So:
 //!
-//! * A process that dies just stops counting. If it was the last one, the segment is an
+//! * A process that dies does not count any more. If it was the last one, the segment is an
 //!   *orphan*: it keeps its bytes and its name until a process opens and destroys it, until
 //!   its name is removed ([`remove`]), or until it is pruned ([`prune`]).
 //! * A process that [detaches](Segment::detach) a segment never deletes it. Readers that come
 //!   and go should do that.
 //! * A *kept* segment ([`Options::keep`], [`keep`]) outlives its last process in any case,
 //!   until its name is removed.
+//! * A *transient* segment ([`Options::transient`]) never outlives its last process: the kernel
+//!   deletes it, even if that process is killed or detaches it.
+//! * A *hidden* segment ([`Options::hidden`]) can be filled before other processes find it by its
+//!   name, which [`Segment::publish`] gives it. If its last process ends before that, it is
+//!   deleted.
 //!
-//! No segment survives a reboot. A segment that was deleted by others, such as ipcrm(1), is
+//! No segment survives a reboot. A segment that was deleted by other means, such as ipcrm(1), is
 //! treated as absent.
 //!
 //! ```
@@ -63,8 +68,8 @@
 //!
 //! # Other processes, threads and soundness
 //!
-//! Other processes may change any byte of a segment at any time, also those that were written in
-//! C or that have lost their way. Safe functions are sound whatever they do:
+//! Other processes, among them faulty ones and C programs, may change any byte of a segment at
+//! any time. Safe functions are sound whatever other processes do:
 //!
 //! * [`read_at`](Segment::read_at) and [`write_at`](Segment::write_at) copy without a data race, on
 //!   x86-64 about as fast as memcpy(3). A copy may contain some bytes from before and some from
@@ -75,20 +80,20 @@
 //!   [`as_slice`](Segment::as_slice) and [`as_mut_slice`](Segment::as_mut_slice) are `unsafe`: they
 //!   are for memory that the programs have agreed not to change meanwhile.
 //!
-//! What arrived complete is up to the programs: they use atomics with acquire and release
-//! order, as threads do, or a lock in the segment. Whatever is read from a segment that less
-//! trusted processes can write must be checked after it was copied out, not before.
+//! To see a change as a whole, programs use atomics with acquire and release order, as threads
+//! do, or a lock in the segment. Values from a segment that less trusted processes can write
+//! must be checked after they were copied out, not before.
 //!
-//! If the system has no memory for a page, the access is `SIGBUS`. That can happen to huge
-//! pages that were not reserved ([`Options::no_reserve`]).
+//! If the system has no memory for a page, an access to the page raises `SIGBUS`. That can happen
+//! with huge pages that were not reserved ([`Options::no_reserve`]).
 //!
-//! [`Segment`] is `Send` and `Sync`, and every function may be called by any thread. A signal
+//! [`Segment`] is `Send` and `Sync`, and any thread may call any function. A signal
 //! handler that interrupts a call gets `EDEADLK` from every function.
 //!
 //! # Fork
 //!
-//! A child process has all segments of its parent attached, and counts for itself. It may use
-//! every function. If it destroys or drops a [`Segment`], that does not affect the parent. After an
+//! A child process has all segments of its parent attached, and counts as a holder of its own. It
+//! may call every function. If it destroys or drops a [`Segment`], that does not affect the parent. After an
 //! exec, nothing is attached.
 //!
 //! # Errors
@@ -116,9 +121,9 @@
 //! | `capi` | yes | the functions for C programs, and their symbols |
 //! | `bytemuck` | no | `Segment::read`, `write`, `read_slice` and `write_slice` for plain old data |
 //!
-//! The traits of `bytemuck` say which types may be copied: out of a segment those that are valid
-//! with any bytes (`AnyBitPattern`), into it those without padding (`NoUninit`). It was
-//! preferred to `zerocopy` because it has been at version 1 since 2020: a crate whose types are
+//! The traits of `bytemuck` select the types that may be copied: out of a segment, those that are
+//! valid with any bytes (`AnyBitPattern`); into it, those without padding (`NoUninit`). The crate
+//! was preferred to `zerocopy` because it has been at version 1 since 2020: a crate whose types are
 //! part of this one's interface must not force it to new major versions, as each of `zerocopy`
 //! 0.6, 0.7 and 0.8 would have. Programs that use `zerocopy` can copy with
 //! [`Segment::read_at`] and `value.as_mut_bytes()`.
@@ -128,8 +133,8 @@
 //! # Environment
 //!
 //! `NOB_DATABASE` selects the namespace, `SHM_UTIL_KEEP=1` makes new segments kept ones,
-//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, and `SHM_UTIL_SYNC=0` lets saves not wait
-//! for the disk. A process reads them once, when it
+//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, and `SHM_UTIL_SYNC=0` makes saves not
+//! wait for the disk. A process reads them once, when it
 //! first uses a name; `std::env::set_var` has no effect on this crate afterwards. Only
 //! variables in the file names of saves and loads are read each time.
 //!
@@ -143,8 +148,8 @@
 //! | `capi`       | the C functions: conversion only |
 //! | `admin`      | what only an administrator's tool needs |
 //! | `names`      | by name: look, list, keep, remove, prune, wait |
-//! | `within`     | the same, and by identifier, within a namespace |
-//! | `typed`      | values of plain old data: the feature `bytemuck` |
+//! | `within`     | the same, and by identifier, in any namespace |
+//! | `typed`      | copies of plain old data: the feature `bytemuck` |
 //! | `access`     | a segment's bytes: pointers, copies, atomics |
 //! | `read_only`  | a segment attached for reading only |
 //! | `manage`     | an attached segment: look, set permissions, lock, keep, remove |

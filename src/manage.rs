@@ -140,9 +140,9 @@ impl Segment {
         self.attached.set_lifetime(lifetime)
     }
 
-    /// Gives a segment that was created with [`Options::hidden`](crate::Options::hidden)
-    /// its name: from now on, other processes find it, with everything that this process
-    /// has stored in it.
+    /// Gives a hidden segment, created with [`Options::hidden`](crate::Options::hidden), its
+    /// name: from then on, other processes find it, with everything that was stored in it
+    /// before.
     ///
     /// ```
     /// use shm_util::{Options, Segment};
@@ -159,9 +159,9 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// * `EEXIST`: another segment has got the name meanwhile. This one stays hidden.
-    /// * `EINVAL`: the segment is not hidden, or was published before.
-    /// * `EIDRM`: it was deleted with ipcrm(1), or this process has moved to another IPC
+    /// * `EEXIST`: another segment has got the name in the meantime. This one stays hidden.
+    /// * `EINVAL`: the segment was not created hidden, or was published before.
+    /// * `EIDRM`: the segment was deleted with ipcrm(1), or this process has moved to another IPC
     ///   namespace.
     /// * `EACCES`, `ETIMEDOUT`, `EUCLEAN`, `EDEADLK`: see [`create`](Self::create).
     pub fn publish(&self) -> Result<()> {

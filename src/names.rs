@@ -1,5 +1,5 @@
-//! What is done with segments of the current namespace by name, without attaching them:
-//! look, list, keep, remove, prune, wait. None of it but a wait creates a registry.
+//! Functions that use segments of the current namespace by name, without attaching them:
+//! information, list, keep, remove, prune, wait. Only a wait creates a registry.
 
 #![forbid(unsafe_code)]
 

@@ -38,7 +38,7 @@ pub struct Namespace(Choice);
 enum Choice {
     Current,
     OfUser,
-    /// By an absolute path.
+    /// The namespace of an absolute path.
     Path(Arc<[u8]>),
 }
 
@@ -74,9 +74,9 @@ impl Namespace {
         Self(Choice::OfUser)
     }
 
-    /// The namespace that a value of `NOB_DATABASE` selects, without that variable. `~`,
-    /// `$NAME` and `${NAME}` in it are replaced, and a relative path begins at the current
-    /// directory, both when this is called. No file of that name need exist. The empty
+    /// The namespace of a path: the one that `NOB_DATABASE` selects if it has this value. `~`,
+    /// `$NAME` and `${NAME}` in the path are replaced, and a relative path begins at the current
+    /// directory, both at the time of this call. No file with this path need exist. The empty
     /// path selects the namespace of the effective user.
     ///
     /// ```
@@ -113,13 +113,13 @@ impl Namespace {
 
     /// The namespace of a path that is absolute and translated.
     pub(crate) fn at_absolute(path: &[u8]) -> Result<Self> {
-        // Arc would abort.
+        // `Arc::from` aborts the program if memory is short.
         require_memory_for(path.len())
             .map_err(|errno| errno.during(format_args!("use namespace {}", Quoted(path))))?;
         Ok(Self(Choice::Path(Arc::from(path))))
     }
 
-    /// What it is now: a program may change its effective user id.
+    /// The namespace at this moment: a program may change its effective user id.
     #[inline]
     pub(crate) fn resolve(&self) -> Result<Resolved> {
         match &self.0 {
@@ -140,8 +140,8 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// A namespace, as it is during one call: processes whose namespaces differ share no
-/// names.
+/// A namespace during one call, when its user or path is known. Processes share names if these
+/// are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Resolved {
     /// That of an effective user id.

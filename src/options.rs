@@ -82,9 +82,9 @@ impl Options {
         self
     }
 
-    /// Attaches the segment at this address, rounded down to a multiple of `SHMLBA`;
-    /// with 0, the default, where the system chooses. `EINVAL` if something is mapped
-    /// there, or the system does not allow it.
+    /// Attaches the segment at this address, rounded down to a multiple of `SHMLBA`. With 0,
+    /// the default, the system chooses the address. Fails with `EINVAL` if something is mapped
+    /// at the address, or the system does not allow it.
     ///
     /// ```
     /// use shm_util::{Options, Reason, Segment};
@@ -101,8 +101,8 @@ impl Options {
         self
     }
 
-    /// Requires an existing segment to have at least this many bytes when it is opened:
-    /// otherwise `EINVAL`. [`create`](Self::create) requires its `size` in any case.
+    /// Fails with `EINVAL` if a segment that is opened has fewer bytes than this.
+    /// [`create`](Self::create) requires its `size` in any case.
     ///
     /// ```
     /// use shm_util::{Options, Reason, Segment};
@@ -118,7 +118,7 @@ impl Options {
         self
     }
 
-    /// Creates a new segment under a name that no segment has: the name passed to
+    /// Creates a new segment with a name that no other segment has: the name passed to
     /// [`create`](Self::create), which may be empty and has at most 988 bytes, followed
     /// by 12 random letters and digits. [`Segment::name`](crate::Segment::name) returns
     /// the whole name.
@@ -241,10 +241,10 @@ impl Options {
         self
     }
 
-    /// Creates a segment that no other process finds until
-    /// [`Segment::publish`](crate::Segment::publish) is called. Requires a new one, as
-    /// [`exclusive`](Self::exclusive) does. If its creator dies before that, or destroys or
-    /// detaches the segment, it is deleted.
+    /// Creates a hidden segment, which other processes find once
+    /// [`Segment::publish`](crate::Segment::publish) has given it its name. The segment must be
+    /// new, as with [`exclusive`](Self::exclusive). If its creator dies, or destroys or detaches
+    /// it, before it is published, the segment is deleted.
     ///
     /// ```
     /// use shm_util::{Options, Segment};
@@ -278,7 +278,7 @@ impl Options {
         NonZeroUsize::new(self.minimum_size).map_or(Wanted::Existing, Wanted::ExistingOfSize)
     }
 
-    /// Attaches the segment there.
+    /// Attaches the segment as `placement` requests.
     #[cfg(feature = "capi")]
     pub(crate) const fn placed(mut self, placement: Placement) -> Self {
         self.placement = placement;
@@ -328,8 +328,8 @@ impl Options {
 }
 
 impl Options {
-    /// Whether an option is set that has no meaning for an existing segment. The mode is
-    /// not one of them.
+    /// Whether an option is set that has no meaning for an existing segment. The mode does
+    /// not count.
     fn is_for_new(&self) -> bool {
         self.exclusive
             || self.unique
@@ -339,10 +339,10 @@ impl Options {
             || self.creation != Creation::with_mode(self.creation.mode)
     }
 
-    /// The error of such an option.
+    /// The error of an option that has no meaning for an existing segment.
     pub(crate) fn only_for_new(target: Target<'_>) -> Error {
         Error::argument(format_args!(
-            "attach {target}: an option is set that only a new segment can have"
+            "attach {target}: an option is set that applies only to new segments"
         ))
     }
 }

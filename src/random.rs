@@ -16,12 +16,12 @@ pub(crate) fn of_this_copy() -> u64 {
     mixed(os::random_seed() ^ address.rotate_left(32) ^ os::nanoseconds())
 }
 
-/// Bits that no other process gets at the same time, except by chance, nor another copy
-/// of the library in this process. They are not secret, and cost no system call and no
+/// Bits that neither another process nor another copy of the library in this process gets at
+/// the same time, except by chance. They are not secret, and take no system call and no
 /// descriptor.
 pub(crate) fn bits(process: ProcessId) -> u32 {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
-    // Another copy has the same seed, but is at another address.
+    // Another copy of the library has the same seed, but another address.
     let here = u64::try_from((&raw const COUNTER).addr()).unwrap_or(0);
     // A child of fork inherits the seed and the counter, but has another id.
     let unique = COUNTER.fetch_add(1, Ordering::Relaxed) ^ (u64::from(process.0) << 32);

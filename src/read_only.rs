@@ -13,7 +13,7 @@ use crate::segment::Segment;
 
 /// A named shared memory segment, attached to this process for reading only.
 ///
-/// Its bytes can only be loaded: a store would be `SIGSEGV`. Otherwise it behaves like a
+/// Its bytes can only be loaded: a store would raise `SIGSEGV`. In all else it behaves like a
 /// [`Segment`], and its process counts as a holder.
 ///
 /// ```

@@ -91,7 +91,7 @@ impl fmt::Display for Placement {
 }
 
 impl Placement {
-    /// The one that a program asks for with an address, or with 0.
+    /// The placement that a program requests by an address, or by 0 for any.
     pub(crate) const fn at(address: usize) -> Self {
         match address {
             0 => Self::Anywhere,
@@ -100,11 +100,11 @@ impl Placement {
     }
 }
 
-/// By what a segment is looked up in its namespace.
+/// What a segment is looked up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target<'a> {
     Name(&'a [u8]),
-    /// Its System V identifier.
+    /// The System V identifier.
     Id(i32),
 }
 
@@ -161,7 +161,7 @@ pub(crate) enum Lifetime {
     Used,
     /// Until its name is removed, and then until its last holder detaches it.
     Kept,
-    /// Until its last holder detaches it or dies: the kernel has marked it for deletion.
+    /// Until its last holder detaches it or dies: it is marked for deletion.
     Transient,
 }
 

@@ -315,9 +315,10 @@ impl Segment {
     }
 
     /// Detaches the segment, and leaves it and its name as they are, even if no process
-    /// has it attached any more. Monitors and other readers leave in this way: unlike
+    /// has it attached any more. This is meant for monitors and other readers: unlike
     /// [`destroy`](Self::destroy), it never deletes what a program that has ended left
-    /// on purpose.
+    /// on purpose. However, a transient segment does not outlive its last holder, and the next
+    /// call in the namespace deletes a hidden segment that no process has attached.
     ///
     /// ```
     /// use shm_util::Segment;

@@ -1,11 +1,10 @@
 //! Values of plain old data in a segment: the Cargo feature `bytemuck`.
 //!
-//! Of the two crates that name such types, `bytemuck` is the one whose releases stay
-//! compatible: its traits have been the same since version 1.0 of 2020. `zerocopy` can do
-//! more, but has a version 0.8, and each of 0.6, 0.7 and 0.8 changed the traits. A crate
-//! in this one's public interface must not force it to a version 2. Also, `AnyBitPattern` and
-//! `NoUninit` are exactly what a copy out of and into a segment needs. Programs that use
-//! `zerocopy` copy with `read_at` and `write_at`: `segment.read_at(offset, value.as_mut_bytes())`.
+//! Two crates have traits for such types. The releases of `bytemuck` stay compatible: its traits
+//! have been the same since version 1.0 of 2020. `zerocopy` can do more, but each of its versions
+//! 0.6, 0.7 and 0.8 changed the traits, and a crate in this one's public interface must not
+//! force this one to version 2. Also, `AnyBitPattern` and `NoUninit` are exactly what a copy out
+//! of and into a segment needs. Programs that use `zerocopy` copy with `read_at` and `write_at`: `segment.read_at(offset, value.as_mut_bytes())`.
 
 use std::mem::MaybeUninit;
 use std::slice;
@@ -22,8 +21,8 @@ impl Segment {
     /// the type's alignment.
     ///
     /// Other processes may store to the segment meanwhile, as described at
-    /// [`read_at`](Self::read_at): then the value may consist of old and new bytes. That is
-    /// why the type must be valid with any bytes. For a number that must not be torn, use
+    /// [`read_at`](Self::read_at): the value may then consist of old and new bytes. Therefore
+    /// the type must be valid with any bytes. For a number that must not be torn, use
     /// [`atomic`](Self::atomic).
     ///
     /// ```
@@ -38,7 +37,7 @@ impl Segment {
     /// }
     /// // SAFETY: zeros are a valid Point. #[derive(Zeroable)] would do.
     /// unsafe impl Zeroable for Point {}
-    /// // SAFETY: all bytes are, and there are no others. #[derive(Pod)] would do.
+    /// // SAFETY: any bytes are valid, and there is no padding. #[derive(Pod)] would do.
     /// unsafe impl Pod for Point {}
     ///
     /// let segment = Segment::create("doc-read", 100)?;
@@ -82,7 +81,7 @@ impl Segment {
         self.write_at(offset, bytemuck::bytes_of(value))
     }
 
-    /// Copies values that lie side by side out of the segment, as [`read`](Self::read) does
+    /// Copies values that lie side by side out of the segment, as [`read`](Self::read) copies
     /// one.
     ///
     /// ```
@@ -106,7 +105,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Copies values into the segment, side by side, as [`write`](Self::write) does one.
+    /// Copies values into the segment, side by side, as [`write`](Self::write) copies one.
     ///
     /// ```
     /// let segment = shm_util::Segment::create("doc-write-slice", 100)?;

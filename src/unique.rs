@@ -1,4 +1,4 @@
-//! Names that the library makes up: a beginning that the program chooses, and a random end.
+//! Unique names, made by the library: a beginning that the program chooses, and a random end.
 
 #![forbid(unsafe_code)]
 
@@ -9,12 +9,13 @@ use crate::{fork, random};
 
 /// The number of random characters.
 const END: usize = 12;
-/// Five bits of randomness each: digits and letters that are not mistaken for one another.
+/// The characters of a random end, five bits each: digits, and letters that cannot be mistaken
+/// for others.
 const CHARACTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// How many ends are tried. There are 2^60, so even the second is hardly ever needed.
+/// How many ends are tried. There are 2^60, so a second one is hardly ever needed.
 const ATTEMPTS: usize = 64;
 
-/// Calls `create` with names of this beginning, until one is new.
+/// Calls `create` with names that begin with `beginning`, until one is new.
 pub(crate) fn create<T>(beginning: &[u8], create: impl FnMut(&[u8]) -> Result<T>) -> Result<T> {
     create_with(beginning, || random::nonce(fork::process()), create)
 }
@@ -27,7 +28,7 @@ fn create_with<T>(
     let mut place = [0; NAME_MAX];
     let Some(name) = place.get_mut(..beginning.len() + END) else {
         return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
-            "create a segment of a unique name: its beginning has {} bytes, the limit is {}",
+            "create a segment with a unique name: the beginning has {} bytes, the limit is {}",
             beginning.len(),
             NAME_MAX - END
         )));
@@ -49,7 +50,7 @@ fn create_with<T>(
     }
 }
 
-/// The character of the lowest five bits.
+/// The character that the lowest five bits select.
 fn character(bits: u64) -> u8 {
     let [lowest, ..] = bits.to_le_bytes();
     let index = usize::from(lowest) % CHARACTERS.len();

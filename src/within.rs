@@ -1,6 +1,6 @@
-//! What a program does within a namespace: create and attach segments, and look, list, keep,
-//! remove, prune and wait by name or identifier. The functions of `names` do the same within
-//! the current one.
+//! Functions of a namespace: create and attach segments; inspect, list, keep, remove, prune and
+//! wait for them by name or identifier. The functions of `names` do the same in the current
+//! namespace.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +21,7 @@ use crate::store::Store;
 
 impl Namespace {
     /// Creates a segment, or attaches the existing one of this name: see
-    /// [`Segment::create`]. [`Options::namespace`] creates it in other ways.
+    /// [`Segment::create`]. [`Options::namespace`] combines a namespace with other options.
     ///
     /// ```
     /// let plant = shm_util::Namespace::at("/doc/within/create")?;
@@ -185,7 +185,7 @@ impl Namespace {
     /// # Errors
     ///
     /// * `EPERM`: the segment belongs to another user, or `RLIMIT_MEMLOCK` is 0.
-    /// * `ENOMEM`: it is larger than `RLIMIT_MEMLOCK` allows.
+    /// * `ENOMEM`: the segment is larger than `RLIMIT_MEMLOCK` allows.
     /// * otherwise as [`info`](crate::info()).
     pub fn lock(&self, name: impl AsRef<[u8]>) -> Result<()> {
         self.set_swapping("lock", name.as_ref(), Swapping::Forbidden)
@@ -203,7 +203,7 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// As [`lock`](Self::lock), except `ENOMEM` for the limit.
+    /// As [`lock`](Self::lock), except that `RLIMIT_MEMLOCK` causes no error.
     pub fn unlock(&self, name: impl AsRef<[u8]>) -> Result<()> {
         self.set_swapping("unlock", name.as_ref(), Swapping::Allowed)
     }
@@ -286,7 +286,7 @@ impl Namespace {
             if left.is_zero() {
                 return failed(libc::ETIMEDOUT);
             }
-            // Between two calls, so that a fork by another thread need not wait for this.
+            // This waits outside of calls, so that a fork by another thread need not wait for it.
             if absent.sleep(left) {
                 return failed(libc::EINTR);
             }
@@ -335,10 +335,9 @@ impl Namespace {
 
 impl Options {
     /// Attaches the segment of a System V identifier, if it is one of the
-    /// [namespace](Self::namespace). Its name is looked up in the registry:
-    /// [`Segment::name`] returns it. What is attached is the segment that had this name
-    /// and this identifier, even if another process removes the name and creates it again
-    /// meanwhile.
+    /// [namespace](Self::namespace). [`Segment::name`] returns its name, which the registry
+    /// contains. If another process removes the name and creates it again meanwhile, this
+    /// attaches the segment that had this identifier, or none.
     ///
     /// ```
     /// use shm_util::{Options, Segment};
@@ -358,7 +357,8 @@ impl Options {
         self.attach_id(id, Access::ReadWrite)
     }
 
-    /// The same, for reading only.
+    /// Attaches the segment of a System V identifier for reading only: see
+    /// [`open_by_id`](Self::open_by_id).
     ///
     /// ```
     /// use shm_util::{Options, Segment};
@@ -376,7 +376,7 @@ impl Options {
         self.attach_id(id, Access::ReadOnly).map(ReadOnlySegment)
     }
 
-    /// What both do, and `shmxAttachId`.
+    /// Does the work of both, and of `shmxAttachId`.
     pub(crate) fn attach_id(&self, id: i32, access: Access) -> Result<Segment> {
         let request = self.request(Target::Id(id), self.wanted_existing(), access)?;
         let _call = Call::begin(Purpose::Change)?;

@@ -78,7 +78,7 @@ fn offsets_beyond_the_end_are_errors_and_copy_nothing() {
             .iter()
             .all(|byte| byte.load(Ordering::Relaxed) == 0)
     );
-    // As with slices, no bytes may be taken at the end, but not beyond it.
+    // As with slices, an empty copy is allowed at the end, but not beyond it.
     segment.read_at(5000, &mut []).unwrap();
     segment.write_at(5000, &[]).unwrap();
     assert!(segment.read_at(5001, &mut []).is_err());
@@ -98,7 +98,7 @@ fn copies_of_all_sizes_are_right() {
     }
 }
 
-/// As another process that stores at any time: through an attachment of its own.
+/// A thread with an attachment of its own acts as another process, which stores at any time.
 #[test]
 fn a_copy_during_stores_has_old_and_new_bytes_and_no_others() {
     let name = name();
@@ -127,7 +127,7 @@ fn a_flag_publishes_what_was_written_before_it() {
     let name = name();
     let ours = Segment::create(&name, 20 << 20).unwrap();
     let theirs = Segment::open(&name).unwrap();
-    // The second size is stored past the cache.
+    // Stores of the second size bypass the cache.
     for (flag, size) in [(1, 1000), (2, 17 << 20)] {
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -196,7 +196,7 @@ fn a_load_with_release_order_panics() {
 #[repr(align(8192))]
 struct Large(AtomicU8);
 
-// SAFETY: it is an atomic; the padding is not accessed.
+// SAFETY: the field is an atomic; the padding is not accessed.
 unsafe impl Atomic for Large {}
 
 #[test]

@@ -1,5 +1,4 @@
-//! Namespaces by call, names that the library makes up, and segments by identifier and by name,
-//! used from Rust.
+//! Namespaces by call, unique names, and segments by identifier and by name, used from Rust.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests are meant to fail
 
@@ -171,10 +170,7 @@ fn an_identifier_is_looked_up_in_its_namespace() {
     assert_eq!(space.info_by_id(id).unwrap(), space.info(&long).unwrap());
     let again = space.open_by_id(id).unwrap();
     assert_eq!(again.bytes()[5].load(Ordering::Relaxed), 42);
-    assert_eq!(
-        (again.name(), again.is_new()),
-        (long.as_bytes(), false)
-    );
+    assert_eq!((again.name(), again.is_new()), (long.as_bytes(), false));
     let options = Options::new().namespace(&space);
     assert_eq!(options.open_read_only_by_id(id).unwrap().len(), 100);
     let exclusive = options.clone().exclusive(true);

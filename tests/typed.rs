@@ -19,7 +19,7 @@ struct Reading {
 
 // SAFETY: zeros are a valid value.
 unsafe impl Zeroable for Reading {}
-// SAFETY: any bytes are, and there is no padding.
+// SAFETY: any bytes are valid, and there is no padding.
 unsafe impl Pod for Reading {}
 
 const READING: Reading = Reading {
@@ -81,12 +81,12 @@ fn slices_lie_side_by_side() {
         view.read_slice(5, copied).unwrap();
         assert_eq!(copied[..], readings);
     }
-    // None at all, at the very end.
+    // An empty slice is allowed at the very end.
     segment.write_slice::<Reading>(1000, &[]).unwrap();
     segment.read_slice::<Reading>(1000, &mut []).unwrap();
 }
 
-/// It has padding, so it can be read and not written.
+/// A type with padding, so it can be read but not written.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Padded {
@@ -96,10 +96,10 @@ struct Padded {
 
 // SAFETY: zeros are a valid value.
 unsafe impl Zeroable for Padded {}
-// SAFETY: any bytes are.
+// SAFETY: any bytes are valid.
 unsafe impl AnyBitPattern for Padded {}
 
-/// It is not valid with all bytes, so it can be written and not read.
+/// A type that is not valid with all bytes, so it can be written but not read.
 #[repr(u8)]
 #[derive(Clone, Copy)]
 enum State {

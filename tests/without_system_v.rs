@@ -1,5 +1,5 @@
-//! A system without System V shared memory, and a sandbox that blocks its system calls: in
-//! one thread, whose calls a seccomp(2) filter refuses.
+//! A system without System V shared memory, and a sandbox that blocks its system calls: a
+//! seccomp(2) filter refuses those of one thread.
 
 #![cfg(feature = "capi")]
 #![allow(clippy::unwrap_used)] // tests are meant to fail

@@ -136,7 +136,7 @@ impl World {
     }
 
     /// The creator of a hidden segment attaches it (`Registry::attach_hidden`), and publishes
-    /// it with the lock. False if it was found dead.
+    /// it with the lock. False if another process took the creator for dead.
     fn attach_and_publish(&self) -> bool {
         if !self.attach_by_id() {
             return false;
@@ -148,7 +148,7 @@ impl World {
             !self.has(Without::LookAfterAttach) || self.state.load(Ordering::Acquire) == HIDDEN;
         let _held = self.lock();
         let is_hidden = self.state.load(Ordering::Acquire) == HIDDEN;
-        assert!(is_hidden || !is_sure, "it was sure of its segment");
+        assert!(is_hidden || !is_sure, "the creator was sure of its segment");
         if is_hidden {
             self.state.store(LIVE, Ordering::Release);
         } else {
@@ -254,7 +254,8 @@ pub fn leave_against_attach(without: Without) {
 }
 
 /// A process that was stopped attaches and publishes the hidden segment that it has created,
-/// while another one takes it for dead: either it has its segment, or it starts over.
+/// while another process takes it for dead: either the segment is published, or it is deleted
+/// and its creator starts over.
 pub fn publish_against_delete(without: Without) {
     explore(4, move || {
         let world = World::new(without, 0);
@@ -262,7 +263,10 @@ pub fn publish_against_delete(without: Without) {
         let other = in_another_process(&world, World::attach_and_publish);
         world.delete_abandoned();
         let is_published = result_of(other);
-        assert!(is_published != world.is_removed(), "one of the two");
+        assert!(
+            is_published != world.is_removed(),
+            "either published or deleted"
+        );
         let state = world.state.load(Ordering::Acquire);
         assert_eq!(state, if is_published { LIVE } else { FREED });
     });

@@ -57,25 +57,25 @@ fn a_hidden_segment_is_published_or_deleted() {
 }
 
 #[test]
-#[should_panic(expected = "it was sure of its segment")]
+#[should_panic(expected = "the creator was sure of its segment")]
 fn the_mark_of_an_abandoned_segment_is_necessary() {
     publish_against_delete(Without::Mark);
 }
 
 #[test]
-#[should_panic(expected = "it was sure of its segment")]
+#[should_panic(expected = "the creator was sure of its segment")]
 fn the_fence_of_who_deletes_an_abandoned_segment_is_necessary() {
     publish_against_delete(Without::FenceOfRemove);
 }
 
 #[test]
-#[should_panic(expected = "it was sure of its segment")]
+#[should_panic(expected = "the creator was sure of its segment")]
 fn the_fence_of_who_attaches_a_hidden_segment_is_necessary() {
     publish_against_delete(Without::FenceOfAttach);
 }
 
 #[test]
-#[should_panic(expected = "it was sure of its segment")]
+#[should_panic(expected = "the creator was sure of its segment")]
 fn the_look_at_a_hidden_slot_is_necessary() {
     publish_against_delete(Without::LookAfterAttach);
 }

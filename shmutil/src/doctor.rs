@@ -116,7 +116,7 @@ fn no_system_v(errno: i32) -> Finding {
         "System V shared memory is missing from this kernel (CONFIG_SYSVIPC) or blocked by a \
          sandbox",
         format!(
-            "use a kernel built with CONFIG_SYSVIPC=y, which Android's are not, or {allow}; see \
+            "use a kernel built with CONFIG_SYSVIPC=y, unlike Android's, or {allow}; see \
              docs/containers.md"
         ),
     )

@@ -1,4 +1,4 @@
-//! The copy for other processors, byte by byte.
+//! The copy for other processors, which moves one byte at a time.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

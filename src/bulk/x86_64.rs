@@ -6,15 +6,15 @@
 use std::arch::asm;
 use std::sync::atomic::AtomicU8;
 
-/// The size in bytes from which on the stores bypass the cache, which could not hold the
-/// copy. Below, that would cost more than it gains.
+/// The size in bytes from which stores bypass the cache, which could not hold the copy. For
+/// smaller copies, that would cost more than it gains.
 const BYPASSING: usize = 16 << 20;
 
-/// The size in bytes from which on registers of 32 bytes are faster.
+/// The size in bytes from which registers of 32 bytes are faster.
 const WIDE: usize = 512;
 
-/// The size in bytes from which on it is worth while to copy a few bytes first, so that no
-/// later store extends over two lines of the cache.
+/// The size in bytes from which it is worthwhile to copy a few bytes first, so that no later
+/// store extends over two lines of the cache.
 const ALIGNED: usize = 4096;
 
 /// Copies from shared memory.
@@ -53,8 +53,8 @@ unsafe fn copy(from: *const u8, to: *mut u8, count: usize) {
     unsafe { copy_rest(left) };
 }
 
-/// What is still to be copied. It is passed by value: an assembly block may change all memory,
-/// so what is in memory would be stored before each one, and loaded after it.
+/// The rest of a copy. It is passed by value, to stay in registers: an assembly block may change
+/// all memory, so values in memory would be stored before each block, and loaded after it.
 #[derive(Clone, Copy)]
 struct Left {
     from: *const u8,
@@ -63,7 +63,7 @@ struct Left {
 }
 
 impl Left {
-    /// What is left after a block was copied.
+    /// The rest after a block of `size` bytes was copied.
     ///
     /// # Safety
     ///
@@ -79,7 +79,7 @@ impl Left {
         }
     }
 
-    /// Copies a few bytes, so that `to` is a multiple of `alignment`, a power of two.
+    /// Copies a few bytes, so that `to` becomes a multiple of `alignment`, a power of two.
     ///
     /// # Safety
     ///
@@ -97,7 +97,7 @@ impl Left {
     }
 }
 
-/// Copies most of it.
+/// Copies all but the last few bytes.
 ///
 /// # Safety
 ///
@@ -118,8 +118,8 @@ unsafe fn copy_large(mut left: Left) -> Left {
     }
 }
 
-/// Copies all blocks of 64 bytes past the cache. All of their bytes are visible to others
-/// before whatever this thread stores later.
+/// Copies all blocks of 64 bytes with stores that bypass the cache. Other threads see all of
+/// these bytes before anything that this thread stores later.
 ///
 /// # Safety
 ///
@@ -164,8 +164,8 @@ unsafe fn copy_bypassing(mut left: Left) -> Left {
 unsafe fn copy_wide(left: Left) -> Left {
     let size = left.count - left.count % 128;
     if size > 0 {
-        // The compiler does not see that the upper halves of registers are in use, which makes
-        // later instructions for the lower halves slow: vzeroupper ends that.
+        // While the upper halves of registers are in use, later instructions for the lower halves
+        // are slow. The compiler does not see this use, so vzeroupper must end it.
         // SAFETY: both have `size` bytes, a multiple of 128, and the processor has AVX. No
         // other values are in the upper halves: all registers are declared as changed.
         unsafe {
@@ -199,7 +199,7 @@ unsafe fn copy_wide(left: Left) -> Left {
     unsafe { left.after(size) }
 }
 
-/// Copies one block of a size that a register has, and returns what is left.
+/// Copies one block of the size of a register if there is one, and returns the rest.
 macro_rules! copy_block {
     ($left:ident, $size:literal, $instruction:literal, $class:ident, $modifier:literal) => {{
         // SAFETY: both have that many more bytes.
@@ -270,7 +270,7 @@ unsafe fn copy_rest(mut left: Left) {
 mod tests {
     use super::*;
 
-    /// A block copy that leaves at most `most` bytes copies the others right.
+    /// Checks a block copy: it leaves at most `most` bytes, and copies all others correctly.
     fn check(copy: unsafe fn(Left) -> Left, most: usize) {
         for size in [0, 63, 64, 127, 128, 191, 192, 4096, 4100] {
             let from: Vec<u8> = (1..=u8::MAX).cycle().take(size + 64).collect();

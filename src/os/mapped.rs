@@ -45,8 +45,8 @@ impl Mappings {
         File::open("/proc/self/maps").ok().map(Self)
     }
 
-    /// The addresses of the mapping that contains an address. All of them allow the same
-    /// access. `None` if nothing is mapped there, or on kernels before Linux 6.11.
+    /// The addresses of the mapping that contains `address`, all of which allow the same access.
+    /// `None` if nothing is mapped there, or on kernels before Linux 6.11.
     pub(crate) fn around(&self, address: usize) -> Option<Range<usize>> {
         let mut query = Query::about(address)?;
         if query.ask(&self.0) != 0 {
@@ -66,7 +66,7 @@ impl Query {
         })
     }
 
-    /// 0, or -1 and `errno`.
+    /// Performs the query. Returns 0, or -1 with `errno` set.
     fn ask(&mut self, maps: &File) -> c_int {
         // SAFETY: the kernel reads and writes the query, and writes at most `name_size`
         // bytes to `name`, where the caller has that much room.

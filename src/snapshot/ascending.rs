@@ -87,8 +87,8 @@ pub(super) fn write(
     })
 }
 
-/// The blocks of zeros at the start of a range, and what follows them up to the next such
-/// block: the end of each. That next block is looked at again when its turn comes.
+/// Returns two ends: that of the blocks of zeros at the start of a range, and that of the data
+/// which follows them, up to the next block of zeros. The next call reads that block again.
 fn next_parts(finder: &Finder, bytes: &[AtomicU8], range: &Range<usize>) -> (usize, usize) {
     let access = finder.access_to(bytes.get(range.clone()).unwrap_or(&[]));
     let mut zeros_end = range.start;

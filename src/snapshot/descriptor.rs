@@ -29,7 +29,7 @@ pub(super) fn inherited(path: &Path) -> Result<Option<File>, Errno> {
     let number = |digits: &[u8]| {
         let digits = std::str::from_utf8(digits).ok()?;
         let number: c_int = digits.parse().ok()?;
-        // The files have their numbers as names, without signs and further zeros.
+        // The names of these files are plain numbers, without signs or leading zeros.
         (digits == "0" || !digits.starts_with(['0', '+', '-'])).then_some(number)
     };
     let descriptor = match path.as_os_str().as_bytes() {

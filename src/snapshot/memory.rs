@@ -153,7 +153,7 @@ pub(super) fn is_mapped(bytes: &[AtomicU8]) -> Option<bool> {
     }
 }
 
-/// Whether all bytes are zero now. The program is killed where they cannot be read.
+/// Whether all bytes are zero now. If they cannot be read, the kernel kills the program.
 pub(super) fn are_zero(bytes: &[AtomicU8]) -> bool {
     // SAFETY: bytes may be read as words, and both are atomic.
     let (head, words, tail) = unsafe { bytes.align_to::<AtomicU64>() };
@@ -161,13 +161,13 @@ pub(super) fn are_zero(bytes: &[AtomicU8]) -> bool {
     let are_zero = words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
         && head.iter().all(zero)
         && tail.iter().all(zero);
-    // No later read happens before this.
+    // No later read happens before this point.
     fence(Ordering::Acquire);
     are_zero
 }
 
-/// /proc/self/pagemap, which tells about each page of this process whether its page table
-/// has it. See `admin-guide/mm/pagemap.rst` in the kernel's documentation.
+/// /proc/self/pagemap, which shows for each page of this process whether the page table has
+/// it. See `admin-guide/mm/pagemap.rst` in the kernel's documentation.
 #[derive(Debug)]
 pub(super) struct PageTable(File);
 
@@ -200,14 +200,14 @@ struct Region {
 const _: () = assert!(size_of::<Scan>() == 96 && size_of::<Region>() == 24);
 
 impl PageTable {
-    /// `None` if the process may not read it.
+    /// `None` if the process may not read the file.
     pub(super) fn open() -> Option<Self> {
         File::open("/proc/self/pagemap").ok().map(Self)
     }
 
-    /// Whether the page table has all pages of a part that begins at a page boundary. If
-    /// the mapping can be read at all, these pages can: none is swapped out, failed, or a
-    /// guard (`MADV_GUARD_INSTALL`). False on kernels before Linux 6.7.
+    /// Whether the page table has all pages of `part`, which begins at a page boundary. If so,
+    /// and the mapping allows reads, all of these pages can be read: none is swapped out, failed,
+    /// or a guard (`MADV_GUARD_INSTALL`). False on kernels before Linux 6.7.
     pub(super) fn has_all(&self, part: &[AtomicU8]) -> bool {
         const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
         const PAGE_IS_PRESENT: u64 = 1 << 3;

@@ -49,7 +49,7 @@ pub(super) fn to_c(path: &Path) -> Result<CPath, Errno> {
         }
         _ => {
             let mut long = Vec::new();
-            // With room for the last byte, `CString` allocates nothing.
+            // There is room for the last byte, so `CString` allocates nothing.
             long.try_reserve_exact(path.len() + 1)
                 .map_err(|_| Errno(libc::ENOMEM))?;
             long.extend_from_slice(path);

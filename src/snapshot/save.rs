@@ -50,8 +50,8 @@ fn try_to_save(memory: Memory<'_>, path: &Path, durability: Durability) -> Resul
     match file::open(&path, flags, 0o666) {
         Ok(file) => {
             let status = match found {
-                // If another file has taken the path before it was opened, `replace` notices
-                // that unless it is like this one.
+                // If another file took the path before it was opened, `replace` notices that,
+                // unless the two files are alike.
                 Some(found) if found.is_file() && !is_in_proc => found,
                 _ => Status::of(&file)?,
             };

@@ -1,12 +1,11 @@
-//! Which blocks of a segment that were touched are zero.
+//! Finds the blocks of zeros among those that were touched.
 //!
-//! The bytes are read in user space, where memory that the program has unmapped or made
-//! unreadable would kill the process. `MADV_POPULATE_READ` of all pages turns that into an
-//! error, but takes longer than reading them. So the kernel is asked three short questions
-//! instead, each about many blocks: whether one mapping contains them, whether its first
-//! page can be read (access is the same throughout a mapping), and whether the page table
-//! has all pages. If the answer to all is yes, reading them works. Otherwise each block is
-//! populated before it is read.
+//! The bytes are read in user space, where the kernel would kill the process if the program has
+//! unmapped them or made them unreadable. `MADV_POPULATE_READ` of all pages turns that into an
+//! error, but takes longer than reading them. So the kernel answers three short questions
+//! instead, each about many blocks: does one mapping contain them, can its first page be read
+//! (access is the same throughout a mapping), and does the page table have all pages? If all
+//! answers are yes, the blocks can be read. Otherwise each block is populated before it is read.
 
 #![forbid(unsafe_code)]
 
@@ -15,18 +14,18 @@ use std::sync::atomic::AtomicU8;
 use super::memory::{self, PageTable, SMALLEST_PAGE, Use};
 use crate::os::Mappings;
 
-/// What is known about a part of a segment.
+/// Whether a part of a segment can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// All of its pages can be read.
+    /// All pages can be read.
     Known,
-    /// Reading some of them may kill the process.
+    /// Reading some pages may kill the process.
     Unknown,
 }
 
 /// Finds out which parts of a segment can be read.
 pub(super) struct Finder {
-    /// `None` if the system lacks one of them, or the process may not open it.
+    /// `None` if the system lacks one of the files, or the process may not open it.
     tables: Option<(Mappings, PageTable)>,
 }
 
@@ -55,12 +54,12 @@ impl Finder {
 }
 
 /// Whether all bytes of a block, which begins at a page boundary, are zero now.
-/// False where they cannot be read: the copy that follows reports why.
+/// False if they cannot be read: the copy that follows reports why.
 pub(super) fn is_zero(block: &[AtomicU8], access: Access) -> bool {
     match access {
         Access::Known => memory::are_zero(block),
         Access::Unknown => {
-            // mincore(2) would not do: a page with PROT_NONE can be resident. Most blocks
+            // mincore(2) would not suffice: a page with PROT_NONE can be resident. Most blocks
             // with data have some in the first page.
             let looks_zero = |part| memory::populate(part, Use::Read) && memory::are_zero(part);
             let first = block.get(..SMALLEST_PAGE).unwrap_or(block);

@@ -73,7 +73,7 @@ impl Store {
         }
     }
 
-    /// What is known about a segment.
+    /// Returns what is known about a segment.
     pub(crate) fn info(&self, target: Target<'_>) -> Result<Info> {
         match self {
             Self::SysV(store) => store.info(target),

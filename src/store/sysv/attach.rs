@@ -68,8 +68,8 @@ impl SysV {
     /// Attaches the segment of an identifier, which the registry must name.
     ///
     /// The identifier is looked up under the lock, and the segment attached without it. As
-    /// for a name, the slot is looked at once more afterwards: if it still has this
-    /// identifier and this key, what was attached is the segment that was found.
+    /// for a name, the slot is read once more afterwards: if it still has this identifier
+    /// and this key, the attached segment is the one that was found.
     pub(in crate::store) fn attach_id(&self, id: i32, request: &Request) -> Result<Attached> {
         let target = Target::Id(id);
         for _ in 0..ATTEMPTS {
@@ -201,8 +201,9 @@ fn attach(
     }
 }
 
-/// The same if the registry does not name the segment (any more), or it may be another one,
-/// or was not attached. The lock resolves the doubt.
+/// Attaches a segment if the registry does not name it, or not any more, or if another
+/// segment may have its identifier, or if it could not be attached. The lock resolves the
+/// doubt.
 #[cold]
 #[inline(never)]
 fn attach_in_doubt(
@@ -227,7 +228,7 @@ fn attach_in_doubt(
             Ok(Some(_)) => Ok(Some(mapping)),
             _ => Ok(None),
         },
-        // The name is stale: a transient segment is gone, and another one has its identifier.
+        // The name is stale: its transient segment is gone, and another one has the identifier.
         Ok(_) => {
             names.remove_stale(entry)?;
             Ok(None)

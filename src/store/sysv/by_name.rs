@@ -77,11 +77,11 @@ impl SysV {
     ) -> Result<()> {
         let target = Target::Name(name);
         let change = Change::to(permissions, target)?;
-        // The lock keeps this call from undoing another process's change of a different one
-        // of the values, and other processes from removing the name meanwhile.
+        // With the lock, this call cannot undo another process's change of a different value,
+        // and no process removes the name meanwhile.
         self.with_entry(target, |_, _, entry| match shm::set(entry.id, change) {
             Ok(()) => Ok(Some(())),
-            // The kernel refuses an id of a user that does not exist with the same value.
+            // The kernel reports the id of a user that does not exist by the same value.
             Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => Ok(None),
             Err(errno) => Err(change::failed_to_set(errno, target)),
         })
@@ -91,8 +91,8 @@ impl SysV {
         let target = Target::Name(name);
         for _ in 0..ATTEMPTS {
             let entry = self.with_entry(target, |_, _, entry| Ok(Some(*entry)))?;
-            // Without the lock, because the kernel visits each page of a segment that is
-            // unlocked. If the name is removed just now, this call came first.
+            // This happens without the lock, because the kernel visits each page of a segment that
+            // it unlocks. If another process removes the name now, this call came first.
             match shm::set_swapping(entry.id, swapping) {
                 Ok(()) => return Ok(()),
                 Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => {}
@@ -172,7 +172,7 @@ impl SysV {
 /// The kernel frees this many bytes in some 100 microseconds.
 const LARGE: usize = 4 << 20;
 
-/// Deletes a segment if it is an orphan of this age, and one that `may_go`.
+/// Deletes a segment if it is an orphan of at least this age, and `may_go` allows it.
 pub(super) fn prune_one<'a>(
     one: Listed,
     minimum_age: Duration,

@@ -1,5 +1,5 @@
-//! Changes of a segment's permissions, and of whether it may be swapped out: what those of
-//! an attached segment and those by name share.
+//! Changes a segment's permissions, and whether it may be swapped out: the code shared by
+//! changes of an attached segment and changes by name.
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +13,7 @@ use crate::info::Permissions;
 use crate::request::{MODE_BITS, Swapping};
 
 impl Change {
-    /// The change to these permissions. `EINVAL` if the mode has bits that none has.
+    /// The change to these permissions. `EINVAL` if the mode has bits beyond 0777.
     pub(super) fn to(permissions: Permissions, what: impl fmt::Display) -> Result<Self> {
         let mode = permissions.mode;
         if let Some(mode) = mode.filter(|mode| mode & !MODE_BITS != 0) {
@@ -29,13 +29,13 @@ impl Change {
     }
 }
 
-/// The error of permissions that could not be set.
+/// The error if permissions could not be set.
 #[cold]
 pub(super) fn failed_to_set(errno: Errno, what: impl fmt::Display) -> Error {
     errno.during(format_args!("set the permissions of {what}"))
 }
 
-/// What is done to a segment, for messages.
+/// The verb for messages.
 pub(super) const fn doing(swapping: Swapping) -> &'static str {
     match swapping {
         Swapping::Forbidden => "lock",
@@ -43,7 +43,7 @@ pub(super) const fn doing(swapping: Swapping) -> &'static str {
     }
 }
 
-/// The error of a segment that could not be locked or unlocked.
+/// The error if a segment could not be locked or unlocked.
 #[cold]
 pub(super) fn failed_to(swapping: Swapping, errno: Errno, what: impl fmt::Display) -> Error {
     let limit = match errno {

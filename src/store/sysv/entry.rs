@@ -20,15 +20,16 @@ pub(crate) struct Entry {
     pub(super) size: usize,
     /// When it was created, in seconds since 1970.
     pub(super) created: u64,
-    /// Whether it is marked for deletion, and lives as long as a process has it attached.
-    /// Once it is published, it has no key any more, and only its identifier leads to it.
+    /// Whether the segment is transient: marked for deletion, it exists as long as a process
+    /// has it attached. Once it is published, it has no key, and only its identifier leads to
+    /// it.
     pub(super) is_transient: bool,
 }
 
 impl Entry {
-    /// Whether the segment exists and has its size: a process that may use the namespace
-    /// finds it. `EACCES` if it is a transient one and nothing proves that it is not
-    /// another program's, see [`keys::are_trusted`].
+    /// Whether the segment exists and has its size, so that a process that may use the
+    /// namespace finds it. `EACCES` if it is transient and nothing proves that it is not
+    /// another program's segment, see [`keys::are_trusted`].
     #[inline]
     pub(super) fn is_findable(&self, namespace: &Resolved) -> Result<bool, Errno> {
         if self.is_transient {
@@ -41,7 +42,7 @@ impl Entry {
         }
     }
 
-    /// The same for a transient segment, whose key does not lead to it.
+    /// As above, for a transient segment, whose key does not lead to it.
     #[cold]
     fn is_there(&self, namespace: &Resolved) -> Result<bool, Errno> {
         let Some(status) = self.status()? else {
@@ -51,7 +52,7 @@ impl Entry {
             return Ok(true);
         }
         match namespace {
-            // Nobody else creates segments there: a stranger's has the identifier by now.
+            // No other user creates segments there, so a stranger's has the identifier by now.
             Resolved::User(_) => Ok(false),
             Resolved::Path(_) => Err(Errno(libc::EACCES)),
         }
@@ -64,16 +65,16 @@ impl Entry {
         Ok(shm::status(self.id)?.filter(|status| self.may_be(status)))
     }
 
-    /// Whether it is the status of this segment, as far as it shows.
+    /// Whether this may be the status of this segment: nothing in it contradicts that.
     #[inline]
     fn may_be(&self, status: &Status) -> bool {
         status.key == self.key || self.is_transient && status.is_removed && status.size == self.size
     }
 
-    /// Whether a transient segment, attached by its identifier, is another one that has got
-    /// the identifier meanwhile. The kernel shows the key that it was created with where it
-    /// is attached. There is no need to ask if it was created in the same second and never
-    /// changed.
+    /// Whether a transient segment that was attached by its identifier is another one, which
+    /// has got the identifier meanwhile. `/proc` shows the original key of an attached segment.
+    /// Reading it is not necessary if the segment was created in the same second as this entry,
+    /// and never changed since: no identifier is used again so soon.
     #[cold]
     pub(super) fn is_replaced(&self, mapping: &Mapping) -> bool {
         match self.status() {

@@ -1,13 +1,14 @@
-//! All namespaces of this IPC namespace, found by their registries, whoever's they are: for
-//! the command, which may run as root.
+//! The namespaces of all users in this IPC namespace, found by their registries: for the
+//! command, which may run as root.
 //!
 //! The registry of the selected namespace, and those that this user created, are used as
-//! always. Another one that it may attach, as root or a member of its group may, is foreign:
-//! its creator may have stored anything in it, and nobody has chosen to trust it. What it names
-//! is shown, read without its lock. A segment is deleted for it only if the creator of the
-//! registry created the segment, too: otherwise any user could have root delete anybody's
-//! segments. For the same reason nothing that a dead process began in it is rolled back. All
-//! foreign registries together make this process wait no longer than one does.
+//! always. Any other registry that this process may attach, as root or a member of its group
+//! may, is foreign: its creator may have stored anything in it, and nobody has chosen to trust
+//! it. The names in it are read without its lock, and shown. A prune deletes one of its
+//! segments only if the creator of the registry also created the segment: otherwise any user
+//! could make root delete any other user's segments. For the same reason, changes that a dead
+//! process began in it are not rolled back. All foreign registries together make this process
+//! wait no longer than one does.
 
 #![forbid(unsafe_code)]
 
@@ -34,11 +35,11 @@ use crate::{os, patience};
 
 /// A registry, and what this process may do with its namespace.
 pub(crate) enum Found {
-    /// It may use the namespace.
+    /// This process may use the namespace.
     Ours(Resolved),
-    /// It may look at the namespace.
+    /// This process may only inspect the namespace.
     Foreign(Foreign),
-    /// It may not, or the registry cannot be read.
+    /// This process may not inspect it, or the registry cannot be read.
     Unreadable(Unreadable),
 }
 
@@ -88,8 +89,8 @@ pub(crate) fn everybodys(selected: &Resolved) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Looks at what has the key, the size and the mode of a registry. `None` if it is gone, not
-/// complete, or has no names.
+/// Examines a segment that has the key, the size and the mode of a registry. `None` if the
+/// registry is gone, is not complete, or has no names.
 fn examine(
     id: Id,
     status: &Status,
@@ -101,7 +102,7 @@ fn examine(
         Err(errno) if shm::is_gone(errno) => return Ok(None),
         Err(errno) => return Err(text(format_args!("{}", os::strerror(errno)))),
     };
-    // Otherwise reading it may be SIGBUS.
+    // Reading huge pages may raise SIGBUS.
     if !mapping.is_ordinary() {
         return Err("it is in huge pages".to_owned());
     }
@@ -115,12 +116,12 @@ fn examine(
     if header.version() != VERSION {
         return Err("it belongs to another version of the library".to_owned());
     }
-    // A process that uses its namespace, if only to look, would remove it when it exits.
+    // A process that uses its namespace, even only to inspect it, would remove it at exit.
     if header.names() == Ok(0) {
         return Ok(None);
     }
     let identity = header.identity().map_err(|_| overwritten())?;
-    // Processes look for it under these keys only.
+    // Processes look for a registry only under these keys.
     if !keys::of_registry(&identity).any(|key| key == status.key) {
         return Err(overwritten());
     }
@@ -151,8 +152,8 @@ fn examine(
     })))
 }
 
-/// The namespace of an identity, and whether a user id in it is one of this process's user
-/// namespace. `None` if it is not an identity.
+/// The namespace of an identity, and whether this process's user namespace maps the user in it.
+/// `None` if the bytes are not an identity.
 fn whose(identity: &[u8], status: &Status) -> Option<(Resolved, bool)> {
     if identity.first() == Some(&b'/') {
         return Some((Resolved::Path(try_to_vec(identity).ok()?), true));
@@ -164,7 +165,7 @@ fn whose(identity: &[u8], status: &Status) -> Option<(Resolved, bool)> {
         .find(|user| os::Map::Users.outside(user.0) == Ok(outside) && !keys::is_nobody(*user));
     Some(match inside {
         Some(user) => (Resolved::User(user), true),
-        // Outside all user namespaces, both are the same.
+        // Outside all user namespaces, the two ids are the same.
         None => (
             Resolved::User(UserId(outside)),
             os::Map::Users.is_complete(),
@@ -225,7 +226,7 @@ impl Foreign {
             .info(&status, usize::try_from(names).unwrap_or(usize::MAX)))
     }
 
-    /// All names, without the lock. What others are changing is left out.
+    /// All names, read without the lock. Slots that other processes are changing are left out.
     fn names(&self) -> Result<Vec<Listed>> {
         let table = self.registry.table()?;
         let mut names = Vec::new();
@@ -271,15 +272,15 @@ impl Foreign {
         if held.acquired() == Acquired::OwnerDied {
             held.leave_to_the_next();
             return Err(Errno(libc::EAGAIN).during(format_args!(
-                "change {}: a process died while it changed its registry; the next program that \
-                 uses this namespace rolls that back",
+                "change {}: a process died while it changed the registry; the next program that \
+                 uses this namespace rolls the change back",
                 self.registry.namespace
             )));
         }
         let names = Names::new(&self.registry, table, held);
         if names.table.header.magic() != MAGIC || !self.registry.seems_current() {
             return Err(Errno(libc::EAGAIN).during(format_args!(
-                "change {}: its registry was removed meanwhile",
+                "change {}: the registry was removed meanwhile",
                 self.registry.namespace
             )));
         }
@@ -412,7 +413,7 @@ mod tests {
             Some("user 61001 created it in the name of another user")
         );
         let Ok(Some(Found::Foreign(theirs))) = forge(b"uid 61001") else {
-            panic!("it is theirs");
+            panic!("the registry is theirs");
         };
         assert_eq!(*theirs.namespace(), Resolved::User(UserId(61_001)));
         assert!(theirs.is_mapped);

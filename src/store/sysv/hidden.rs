@@ -1,12 +1,13 @@
-//! Hidden segments whose creator died, and the names of transient segments that are gone.
+//! Deletes hidden segments whose creator died, and frees the names of transient segments that
+//! are gone.
 //!
-//! A hidden segment has a slot, and no name yet: look-ups ignore the slot. Its creator
-//! attaches it without the lock and, later, publishes it. If the creator dies before that,
-//! nobody has the segment attached, and the next process that takes the lock deletes it.
+//! Look-ups ignore the slot of a hidden segment. Its creator attaches the segment without the
+//! lock and, later, publishes it. If the creator dies before that, no process has the segment
+//! attached, and the next process that takes the lock deletes it.
 //!
-//! A creator that has not attached its segment yet looks dead, too, if it is stopped for
-//! long. So whoever deletes a hidden segment marks the slot before it counts the
-//! attachments, and the creator attaches before it looks at the slot: one of the two sees
+//! A creator that is stopped for long before it has attached its segment looks dead, too. So
+//! the process that deletes a hidden segment marks the slot before it counts the attachments,
+//! and the creator attaches the segment before it reads the slot: at least one of the two sees
 //! the other (see `names`). A creator whose segment was deleted starts over.
 
 #![forbid(unsafe_code)]
@@ -27,8 +28,8 @@ use crate::store::users::Users;
 const PATIENCE: u64 = 2;
 
 impl Names<'_> {
-    /// Deletes the hidden segments whose creator died. What is damaged is left to those who
-    /// need it.
+    /// Deletes the hidden segments whose creator died. Damaged slots are skipped: calls that
+    /// need them report the damage.
     #[cold]
     pub(super) fn delete_abandoned(&self) -> Result<()> {
         for (part, slots) in self.table.hidden_parts() {
@@ -45,7 +46,7 @@ impl Names<'_> {
     }
 
     /// Deletes one segment if it is hidden and its creator died. Returns whether the slot is
-    /// hidden still.
+    /// still hidden.
     fn is_left_after_look(&self, used: Used) -> Result<bool> {
         let Some(entry) = used.segment().filter(|_| used.state.is_hidden()) else {
             return Ok(used.state.is_hidden());
@@ -55,12 +56,12 @@ impl Names<'_> {
             Ok(Some(status)) if is_abandoned(&entry, &status) => {}
             _ => return Ok(true),
         }
-        // A failure leaves it as it was: it is another user's.
+        // If this fails, the segment is another user's, and stays as it is.
         self.remove_if(&entry, |status| status.users(0) == Users::Nobody)?;
         Ok(self.check(self.table.state_of(&entry))?.is_some())
     }
 
-    /// Frees the names of transient segments that are gone. Returns whether there were any.
+    /// Frees the names of transient segments that are gone. Returns whether any name was freed.
     #[cold]
     pub(super) fn free_dead(&self) -> Result<bool> {
         if !self.table.header.has_transient() || self.is_superseded() {
@@ -77,7 +78,7 @@ impl Names<'_> {
                 is_any_left = true;
                 continue;
             }
-            // Or this process has left the IPC namespace, and sees none of them.
+            // The segment also seems gone if this process has left the IPC namespace.
             if !is_any_freed && self.registry.presence() == Presence::Elsewhere {
                 return Ok(false);
             }
@@ -91,7 +92,7 @@ impl Names<'_> {
     }
 }
 
-/// Whether nobody has a hidden segment attached, and its creator is not about to do so.
+/// Whether no process has a hidden segment attached, and its creator is not about to attach it.
 fn is_abandoned(entry: &Entry, status: &Status) -> bool {
     let age = os::seconds(os::Clock::Realtime).abs_diff(entry.created);
     let creator = status.creator_process.0;

@@ -66,10 +66,10 @@ pub(super) struct Header {
     identity: [AtomicU8; IDENTITY_MAX],
     /// Changes when a name appears that processes wait for. Odd while some may wait.
     appeared: AtomicU32,
-    /// 1 if a segment may be transient. 0 means that none is.
+    /// 0 if no published segment is transient; 1 if one may be.
     transient: AtomicU32,
-    /// Bit *n* is 1 if a slot in the *n*th of 64 parts of the table may be hidden. 0 means
-    /// that none is.
+    /// Bit *n* is 0 if no slot in the *n*th of 64 parts of the table is hidden; 1 if one may
+    /// be.
     hidden: AtomicU64,
 }
 
@@ -387,7 +387,7 @@ impl Header {
 
     /// The identity of the registry's namespace.
     pub(super) fn identity(&self) -> Result<Vec<u8>, Damage> {
-        // Checked once it is a copy: others may change the bytes at any time.
+        // The check uses the copy: other processes may change the bytes at any time.
         let identity: Vec<u8> = self.identity_bytes()?.collect();
         if self.is_for(&identity)? {
             Ok(identity)
@@ -418,7 +418,7 @@ impl Header {
         self.names.store(names_word(count), Ordering::Relaxed);
     }
 
-    /// Whether a segment may be transient.
+    /// Whether a published segment may be transient.
     pub(super) fn has_transient(&self) -> bool {
         self.transient.load(Ordering::Relaxed) != 0
     }
@@ -427,7 +427,7 @@ impl Header {
         self.transient.store(u32::from(any), Ordering::Relaxed);
     }
 
-    /// In which of the 64 parts of the table a slot may be hidden, one bit for each.
+    /// One bit for each of the 64 parts of the table: whether a slot in it may be hidden.
     #[inline]
     pub(super) fn hidden(&self) -> u64 {
         self.hidden.load(Ordering::Relaxed)

@@ -32,8 +32,8 @@ impl<'a> Names<'a> {
         self.registry.is_superseded()
     }
 
-    /// The entry of a segment that another registry named or hid, if this one has taken it
-    /// over.
+    /// The entry in this registry of a segment that another registry named or hid, if this one
+    /// has taken it over.
     pub(super) fn same(&self, name: &HashedName<'_>, other: &Entry) -> Option<Entry> {
         self.table.same(name, other).ok().flatten()
     }

@@ -1,4 +1,4 @@
-//! The segment of a name or an identifier, under the lock.
+//! Looks up the segment of a name or an identifier, under the lock.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ use super::store::{ATTEMPTS, SysV};
 use crate::error::Result;
 use crate::request::Target;
 
-/// What became of a look-up.
+/// The outcome of a look-up.
 enum Outcome<T> {
     /// The work was done.
     Done(T),
@@ -34,8 +34,8 @@ impl<T> Outcome<T> {
 }
 
 impl SysV {
-    /// Does `work` with a segment of the namespace, under the lock. If `work` returns
-    /// `None`, the segment is gone, and it is looked up again. Creates no registry.
+    /// Calls `work` with a segment of the namespace, under the lock. `work` returns `None` if the
+    /// segment is gone; then it is looked up again. This creates no registry.
     pub(super) fn with_entry<T>(
         &self,
         target: Target<'_>,
@@ -72,8 +72,8 @@ fn with_name<T>(
     })
 }
 
-/// Looks at all slots, and releases the lock for others from time to time. Slots do not
-/// move, so a segment that exists all the time is found.
+/// Reads all slots, and releases the lock for others from time to time. Slots do not move, so a
+/// segment that exists all the time is found.
 fn with_id<T>(
     registry: &Arc<Registry>,
     id: Id,
@@ -91,8 +91,8 @@ fn with_id<T>(
             let findable = entry
                 .is_findable(&registry.namespace)
                 .map_err(|errno| errno.during(format_args!("look for {}", Target::Id(id.0))))?;
-            // A segment that was deleted by other means may have left its identifier to a
-            // segment that another slot names, or that is none of this library's.
+            // If a segment was deleted by other means, another segment may have its identifier now: one
+            // that another slot names, or another program's.
             if findable {
                 return Ok(Outcome::of(work(registry, &names, &entry)?));
             }

@@ -5,19 +5,19 @@
 //! | `attach`   | create or attach the segment of a name |
 //! | `attached` | a segment's attachment, until it is detached, and deleted if it was the last |
 //! | `by_name`  | what needs no attachment: look, list, keep, remove, prune |
-//! | `look_up`  | the segment of a name or an identifier, under the lock |
+//! | `look_up`  | look up a name or an identifier, under the lock |
 //! | `change`   | change permissions and swapping |
 //! | `wait`     | wait until a name exists |
 //! | `opened`   | the registries that this process has attached |
 //! | `open`     | find, create, complete a registry |
 //! | `takeover` | take over the names of a registry that was removed |
-//! | `everybody` | all namespaces, whoever's they are |
+//! | `everybody` | the namespaces of all users |
 //! | `sweep`    | remove registries that were left behind |
 //! | `registry` | a registry: its lock, and whether it is still current |
 //! | `names`    | look up names, without and with the lock; insert and remove them |
 //! | `locked`   | a registry whose lock is held |
-//! | `hidden`   | delete what dead creators hid; free the names of transient segments |
-//! | `publish`  | attach a new segment before others see it, and publish it |
+//! | `hidden`   | delete hidden segments of dead creators; free names of transient segments |
+//! | `publish`  | attach a hidden segment, make it transient, publish it |
 //! | `recover`  | roll back what a dead holder of the lock left unfinished |
 //! | `keep`     | change how long a segment lives |
 //! | `listing`  | all names |

@@ -147,8 +147,7 @@ impl Names<'_> {
         Ok(entry)
     }
 
-    /// Creates a segment that does not get the name yet: the caller attaches it, and
-    /// publishes it later.
+    /// Creates a hidden segment, which the caller attaches now and publishes later.
     #[cold]
     pub(super) fn create_hidden(
         &self,
@@ -177,7 +176,7 @@ impl Names<'_> {
             if let Some(entry) = self.create_if_room(name, size, creation, &state)? {
                 return Ok(entry);
             }
-            // It ends: each round frees a name, and nobody else adds any.
+            // This ends: each round frees a name, and no other process adds any meanwhile.
             if !self.free_dead()? {
                 return Err(self.is_full(name));
             }
@@ -290,8 +289,8 @@ impl Names<'_> {
         Ok(self.lifetime(entry)? == Some(Lifetime::Kept))
     }
 
-    /// The state of an entry's slot; `None` if that is free or another segment's by now, or
-    /// another registry has taken the segment over.
+    /// The state of an entry's slot; `None` if the slot is free or another segment's by now, or
+    /// if another registry has taken the segment over.
     pub(super) fn state_of(&self, entry: &Entry) -> Result<Option<State>> {
         if self.is_superseded() {
             return Ok(None);
@@ -299,7 +298,7 @@ impl Names<'_> {
         self.check(self.table.state_of(entry))
     }
 
-    /// Changes how long a segment lives that is not transient. False if it has lost its
+    /// Changes the lifetime of a segment that is not transient. False if it has lost its
     /// name.
     pub(super) fn set_lifetime(&self, entry: &Entry, lifetime: Lifetime) -> Result<bool> {
         let state = match self.state_of(entry)? {
@@ -377,7 +376,7 @@ impl Names<'_> {
     }
 }
 
-/// Marks a segment for deletion, unless it is a transient one, which is marked already.
+/// Marks a segment for deletion. A transient segment is marked already.
 fn delete(id: Id, status: &Status) -> std::result::Result<(), Errno> {
     if status.is_removed {
         return Ok(());
@@ -389,8 +388,8 @@ fn delete(id: Id, status: &Status) -> std::result::Result<(), Errno> {
 fn not_found_out(name: &HashedName<'_>, entry: &Entry, errno: Errno) -> Error {
     let why = match errno {
         Errno(libc::EACCES) if entry.is_transient => {
-            ": it is transient, and was created by a user and a group of which this process is \
-             neither; join that group"
+            ": it is transient, and this process has neither the user nor the group that created \
+             it; join that group"
         }
         _ => "",
     };

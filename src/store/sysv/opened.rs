@@ -111,7 +111,7 @@ impl Registry {
             return;
         }
         if !names.is_empty() && self.is_ours_alone() {
-            // Its names may be those of transient segments that are gone.
+            // The names may all be those of transient segments that are gone.
             let _ = names.free_dead();
         }
         if names.is_empty() {

@@ -1,9 +1,9 @@
-//! A new segment before others see it: attach it, make it transient, publish it.
+//! Prepares a hidden segment: attaches it, makes it transient, publishes it.
 //!
-//! All of this happens without the lock, except for the last step, which is one store. The
-//! creator may die anywhere in between: then nobody has the segment attached, and the next
-//! process that takes the lock deletes it (see `hidden`). A transient segment is marked for
-//! deletion while it is attached, so the kernel deletes it.
+//! All of this happens without the lock, except for the last step, which is one store. If the
+//! creator dies in between, no process has the segment attached, and the next process that takes
+//! the lock deletes it (see `hidden`). A transient segment is marked for deletion while it is
+//! attached; from then on, the kernel deletes it.
 
 #![forbid(unsafe_code)]
 
@@ -27,11 +27,12 @@ use crate::quoted::Quoted;
 use crate::request::{Placement, Request};
 use crate::store::users::Users;
 
-/// An identifier is used again only after some four million creations, which take
-/// longer than this many seconds.
+/// An identifier is used again after some four million creations, which take longer than this
+/// many seconds.
 pub(super) const ID_IS_FRESH: u64 = 1;
 
-/// How many registries, each removed and replaced by the next, a segment is looked for in.
+/// The number of registries, each of which replaces the previous one, in which a segment is
+/// looked for.
 const REGISTRIES: usize = 8;
 
 /// The result of publishing a segment.
@@ -40,10 +41,10 @@ enum Publication {
     Published,
     /// Another segment has the name.
     Taken(Entry),
-    /// It was published before, or was never hidden, or another registry has it, or it was
+    /// The segment was published before, was never hidden, is in another registry, or was
     /// deleted by other means (ipcrm(1)).
     NotHidden,
-    /// Unknown: this is not the namespace's registry any more.
+    /// This is not the namespace's registry any more.
     NotCurrent,
 }
 
@@ -51,7 +52,7 @@ impl Names<'_> {
     /// Gives a hidden segment its name, unless another one has it.
     fn publish(&self, name: &HashedName<'_>, entry: &Entry) -> Result<Publication> {
         let looked_up = self.look_up(name)?;
-        // Not before the look-up, which may have rolled back another process's change.
+        // The state is read after the look-up, which may roll back another process's change.
         let lifetime = match (looked_up, self.state_of(entry)?) {
             (Lookup::NotCurrent, _) => return Ok(Publication::NotCurrent),
             (Lookup::Found(other), Some(State::Hidden(..))) => {
@@ -102,7 +103,7 @@ impl Attached {
                         ))
                         .because(Reason::NotHidden));
                 }
-                // A new registry takes the hidden ones over, too.
+                // A new registry takes hidden segments over, too.
                 Publication::NotCurrent => registry.renew()?,
             }
         }
@@ -114,9 +115,9 @@ impl Attached {
 }
 
 impl Registry {
-    /// Attaches a segment that this process has just created, not before second `begun`,
-    /// and which is hidden; publishes it, unless it is to stay hidden. `None` if the caller
-    /// must start over: another process was faster, or found this one dead.
+    /// Attaches a hidden segment that this process has just created, not before second `begun`,
+    /// and publishes it unless it is to stay hidden. `None` if the caller must start over:
+    /// another process was faster, or took this one for dead.
     #[cold]
     pub(super) fn attach_new(
         self: &Arc<Self>,
@@ -141,7 +142,7 @@ impl Registry {
                 drop(names);
                 self.forget();
             }
-            // The one that has the name is looked at again.
+            // The caller looks up the segment that has the name.
             Publication::Taken(_) | Publication::NotHidden => {
                 names.remove_if(entry, |_| true)?;
             }
@@ -175,8 +176,8 @@ impl Registry {
                     _ => Err(not_attached(name, entry, request.placement, errno)),
                 }
             }
-            // Another process found this one dead, or took the registry over meanwhile. Its
-            // key shows that the segment is this process's, if it still exists.
+            // Another process took this one for dead, or took the registry over meanwhile. If the
+            // segment still exists, its key proves that it is this process's.
             _ if is_there => {
                 names.remove_if(entry, |_| true)?;
                 Ok(None)
@@ -185,8 +186,8 @@ impl Registry {
         }
     }
 
-    /// Deletes a hidden segment that its creator cannot use. If that fails, it is deleted
-    /// when no process has it attached any more.
+    /// Deletes a hidden segment that its creator cannot use. If that fails, a later call deletes
+    /// the segment once no process has it attached.
     fn discard(&self, entry: &Entry) {
         let removed = self
             .lock()
@@ -195,8 +196,8 @@ impl Registry {
     }
 }
 
-/// Marks a segment for deletion, which this process has attached: the kernel deletes it when
-/// its last holder detaches it or dies.
+/// Marks a segment that this process has attached for deletion: the kernel deletes it when its
+/// last holder detaches it or dies.
 fn make_transient(name: &HashedName<'_>, entry: &Entry, request: &Request) -> Result<()> {
     let failed = |errno: Errno| {
         errno.during(format_args!(
@@ -210,14 +211,14 @@ fn make_transient(name: &HashedName<'_>, entry: &Entry, request: &Request) -> Re
         return Ok(());
     }
     Err(Errno(libc::ENOTSUP).during(format_args!(
-        "create segment {} as a transient one: this system attaches no segment that is marked \
-         for deletion",
+        "create transient segment {}: this system cannot attach a segment that is marked for \
+         deletion",
         Quoted(name.bytes())
     )))
 }
 
-/// Whether other processes can attach a segment that is marked for deletion and that this
-/// one has attached. Linux allows it. Asks once.
+/// Whether other processes can attach a segment that is marked for deletion and that this one
+/// has attached. Linux allows it. Only the first call tries it.
 fn can_attach_removed(entry: &Entry, request: &Request) -> bool {
     static IS_KNOWN: AtomicBool = AtomicBool::new(false);
     if IS_KNOWN.load(Ordering::Relaxed) {
@@ -232,7 +233,7 @@ fn can_attach_removed(entry: &Entry, request: &Request) -> bool {
     }
 }
 
-/// The error of a segment that could not be attached.
+/// The error if a segment could not be attached.
 #[cold]
 pub(super) fn not_attached(
     name: &HashedName<'_>,

@@ -59,7 +59,7 @@ impl Names<'_> {
             State::Removing(id, lifetime) => exists(used, id, lifetime)
                 .map_err(failed)?
                 .then_some(State::Live(id, lifetime)),
-            // If its creator died, too, that is found out later.
+            // If the creator died, too, `delete_abandoned` finds that out later.
             State::Abandoned(id, lifetime) => exists(used, id, lifetime)
                 .map_err(failed)?
                 .then_some(State::Hidden(id, lifetime)),
@@ -108,8 +108,8 @@ fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
         && u64::try_from(status.size) == Ok(facts.size)
         && u64::try_from(status.changed).is_ok_and(|changed| changed >= facts.created);
     match is_ours.then(|| shm::remove(id)) {
-        // It is another user's, so it can't be undone here. It gets no name, and the next
-        // process of that user deletes it.
+        // The segment is another user's, so this process cannot delete it. It gets no
+        // name, and the next process of that user deletes it.
         Some(Err(Errno(libc::EPERM | libc::EACCES))) => Ok(Some(State::Hidden(id, Lifetime::Used))),
         _ => Ok(None),
     }

@@ -61,8 +61,8 @@ pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno>
     Mapping::attach(id, Placement::Anywhere, Access::ReadWrite, size)
 }
 
-/// Whether a segment has the key, the size and the mode of a registry. Only such a segment is
-/// attached to find out whose registry it is.
+/// Whether a segment has the key, the size and the mode of a registry. The library attaches only
+/// such segments to find out whose registries they are.
 pub(super) fn may_be_registry(status: &Status) -> bool {
     keys::Kind::of(status.key.to_c()) == keys::Kind::Registry
         && !status.is_removed
@@ -150,8 +150,8 @@ impl Registry {
         })
     }
 
-    /// Whether a segment that this process has created and attached is still hidden. If so,
-    /// no other process deletes it any more, as above.
+    /// Whether a segment that this process has created and attached is still hidden. If so, no
+    /// other process deletes it from now on, as above.
     pub(super) fn still_hides(&self, entry: &Entry) -> bool {
         fence(Ordering::SeqCst);
         self.table().is_ok_and(|table| {
@@ -160,8 +160,8 @@ impl Registry {
         })
     }
 
-    /// How long a segment lives; `None` if its name does not belong to it (yet, or any
-    /// more).
+    /// The lifetime of a segment; `None` if it has no name yet, or the name does not belong to it
+    /// any more.
     pub(super) fn lifetime(&self, entry: &Entry) -> Result<Option<Lifetime>> {
         Ok(match self.state_of(entry)? {
             Some(State::Live(_, lifetime) | State::Removing(_, lifetime)) => Some(lifetime),
@@ -169,8 +169,8 @@ impl Registry {
         })
     }
 
-    /// The state of an entry's slot; `None` if that is free or another segment's by now. A
-    /// single word needs no lock, unless it seems to be damaged.
+    /// The state of an entry's slot; `None` if the slot is free or another segment's by now.
+    /// Reading a single word needs no lock, unless the word seems to be damaged.
     pub(super) fn state_of(&self, entry: &Entry) -> Result<Option<State>> {
         if let Ok(state) = self.table()?.state_of(entry) {
             return Ok(state);
@@ -224,7 +224,7 @@ impl Registry {
             .map_err(|errno| errno.during(format_args!("look at registry {}", self.id)))
     }
 
-    /// What a program gets to know of it.
+    /// What programs learn about the registry.
     pub(super) fn info(&self, status: &Status, names: usize) -> RegistryInfo {
         RegistryInfo {
             id: self.id.0,

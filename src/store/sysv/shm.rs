@@ -174,14 +174,14 @@ pub(crate) fn all(wanted: impl Fn(&Status) -> bool) -> Result<Vec<(Id, Status)>,
     all_by(&[SHM_STAT], wanted)
 }
 
-/// The same, also those that this process may not read, since Linux 4.17.
+/// As above, and since Linux 4.17 also the segments that this process may not read.
 pub(crate) fn all_of_everybody(
     wanted: impl Fn(&Status) -> bool,
 ) -> Result<Vec<(Id, Status)>, Errno> {
     all_by(&[SHM_STAT_ANY, SHM_STAT], wanted)
 }
 
-/// The same, by the first of these commands that succeeds.
+/// As above, by the first of these commands that succeeds.
 fn all_by(
     commands: &[c_int],
     wanted: impl Fn(&Status) -> bool,
@@ -210,7 +210,7 @@ fn all_by(
             Err(errno) if is_gone(errno) || errno == Errno(libc::EACCES) => continue,
             Err(errno) => return Err(errno),
         };
-        // SAFETY: the command succeeded, so the kernel has filled it in.
+        // SAFETY: the command succeeded, so the kernel has filled the structure.
         let status = Status::from(unsafe { raw.assume_init() });
         if wanted(&status) {
             found.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;

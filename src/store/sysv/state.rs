@@ -24,9 +24,9 @@ pub(super) enum State {
     Live(Id, Lifetime),
     /// Its segment is about to be deleted, or was just deleted.
     Removing(Id, Lifetime),
-    /// It has a segment that was not published yet: look-ups ignore it.
+    /// The segment was not published yet: look-ups ignore the slot.
     Hidden(Id, Lifetime),
-    /// Its segment is about to be deleted before it was published, or was just deleted.
+    /// The segment, not published yet, is about to be deleted, or was just deleted.
     Abandoned(Id, Lifetime),
 }
 
@@ -80,7 +80,7 @@ impl State {
     }
 }
 
-/// How far the kind of a state is from that with an ordinary lifetime.
+/// The distance of a state's kind from the kind of the same state with an ordinary lifetime.
 const fn step(lifetime: Lifetime) -> u8 {
     match lifetime {
         Lifetime::Used => 0,

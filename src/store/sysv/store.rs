@@ -20,12 +20,12 @@ impl SysV {
         Self { namespace }
     }
 
-    /// The error of a name or an identifier that no segment has.
+    /// The error if no segment has a name or an identifier.
     pub(super) fn no_such(&self, target: Target<'_>) -> Error {
         Errno(libc::ENOENT).during(format_args!("no {target} in {}", self.namespace))
     }
 
-    /// The error of a name or an identifier that changes too often.
+    /// The error if the segment of a name or an identifier changes too often.
     pub(super) fn restless(target: Target<'_>) -> Error {
         Errno(libc::EAGAIN).during(format_args!(
             "find {target}: other processes keep creating and deleting it"

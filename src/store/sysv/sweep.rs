@@ -1,8 +1,8 @@
-//! Removes the registries that programs have left behind: those of the same user, or of
-//! everybody, that have no names, and that nobody has attached. The names of transient
-//! segments that are gone do not count, nor do hidden segments that nobody has attached:
-//! those are deleted. But the creator of a registry may have stored anything in it, and this
-//! process may be root's: only what that user created, too, is deleted for it.
+//! Removes the registries that programs have left behind: those of the same user, or of all
+//! users, that have no names, and that no process has attached. The names of transient segments
+//! that are gone do not count, nor do hidden segments that no process has attached: those are
+//! deleted. But the creator of a registry may have stored anything in it, and this process may
+//! be root's: only what that user created, too, is deleted for it.
 //!
 //! A program that ends in an orderly way removes its empty registry. One that ends with
 //! `_exit` or by a signal does not, and neither does one whose last segment another
@@ -32,7 +32,7 @@ const YOUTH: i64 = 2;
 pub enum Whose {
     /// Those of this user.
     Ours,
-    /// Those of everybody, as far as this user may attach them.
+    /// Those of all users, as far as this user may attach them.
     Everybodys,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn sweep(whose: Whose) -> usize {
         .count()
 }
 
-/// The registries without names, by identifier.
+/// The identifiers of the registries without names.
 pub(crate) fn left_behind(whose: Whose) -> Vec<i32> {
     leftovers(whose)
         .iter()
@@ -53,8 +53,8 @@ pub(crate) fn left_behind(whose: Whose) -> Vec<i32> {
         .collect()
 }
 
-/// The registries that nobody has attached. They may have names. Empty if the system does not
-/// list its segments.
+/// The registries that no process has attached, with or without names. Empty if the system does
+/// not list its segments.
 fn leftovers(whose: Whose) -> Vec<(Id, Status)> {
     let user = os::effective_user();
     let is_wanted = |creator| match whose {
@@ -143,8 +143,7 @@ fn is_dead(used: std::result::Result<Used, Damage>, creator: UserId) -> bool {
     }
 }
 
-/// Whether all names of a registry are those of segments that did not outlive their
-/// holders.
+/// Whether all names of a registry are those of segments that did not outlive their holders.
 fn is_dead_throughout(mapping: &Mapping, header: &Header, creator: UserId) -> bool {
     let may_be = header.has_transient() || header.hidden() != 0;
     may_be && are_all_dead(mapping, creator)

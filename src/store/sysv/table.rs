@@ -32,7 +32,7 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// The segment that the slot names; `None` if it is hidden, or being created or removed.
+    /// The segment that the slot names; `None` if that is hidden, or being created or removed.
     #[inline]
     pub(super) fn entry(self) -> Option<Entry> {
         match self.state {
@@ -67,7 +67,7 @@ impl Used {
     }
 }
 
-/// The number of parts of the table that the header's `hidden` tells apart.
+/// The number of parts of the table for which the header's `hidden` has a bit.
 const PARTS: usize = 64;
 
 /// Where a name is, or could be stored.
@@ -126,7 +126,7 @@ impl<'a> Table<'a> {
                     });
                 }
                 State::Freed => vacancy = vacancy.or(Some(index)),
-                // It has the name only after it was published.
+                // A hidden segment has its name only after it was published.
                 state if state.is_hidden() => {}
                 state => {
                     let facts = slot.facts()?;
@@ -174,7 +174,8 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// The entry of a segment that another registry named or hid, if this one does.
+    /// The entry in this registry of a segment that another registry named or hid, if there is
+    /// one.
     pub(super) fn same(
         &self,
         name: &HashedName<'_>,
@@ -201,7 +202,7 @@ impl<'a> Table<'a> {
         Ok(None)
     }
 
-    /// A slot that is free, whether the name exists or not.
+    /// A free slot for a name, whether the name exists or not.
     fn vacancy(&self, name: &HashedName<'_>) -> Result<Option<usize>, Damage> {
         for index in self.path_of(name) {
             if let State::Empty | State::Freed = self.slot(index)?.state()? {
@@ -211,9 +212,9 @@ impl<'a> Table<'a> {
         Ok(None)
     }
 
-    /// Notes what a slot in this state requires of the header. Before the state is stored: a
-    /// death in between leaves a note that is too much, and is taken back when it is found
-    /// to be.
+    /// Notes in the header that a slot is in this state. This must happen before the state is
+    /// stored: a death in between then leaves a superfluous note, which does no harm and is
+    /// withdrawn later, and never a note that is missing.
     pub(super) fn note(&self, index: usize, state: State) {
         match state {
             State::Hidden(..) | State::Abandoned(..) => {
@@ -227,7 +228,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Computes from the slots what the header notes of them.
+    /// Computes the header's notes from the slots.
     pub(super) fn note_all(&self) -> Result<(), Damage> {
         let (mut names, mut is_any_transient) = (0, false);
         self.header.note_hidden(0);
@@ -242,8 +243,8 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// The slots that may be hidden, in parts: the bit of each part in the header's `hidden`, and
-    /// the slots that are not free there.
+    /// The parts of the table in which slots may be hidden: the bit of each part in the header's
+    /// `hidden`, and the slots there that are not free.
     pub(super) fn hidden_parts(
         &self,
     ) -> impl Iterator<Item = (u64, impl Iterator<Item = Result<Used, Damage>>)> {

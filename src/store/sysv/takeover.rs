@@ -153,8 +153,8 @@ impl Registry {
     }
 }
 
-/// The names whose segments still exist, or may do so, and those of hidden segments. What
-/// was overwritten is skipped.
+/// The names whose segments exist, or may exist, and those of hidden segments. Slots that were
+/// overwritten are skipped.
 fn survivors(table: &Table<'_>) -> impl Iterator<Item = Used> {
     table.used().flatten().filter(|used| {
         used.segment()

@@ -119,8 +119,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Does work in a thread that becomes another user, which takes root. The other threads stay
-/// root: the kernel knows users of threads only.
+/// Calls `work` in a thread that becomes another user, which requires root. The other threads
+/// stay root, because in the kernel each thread has a user of its own.
 pub(super) fn as_user<T: Send + 'static>(
     user: u32,
     work: impl FnOnce() -> T + Send + 'static,
@@ -410,7 +410,7 @@ fn a_registry_that_was_left_behind_is_swept_unless_it_has_names() {
     let id = scratch.0.id;
     assert!(
         !sweep::left_behind(Whose::Ours).contains(&id.0),
-        "it is attached"
+        "the segment is attached"
     );
     let with_names = Scratch::new();
     let entry = with_names.create(b"name");

@@ -1,4 +1,4 @@
-//! Hidden and transient segments, and what is left of them after a death.
+//! Hidden and transient segments, and what a death leaves of them.
 
 use super::*;
 use crate::request::{Access, Placement};
@@ -44,7 +44,7 @@ impl Scratch {
         slot.set_facts(crate::store::sysv::layout::Facts { created, ..facts });
     }
 
-    /// A transient segment that has its name, and an attachment of it.
+    /// A published transient segment, and an attachment of it.
     fn transient(&self, name: &[u8]) -> (Entry, Mapping) {
         let entry = self.hide(name, Lifetime::Transient);
         let mapping = attach_by_id(&entry);
@@ -103,7 +103,7 @@ fn a_hidden_segment_has_no_name() {
 }
 
 #[test]
-fn a_hidden_segment_whose_creator_died_is_deleted_by_the_next_to_lock() {
+fn a_hidden_segment_whose_creator_died_is_deleted_by_the_next_process_that_locks() {
     let scratch = Scratch::new();
     let entry = scratch.hide_and_die(b"name");
     assert!(is_there(entry.id));
@@ -138,7 +138,10 @@ fn a_hidden_segment_that_is_gone_leaves_no_slot() {
     let mapping = attach_by_id(&entry);
     shm::remove(entry.id).unwrap();
     drop(scratch.names());
-    assert!(scratch.0.still_hides(&entry), "it is attached");
+    assert!(
+        scratch.0.still_hides(&entry),
+        "this process has it attached"
+    );
     drop(mapping);
     drop(scratch.names());
     assert_eq!((scratch.state(&entry), scratch.count()), (None, 0));
@@ -253,7 +256,7 @@ fn the_name_of_a_transient_segment_ends_with_its_last_attachment() {
 }
 
 #[test]
-fn another_transient_segment_with_the_same_identifier_is_told_by_its_key() {
+fn the_key_distinguishes_another_transient_segment_with_the_same_identifier() {
     let scratch = Scratch::new();
     let (entry, mapping) = scratch.transient(b"name");
     assert!(!entry.is_replaced(&mapping));
@@ -263,7 +266,7 @@ fn another_transient_segment_with_the_same_identifier_is_told_by_its_key() {
         ..entry
     };
     assert!(earlier.is_replaced(&mapping));
-    // One whose permissions were changed later is still the same.
+    // After a change of its permissions, it is still the same segment.
     let changed = Entry {
         created: entry.created - 10,
         ..entry
