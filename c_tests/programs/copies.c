@@ -111,7 +111,7 @@ static int accepted_by (const struct copy *copy, const SharedMemory *handles)
     return accepted;
 }
 
-/* Creates this many names, each of another segment, and destroys them again. */
+/* Creates this many segments, each with its own name. */
 static int creates_names (struct copy *copy, const char *prefix, SharedMemory *handles)
 {
     int failed = 0;
@@ -123,7 +123,7 @@ static int creates_names (struct copy *copy, const char *prefix, SharedMemory *h
     return failed == 0;
 }
 
-/* Each draws keys for its segments at random: the same ones would be taken. */
+/* Each copy draws random keys for its segments: if both drew the same ones, creates would fail. */
 static void names_of_both (struct copy *own, struct copy *other)
 {
     static SharedMemory of_own[HANDLES];
@@ -134,7 +134,7 @@ static void names_of_both (struct copy *own, struct copy *other)
     }
     CHECK ("the program's copy creates names", creates_names (own, "own", of_own));
     CHECK ("the other copy creates as many", creates_names (other, "other", other->handles));
-    CHECK ("they are destroyed", destroy_handles (other));
+    CHECK ("the other copy destroys them", destroy_handles (other));
     for (i = 0; i < HANDLES; i++) {
         own->destroy (of_own[i]);
     }

@@ -1,4 +1,5 @@
-/* shmxStatId, shmxAttachId, shmxRemoveId: by identifier, but only within a namespace. */
+/* shmxStatId, shmxAttachId, shmxRemoveId find a segment by its identifier, if it is one of the
+ * namespace. */
 
 #define _GNU_SOURCE
 
@@ -41,7 +42,7 @@ static void finds (void)
     errno = 12345;
     CHECK ("shmxStatId returns 0 and leaves errno unchanged",
            stat_id (NULL, shmId (memory), &info) == 0 && errno == 12345);
-    CHECK ("it stores the same as shmxStatName",
+    CHECK ("shmxStatId stores the same as shmxStatName",
            shmxStatName (NAME, &by_name) == 0 && strcmp (info.name, NAME) == 0
            && memcmp (&info, &by_name, (size_t) (info.name - (char *) &info)) == 0);
     CHECK ("shmxAttachId attaches the segment",
@@ -49,11 +50,11 @@ static void finds (void)
            && shmId (again) == shmId (memory) && address == shmAddress (again)
            && address != shmAddress (memory) && shmSizeOf (again) == SIZE);
     memset (address, 'a', SIZE);
-    CHECK ("it is the same memory", check_filled (shmAddress (memory), 'a', SIZE));
-    CHECK ("shmxName returns its name",
+    CHECK ("both handles refer to the same memory", check_filled (shmAddress (memory), 'a', SIZE));
+    CHECK ("shmxName returns the segment's name",
            shmxName (again, name, sizeof name) == 0 && strcmp (name, NAME) == 0);
-    CHECK ("the call did not create it", shmxCreated (again) == 0);
-    CHECK ("the handle can keep it", shmxKeep (again, 1) == 0 && shmxKeep (memory, 0) == 0);
+    CHECK ("shmxCreated is 0", shmxCreated (again) == 0);
+    CHECK ("shmxKeep works with the handle", shmxKeep (again, 1) == 0 && shmxKeep (memory, 0) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
     CHECK ("the last shmDestroy deletes it", shmDestroy (again) == 0 && !check_exists (NAME));
 }
@@ -62,7 +63,7 @@ static void read_only (void)
 {
     SharedMemory memory = check_create (NAME, SIZE), view = NULL;
 
-    CHECK ("SHMX_RDONLY attaches it read-only",
+    CHECK ("SHMX_RDONLY attaches the segment read-only",
            shmxAttachId (NULL, shmId (memory), SHMX_RDONLY, NULL, &view) == 0
            && shmLoad (view, "/dev/zero") == EACCES && shmSave (view, "/dev/null") == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (view) == 0 && shmDestroy (memory) == 0);
@@ -77,7 +78,7 @@ static void addresses (void)
     CHECK ("an address in use is EINVAL",
            shmxAttachId (NULL, id, 0, &taken, &again) == EINVAL && again == NULL
            && taken == shmAddress (memory) && shmxErrorReason () == SHMX_REASON_ADDRESS);
-    CHECK ("another attachment is made and detached",
+    CHECK ("a second attachment is created and detached",
            shmxAttachId (NULL, id, 0, NULL, &again) == 0 && (free_one = shmAddress (again)) != NULL
            && shmxDetach (again) == 0);
     CHECK ("the segment is attached at the address given",
@@ -85,7 +86,7 @@ static void addresses (void)
     CHECK ("shmDestroy returns 0", shmDestroy (again) == 0 && shmDestroy (memory) == 0);
 }
 
-/* All three, which must find nothing, and leave the segment alone. */
+/* All three functions find nothing, and leave the segment as it is. */
 static void is_absent (const char *what, const char *where, int id)
 {
     SharedMemory memory = (SharedMemory) &memory;
@@ -102,7 +103,7 @@ static void is_absent (const char *what, const char *where, int id)
     CHECK (check_text ("%s is ENOENT in shmxRemoveId", what), shmxRemoveId (where, id) == ENOENT);
     CHECK ("the message states the identifier",
            strstr (shmxErrorText (), check_text ("id %d ", id)) != NULL);
-    CHECK ("nothing has happened to it", check_attached (id) == attached);
+    CHECK ("the segment's attachments are unchanged", check_attached (id) == attached);
 }
 
 static void absent (void)
@@ -125,7 +126,7 @@ static void absent (void)
     CHECK ("each is found in its own namespace",
            shmxRemoveId (space, shmId (elsewhere)) == 0 && shmxRemoveId (NULL, id) == 0);
     is_absent ("a segment whose name was removed", NULL, id);
-    CHECK ("the segments still exist",
+    CHECK ("the segments whose names were removed still exist",
            check_attached (id) == 1 && check_attached (shmId (elsewhere)) == 1);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0 && shmDestroy (elsewhere) == 0);
     memory = check_create (NAME, SIZE);
@@ -149,7 +150,7 @@ static void arguments (void)
     CHECK ("flags other than SHMX_RDONLY are EINVAL",
            shmxAttachId (NULL, id, SHMX_EXCL, NULL, &again) == EINVAL && again == NULL
            && shmxAttachId (NULL, id, SHMX_RDONLY | SHMX_KEEP, NULL, &again) == EINVAL);
-    CHECK ("the segment is not attached meanwhile", check_attached (id) == 1);
+    CHECK ("no failed call attached the segment", check_attached (id) == 1);
     setenv ("LOOP", "$LOOP", 1);
     CHECK ("a namespace that cannot be translated is ELOOP",
            stat_id ("$LOOP", id, &info) == ELOOP && shmxRemoveId ("$LOOP", id) == ELOOP
@@ -187,10 +188,11 @@ static void among_many (void)
         found -= stat_id (NULL, shmId (memory[i]), &info) == (i % 3 == 0 ? ENOENT : 0);
         shmDestroy (memory[i]);
     }
-    CHECK ("those that are removed are not found any more", removed == MANY / 3 && found == 0);
+    CHECK ("segments whose names were removed are not found any more",
+           removed == MANY / 3 && found == 0);
 }
 
-/* ---- the name goes to another segment meanwhile ------------------------------------------ */
+/* ---- the name moves to another segment meanwhile ------------------------------------------ */
 
 static int stop;
 
@@ -240,9 +242,9 @@ static void races (void)
     }
     __sync_fetch_and_add (&stop, 1);
     pthread_join (thread, NULL);
-    CHECK ("while a name goes from segment to segment, only the segment meant is attached or "
-           "removed", wrong == 0);
-    CHECK ("some were attached", attached > 0);
+    CHECK ("while a name moves from segment to segment, calls act only on the segment that has "
+           "the identifier", wrong == 0);
+    CHECK ("shmxAttachId attached some of them", attached > 0);
 }
 
 /* ---- users ------------------------------------------------------------------------------- */
@@ -263,7 +265,7 @@ static void owner (void)
     CHECK ("the owner creates a segment",
            shmxCreateIn (space, NAME, SIZE, SHMX_KEEP, 0640, NULL, &memory) == 0);
     *id_of_owner = shmId (memory);
-    CHECK ("the owner leaves it", shmDestroy (memory) == 0);
+    CHECK ("the owner's shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
 static void reader (void)
@@ -272,15 +274,16 @@ static void reader (void)
     struct ShmxInfo info;
 
     become (READER);
-    CHECK ("the group finds it by its identifier", stat_id (space, *id_of_owner, &info) == 0);
-    CHECK ("a segment that may only be read is EACCES",
+    CHECK ("a member of the group finds it by its identifier",
+           stat_id (space, *id_of_owner, &info) == 0);
+    CHECK ("attaching a segment that may only be read is EACCES",
            shmxAttachId (space, *id_of_owner, 0, NULL, &memory) == EACCES && memory == NULL
            && shmxErrorReason () == SHMX_REASON_PERMISSION);
-    CHECK ("it may be attached read-only",
+    CHECK ("it can be attached read-only",
            shmxAttachId (space, *id_of_owner, SHMX_RDONLY, NULL, &memory) == 0
            && shmDestroy (memory) == 0);
-    CHECK ("to remove it is EPERM", shmxRemoveId (space, *id_of_owner) == EPERM);
-    CHECK ("it is not found in the reader's own namespace",
+    CHECK ("removing it is EPERM", shmxRemoveId (space, *id_of_owner) == EPERM);
+    CHECK ("the reader's own namespace does not contain it",
            stat_id ("", *id_of_owner, &info) == ENOENT);
 }
 

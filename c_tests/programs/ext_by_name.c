@@ -1,4 +1,5 @@
-/* shmxKeepName, shmxSetPermName, shmxLockName, shmxUnlockName: without attaching the segment. */
+/* shmxKeepName, shmxSetPermName, shmxLockName and shmxUnlockName change a segment without attaching
+ * it. */
 
 #define _GNU_SOURCE
 
@@ -51,11 +52,11 @@ static void keeps (void)
     CHECK ("shmxKeepName returns 0 and leaves errno unchanged",
            shmxKeepName (space, NAME, 1) == 0 && errno == 12345);
     CHECK ("the segment is kept", info_of (space, NAME).kept == 1);
-    CHECK ("it has never been attached since", check_attached (id) == 0);
-    CHECK ("it is not pruned", shmxPruneIn (space, 0, NULL) == 0 && check_attached (id) == 0);
+    CHECK ("no process has it attached", check_attached (id) == 0);
+    CHECK ("a prune leaves it", shmxPruneIn (space, 0, NULL) == 0 && check_attached (id) == 0);
     CHECK ("shmxKeepName with 0 returns 0", shmxKeepName (space, NAME, 0) == 0);
     CHECK ("the segment is an ordinary one again", info_of (space, NAME).kept == 0);
-    CHECK ("it is pruned", shmxPruneIn (space, 0, NULL) == 0 && check_attached (id) == -1);
+    CHECK ("a prune deletes it", shmxPruneIn (space, 0, NULL) == 0 && check_attached (id) == -1);
 }
 
 static void sets_permissions (void)
@@ -67,7 +68,7 @@ static void sets_permissions (void)
     CHECK ("shmxSetPermName sets the mode",
            shmxSetPermName (space, NAME, SHMX_SAME, SHMX_SAME, 0604) == 0
            && check_mode (shmId (memory)) == 0604);
-    CHECK ("a mode of 0 is a mode", shmxSetPermName (space, NAME, SHMX_SAME, SHMX_SAME, 0) == 0
+    CHECK ("a mode of 0 is set, too", shmxSetPermName (space, NAME, SHMX_SAME, SHMX_SAME, 0) == 0
            && check_mode (shmId (memory)) == 0);
     info = info_of (space, NAME);
     CHECK ("SHMX_SAME leaves owner and group unchanged",
@@ -94,17 +95,18 @@ static void locks (void)
     if (getrlimit (RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur > 1 << 16) {
         CHECK ("shmxLockName returns 0", shmxLockName (space, NAME) == 0);
         CHECK ("the segment is locked", info_of (space, NAME).locked == 1);
-        CHECK ("a second time, too", shmxLockName (space, NAME) == 0);
+        CHECK ("shmxLockName of a locked segment returns 0", shmxLockName (space, NAME) == 0);
         CHECK ("shmxUnlockName returns 0", shmxUnlockName (space, NAME) == 0);
     } else {
         check_skip ("RLIMIT_MEMLOCK is too low: no segment is locked by its name");
     }
     CHECK ("the segment is not locked", info_of (space, NAME).locked == 0);
-    CHECK ("shmxUnlockName of one that is not locked returns 0", shmxUnlockName (space, NAME) == 0);
+    CHECK ("shmxUnlockName of a segment that is not locked returns 0",
+           shmxUnlockName (space, NAME) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
-/* All four return the error. */
+/* All four functions return the error. */
 static void all_return (const char *what, const char *where, const char *name, int error)
 {
     errno = 0;

@@ -1,4 +1,4 @@
-/* Segments that are filled before other processes see them: SHMX_HIDDEN and shmxPublish. */
+/* Hidden segments, which are filled before other processes find them. */
 
 #define _GNU_SOURCE
 
@@ -73,19 +73,20 @@ static void the_usual_way (void)
     id = shmId (memory);
     CHECK ("success leaves errno unchanged", errno == UNTOUCHED);
     CHECK ("shmxCreated returns 1", shmxCreated (memory) == 1);
-    CHECK ("it is zero-filled and has the size that was requested",
+    CHECK ("the segment is zero-filled and has the size that was requested",
            shmSizeOf (memory) == SIZE && check_filled (shmAddress (memory), 0, SIZE));
     info = info_of (memory);
     CHECK ("shmxStat shows its name, and that it is hidden, not kept and not transient",
            strcmp (info.name, NAME) == 0 && info.hidden == 1 && info.kept == 0
            && info.transient == 0 && info.mappings == 1 && info.id == id);
-    CHECK ("no other call finds it", is_absent ());
-    CHECK ("shmxPrune leaves it", shmxPrune (0, &pruned) == 0 && pruned == 0);
+    CHECK ("no other call finds the segment", is_absent ());
+    CHECK ("shmxPrune leaves the segment", shmxPrune (0, &pruned) == 0 && pruned == 0);
     CHECK ("shmxSetPerm works", shmxSetPerm (memory, -1, -1, 0600) == 0
            && info_of (memory).mode == 0600);
     CHECK ("shmxRemoveSegment is EIDRM, because it has no name yet",
            shmxRemoveSegment (memory) == EIDRM && strstr (shmxErrorText (), "hidden") != NULL);
-    CHECK ("it is still there", check_attached (id) == 1 && info_of (memory).hidden == 1);
+    CHECK ("the segment still exists, and is hidden",
+           check_attached (id) == 1 && info_of (memory).hidden == 1);
     memset (shmAddress (memory), 'h', SIZE);
     errno = UNTOUCHED;
     CHECK ("shmxPublish returns 0", shmxPublish (memory) == 0);
@@ -94,20 +95,20 @@ static void the_usual_way (void)
     CHECK ("the name leads to it, with its data", shmId (other) == id
            && check_filled (shmAddress (other), 'h', SIZE) && shmxCreated (other) == 0);
     info = info_of (memory);
-    CHECK ("it is not hidden any more", info.hidden == 0 && info.mappings == 2
+    CHECK ("the segment is not hidden any more", info.hidden == 0 && info.mappings == 2
            && shmxWait (NAME, 0) == 0);
     CHECK ("a second shmxPublish is EINVAL",
            shmxPublish (memory) == EINVAL && errno == EINVAL
            && shmxErrorReason () == SHMX_REASON_NOT_HIDDEN
            && strstr (shmxErrorText (), "hidden") != NULL);
-    CHECK ("so is that of a segment that was attached by its name",
+    CHECK ("shmxPublish of a segment that was attached by its name is EINVAL",
            shmxPublish (other) == EINVAL && shmxErrorReason () == SHMX_REASON_NOT_HIDDEN);
     CHECK ("it is an ordinary segment", shmDestroy (memory) == 0 && check_attached (id) == 1);
     CHECK ("its last shmDestroy deletes it",
            shmDestroy (other) == 0 && check_attached (id) == -1 && is_absent ());
-    CHECK ("a destroyed handle is EINVAL",
+    CHECK ("shmxPublish of a destroyed handle is EINVAL",
            shmxPublish (memory) == EINVAL && shmxErrorReason () == SHMX_REASON_HANDLE);
-    CHECK ("NULL is EINVAL", shmxPublish (NULL) == EINVAL && errno == EINVAL);
+    CHECK ("shmxPublish of NULL is EINVAL", shmxPublish (NULL) == EINVAL && errno == EINVAL);
 }
 
 static void with_other_flags (void)
@@ -124,8 +125,8 @@ static void with_other_flags (void)
 
     memory = make (SHMX_HIDDEN | SHMX_KEEP | SHMX_EXCL);
     info = info_of (memory);
-    CHECK ("a hidden one can be kept", info.hidden == 1 && info.kept == 1);
-    CHECK ("it is published, and kept", shmxPublish (memory) == 0
+    CHECK ("a hidden segment can be kept", info.hidden == 1 && info.kept == 1);
+    CHECK ("once published, it is kept", shmxPublish (memory) == 0
            && info_of (memory).kept == 1);
     id = shmId (memory);
     CHECK ("shmDestroy leaves it", shmDestroy (memory) == 0 && check_attached (id) == 0
@@ -133,31 +134,32 @@ static void with_other_flags (void)
 
     memory = make (SHMX_HIDDEN | SHMX_KEEP);
     id = shmId (memory);
-    CHECK ("shmDestroy of a hidden one deletes it, kept or not",
+    CHECK ("shmDestroy deletes a hidden segment, even if it is kept",
            shmDestroy (memory) == 0 && check_attached (id) == -1);
 
     memory = make (SHMX_HIDDEN);
-    CHECK ("shmxKeep works before it is published", shmxKeep (memory, 1) == 0
+    CHECK ("shmxKeep works before the segment is published", shmxKeep (memory, 1) == 0
            && info_of (memory).kept == 1 && info_of (memory).hidden == 1);
-    CHECK ("and is undone", shmxKeep (memory, 0) == 0 && info_of (memory).kept == 0);
+    CHECK ("shmxKeep with 0 undoes that", shmxKeep (memory, 0) == 0 && info_of (memory).kept == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 
     memory = make (SHMX_HIDDEN | SHMX_TRANSIENT);
     info = info_of (memory);
-    CHECK ("a hidden one can be transient",
+    CHECK ("a hidden segment can be transient",
            info.hidden == 1 && info.transient == 1 && is_absent ());
-    CHECK ("shmxKeep of it is EINVAL", shmxKeep (memory, 1) == EINVAL
+    CHECK ("shmxKeep of a transient segment is EINVAL", shmxKeep (memory, 1) == EINVAL
            && shmxErrorReason () == SHMX_REASON_TRANSIENT);
-    CHECK ("it is published, and transient", shmxPublish (memory) == 0
+    CHECK ("once published, it is transient", shmxPublish (memory) == 0
            && info_of (memory).transient == 1 && info_of (memory).hidden == 0);
     other = check_create (NAME, 0);
     id = shmId (memory);
     CHECK ("the name leads to it", shmId (other) == id);
-    CHECK ("it ends with its last holder", shmxDetach (memory) == 0 && shmDestroy (other) == 0
+    CHECK ("it does not outlive its last holder",
+           shmxDetach (memory) == 0 && shmDestroy (other) == 0
            && check_attached (id) == -1 && is_absent ());
 
     memory = make (SHMX_HIDDEN | SHMX_RDONLY);
-    CHECK ("a read-only one can be published", shmxPublish (memory) == 0
+    CHECK ("a read-only hidden segment can be published", shmxPublish (memory) == 0
            && shmDestroy (memory) == 0);
 }
 
@@ -174,23 +176,24 @@ static void a_name_that_is_taken (void)
     hidden = make (SHMX_HIDDEN);
     second = make (SHMX_HIDDEN);
     id = shmId (hidden);
-    CHECK ("several hidden ones can be meant for one name",
+    CHECK ("several hidden segments can be created for one name",
            shmId (second) != id && is_absent ());
     memset (shmAddress (hidden), 'h', SIZE);
     memory = make (SHMX_EXCL);
     CHECK ("the name can be created meanwhile", shmxCreated (memory) == 1);
-    CHECK ("shmxPublish is EEXIST then",
+    CHECK ("shmxPublish of a hidden segment is then EEXIST",
            shmxPublish (hidden) == EEXIST && errno == EEXIST
            && strstr (shmxErrorText (), NAME) != NULL);
-    CHECK ("the segment stays, and is hidden", info_of (hidden).hidden == 1
+    CHECK ("the segment stays hidden", info_of (hidden).hidden == 1
            && check_filled (shmAddress (hidden), 'h', SIZE));
-    CHECK ("the other one keeps the name", shmId (check_create (NAME, 0)) == shmId (memory));
-    CHECK ("when that is removed, shmxPublish returns 0",
+    CHECK ("the other segment keeps the name", shmId (check_create (NAME, 0)) == shmId (memory));
+    CHECK ("when that name is removed, shmxPublish returns 0",
            shmxRemove (NAME) == 0 && shmxPublish (hidden) == 0);
     CHECK ("the name leads to it", shmId (check_create (NAME, 0)) == id);
-    CHECK ("the second one is EEXIST", shmxPublish (second) == EEXIST);
+    CHECK ("shmxPublish of the second hidden segment is EEXIST", shmxPublish (second) == EEXIST);
     id = shmId (second);
-    CHECK ("its shmDestroy deletes it", shmDestroy (second) == 0 && check_attached (id) == -1);
+    CHECK ("shmDestroy deletes the second hidden segment",
+           shmDestroy (second) == 0 && check_attached (id) == -1);
     CHECK ("the name still exists", shmxRemove (NAME) == 0);
 }
 
@@ -198,7 +201,7 @@ static void removed_by_others (void)
 {
     SharedMemory memory = make (SHMX_HIDDEN);
 
-    CHECK ("ipcrm removes it", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
+    CHECK ("ipcrm removes the hidden segment", shmctl (shmId (memory), IPC_RMID, NULL) == 0);
     CHECK ("shmxPublish is EIDRM", shmxPublish (memory) == EIDRM && errno == EIDRM);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0 && is_absent ());
 }
@@ -227,7 +230,7 @@ static void leaves_nothing (const char *what, void (*body) (void), int status)
     int before = check_segments ();
 
     CHECK (check_text ("%s", what), shmxRemove (NAME) == 0 && check_child (body) == status);
-    CHECK ("nobody sees the segment", is_absent ());
+    CHECK ("no call finds the segment", is_absent ());
     CHECK ("the next call deletes it", check_segments () == before);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
@@ -239,16 +242,17 @@ static void deaths (void)
     int id;
 
     leaves_nothing ("the creator of a hidden segment is killed", is_killed, 128 + SIGKILL);
-    leaves_nothing ("it exits", leaves_with_exit, 0);
-    leaves_nothing ("it detaches the segment", detaches, 0);
+    leaves_nothing ("the creator exits", leaves_with_exit, 0);
+    leaves_nothing ("the creator detaches the segment", detaches, 0);
 
     memory = make (SHMX_HIDDEN);
     id = shmId (memory);
     child = check_fork ();
     if (child == 0) {
-        CHECK ("shmDestroy of the creator comes first", check_await (go));
-        CHECK ("a child that is forked has it, too", is_absent () && check_attached (id) == 1);
-        CHECK ("it can publish it", shmxPublish (memory) == 0);
+        CHECK ("the creator has called shmDestroy", check_await (go));
+        CHECK ("a forked child has the hidden segment attached",
+               is_absent () && check_attached (id) == 1);
+        CHECK ("the child can publish it", shmxPublish (memory) == 0);
         check_signal (ready);
         pause ();
     }
@@ -280,7 +284,7 @@ static void in_a_namespace_that_is_never_used_again (void)
 {
     CHECK ("a process with a hidden segment is killed",
            check_child (killed_elsewhere) == 128 + SIGKILL);
-    CHECK ("segment and registry are left", check_segments () == 2);
+    CHECK ("the segment and the registry are left", check_segments () == 2);
     CHECK ("another process uses another namespace", check_child (creates_elsewhere) == 0);
     CHECK ("nothing is left", check_segments () == 0);
 }
@@ -292,13 +296,14 @@ static void wakes_those_who_wait (void)
     pid_t child = check_fork ();
 
     if (child == 0) {
-        CHECK ("a waiter does not see it", shmxWait (NAME, 200) == ETIMEDOUT);
+        CHECK ("a waiter does not find the hidden segment", shmxWait (NAME, 200) == ETIMEDOUT);
         check_signal (ready);
-        CHECK ("it sees it later", shmxWait (NAME, 60000) == 0);
-        CHECK ("with its data", check_filled (shmAddress (check_create (NAME, 0)), 'w', SIZE));
+        CHECK ("the waiter finds it later", shmxWait (NAME, 60000) == 0);
+        CHECK ("the waiter finds its data",
+               check_filled (shmAddress (check_create (NAME, 0)), 'w', SIZE));
         _exit (0);
     }
-    CHECK ("a waiter has not seen it", check_await (ready));
+    CHECK ("the waiter has not found the hidden segment", check_await (ready));
     usleep (100000);
     memset (shmAddress (memory), 'w', SIZE);
     CHECK ("shmxPublish returns 0", shmxPublish (memory) == 0);
@@ -306,7 +311,7 @@ static void wakes_those_who_wait (void)
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
-/* Whoever sees the name sees all of the data; a creator that is killed leaves nothing. */
+/* A process that finds the name sees all of the data; a creator that is killed leaves nothing. */
 static void killed_at_any_time (void)
 {
     int *published = check_shared (sizeof *published);
@@ -340,12 +345,12 @@ static void killed_at_any_time (void)
         }
         bad += check_segments () != before;
     }
-    CHECK ("kill -9 leaves a whole segment or nothing", bad == 0 && *published > 0);
-    check_note (check_text ("%d times the segment was there", seen));
+    CHECK ("kill -9 of the creator leaves a filled segment or nothing", bad == 0 && *published > 0);
+    check_note (check_text ("the segment existed in %d rounds", seen));
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
-/* Several processes fill one each: one of them gets the name. */
+/* Several processes fill one hidden segment each: one of them gets the name. */
 static void race (void)
 {
     int *won = check_shared (CREATORS * sizeof *won);
@@ -389,7 +394,8 @@ static void race (void)
             bad += check_wait (children[i]) != 0;
         }
     }
-    CHECK ("of several that publish at once, one gets the name, the others EEXIST", bad == 0);
+    CHECK ("of several processes that publish at once, one gets the name, the others EEXIST",
+           bad == 0);
 }
 
 /* ---- a registry that is removed ---------------------------------------------------- */
@@ -421,7 +427,7 @@ static void without_registry (void)
     id = shmId (memory);
     remove_registry (id);
     CHECK ("another segment gets the name", shmxCreated (make (0)) == 1);
-    CHECK ("shmxStat shows that it is hidden still", info_of (memory).hidden == 1);
+    CHECK ("shmxStat shows that it is still hidden", info_of (memory).hidden == 1);
     CHECK ("shmxPublish is EEXIST", shmxPublish (memory) == EEXIST);
     CHECK ("shmDestroy deletes it", shmDestroy (memory) == 0 && check_attached (id) == -1);
     CHECK ("the name still exists", shmxRemove (NAME) == 0);
@@ -434,7 +440,7 @@ int main (void)
         return EXIT_FAILURE;
     }
     in_a_namespace_that_is_never_used_again ();
-    setenv ("NOB_DATABASE", check_path ("names"), 1); /* shmxPrune sees nobody else's */
+    setenv ("NOB_DATABASE", check_path ("names"), 1); /* shmxPrune sees no other test's segments */
     the_usual_way ();
     with_other_flags ();
     a_name_that_is_taken ();

@@ -1,5 +1,5 @@
 /* The functions that take a namespace: one process uses several at once, from several threads,
- * and its environment has nothing to do with it. See also namespace.c. */
+ * whatever its environment. See also namespace.c. */
 
 #define _GNU_SOURCE
 
@@ -73,8 +73,9 @@ static void same_name (void)
            && shmSizeOf (second) == SIZE + 2);
     CHECK ("shmxStatNameIn looks in the namespace",
            id_in (one) == shmId (first) && id_in (other) == shmId (second));
-    CHECK ("with NULL it looks in the process's own", id_in (NULL) == shmId (own));
-    CHECK ("shmxStatName does so, too", id_in (NULL) == shmId (own));
+    CHECK ("shmxStatNameIn with NULL looks in the process's own namespace",
+           id_in (NULL) == shmId (own));
+    CHECK ("shmxStatName looks in the process's own namespace", id_in (NULL) == shmId (own));
     CHECK ("a second shmxCreateIn attaches the namespace's segment",
            shmxCreateIn (one, NAME, 0, SHMX_RDONLY, 0, &address, &again) == 0
            && shmId (again) == shmId (first) && address == shmAddress (again)
@@ -111,7 +112,7 @@ static void flags (void)
     CHECK ("the message names the namespace", strstr (shmxErrorText (), other) != NULL);
     CHECK ("unknown flags are EINVAL",
            shmxCreateIn (one, NAME, SIZE, 1 << 20, 0, NULL, &again) == EINVAL);
-    CHECK ("SHMX_UNIQUE makes a name in the namespace",
+    CHECK ("SHMX_UNIQUE makes a unique name in the namespace",
            shmxCreateIn (other, NULL, SIZE, SHMX_UNIQUE, 0, NULL, &again) == 0
            && names_in (other) == 1 && names_in (one) == 1);
     CHECK ("shmDestroy returns 0", shmDestroy (again) == 0 && shmDestroy (memory) == 0);
@@ -134,7 +135,7 @@ static void prunes (void)
            shmxPruneIn (one, 1000, &pruned) == 0 && pruned == 0 && id_in (one) >= 0);
     CHECK ("shmxPruneIn deletes those of its namespace",
            shmxPruneIn (one, 0, &pruned) == 0 && pruned == 1 && id_in (one) == -ENOENT);
-    CHECK ("those of others remain", id_in (other) >= 0);
+    CHECK ("the orphans of other namespaces remain", id_in (other) >= 0);
     CHECK ("the count may be NULL",
            shmxPruneIn (other, 0, NULL) == 0 && id_in (other) == -ENOENT);
     CHECK ("a negative age is EINVAL", shmxPruneIn (one, -1, &pruned) == EINVAL && pruned == 1);
@@ -210,11 +211,13 @@ static void refused (const char *what, const char *space, int error)
     CHECK ("*memory is NULL, *address is unchanged", memory == NULL && address == NULL);
     CHECK ("the message states that it is about a namespace",
            strncmp (shmxErrorText (), "namespace: ", 11) == 0);
-    CHECK ("so it is in shmxStatNameIn", shmxStatNameIn (space, NAME, &info) == error);
-    CHECK ("so it is in shmxListIn", shmxListIn (space, count, &names) == error && names == 0);
-    CHECK ("so it is in shmxRemoveIn", shmxRemoveIn (space, NAME) == error);
-    CHECK ("so it is in shmxWaitIn", shmxWaitIn (space, NAME, 1) == error);
-    CHECK ("so it is in shmxPruneIn", shmxPruneIn (space, 0, &pruned) == error && pruned == 77);
+    CHECK ("shmxStatNameIn returns the same error", shmxStatNameIn (space, NAME, &info) == error);
+    CHECK ("shmxListIn returns the same error",
+           shmxListIn (space, count, &names) == error && names == 0);
+    CHECK ("shmxRemoveIn returns the same error", shmxRemoveIn (space, NAME) == error);
+    CHECK ("shmxWaitIn returns the same error", shmxWaitIn (space, NAME, 1) == error);
+    CHECK ("shmxPruneIn returns the same error",
+           shmxPruneIn (space, 0, &pruned) == error && pruned == 77);
     CHECK ("no segment is created", check_segments () == segments);
 }
 
@@ -226,12 +229,12 @@ static void bad_paths (void)
     refused ("a variable that refers to itself", "$LOOP/x", ELOOP);
     memset (endless, 'e', sizeof endless - 1);
     refused ("a path that is too long", endless, ENAMETOOLONG);
-    CHECK ("a directory is removed that is the current one",
+    CHECK ("the current directory is removed",
            mkdir (check_path ("gone"), 0755) == 0 && chdir (check_path ("gone")) == 0
            && rmdir (check_path ("gone")) == 0);
     refused ("a relative path in a directory that is gone", "names", ENOENT);
-    CHECK ("an absolute one is not refused", id_in (one) == -ENOENT);
-    CHECK ("the directory is left", chdir ("/") == 0);
+    CHECK ("an absolute path is not refused", id_in (one) == -ENOENT);
+    CHECK ("the current directory is changed", chdir ("/") == 0);
 }
 
 static void null_arguments (void)
@@ -259,14 +262,15 @@ static void with_nob_database (void)
     setenv ("NOB_DATABASE", one, 1);
     own = check_create (NAME, SIZE);
     CHECK ("NULL is the namespace of NOB_DATABASE", id_in (NULL) == shmId (own));
-    CHECK ("so is its path", id_in (one) == shmId (own));
-    CHECK ("\"\" is another one", id_in ("") == -ENOENT);
+    CHECK ("the path of NOB_DATABASE selects the same namespace", id_in (one) == shmId (own));
+    CHECK ("\"\" selects another namespace", id_in ("") == -ENOENT);
     user = make ("", NAME, SIZE);
-    CHECK ("it has a segment of its own", shmId (user) != shmId (own) && names_in ("") == 1);
-    CHECK ("its registry is only the user's", id_in ("") == shmId (user));
+    CHECK ("that namespace has a segment of its own",
+           shmId (user) != shmId (own) && names_in ("") == 1);
+    CHECK ("the segment is found there again", id_in ("") == shmId (user));
     by_path = make (one, NAME, SIZE);
     CHECK ("the namespace of NOB_DATABASE is the same by its path", shmId (by_path) == shmId (own));
-    CHECK ("NOB_DATABASE is untouched", strcmp (getenv ("NOB_DATABASE"), one) == 0);
+    CHECK ("NOB_DATABASE is unchanged", strcmp (getenv ("NOB_DATABASE"), one) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (own) == 0 && shmDestroy (user) == 0
            && shmDestroy (by_path) == 0);
 }
@@ -320,7 +324,7 @@ static void *changes_the_environment (void *unused)
     return unused;
 }
 
-/* Each has the name with another size, so that a look-up in the wrong namespace shows. */
+/* Each thread creates the name with another size, so that a look-up in a wrong namespace shows. */
 static void *uses_its_own (void *number)
 {
     long n = (long) number;
@@ -358,8 +362,8 @@ static void threads (void)
     for (n = 0; n < SPACES; n++) {
         pthread_join (workers[n], NULL);
     }
-    CHECK ("threads use a namespace each, while another one calls setenv", failures == 0);
-    CHECK ("that has no effect on the process's own namespace", id_in (NULL) == shmId (own));
+    CHECK ("each thread uses its own namespace, while another thread calls setenv", failures == 0);
+    CHECK ("setenv has no effect on the process's own namespace", id_in (NULL) == shmId (own));
     __sync_fetch_and_add (&stop, 1);
     pthread_join (environment, NULL);
     CHECK ("shmDestroy returns 0", shmDestroy (own) == 0);
@@ -385,11 +389,11 @@ static void as_a_stranger (void)
     SharedMemory memory = NULL;
 
     if (setgroups (0, NULL) == 0 && setgid (STRANGER) == 0 && setuid (STRANGER) == 0) {
-        CHECK ("a namespace of another user is EACCES",
+        CHECK ("using another user's namespace is EACCES",
                shmxCreateIn (one, NAME, SIZE, 0, 0, NULL, &memory) == EACCES && memory == NULL);
         CHECK ("the reason is the namespace", shmxErrorReason () == SHMX_REASON_NAMESPACE);
         memory = make ("", NAME, SIZE);
-        CHECK ("the user's own is another one", shmId (memory) != *id);
+        CHECK ("the user's own namespace has another segment", shmId (memory) != *id);
         CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
     }
 }
@@ -409,7 +413,7 @@ int main (void)
 {
     check_start ();
     id = check_shared (sizeof *id);
-    CHECK ("a directory is made", mkdir (check_path ("home"), 0755) == 0);
+    CHECK ("a directory is created", mkdir (check_path ("home"), 0755) == 0);
     strcpy (one, check_path ("home/names"));
     strcpy (other, check_path ("home/other names"));
     /* The first call reads the environment, so each of these has a process of its own. */

@@ -1,4 +1,4 @@
-/* Transient segments: name and memory vanish with the last holder, however it ends. */
+/* Transient segments: the name and the memory vanish with the last holder, however it ends. */
 
 #define _GNU_SOURCE
 
@@ -20,10 +20,10 @@
 
 static int ready[2];
 
-/* Whether this system attaches no segment that is marked for deletion. */
+/* Whether shmat(2) refuses a segment that is marked for deletion, as on some systems. */
 static int is_another_system;
 
-/* Instead of the C library's. */
+/* This shmat replaces the C library's. */
 void *shmat (int id, const void *address, int flags)
 {
     struct shmid_ds status;
@@ -81,14 +81,14 @@ static void while_it_is_in_use (void)
     memory = make (SHMX_TRANSIENT);
     CHECK ("success leaves errno unchanged", errno == UNTOUCHED);
     CHECK ("shmxCreated returns 1", shmxCreated (memory) == 1);
-    CHECK ("it is zero-filled and has the size that was requested",
+    CHECK ("the segment is zero-filled and has the size that was requested",
            shmSizeOf (memory) == SIZE && check_filled (shmAddress (memory), 0, SIZE));
     info = info_of (memory);
-    CHECK ("shmxStat shows that it is transient, not kept and not hidden",
+    CHECK ("shmxStat shows that the segment is transient, not kept and not hidden",
            info.transient == 1 && info.kept == 0 && info.hidden == 0);
-    CHECK ("it has no key, one attachment, and mode 0660",
+    CHECK ("the segment has no key, one attachment, and mode 0660",
            info.key == 0 && info.mappings == 1 && info.mode == 0660);
-    CHECK ("the kernel has marked it for deletion",
+    CHECK ("the segment is marked for deletion",
            shmctl (shmId (memory), IPC_STAT, &status) == 0
            && (status.shm_perm.mode & SHM_DEST) != 0);
     CHECK ("shmxStatName finds it", is_transient () == 1);
@@ -101,15 +101,15 @@ static void while_it_is_in_use (void)
            && check_filled (shmAddress (second), 't', SIZE));
     CHECK ("shmxStat of the second handle shows that it is transient, too",
            info_of (second).transient == 1 && info_of (second).mappings == 2);
-    CHECK ("a larger one is EINVAL",
+    CHECK ("a larger size is EINVAL",
            shmCreate (NAME, SIZE + 1, NULL, &second) == EINVAL && second == NULL);
-    CHECK ("an exclusive one is EEXIST",
+    CHECK ("SHMX_EXCL is EEXIST",
            shmxCreate (NAME, SIZE, SHMX_EXCL | SHMX_TRANSIENT, 0, NULL, &second) == EEXIST);
-    CHECK ("an existing one is attached", (second = make (SHMX_TRANSIENT)) != NULL
+    CHECK ("SHMX_TRANSIENT attaches an existing segment", (second = make (SHMX_TRANSIENT)) != NULL
            && shmId (second) == shmId (memory));
     CHECK ("shmxSetPerm works", shmxSetPerm (second, -1, -1, 0600) == 0
            && info_of (memory).mode == 0600 && is_transient () == 1);
-    CHECK ("it can be attached afterwards", (second = make (0)) != NULL
+    CHECK ("the segment can be attached afterwards", (second = make (0)) != NULL
            && shmId (second) == shmId (memory));
     CHECK ("shmxLock works, or reports a limit",
            shmxLock (memory) != EINVAL && shmxUnlock (memory) != EINVAL);
@@ -122,7 +122,7 @@ static void its_end (void)
 
     errno = UNTOUCHED;
     CHECK ("shmDestroy of its creator returns 0", shmDestroy (memory) == 0);
-    CHECK ("another handle keeps it, and its name",
+    CHECK ("another handle preserves the segment and its name",
            is_transient () == 1 && check_attached (id) == 1);
     CHECK ("the last shmDestroy returns 0", shmDestroy (second) == 0);
     CHECK ("errno is unchanged", errno == UNTOUCHED);
@@ -130,24 +130,25 @@ static void its_end (void)
 
     memory = make (SHMX_TRANSIENT);
     id = shmId (memory);
-    CHECK ("shmDestroy of its only handle returns 0", shmDestroy (memory) == 0);
+    CHECK ("shmDestroy of the only handle returns 0", shmDestroy (memory) == 0);
     CHECK ("it is gone, and so is its name", check_attached (id) == -1 && is_transient () == -1);
 
     memory = make (SHMX_TRANSIENT);
     id = shmId (memory);
-    CHECK ("shmxDetach of its last handle returns 0", shmxDetach (memory) == 0);
-    CHECK ("that deletes it, too", check_attached (id) == -1 && is_transient () == -1);
+    CHECK ("shmxDetach of the last handle returns 0", shmxDetach (memory) == 0);
+    CHECK ("shmxDetach deletes the segment, too",
+           check_attached (id) == -1 && is_transient () == -1);
     memory = make (0);
     CHECK ("the name can have an ordinary segment afterwards",
            shmxCreated (memory) == 1 && info_of (memory).transient == 0 && is_transient () == 0);
-    CHECK ("SHMX_TRANSIENT has no effect on that", (second = make (SHMX_TRANSIENT)) != NULL
+    CHECK ("SHMX_TRANSIENT has no effect on that segment", (second = make (SHMX_TRANSIENT)) != NULL
            && info_of (second).transient == 0);
     CHECK ("both can be destroyed", shmDestroy (memory) == 0 && shmDestroy (second) == 0
            && is_transient () == -1);
 
     memory = make (SHMX_TRANSIENT);
     CHECK ("shmxRemove returns 0", shmxRemove (NAME) == 0 && is_transient () == -1);
-    CHECK ("its holder keeps it", check_attached (shmId (memory)) == 1
+    CHECK ("the segment stays for its holder", check_attached (shmId (memory)) == 1
            && info_of (memory).transient == 1);
     second = make (0);
     CHECK ("the name can have another segment", shmId (second) != shmId (memory));
@@ -157,12 +158,12 @@ static void its_end (void)
     id = shmId (memory);
     CHECK ("shmxRemoveSegment returns 0", shmxRemoveSegment (memory) == 0
            && is_transient () == -1);
-    CHECK ("a second one is EIDRM", shmxRemoveSegment (memory) == EIDRM);
+    CHECK ("a second shmxRemoveSegment is EIDRM", shmxRemoveSegment (memory) == EIDRM);
     CHECK ("shmDestroy deletes it", shmDestroy (memory) == 0 && check_attached (id) == -1);
 
     memory = make (SHMX_TRANSIENT);
     id = shmId (memory);
-    CHECK ("the program detaches it with shmdt(2)", shmdt (shmAddress (memory)) == 0);
+    CHECK ("the program detaches the segment with shmdt(2)", shmdt (shmAddress (memory)) == 0);
     CHECK ("that deletes it", check_attached (id) == -1 && is_transient () == -1);
     CHECK ("shmDestroy is EINVAL", shmDestroy (memory) == EINVAL);
 }
@@ -188,7 +189,8 @@ static void executes (void)
 
 static void left_by (const char *end, void (*body) (void))
 {
-    CHECK (check_text ("a process that has one ends with %s", end), check_child (body) == 0);
+    CHECK (check_text ("a process with a transient segment ends with %s", end),
+           check_child (body) == 0);
     CHECK ("nothing is left", is_transient () == -1);
 }
 
@@ -209,22 +211,23 @@ static void deaths (void)
         check_signal (ready);
         pause ();
     }
-    CHECK ("another process has one", check_await (ready) && is_transient () == 1);
+    CHECK ("another process creates a transient segment",
+           check_await (ready) && is_transient () == 1);
     memory = check_create (NAME, 0);
     id = shmId (memory);
     check_kill (child);
-    CHECK ("its creator is killed, and it stays for its other holder",
+    CHECK ("its creator is killed, and the segment stays for its other holder",
            check_filled (shmAddress (memory), 'k', SIZE) && is_transient () == 1);
     child = check_fork ();
     if (child == 0) {
         check_signal (ready);
         pause ();
     }
-    CHECK ("a child that is forked counts as a holder",
+    CHECK ("a forked child counts as a holder",
            check_await (ready) && shmDestroy (memory) == 0 && is_transient () == 1
            && check_attached (id) == 1);
     check_kill (child);
-    CHECK ("the last holder is killed, and it is gone at once",
+    CHECK ("the last holder is killed, and the segment is gone at once",
            check_attached (id) == -1 && is_transient () == -1);
 }
 
@@ -249,7 +252,7 @@ static void in_a_namespace_that_is_never_used_again (void)
 {
     CHECK ("a process with a transient segment is killed",
            check_child (killed_elsewhere) == 128 + SIGKILL);
-    CHECK ("its registry is left", check_segments () == 1);
+    CHECK ("the registry is left", check_segments () == 1);
     CHECK ("another process uses another namespace", check_child (creates_elsewhere) == 0);
     CHECK ("nothing is left", check_segments () == 0);
 }
@@ -270,17 +273,17 @@ static void or_kept (void)
            shmxCreate (NAME, 0, SHMX_TRANSIENT, 0, NULL, &memory) == EINVAL);
 
     memory = make (SHMX_TRANSIENT);
-    CHECK ("shmxKeep of a transient one is EINVAL",
+    CHECK ("shmxKeep of a transient segment is EINVAL",
            shmxKeep (memory, 1) == EINVAL && errno == EINVAL
            && shmxErrorReason () == SHMX_REASON_TRANSIENT
            && strstr (shmxErrorText (), "transient") != NULL);
-    CHECK ("it stays transient", is_transient () == 1);
+    CHECK ("the segment stays transient", is_transient () == 1);
     CHECK ("shmxKeep with 0 returns 0, and changes nothing",
            shmxKeep (memory, 0) == 0 && is_transient () == 1);
     CHECK ("shmDestroy deletes it", shmDestroy (memory) == 0 && is_transient () == -1);
 }
 
-/* The number of segments that this test made, when there is a registry. */
+/* The number of this test's segments once there is a registry. */
 static int count_segments (void)
 {
     CHECK ("shmDestroy returns 0", shmDestroy (make (0)) == 0);
@@ -293,7 +296,7 @@ static void another_system (void)
     int count = count_segments ();
 
     is_another_system = 1;
-    CHECK ("a system that attaches no segment marked for deletion: ENOTSUP",
+    CHECK ("if the system cannot attach a segment that is marked for deletion, the call is ENOTSUP",
            shmxCreate (NAME, SIZE, SHMX_TRANSIENT, 0, NULL, &memory) == ENOTSUP
            && errno == ENOTSUP && memory == NULL);
     is_another_system = 0;
@@ -322,7 +325,7 @@ static void refused (void)
         check_skip ("this system has no seccomp: IPC_RMID is not refused");
         exit (0);
     }
-    CHECK ("where shmctl is refused, its error is returned",
+    CHECK ("if shmctl is refused, the call returns its error",
            shmxCreate (NAME, SIZE, SHMX_TRANSIENT, 0, NULL, &memory) != 0 && memory == NULL);
 }
 
@@ -386,9 +389,9 @@ static void environment (void)
     with ("1", "1", SHMX_TRANSIENT, SHMX_TRANSIENT);
     with ("0", "1", SHMX_KEEP, SHMX_KEEP);
     with ("1", "1", SHMX_KEEP, SHMX_KEEP);
-    CHECK ("a program that knows nothing of it is killed",
+    CHECK ("a program that uses only shmCreate is killed",
            check_child (is_killed) == 128 + SIGKILL);
-    CHECK ("SHM_UTIL_TRANSIENT=1 leaves nothing of it", is_transient () == -1);
+    CHECK ("with SHM_UTIL_TRANSIENT=1, nothing is left of its segment", is_transient () == -1);
 }
 
 /* ---- a registry that is removed ---------------------------------------------------- */
@@ -424,13 +427,13 @@ int main (void)
         return EXIT_FAILURE;
     }
     in_a_namespace_that_is_never_used_again ();
-    setenv ("NOB_DATABASE", check_path ("names"), 1); /* shmxPrune sees nobody else's */
+    setenv ("NOB_DATABASE", check_path ("names"), 1); /* shmxPrune sees no other test's segments */
     environment ();
     CHECK ("the child exits with status 0", check_child (another_system) == 0);
     CHECK ("the child exits with status 0", check_child (no_room_at_its_address) == 0);
     CHECK ("the child exits with status 0", check_child (refused) == 0);
     CHECK ("the child exits with status 0", check_child (while_it_is_in_use) == 0);
-    CHECK ("nothing is left of what it did not destroy", is_transient () == -1);
+    CHECK ("nothing is left of a segment that the child did not destroy", is_transient () == -1);
     its_end ();
     deaths ();
     or_kept ();

@@ -1,4 +1,4 @@
-/* SHMX_UNIQUE makes names up; shmxName returns the name of a segment. */
+/* SHMX_UNIQUE makes unique names; shmxName returns the name of a segment. */
 
 #define _GNU_SOURCE
 
@@ -22,7 +22,7 @@ static SharedMemory make (const char *beginning)
 {
     SharedMemory memory = NULL;
 
-    CHECK ("a unique segment is created",
+    CHECK ("a segment with a unique name is created",
            shmxCreate (beginning, SIZE, SHMX_UNIQUE, 0, NULL, &memory) == 0);
     return memory;
 }
@@ -37,22 +37,22 @@ static void names (void)
     errno = 12345;
     CHECK ("shmxName returns 0 and leaves errno unchanged",
            shmxName (first, name, sizeof name) == 0 && errno == 12345);
-    CHECK ("the name has this beginning",
+    CHECK ("the name begins as requested",
            strncmp (name, BEGINNING, strlen (BEGINNING)) == 0);
     CHECK ("12 characters follow", strlen (name) == strlen (BEGINNING) + END);
-    CHECK ("they are digits and lower-case letters",
+    CHECK ("the characters are digits and lower-case letters",
            strspn (name + strlen (BEGINNING), "0123456789abcdefghijklmnopqrstuvwxyz") == END);
-    CHECK ("the next name is another one",
+    CHECK ("the next name is different",
            shmxName (second, another, sizeof another) == 0 && strcmp (name, another) != 0);
-    CHECK ("so is the segment", shmId (first) != shmId (second));
-    CHECK ("the call created it", shmxCreated (first) == 1);
+    CHECK ("the next segment is different", shmId (first) != shmId (second));
+    CHECK ("shmxCreated is 1", shmxCreated (first) == 1);
     info.size = sizeof info;
     CHECK ("shmxStat shows the name",
            shmxStat (first, &info) == 0 && strcmp (info.name, name) == 0);
-    CHECK ("it can be attached by its name",
+    CHECK ("the segment can be attached by its name",
            (again = check_create (name, 0)) != NULL && shmId (again) == shmId (first));
     CHECK ("shmDestroy returns 0", shmDestroy (again) == 0 && shmDestroy (first) == 0);
-    CHECK ("that deletes it", !check_exists (name));
+    CHECK ("the last shmDestroy deletes the segment", !check_exists (name));
     CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
 }
 
@@ -61,11 +61,12 @@ static void no_beginning (void)
     SharedMemory memory = make (NULL);
     char name[ROOM];
 
-    CHECK ("with NULL the name is all random",
+    CHECK ("with NULL, the whole name is random",
            shmxName (memory, name, sizeof name) == 0 && strlen (name) == END);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
     memory = make ("");
-    CHECK ("so it is with \"\"", shmxName (memory, name, sizeof name) == 0 && strlen (name) == END);
+    CHECK ("with \"\", the whole name is random, too",
+           shmxName (memory, name, sizeof name) == 0 && strlen (name) == END);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
@@ -84,11 +85,11 @@ static void lengths (void)
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
     beginning[988] = 'b';
     segments = check_segments ();
-    CHECK ("a longer one is ENAMETOOLONG",
+    CHECK ("a longer beginning is ENAMETOOLONG",
            shmxCreate (beginning, SIZE, SHMX_UNIQUE, 0, NULL, &memory) == ENAMETOOLONG
            && errno == ENAMETOOLONG);
     memset (beginning, 'b', sizeof beginning - 1);
-    CHECK ("so is one beyond the limit on names",
+    CHECK ("a beginning beyond the limit on names is ENAMETOOLONG",
            shmxCreate (beginning, SIZE, SHMX_UNIQUE, 0, NULL, &memory) == ENAMETOOLONG);
     CHECK ("nothing is created", memory == NULL && check_segments () == segments);
 }
@@ -108,12 +109,12 @@ static void with_other_flags (void)
     CHECK ("SHMX_RDONLY may be set, too",
            shmxCreate (BEGINNING, SIZE, SHMX_UNIQUE | SHMX_RDONLY, 0, NULL, &memory) == 0
            && shmLoad (memory, "/dev/zero") == EACCES && shmDestroy (memory) == 0);
-    CHECK ("SHMX_ATTACH is EINVAL with it",
+    CHECK ("SHMX_ATTACH with SHMX_UNIQUE is EINVAL",
            shmxCreate (BEGINNING, SIZE, SHMX_UNIQUE | SHMX_ATTACH, 0, NULL, &again) == EINVAL);
-    CHECK ("so is a size of 0",
+    CHECK ("a size of 0 with SHMX_UNIQUE is EINVAL",
            shmxCreate (BEGINNING, 0, SHMX_UNIQUE, 0, NULL, &again) == EINVAL && again == NULL);
     CHECK ("the reason is the argument", shmxErrorReason () == SHMX_REASON_ARGUMENT);
-    CHECK ("without it, NULL for the name is EINVAL",
+    CHECK ("without SHMX_UNIQUE, NULL for the name is EINVAL",
            shmxCreate (NULL, SIZE, SHMX_EXCL, 0, NULL, &again) == EINVAL);
     CHECK ("NULL for the handle is EINVAL",
            shmxCreate (NULL, SIZE, SHMX_UNIQUE, 0, NULL, NULL) == EINVAL);
@@ -169,8 +170,9 @@ static void after_fork (void)
     char first[ROOM + 1000] = "", second[ROOM + 1000] = "", err[1000];
 
     CHECK ("a child exits with status 0", check_capture (in_a_child, first, err, sizeof err) == 0);
-    CHECK ("another one, too", check_capture (in_a_child, second, err, sizeof err) == 0);
-    CHECK ("children of the same process make different names",
+    CHECK ("another child exits with status 0",
+           check_capture (in_a_child, second, err, sizeof err) == 0);
+    CHECK ("children of the same process get different names",
            first[0] != '\0' && strcmp (first, second) != 0);
 }
 
@@ -187,7 +189,7 @@ static void name_of_handle (void)
     errno = 0;
     CHECK ("a buffer without room for the NUL is ERANGE",
            shmxName (memory, name, 7) == ERANGE && errno == ERANGE);
-    CHECK ("so is one of 0 bytes", shmxName (memory, name, 0) == ERANGE);
+    CHECK ("a buffer of 0 bytes is ERANGE", shmxName (memory, name, 0) == ERANGE);
     CHECK ("the buffer is unchanged", check_filled (name, 'x', sizeof name));
     CHECK ("the message states how many bytes are needed",
            strstr (shmxErrorText (), "8 are needed") != NULL);
@@ -196,9 +198,10 @@ static void name_of_handle (void)
     CHECK ("shmxName returns the name that the segment had",
            shmxName (memory, name, sizeof name) == 0 && strcmp (name, "1234567") == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
-    CHECK ("a handle that is destroyed is EINVAL", shmxName (memory, name, sizeof name) == EINVAL
+    CHECK ("shmxName of a destroyed handle is EINVAL",
+           shmxName (memory, name, sizeof name) == EINVAL
            && shmxErrorReason () == SHMX_REASON_HANDLE);
-    CHECK ("so is NULL", shmxName (NULL, name, sizeof name) == EINVAL);
+    CHECK ("shmxName of NULL is EINVAL", shmxName (NULL, name, sizeof name) == EINVAL);
     memory = check_create ("", SIZE);
     CHECK ("the empty name needs one byte", shmxName (memory, name, 0) == ERANGE
            && shmxName (memory, name, 1) == 0 && name[0] == '\0');

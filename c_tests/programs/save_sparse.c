@@ -49,7 +49,7 @@ static long allocated (void)
 }
 
 /* Whether count bytes of the file from offset at on are zero, except for 7 at the three used ones,
- * which are added to *used. A word at a time: most of the file is zero. */
+ * which are added to *used. It reads a word at a time, because most of the file is zero. */
 static int block_is_right (const char *block, long at, long count, long *used)
 {
     long i, word;

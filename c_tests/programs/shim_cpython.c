@@ -1,5 +1,6 @@
-/* The interface of CPython's multiprocessing.shared_memory.SharedMemory, in C: it needs no tracker
- * process, no loop for a name that is free, and no guess at who created a segment. */
+/* The interface of CPython's multiprocessing.shared_memory.SharedMemory, written in C: with this
+ * library it needs no tracker process, no loop to find a free name, and no guess at who created a
+ * segment. */
 
 #define _GNU_SOURCE
 
@@ -20,7 +21,7 @@ struct shared_memory {
     long size;
 };
 
-/* SharedMemory(name, create, size); the errno value is that of the exception. */
+/* SharedMemory(name, create, size). Returns the errno value of the exception. */
 static int open_memory (struct shared_memory *shared, const char *name, int create, long size)
 {
     int flags = create ? SHMX_EXCL | SHMX_KEEP : SHMX_ATTACH;
@@ -63,23 +64,25 @@ static void two_objects (void)
     struct shared_memory one, two;
 
     CHECK ("create with size 0 is a ValueError", open_memory (&one, "shim", 1, 0) == EINVAL);
-    CHECK ("a name that nobody created is a FileNotFoundError",
+    CHECK ("opening a name that does not exist is a FileNotFoundError",
            open_memory (&one, "shim", 0, 0) == ENOENT);
     CHECK ("it is created", open_memory (&one, "shim", 1, 512) == 0);
-    CHECK ("its name is the one asked for", strcmp (one.name, "shim") == 0);
-    CHECK ("created twice is a FileExistsError", open_memory (&two, "shim", 1, 512) == EEXIST);
-    CHECK ("it is attached by name", open_memory (&two, "shim", 0, 0) == 0 && two.size == 512);
+    CHECK ("the segment has the requested name", strcmp (one.name, "shim") == 0);
+    CHECK ("creating the name again is a FileExistsError",
+           open_memory (&two, "shim", 1, 512) == EEXIST);
+    CHECK ("the segment is attached by its name",
+           open_memory (&two, "shim", 0, 0) == 0 && two.size == 512);
     buffer (&one)[0] = 42;
-    CHECK ("both have the same bytes", buffer (&two)[0] == 42);
+    CHECK ("both objects have the same bytes", buffer (&two)[0] == 42);
     close_memory (&two);
     close_memory (&two);
-    CHECK ("close of one does not matter to the other", buffer (&one)[0] == 42);
+    CHECK ("closing one object does not affect the other", buffer (&one)[0] == 42);
     close_memory (&one);
-    CHECK ("close of both does not remove it", open_memory (&two, "shim", 0, 0) == 0
+    CHECK ("closing both does not remove the segment", open_memory (&two, "shim", 0, 0) == 0
            && buffer (&two)[0] == 42);
-    CHECK ("unlink removes it", unlink_memory (&two) == 0);
-    CHECK ("who has it open keeps it", buffer (&two)[0] == 42);
-    CHECK ("unlinked twice is a FileNotFoundError", unlink_memory (&two) == ENOENT);
+    CHECK ("unlink removes the segment", unlink_memory (&two) == 0);
+    CHECK ("an object that has the segment open keeps its bytes", buffer (&two)[0] == 42);
+    CHECK ("unlinking it again is a FileNotFoundError", unlink_memory (&two) == ENOENT);
     close_memory (&two);
     CHECK ("only the registry is left", check_segments () == 1);
 }
@@ -88,9 +91,9 @@ static void made_up_names (void)
 {
     struct shared_memory one, two, again;
 
-    CHECK ("without a name one is made up",
+    CHECK ("without a name, the library makes a unique one",
            open_memory (&one, NULL, 1, 100) == 0 && strncmp (one.name, "psm_", 4) == 0);
-    CHECK ("each is another one",
+    CHECK ("each of these names is different",
            open_memory (&two, NULL, 1, 100) == 0 && strcmp (one.name, two.name) != 0);
     CHECK ("another process finds it by that name",
            open_memory (&again, one.name, 0, 0) == 0 && shmId (again.memory) == shmId (one.memory));
@@ -114,10 +117,10 @@ static void without_a_tracker (void)
     struct shared_memory one;
 
     CHECK ("it is created", open_memory (&one, "shim", 1, 100) == 0);
-    CHECK ("another process opens it, and exits", check_child (open_and_exit) == 0);
+    CHECK ("another process opens the segment, and exits", check_child (open_and_exit) == 0);
     close_memory (&one);
-    CHECK ("it is still there", open_memory (&one, "shim", 0, 0) == 0);
-    CHECK ("until it is unlinked", unlink_memory (&one) == 0);
+    CHECK ("the segment still exists", open_memory (&one, "shim", 0, 0) == 0);
+    CHECK ("unlink removes it", unlink_memory (&one) == 0);
     close_memory (&one);
 }
 

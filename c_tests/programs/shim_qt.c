@@ -1,5 +1,6 @@
-/* The interface of Qt's QSharedMemory, in C: its errors are told apart without a guess, a segment
- * vanishes with its last user however that ends, and needs no file that is its key. */
+/* The interface of Qt's QSharedMemory, written in C: with this library it distinguishes its errors
+ * without a guess, a segment does not outlive its last holder, however that ends, and no file is
+ * needed as a key. */
 
 #define _GNU_SOURCE
 
@@ -36,7 +37,7 @@ struct q_shared_memory {
     char error_string[200];
 };
 
-/* Tells the errors of the library apart. */
+/* The Qt error for an error of the library. */
 static enum shared_memory_error kind_of (int error)
 {
     switch (error) {
@@ -123,9 +124,10 @@ static void create_attach_detach (void)
     CHECK ("a second attach of the same object fails", !q_attach (&two, READ_ONLY));
     CHECK ("size is the segment's", shmSizeOf (two.memory) == 1000);
     *(char *) shmAddress (one.memory) = 'x';
-    CHECK ("they share the bytes", *(char *) shmAddress (two.memory) == 'x');
-    CHECK ("the first detaches, the second still has it", q_detach (&one) && check_exists (KEY));
-    CHECK ("the last one detaches", q_detach (&two));
+    CHECK ("both objects share the bytes", *(char *) shmAddress (two.memory) == 'x');
+    CHECK ("the first object detaches, and the second still has the segment",
+           q_detach (&one) && check_exists (KEY));
+    CHECK ("the last object detaches", q_detach (&two));
     CHECK ("then the segment is gone", !check_exists (KEY));
     CHECK ("detach of an object that is not attached fails", !q_detach (&two));
 }
@@ -141,11 +143,11 @@ static void limits (void)
     CHECK ("create: KeyError for a key that is too long",
            !q_create (&one, 1000) && one.error == KEY_ERROR);
     one.key = KEY;
-    CHECK ("create: OutOfResources beyond all memory",
+    CHECK ("create: OutOfResources for more than all memory",
            !q_create (&one, (long) (~0UL >> 1)) && one.error == OUT_OF_RESOURCES);
 }
 
-/* A process that is killed with the segment attached. */
+/* Another process is killed while it has the segment attached. */
 static void hold (void)
 {
     struct q_shared_memory one = with_key (KEY);
@@ -169,8 +171,8 @@ static void crash (void)
         hold ();
     CHECK ("another process creates the segment", check_await (ready));
     check_kill (child);
-    CHECK ("after it was killed, only the registry is left", check_segments () == 1);
-    CHECK ("and its key is free", q_create (&one, 2000));
+    CHECK ("after that process was killed, only the registry is left", check_segments () == 1);
+    CHECK ("its key is free again", q_create (&one, 2000));
     q_detach (&one);
 }
 

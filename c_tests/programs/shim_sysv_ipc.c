@@ -1,5 +1,5 @@
-/* The interface of Python's sysv_ipc, in C: its SharedMemory needs no loop over EEXIST, no guess at
- * who created a segment, and no segment besides the program's own. Nothing here is System V. */
+/* The interface of Python's sysv_ipc, written in C: with this library, SharedMemory needs no loop
+ * over EEXIST, and no guess at who created a segment. The shim itself makes no System V call. */
 
 #define _GNU_SOURCE
 
@@ -47,8 +47,8 @@ static enum outcome accept (struct shared_memory *shared, SharedMemory memory)
     return DONE;
 }
 
-/* SharedMemory(key, flags, mode, size, init_character). Segments of System V stay until they are
- * removed, and others see one only when it is filled. No key: one that nobody else has. */
+/* SharedMemory(key, flags, mode, size, init_character). As with System V, the segment is kept until
+ * it is removed. It is hidden until it is filled. Without a key, it gets a unique name. */
 static enum outcome open_memory (struct shared_memory *shared, const char *key, int flags,
                                  unsigned int mode, long size, int init_character)
 {
@@ -145,19 +145,20 @@ static void create_and_attach (void)
     CHECK ("without IPC_CREAT a key that nobody has is an ExistentialError",
            open_memory (&one, KEY, 0, 0600, 0, 0) == EXISTENTIAL_ERROR);
     CHECK ("IPC_CREX creates a segment", open_memory (&one, KEY, CREX, 0600, 5000, ' ') == DONE);
-    CHECK ("it is filled with init_character", check_filled (shmAddress (one.memory), ' ', 5000));
+    CHECK ("the segment is filled with init_character",
+           check_filled (shmAddress (one.memory), ' ', 5000));
     CHECK ("IPC_CREX of a key that exists is an ExistentialError",
            open_memory (&two, KEY, CREX, 0600, 5000, ' ') == EXISTENTIAL_ERROR);
-    CHECK ("bytes are written", write_bytes (&one, "hello", 6, 4990) == DONE);
-    CHECK ("bytes beyond the end are a ValueError",
+    CHECK ("write stores bytes", write_bytes (&one, "hello", 6, 4990) == DONE);
+    CHECK ("writing beyond the end is a ValueError",
            write_bytes (&one, "hello", 6, 4995) == VALUE_ERROR);
-    CHECK ("IPC_CREAT attaches a segment that exists, and leaves its bytes",
+    CHECK ("IPC_CREAT attaches an existing segment, and leaves its bytes",
            open_memory (&two, KEY, CREAT, 0600, 100, 'x') == DONE && two.id == one.id
                && read_bytes (&two, bytes, 6, 4990) == DONE && strcmp (bytes, "hello") == 0);
     CHECK ("the attributes are those of the segment",
            attributes (&one, &info) == DONE && info.bytes == 5000 && info.mode == 0600
                && info.mappings == 2 && info.id == one.id);
-    CHECK ("more bytes than the segment has are a ValueError",
+    CHECK ("reading more bytes than the segment has is a ValueError",
            open_memory (&two, KEY, 0, 0, 5001, 0) == VALUE_ERROR);
     detach (&two);
     detach (&one);
@@ -168,19 +169,20 @@ static void detach_and_remove (void)
     struct shared_memory one, other;
     struct ShmxInfo info;
 
-    CHECK ("a segment that nobody has attached is found",
+    CHECK ("a segment that no object has attached is found",
            open_memory (&one, KEY, 0, 0, 0, 0) == DONE);
-    CHECK ("it is detached", detach (&one) == DONE);
+    CHECK ("the object is detached", detach (&one) == DONE);
     CHECK ("a second detach is a NotAttachedError", detach (&one) == NOT_ATTACHED);
-    CHECK ("the object knows the attributes still",
+    CHECK ("the object still knows the attributes",
            attributes (&one, &info) == DONE && info.mappings == 0);
     CHECK ("the object is attached again", attach_again (&one) == DONE);
     CHECK ("another object is attached by the identifier",
            attach_id (&other, one.id) == DONE && other.size == 5000);
     CHECK ("the segment is removed", remove_memory (&one) == DONE);
     CHECK ("its name is free", open_memory (&other, KEY, 0, 0, 0, 0) == EXISTENTIAL_ERROR);
-    CHECK ("who has it attached keeps it", write_bytes (&one, "x", 1, 0) == DONE);
-    CHECK ("removed twice is an ExistentialError", remove_memory (&one) == EXISTENTIAL_ERROR);
+    CHECK ("an object that has the segment attached can still write to it",
+           write_bytes (&one, "x", 1, 0) == DONE);
+    CHECK ("removing it again is an ExistentialError", remove_memory (&one) == EXISTENTIAL_ERROR);
     detach (&other);
     detach (&one);
 }
@@ -189,10 +191,13 @@ static void random_keys (void)
 {
     struct shared_memory one, two;
 
-    CHECK ("no key: a segment of its own", open_memory (&one, NULL, CREX, 0600, 100, 0) == DONE);
-    CHECK ("and another one", open_memory (&two, NULL, CREX, 0600, 100, 0) == DONE);
-    CHECK ("they are two", one.id != two.id);
-    CHECK ("they are removed", remove_memory (&one) == DONE && remove_memory (&two) == DONE);
+    CHECK ("without a key, a segment is created",
+           open_memory (&one, NULL, CREX, 0600, 100, 0) == DONE);
+    CHECK ("another segment is created without a key",
+           open_memory (&two, NULL, CREX, 0600, 100, 0) == DONE);
+    CHECK ("the two segments are different", one.id != two.id);
+    CHECK ("both segments are removed",
+           remove_memory (&one) == DONE && remove_memory (&two) == DONE);
     detach (&one);
     detach (&two);
 }
