@@ -19,8 +19,8 @@
  *
  * Each fault is tried twice: first the process ends after the call, then it repeats the call. Of
  * the second thread of a large load only its creation fails. The full form also tries errors that
- * last: the next 300 system calls of that kind fail, too; and it tries every system call of a long
- * row of the same kind, of which the quick form tries the two at each end and one in eight of the
+ * last: the next 300 system calls of that kind fail, too. Of a long row of system calls of one
+ * kind, the full form tries each; the quick form tries two at each end and one in eight of the
  * others.
  *
  * Known exceptions.
@@ -28,9 +28,9 @@
  *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL;
  *     shmget: ENOENT, EINVAL) or another user's (EACCES), that a thread is gone (tkill: ESRCH),
  *     that a file does not exist (open: ENOENT) or is not a symbolic link (readlink: EINVAL,
- *     ENOENT). What follows from believing
- *     them is allowed; but the call must end in good order, the name must be usable by the next
- *     process, and a saved file be complete. These count as "believed".
+ *     ENOENT). What follows from believing them is allowed; but the call must end in good order,
+ *     the next process must be able to use the name, and a saved file must be complete. These
+ *     count as "believed".
  *   - Registries that other processes left behind are removed as far as no call fails. Those that
  *     are left count as "left".
  *   - If the removal itself fails (IPC_RMID, unlink), what should have been removed may be left.
@@ -43,8 +43,8 @@
  * holds the lock. It continues, or is killed, when the traced process begins to wait for the
  * lock. In the situations "attach-while-locked" and "detach-while-locked", the call must not wait
  * for it unless a system call fails. In all others it must: the holder's own call must not fail.
- * In those that begin with "pid", "user", "both", "each" or "above", the traced process or the
- * others are in PID or user namespaces of their own, as in killpoints.
+ * In the situations that begin with "pid", "user", "both", "each" or "above", the traced process or
+ * the others are in PID or user namespaces of their own, as in killpoints.
  */
 #include "scene.h"
 
@@ -435,7 +435,7 @@ enum rival {
     RIVAL_GOES_ON,
     RIVAL_GOES_ON_LATE,              /* after the call has looked at the lock's holder */
     RIVAL_DIES,
-    RIVAL_VANISHES,                  /* it dies, and the kernel does not release the lock */
+    RIVAL_VANISHES,                  /* dies, and the kernel does not release the lock */
     RIVAL_IS_NO_HINDRANCE            /* without a fault, the call does not wait for it */
 };
 
@@ -451,7 +451,7 @@ struct situation {
     enum file_state file;        /* what a save finds: W_NEW_FILE: none yet */
     enum rival rival;            /* another process that holds the lock */
     enum setting setting;
-    enum places places;          /* the rival is where the checks are made */
+    enum places places;          /* the rival is in the namespaces of the checks */
 };
 
 static const struct situation situations[] = {
@@ -691,7 +691,7 @@ __attribute__ ((noreturn)) static void be_rival (void)
 struct call_seen {
     long number;
     uint64_t argument[3];
-    bool finds;                  /* of a look at an index: there is a segment */
+    bool finds;                  /* a look at an index has found a segment */
 };
 
 /* Which system call of the traced process is to fail. Calls are told apart by their number and,
@@ -716,9 +716,9 @@ struct run {
     int injected;            /* how often */
     struct call_seen victim; /* the first call that failed */
     int reads_before;        /* reads that succeeded before the fault */
-    int waits;               /* for the rival, as far as can be told */
-    bool overtook;           /* the rival, which still held the lock */
-    bool hurt_rival;         /* whose own call failed */
+    int waits;               /* how often the call seems to have waited for the rival */
+    bool overtook;           /* the call took the lock while the rival held it */
+    bool hurt_rival;         /* the rival's own call failed */
 };
 
 static bool same_kind (const struct call_seen *one, const struct call_seen *other)
@@ -733,8 +733,8 @@ static bool same_kind (const struct call_seen *one, const struct call_seen *othe
     return true;
 }
 
-/* To list segments, the library looks at all indexes. Most are empty, and how many there are
- * depends on how many segments there were before. */
+/* To list segments, the library looks at all indexes. Most are empty, and their number depends
+ * on the number of segments that existed before. */
 static bool is_look_at_index (const struct call_seen *call)
 {
     int command = (int) (call->argument[1] & 0xff);
@@ -812,7 +812,7 @@ static void let_rival_go (pid_t *rival, enum rival how)
     *rival = dies ? 0 : -*rival;
 }
 
-/* The waits become longer, up to a time in which a waiter has asked who the holder is. */
+/* The waits become longer, until a waiter has had the time to look up the holder. */
 static bool is_time_to_go (const struct run *run, enum rival how)
 {
     return run->waits > (how == RIVAL_GOES_ON_LATE ? 5 : 0) || run->calls > 100;
@@ -1339,7 +1339,8 @@ static void try_fault (const struct situation *s, struct scene *scene, const str
     }
 }
 
-/* Without a fault: the call waits for the holder of the lock, or does not have to. */
+/* Checks a run without a fault: the call waits for the holder of the lock, or does not, as it
+ * must. */
 static void check_waits (const struct situation *s, const struct run *run,
                          struct figures *figures)
 {
@@ -1387,7 +1388,7 @@ static void run_without_fault (const struct situation *s, struct scene *scene, s
 }
 
 /* Whether a call is in the middle of a row of many of its kind, such as one for each segment of the
- * system. The quick form tries one of eight of those. */
+ * system. The quick form tries one in eight of those. */
 static bool is_left_out (const struct run *first, int which, int calls)
 {
     const struct call_seen *one = &first->call[which];
@@ -1415,7 +1416,7 @@ static void try_call (const struct situation *s, struct scene *scene, const stru
     if (type->kind == NEVER_FAILS || (has_large (s) && fault.turn > 1 && later > 0)
         || is_left_out (first, which, calls))
         return;
-    /* Of the looks at an index without a segment, one. */
+    /* Only one of the looks at an index without a segment is tried. */
     if (is_look_at_index (&fault.like) && !fault.like.finds && fault.turn > 1)
         return;
     for (e = 0; e < 16 && type->error[e] != 0; e++) {

@@ -5,13 +5,15 @@
  * A process is stopped just before the call, executes N instructions, and is killed with SIGKILL,
  * for every N from 0 until the call returns or the process has exited. After each kill the scene
  * must be intact, see scene.h. In the scenarios with "recover", the process that is killed is
- * clearing up after another one, which was killed at the worst moment; if it died silently, the
- * kernel did not release its lock, as when a thread's process becomes another program.
+ * cleaning up after another one, which was killed at the worst moment. In those with "silent", the
+ * kernel did not release that process's lock, as when another thread of the lock's holder calls
+ * exec.
  *
- * In the scenarios that begin with "pid", "user" or "both", each process that is killed is in a
- * new PID or user namespace, and those that make the check are not. With "above" it is the other
- * way round: they are in a PID namespace below. With "each", every process is the first one in a
- * PID namespace of its own, so that all of them have the same id.
+ * In the scenarios that begin with "pid", "user" or "both", each process that is killed is in a new
+ * PID or user namespace, or in both, and the processes that make the check are outside. In those
+ * with "above", the processes that make the check are in a PID namespace below that of the process
+ * that is killed. In those with "each", every process is the first one of its own PID namespace, so
+ * all of them have the same ID.
  *
  * How. The process is a child of this one, which traces it with ptrace(2). A first run is
  * single-stepped from beginning to end and records the address of every instruction. Point N is
@@ -121,7 +123,7 @@ enum victim {
     VICTIM_REMOVE,
     VICTIM_TAKEOVER,
     VICTIM_LONG,
-    VICTIM_SILENT                    /* as VICTIM_CREATE; the kernel does not release its lock */
+    VICTIM_SILENT                    /* as VICTIM_CREATE, but its lock is not released */
 };
 
 #define NEVER_KEPT { NOT_KEPT, NOT_KEPT, NOT_KEPT }
@@ -640,7 +642,7 @@ static enum where travel (pid_t child, const struct trace *t, const struct route
 
 /* ---- the one killed before -------------------------------------------------------------- */
 
-/* It is in the namespaces of those that make the check. */
+/* It is in the namespaces of the processes that make the check. */
 struct victim_plan {
     enum victim victim;
     const struct scenario *scenario;

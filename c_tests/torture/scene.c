@@ -703,7 +703,7 @@ void prepare_left_behind (void)
 
 #ifdef __x86_64__
 
-/* It calls set_robust_list(2) with the instruction that made the last system call. */
+/* The process calls set_robust_list(2) with the instruction of its last system call. */
 void forget_robust_list (pid_t traced)
 {
     enum { SYSCALL_LENGTH = 2, HEAD_SIZE = 24 };

@@ -19,8 +19,8 @@
  * a newcomer always makes it and then exits. After that the kernel's list must be what it was
  * before the mishap. Where the registry is removed, another one takes its place.
  *
- * All of them share an IPC namespace. In some scenarios they are in different PID and user
- * namespaces: the ids of the processes are equal, or unknown to each other.
+ * All of these processes share an IPC namespace. In some scenarios they are in different PID and
+ * user namespaces: their IDs are equal, or they do not see each other's.
  */
 #ifndef SCENE_H
 #define SCENE_H
@@ -41,11 +41,11 @@ enum setting {
     LONG_NAME,                       /* of the victim */
     SMALL_REGISTRY,                  /* SHMMAX leaves room for the smallest one only */
     REMOVED_REGISTRY,                /* the call's process removes it, as with ipcrm(1) */
-    TRANSIENT_VICTIM                 /* the holder's */
+    TRANSIENT_VICTIM                 /* the holder's victim is transient */
 };
 
-/* Who is in PID or user namespaces of their own. Every process that has a mishap has new ones, and
- * so has every process that makes a check. Each is the first one of its PID namespace. */
+/* Which processes are in PID or user namespaces of their own. Each process that has a mishap or
+ * makes a check gets new namespaces, and is the first process of its PID namespace. */
 enum places {
     TOGETHER,                        /* nobody */
     MISHAP_IN_PID,
@@ -55,10 +55,10 @@ enum places {
     EACH_IN_PID                      /* both they and the process that has the mishap */
 };
 
-/* The flags of the namespaces, see fork_into. */
+/* The flags of these namespaces, for fork_into. */
 int namespaces_of_mishap (enum places places);
 int namespaces_of_check (enum places places);
-/* False, and a SKIP line for the first such places, if the system refuses those namespaces. */
+/* False, with a SKIP line for the first such places, if the system refuses the namespaces. */
 bool may_be_in (enum places places, const char *what);
 
 enum presence { MAY_EXIST, MUST_EXIST, MUST_NOT_EXIST };
@@ -118,7 +118,7 @@ void prepare_attached (void);        /* it has the holder's victim attached */
 void prepare_own (void);             /* it has created the victim */
 void prepare_own_kept (void);
 void prepare_own_transient (void);
-void prepare_own_hidden (void);      /* it has filled the victim, and not published it */
+void prepare_own_hidden (void);      /* the process has filled the victim, but not published it */
 void prepare_own_hidden_kept (void);
 void prepare_own_hidden_transient (void);
 void prepare_own_hidden_removed (void);
@@ -132,11 +132,11 @@ void prepare_own_removed (void);
 void prepare_own_kept_removed (void);
 /* Processes of other namespaces have ended with _exit, and left their empty registries. */
 void prepare_left_behind (void);
-/* Lets a traced process, which is stopped right after a system call, lose its robust list: if it
+/* Removes the robust list of a traced process that is stopped right after a system call: if it
  * dies, the kernel does not release its lock. */
 void forget_robust_list (pid_t traced);
-/* A process of another namespace has ended with _exit, and left its registry with the name of a
- * transient segment, and a hidden segment. */
+/* A process of another namespace has ended with _exit, and left behind its registry, with the name
+ * of a transient segment, and a hidden segment. */
 void prepare_left_transient (void);
 int call_create (void);
 int call_attach (void);

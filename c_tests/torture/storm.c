@@ -10,13 +10,13 @@
  *     and the data written to it;
  *   - the private name of a process that was killed is found by its successor, with the same
  *     segment and data;
- *   - a third of the names have transient segments, which are gone when all processes are dead;
- *     some are created as hidden ones and published, and nothing is left of them otherwise;
+ *   - the segments of a third of the names are transient, and gone when all processes are dead;
+ *     some others are created hidden, and either published, or nothing is left of them;
  *   - no call crashes, returns an error that the situation does not call for, or takes longer
  *     than the lock's limit;
  *   - a saved file is always complete, also while others save to it;
- *   - a process that moves to another IPC namespace can use and destroy its old handles, which
- *     neither deletes what it left behind nor touches what is in the new namespace;
+ *   - a process that moves to another IPC namespace can use and destroy its old handles; that
+ *     neither deletes segments in the old namespace nor touches those in the new one;
  *   - in the end a newcomer finds no segment without a name and can destroy every name; after
  *     that no segment is left, and no lock.
  *
@@ -25,14 +25,14 @@
  * may have forked, is an actor, which has a slot in the table. Actors create, attach, write,
  * read, save, load, destroy, fork, exec and exit at random. The master kills them (SIGKILL),
  * stops and continues them, replaces the dead, and watches for calls that hang. Some deaths begin
- * a core dump, which is given up. Some processes with threads call exec in a signal handler, in
- * any thread and at any moment. The master also removes the registry, as with ipcrm(1), now and
- * then: the next one takes its names over.
+ * a core dump, which the kernel gives up. Some processes with threads call exec in a signal
+ * handler, in any thread and at any moment. From time to time, the master removes the registry, as
+ * with ipcrm(1): the next registry takes its names over.
  *
  * Twelve of the processes are in PID or user namespaces of their own, or in both, see
- * namespaces_of. The ids of those in PID namespaces are equal; the table has those that the master
- * sees. Each is the first process of its PID namespace, so its child dies with it, and it cannot
- * kill itself. Where the system refuses such namespaces, these processes are ordinary ones.
+ * namespaces_of. Inside their PID namespaces, their IDs are equal; the table contains the IDs that
+ * the master sees. Each is the first process of its PID namespace, so its child dies with it, and
+ * it cannot kill itself. If the system refuses such namespaces, these processes are ordinary ones.
  *
  * Writers die while they write, and the checks are sound all the same. In each segment every
  * actor has an area with two copies of a record (sequence number, checksum), which it writes in
@@ -79,7 +79,7 @@ static const char *const op_names[OPS] = { "idle", "create", "destroy", "save", 
 enum private_state { NO_PRIVATE, CREATING, LIVE, DESTROYING };
 
 struct slot {
-    volatile pid_t pid; /* this and the next are ids outside all PID namespaces */
+    volatile pid_t pid; /* this and the next are IDs outside all PID namespaces */
     volatile pid_t thread;
     volatile unsigned incarnation;
     volatile int op;
@@ -105,7 +105,7 @@ struct table {
     int violations;
     char told[TOLD][400];
     uint64_t timeouts;
-    uint64_t equal_ids;              /* moves to where another segment has the id of an old one */
+    uint64_t equal_ids;              /* moves after which another segment had an old one's id */
     struct slot slot[SLOTS];
     volatile int held[NAMES][SLOTS]; /* segment id + 1 */
 };
@@ -365,7 +365,7 @@ static bool holds (const struct actor *a, int name)
     return false;
 }
 
-/* Some names have transient segments; some are published after they were created. */
+/* The segments of some names are transient; some others are created hidden, then published. */
 static bool is_transient (int which)
 {
     return which % 3 == 1;
@@ -764,7 +764,7 @@ static void clear_slot (int slot)
     table->slot[slot].op = IDLE;
 }
 
-/* A new actor, or none. */
+/* Enters a new actor in a slot, or clears the slot. */
 static void number_slot (int slot, pid_t process, pid_t thread)
 {
     table->slot[slot].pid = process;
@@ -810,8 +810,8 @@ static void destroy_all (struct actor *a)
 
 /* ---- another IPC namespace -------------------------------------------------------------- */
 
-/* The next segment shall have this identifier; without the kernel's support for that, it has one
- * that the old IPC namespace may have, too. */
+/* Requests this identifier for the next segment. If the kernel does not support that, the segment
+ * may still get an identifier of the old IPC namespace. */
 static void wish_for_id (int id)
 {
     write_number ("/proc/sys/kernel/shm_next_id", (unsigned long) id);
@@ -874,7 +874,7 @@ static void create_in_new (const struct handle *old, struct handle *new)
     fill_pattern (address, shared_size (old->name), (unsigned) old->name + 1);
 }
 
-/* Its segment is attached, and nothing else can be done to it. */
+/* The segment of an old handle is still attached, but can be neither inspected nor changed. */
 static void use_old (const struct actor *a, const struct handle *h)
 {
     struct ShmxInfo info;
@@ -917,8 +917,8 @@ static void destroy_in_new (const struct handle *new)
         violation ("after a move, destroy of name %d: %s", new->name, strerror (status));
 }
 
-/* What a process has in the old IPC namespace stays there when it moves: the names, which it does
- * not use any more, and its private name, which its successor finds. */
+/* When a process moves, its names stay in the old IPC namespace: it does not use them any more, and
+ * its successor finds its private name there. */
 static void use_new_namespace (struct actor *a)
 {
     struct handle new[HANDLES];
@@ -953,7 +953,7 @@ static void use_new_namespace (struct actor *a)
         destroy_in_new (&new[i]);
     if (equal_ids > 0 || (a->handles > 0 && neighbour.id == a->handle[0].id))
         __sync_fetch_and_add (&table->equal_ids, 1);
-    /* The registry is the other one. */
+    /* The neighbour and the registry are left. */
     if (shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &info) < 0 || info.used_ids > 2)
         violation ("after a move, %d segments are left", info.used_ids);
 }
@@ -962,7 +962,7 @@ static void move_away (struct actor *a)
 {
     struct timer timer;
 
-    /* For a moment there may be too many: the kernel frees the old ones in the background. */
+    /* This may fail for a moment, because the kernel frees old namespaces in the background. */
     if (unshare (CLONE_NEWIPC) != 0)
         return;
     timer = begin (a, MOVE, -1);
@@ -1023,8 +1023,8 @@ NO_RETURN static void be_child (const struct actor *parent, uint64_t seed)
     leave (&a);
 }
 
-/* Whether signals make the process call exec: some of those with threads. They have no children,
- * which would outlive that. */
+/* Whether a signal makes the process call exec: some processes with threads do. They have no
+ * children, which would outlive the exec. */
 static bool is_replaceable (int process)
 {
     return process % 8 == 0;
@@ -1155,7 +1155,7 @@ static void start_thread (struct thread *thread)
 static volatile int replaced_process;
 static volatile uint64_t replaced_seed;
 
-/* It may interrupt the library anywhere. The new program blocks the signal until it is ready. */
+/* The signal may interrupt the library anywhere. The new program blocks it until it is ready. */
 static void replace (int signal_number)
 {
     (void) signal_number;
@@ -1239,7 +1239,7 @@ static int be_executed (char **argv)
 struct process {
     pid_t pid;
     unsigned incarnation;
-    int namespaces;                  /* the flags of its own ones */
+    int namespaces;                  /* the flags of its own namespaces */
     bool dumps;                      /* it was sent a signal that dumps core */
     bool stopped;
     double stopped_at, continue_at;
@@ -1264,7 +1264,7 @@ static int namespaces_of (int which)
     return flags[which % 10];
 }
 
-/* Without those that the system refuses. */
+/* Leaves out the namespaces that the system refuses. */
 static void choose_namespaces (void)
 {
     static const int kinds[] = { CLONE_NEWPID, CLONE_NEWUSER };
@@ -1292,7 +1292,7 @@ struct settler {
     gid_t group;
 };
 
-/* The copy that clone(2) makes of the master. A new program knows its own ids. */
+/* Runs in the copy of the master that clone(2) makes. Only a new program knows its own IDs. */
 static int settle (void *argument)
 {
     const struct settler *settler = argument;
@@ -1306,7 +1306,8 @@ static int settle (void *argument)
     execute ("--exec-worker", settler->which * SLOTS_EACH, settler->seed);
 }
 
-/* -1 if the system refuses that now: it frees old namespaces in the background. */
+/* Returns -1 if the system refuses it for now, because it frees old namespaces in the
+ * background. */
 static pid_t start_elsewhere (int which, uint64_t seed)
 {
     struct settler settler = { which, seed, geteuid (), getegid () };
@@ -1443,8 +1444,8 @@ static void shoot (uint64_t *random)
     }
 }
 
-/* All threads stop for the core dump, wherever they are. The first process of a PID namespace
- * ignores the signal. */
+/* All threads stop for the core dump, wherever they are. The first process of a PID namespace would
+ * ignore the signal. */
 static void let_dump (uint64_t *random)
 {
     int which = (int) below (random, PROCESSES);
@@ -1458,7 +1459,7 @@ static void let_dump (uint64_t *random)
     kill (p->pid, SIGQUIT);
 }
 
-/* One of its threads calls exec, and all others are gone. */
+/* One thread calls exec, which ends all others. */
 static void replace_someone (uint64_t *random)
 {
     int which = (int) below (random, PROCESSES);
@@ -1485,8 +1486,9 @@ static void stop_someone (uint64_t *random, double seconds)
     figures.stops++;
 }
 
-/* As with ipcrm(1). Others have the registry attached, so no name is lost. The next one stays for
- * half a second: names would be lost if it was removed before anybody had it attached. */
+/* Removes the registry as ipcrm(1) does. Processes have it attached, so no name is lost. The next
+ * registry stays for half a second: names would be lost if it was removed before a process had it
+ * attached. */
 static void remove_registry (double *next)
 {
     int registry;
@@ -1617,7 +1619,7 @@ static void find_name (int which, struct found *found)
         violation ("at the end, attaching '%s' takes %.2f s", name, now () - since);
     found->id = status == 0 ? shmId (found->memory) : -1;
     if (status == 0 && is_shared && is_transient (which))
-        violation ("at the end, the transient segment of '%s' has outlived its holders", name);
+        violation ("at the end, the transient segment '%s' has outlived its holders", name);
     if (status == 0 && shmSizeOf (found->memory) != (long) size)
         violation ("at the end, '%s' has %ld bytes", name, shmSizeOf (found->memory));
     for (slot = 0; status == 0 && is_shared && slot < SLOTS; slot++)
@@ -1797,8 +1799,8 @@ static void tell_table (void)
                   figures.dumps, figures.replaced, figures.replaced_inside, figures.takeovers);
 }
 
-/* A dump begins, and is given up for want of room: see core(5). Workers block the signal that
- * replaces them until they are ready for it. */
+/* A core dump begins, and the kernel gives it up for lack of room: see core(5). Workers block the
+ * signal that replaces them until they are ready for it. */
 static void prepare_signals (void)
 {
     const struct rlimit one = { 1, 1 };

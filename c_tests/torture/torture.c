@@ -433,7 +433,7 @@ static int enter_user_namespace (void)
     return unshare (CLONE_NEWUSER) != 0 || !map_user (user, group, INSIDE) ? errno : 0;
 }
 
-/* Lets future children be outside again. */
+/* Puts future children into the outer PID namespace again. */
 static int close_pid_namespace (int outside)
 {
     int error = setns (outside, CLONE_NEWPID) != 0 ? errno : 0;
@@ -533,7 +533,7 @@ const char *name_namespaces (int flags)
     }
 }
 
-/* /proc is that of the processes outside. */
+/* /proc shows the processes outside. */
 void ids_outside (pid_t *process, pid_t *thread)
 {
     char text[64];

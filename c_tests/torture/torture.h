@@ -170,25 +170,25 @@ bool may_trace (void);               /* ptrace(2) with hardware breakpoints */
 
 /* ---- PID and user namespaces ------------------------------------------------------------- */
 
-/* Their flags are CLONE_NEWPID and CLONE_NEWUSER, 0 for none, or both. A process in a user
- * namespace is the same user as outside, with another id. */
+/* The flags of namespaces are CLONE_NEWPID, CLONE_NEWUSER, both, or 0 for none. A process in a user
+ * namespace is the same user as outside, with another ID. */
 
-/* The errno with which a process of this user may not be made there; 0 if it may. In a user
- * namespace within another one the library cannot know the user outside of both, and looks names
- * up elsewhere: that is EPERM. */
+/* The errno value if a process of this user cannot be created in such namespaces; 0 if it can. It
+ * is EPERM inside a user namespace: in a second one, the library cannot find out the user outside
+ * of both, and would look names up in another namespace. */
 int namespaces_refused (int flags);
-/* The same if this process must be able to fork outside afterwards, as for fork_into. */
+/* As above, if this process must be able to fork outside afterwards, as fork_into requires. */
 int fork_into_refused (int flags);
-/* A fork_child there. The kernel kills all processes of a PID namespace with its first one, which
- * the child is. */
+/* As fork_child, in new namespaces. The child is the first process of its PID namespace: when it
+ * ends, the kernel kills all others there. */
 pid_t fork_into (int flags);
-/* The same with clone(2), of which the C library knows nothing: `body` may only call exec. */
+/* As fork_into, by clone(2), without the C library's knowledge: `body` may only call exec. */
 pid_t clone_into (int flags, int (*body) (void *), void *argument);
-/* In a process that is in a new user namespace: who it is outside, and its ids there. Only root,
- * with the id 0, keeps its capabilities if it calls exec. */
+/* Maps the IDs of a process in a new user namespace: `user` and `group` outside are `inside` in it.
+ * Only root, with the ID 0, keeps its capabilities in an exec. */
 bool map_user (uid_t user, gid_t group, unsigned inside);
 const char *name_namespaces (int flags);
-/* The ids of this process and thread outside its PID namespace. */
+/* The IDs of this process and thread outside its PID namespace. */
 void ids_outside (pid_t *process, pid_t *thread);
 
 /* ---- worlds ----------------------------------------------------------------------------- */

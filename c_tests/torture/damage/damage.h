@@ -14,7 +14,7 @@
  *   elsewhere.c   kernel.shm_rmid_forced; a process moves to another IPC namespace
  *   worlds.c      PID, user and IPC namespaces are mixed
  *   abandoned.c   the registry's creation is interrupted
- *   sweep.c       registries without names are left behind
+ *   sweep.c       programs leave registries without names behind
  */
 #ifndef DAMAGE_H
 #define DAMAGE_H

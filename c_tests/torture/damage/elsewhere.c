@@ -92,7 +92,7 @@ struct move {
     int alpha_destroy, beta_destroy, fresh_destroy;
     bool whole, accessors, saved, loaded;
     struct call same_name, fresh;
-    int stat, keep, remove;          /* what was said of an old handle */
+    int stat, keep, remove;          /* the errors of an old handle */
     int foreign_ids_matched;
     bool foreign_touched;
     int left_in_new;

@@ -1,14 +1,14 @@
 /*
- * sweep.c - registries without names are left behind, and removed by those that need room.
+ * sweep.c - programs leave registries without names behind, and others that need room remove them.
  */
 #include "damage.h"
 
 #define SHMMNI "/proc/sys/kernel/shmmni"
 
-enum { LEAVERS = 5, BESIDE = 2 };    /* what the process beside them has: a name, a registry */
+enum { LEAVERS = 5, BESIDE = 2 };    /* the segments of the process beside them */
 
 struct leavers {
-    int stage;                       /* how many have a registry; then: all may end */
+    int stage;                       /* the number that have a registry; with all, they may end */
     int failed;
 };
 
@@ -25,8 +25,8 @@ static void select_namespace (int number)
     setenv ("NOB_DATABASE", database, 1);
 }
 
-/* All have a registry at the same time, or the next one would remove it. The first one also
- * leaves a name. */
+/* All leavers have their registries at the same time, or the next one would remove the previous
+ * one's. The first also leaves a name. */
 static void leave_registry (void *argument)
 {
     const struct leaver *leaver = argument;
@@ -38,7 +38,7 @@ static void leave_registry (void *argument)
     wait_for_stage (&leaver->all->stage, LEAVERS, WATCHDOG);
     if (c.result != 0 || (leaver->number > 0 && shmDestroy (c.handle) != 0))
         leaver->all->failed++;
-    _exit (0);                       /* nothing is done at exit */
+    _exit (0);                       /* skips the library's work at exit */
 }
 
 /* Returns whether each has left its registry. */
@@ -89,7 +89,7 @@ static void find_left (void *argument)
     c->result |= shmDestroy (c->handle);
 }
 
-/* The registry of a new namespace is created. */
+/* Creates the registry of a new namespace. */
 static void be_born (void *argument)
 {
     struct call *c = argument;
