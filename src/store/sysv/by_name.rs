@@ -81,7 +81,7 @@ impl SysV {
         // and no process removes the name meanwhile.
         self.with_entry(target, |_, _, entry| match shm::set(entry.id, change) {
             Ok(()) => Ok(Some(())),
-            // The kernel reports the id of a user that does not exist by the same value.
+            // EINVAL may also mean that the new owner's id is not valid.
             Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => Ok(None),
             Err(errno) => Err(change::failed_to_set(errno, target)),
         })

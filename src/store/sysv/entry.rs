@@ -73,8 +73,8 @@ impl Entry {
 
     /// Whether a transient segment that was attached by its identifier is another one, which
     /// has got the identifier meanwhile. `/proc` shows the original key of an attached segment.
-    /// Reading it is not necessary if the segment was created in the same second as this entry,
-    /// and never changed since: no identifier is used again so soon.
+    /// Reading it is not necessary if the segment was created or changed at most a second after
+    /// this entry: no identifier is used again so soon.
     #[cold]
     pub(super) fn is_replaced(&self, mapping: &Mapping) -> bool {
         match self.status() {
