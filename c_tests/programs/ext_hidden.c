@@ -103,7 +103,7 @@ static void the_usual_way (void)
            && strstr (shmxErrorText (), "hidden") != NULL);
     CHECK ("shmxPublish of a segment that was attached by its name is EINVAL",
            shmxPublish (other) == EINVAL && shmxErrorReason () == SHMX_REASON_NOT_HIDDEN);
-    CHECK ("it is an ordinary segment", shmDestroy (memory) == 0 && check_attached (id) == 1);
+    CHECK ("the segment is an ordinary one", shmDestroy (memory) == 0 && check_attached (id) == 1);
     CHECK ("its last shmDestroy deletes it",
            shmDestroy (other) == 0 && check_attached (id) == -1 && is_absent ());
     CHECK ("shmxPublish of a destroyed handle is EINVAL",
@@ -261,7 +261,7 @@ static void deaths (void)
     CHECK ("a child has published it", check_await (ready));
     CHECK ("the name leads to it", shmId (check_create (NAME, 0)) == id);
     check_kill (child);
-    CHECK ("it is an ordinary segment", shmxRemove (NAME) == 0);
+    CHECK ("the segment is an ordinary one", shmxRemove (NAME) == 0);
 }
 
 static void killed_elsewhere (void)

@@ -126,12 +126,12 @@ static void its_end (void)
            is_transient () == 1 && check_attached (id) == 1);
     CHECK ("the last shmDestroy returns 0", shmDestroy (second) == 0);
     CHECK ("errno is unchanged", errno == UNTOUCHED);
-    CHECK ("it is gone, and so is its name", check_attached (id) == -1 && is_transient () == -1);
+    CHECK ("the segment and its name are gone", check_attached (id) == -1 && is_transient () == -1);
 
     memory = make (SHMX_TRANSIENT);
     id = shmId (memory);
     CHECK ("shmDestroy of the only handle returns 0", shmDestroy (memory) == 0);
-    CHECK ("it is gone, and so is its name", check_attached (id) == -1 && is_transient () == -1);
+    CHECK ("the segment and its name are gone", check_attached (id) == -1 && is_transient () == -1);
 
     memory = make (SHMX_TRANSIENT);
     id = shmId (memory);
@@ -164,7 +164,7 @@ static void its_end (void)
     memory = make (SHMX_TRANSIENT);
     id = shmId (memory);
     CHECK ("the program detaches the segment with shmdt(2)", shmdt (shmAddress (memory)) == 0);
-    CHECK ("that deletes it", check_attached (id) == -1 && is_transient () == -1);
+    CHECK ("that deletes the segment", check_attached (id) == -1 && is_transient () == -1);
     CHECK ("shmDestroy is EINVAL", shmDestroy (memory) == EINVAL);
 }
 

@@ -66,7 +66,7 @@ static void two_objects (void)
     CHECK ("create with size 0 is a ValueError", open_memory (&one, "shim", 1, 0) == EINVAL);
     CHECK ("opening a name that does not exist is a FileNotFoundError",
            open_memory (&one, "shim", 0, 0) == ENOENT);
-    CHECK ("it is created", open_memory (&one, "shim", 1, 512) == 0);
+    CHECK ("the segment is created", open_memory (&one, "shim", 1, 512) == 0);
     CHECK ("the segment has the requested name", strcmp (one.name, "shim") == 0);
     CHECK ("creating the name again is a FileExistsError",
            open_memory (&two, "shim", 1, 512) == EEXIST);
@@ -116,7 +116,7 @@ static void without_a_tracker (void)
 {
     struct shared_memory one;
 
-    CHECK ("it is created", open_memory (&one, "shim", 1, 100) == 0);
+    CHECK ("the segment is created", open_memory (&one, "shim", 1, 100) == 0);
     CHECK ("another process opens the segment, and exits", check_child (open_and_exit) == 0);
     close_memory (&one);
     CHECK ("the segment still exists", open_memory (&one, "shim", 0, 0) == 0);
