@@ -1486,19 +1486,32 @@ static void stop_someone (uint64_t *random, double seconds)
     figures.stops++;
 }
 
-/* Removes the registry as ipcrm(1) does. Processes have it attached, so no name is lost. The next
- * registry stays for half a second: names would be lost if it was removed before a process had it
- * attached. */
+/* Waits until there is a registry. */
+static void await_registry (void)
+{
+    double until = now () + LOCK_BOUND;
+
+    while (find_registry (NULL) < 0 && now () < until)
+        nap (0.001);
+}
+
+/* Removes the registry as ipcrm(1) does. Processes have it attached, so no name is lost. But names
+ * are lost if all of these die before one of them has made the next registry: on a busy machine the
+ * master kills faster than they proceed, so it kills nobody until there is one. For the same reason
+ * the next registry stays for half a second, and until two processes have it attached. */
 static void remove_registry (double *next)
 {
+    struct shmid_ds ds;
     int registry;
 
     if (privacy == NO_WORLD || now () < *next)
         return;
     *next = now () + 0.5;
-    registry = find_registry (NULL);
-    if (registry >= 0 && shmctl (registry, IPC_RMID, NULL) == 0)
+    registry = find_registry (&ds);
+    if (registry >= 0 && ds.shm_nattch >= 2 && shmctl (registry, IPC_RMID, NULL) == 0) {
         figures.takeovers++;
+        await_registry ();
+    }
 }
 
 /* A call that does not end. */
