@@ -49,7 +49,7 @@ impl Entry {
             return Ok(false);
         };
         if keys::are_trusted(namespace, status.creator, status.creator_group) {
-            return Ok(true);
+            return Ok(!(self.seems_later(&status) && self.is_replaced_now()));
         }
         match namespace {
             // No other user creates segments there, so a stranger's has the identifier by now.
@@ -73,20 +73,30 @@ impl Entry {
 
     /// Whether a transient segment that was attached by its identifier is another one, which
     /// has got the identifier meanwhile. `/proc` shows the original key of an attached segment.
-    /// Reading it is not necessary if the segment was created or changed at most a second after
-    /// this entry: no identifier is used again so soon.
     #[cold]
     pub(super) fn is_replaced(&self, mapping: &Mapping) -> bool {
         match self.status() {
-            Ok(Some(status)) => {
-                let age = u64::try_from(status.changed)
-                    .unwrap_or(0)
-                    .checked_sub(self.created);
-                age.is_none_or(|age| age > 1) && !mapping.is_of(self.key, self.id)
-            }
+            Ok(Some(status)) => self.seems_later(&status) && !mapping.is_of(self.key, self.id),
             Ok(None) => true,
             Err(_) => false,
         }
+    }
+
+    /// The same of one that is not attached, so that what is done by its name is not done to
+    /// another program's segment. False if it can't be attached: nothing shows it then.
+    fn is_replaced_now(&self) -> bool {
+        self.attach_again(Access::ReadOnly)
+            .is_some_and(|mapping| !mapping.is_of(self.key, self.id))
+    }
+
+    /// Whether a segment may have been created later than this one, as far as its status
+    /// shows. Its permissions may also have been changed. There is no need to ask more of a
+    /// segment that was created in the same second and never changed.
+    fn seems_later(&self, status: &Status) -> bool {
+        u64::try_from(status.changed)
+            .unwrap_or(0)
+            .checked_sub(self.created)
+            .is_none_or(|age| age > 1)
     }
 
     /// The status of a segment that this process has attached, which may have lost

@@ -266,6 +266,8 @@ fn the_key_distinguishes_another_transient_segment_with_the_same_identifier() {
         ..entry
     };
     assert!(earlier.is_replaced(&mapping));
+    // What is done by name is not done to the other one.
+    assert_eq!(earlier.is_findable(&scratch.0.namespace), Ok(false));
     // After a change of its permissions, it is still the same segment.
     let changed = Entry {
         created: entry.created - 10,
