@@ -1,4 +1,4 @@
-//! Transient segments, and segments that are hidden until they are published.
+//! Transient and hidden segments, used from Rust.
 
 #![allow(clippy::unwrap_used)] // its job is to fail
 
@@ -11,7 +11,7 @@ fn name(of: &str) -> String {
 }
 
 #[test]
-fn a_transient_segment_ends_with_its_last_attachment() {
+fn a_transient_segment_does_not_outlive_its_last_attachment() {
     let name = name("end");
     let first = Options::new().transient(true).create(&name, 100).unwrap();
     let second = Segment::create(&name, 100).unwrap();

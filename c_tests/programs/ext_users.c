@@ -87,13 +87,13 @@ static void owner (void)
     CHECK ("the segment is attached once", check_attached (id = shmId (memory)) == 1);
     hand_over ();
     CHECK ("another user's segment is not pruned", check_attached (id) >= 0);
-    CHECK ("a transient one replaces it", shmDestroy (memory) == 0
+    CHECK ("a transient segment gets the name", shmDestroy (memory) == 0
            && (memory = make (0640, SHMX_TRANSIENT)) != NULL);
     hand_over ();
     CHECK ("another user's last shmDestroy needs no permission to delete it",
            shmDestroy (memory) == 0);
     hand_over ();
-    CHECK ("its name is gone", is_kept (NAME) == -1);
+    CHECK ("the name is gone", is_kept (NAME) == -1);
     memory = make (0660, 0);
     id = shmId (memory);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0 && is_kept (NAME) == -1);
@@ -205,11 +205,11 @@ static void reader (void)
     CHECK ("the reader prunes nothing", shmxPrune (0, &count) == 0 && count == 0);
     check_signal (done);
 
-    CHECK ("there is a transient one", check_await (turn));
+    CHECK ("the owner has created a transient segment", check_await (turn));
     CHECK ("the reader can attach it",
            shmxCreate (NAME, SIZE, SHMX_RDONLY, 0, NULL, &memory) == 0
            && shmxStat (memory, &info) == 0 && info.transient == 1);
-    CHECK ("shmxRemove of it is EPERM", shmxRemove (NAME) == EPERM);
+    CHECK ("shmxRemove of a transient segment is EPERM", shmxRemove (NAME) == EPERM);
     check_signal (done);
     CHECK ("the owner has destroyed its handle", check_await (turn));
     CHECK ("the last shmDestroy returns 0 and deletes it",

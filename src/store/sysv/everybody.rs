@@ -43,14 +43,14 @@ pub(crate) enum Found {
     Unreadable(Unreadable),
 }
 
-/// A registry that this process may attach but does not trust.
+/// A registry that this process may attach, but does not trust.
 #[derive(Debug)]
 pub(crate) struct Foreign {
     pub(super) registry: Registry,
     pub(super) creator: UserId,
     /// Whether this process's user namespace maps the user whose namespace it is.
     pub(crate) is_mapped: bool,
-    /// How long the locks of foreign registries may still be waited for.
+    /// The time for which this process may still wait for the locks of foreign registries.
     patience: Rc<Cell<Duration>>,
 }
 
@@ -65,8 +65,8 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// All registries, also those that this process may not read. The user has chosen to trust
-/// that of the `selected` namespace.
+/// All registries, also those that this process may not read. The user has chosen to trust the
+/// registry of the `selected` namespace.
 pub(crate) fn everybodys(selected: &Resolved) -> Result<Vec<Found>> {
     let failed = |errno: Errno| errno.during(format_args!("look for registries"));
     let patience = Rc::new(Cell::new(patience::LIMIT));

@@ -88,7 +88,7 @@ fn exists(used: Used, id: Id, lifetime: Lifetime) -> std::result::Result<bool, E
 /// Attachments do not matter: the kernel releases a dead process's locks before
 /// it detaches its segments, and no other process has seen this one.
 fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
-    // Whoever wrote it must not make this process delete another program's segment.
+    // The process that wrote such a key must not make this one delete another program's segment.
     if Kind::of(facts.key.to_c()) != Kind::Named {
         return Ok(None);
     }

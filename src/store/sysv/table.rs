@@ -49,8 +49,8 @@ impl Used {
         }
     }
 
-    /// `None` if the key is not one that this library chooses: whoever wrote it there must not
-    /// make this process use, or delete, another program's segment.
+    /// The entry of a segment in this slot. `None` if this library cannot have chosen the key: the
+    /// process that wrote it must not make this one use, or delete, another program's segment.
     #[inline]
     fn entry_of(self, id: Id, lifetime: Lifetime) -> Option<Entry> {
         if Kind::of(self.facts.key.to_c()) != Kind::Named {

@@ -139,14 +139,14 @@ pub(super) fn exists(key: Key) -> bool {
 }
 
 #[test]
-fn a_slot_with_a_key_that_is_none_of_this_librarys_leads_to_nothing() {
+fn a_slot_with_a_key_that_this_library_cannot_have_chosen_is_ignored() {
     for kind in [Key(0x6101_0203), Key(0x8123_4567)] {
         let scratch = Scratch::new();
         let victim = shm::create(kind, 4096, ORDINARY).unwrap();
         let slot = scratch.begin(b"name", kind);
         scratch.die_with_the_lock();
         assert_eq!(scratch.found(b"name"), None);
-        assert!(exists(kind), "that was an unfinished creation");
+        assert!(exists(kind), "after recovery of an unfinished create");
         for state in [
             State::Live(victim, Lifetime::Used),
             State::Hidden(victim, Lifetime::Used),
