@@ -1,4 +1,4 @@
-//! Change how long a segment lives.
+//! Changes the lifetime of a segment.
 
 #![forbid(unsafe_code)]
 
@@ -11,8 +11,8 @@ use crate::quoted::Quoted;
 use crate::request::Lifetime;
 
 impl Names<'_> {
-    /// Changes how long a segment lives. Only a user who may delete the segment may do
-    /// so. False if it has lost its name.
+    /// Changes the lifetime of a segment, which only a user who may delete the segment may do.
+    /// False if the segment has lost its name.
     pub(super) fn set_lifetime_if_allowed(
         &self,
         name: &[u8],
@@ -33,7 +33,7 @@ impl Names<'_> {
             Some(State::Live(_, before) | State::Hidden(_, before)) if before == lifetime => {
                 return Ok(true);
             }
-            // Such a segment never was kept.
+            // A transient segment never was kept.
             Some(_) if entry.is_transient && lifetime == Lifetime::Used => return Ok(true),
             Some(_) if entry.is_transient => {
                 return Err(Errno(libc::EINVAL)

@@ -1,8 +1,8 @@
 //! Removes the registries that programs have left behind: those of the same user, or of all
 //! users, that have no names, and that no process has attached. The names of transient segments
 //! that are gone do not count, nor do hidden segments that no process has attached: those are
-//! deleted. But the creator of a registry may have stored anything in it, and this process may
-//! be root's: only what that user created, too, is deleted for it.
+//! deleted. However, the creator of a registry may have stored anything in it, and this process
+//! may be root's: it deletes only hidden segments that the same user created.
 //!
 //! A program that ends in an orderly way removes its empty registry. One that ends with
 //! `_exit` or by a signal does not, and neither does one whose last segment another
