@@ -539,6 +539,8 @@ static void clean_environment (void)
     unsetenv ("APERROR_PRINT");
     unsetenv ("SHM_UTIL_SYNC");
     unsetenv ("SHM_UTIL_KEEP");
+    unsetenv ("SHM_UTIL_TRANSIENT");
+    unsetenv ("SHM_UTIL_THREADS");
     check_default_namespace ();
 }
 

@@ -42,6 +42,7 @@ impl World {
             .env("SHM_UTIL_SYNC", "0")
             .env_remove("SHM_UTIL_KEEP")
             .env_remove("SHM_UTIL_TRANSIENT")
+            .env_remove("SHM_UTIL_THREADS")
             .env_remove("CLICOLOR_FORCE");
     }
 
