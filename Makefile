@@ -48,7 +48,7 @@ CFLAGS     = -O2
 INSTALL    = install
 # Cargo's setting is respected, and passed on explicitly, because it decides where
 # Cargo puts what it builds.
-TARGET     = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV | sed -n 's/^host: //p'))
+TARGET     = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p'))
 
 # Each step prints one short line, as the kernel's build does; V=1 prints the commands.
 ifeq ($(V),1)
@@ -171,6 +171,16 @@ need-cc:
 	@command -v $(CC) >/dev/null 2>&1 || { \
 	  echo "make: no C compiler '$(CC)'; install gcc, or set CC" >&2; exit 1; }
 
+# The installed files, such as shm_util.pc, contain these directories.
+need-absolute:
+	@for pair in 'PREFIX=$(PREFIX)' 'LIBDIR=$(LIBDIR)' 'INCLUDEDIR=$(INCLUDEDIR)' \
+	  'BINDIR=$(BINDIR)' 'DATADIR=$(DATADIR)' 'MANDIR=$(MANDIR)'; do \
+	  case $$pair in \
+	  *=/*) ;; \
+	  *) echo "make: $${pair%%=*} must be absolute" >&2; exit 1 ;; \
+	  esac; \
+	done
+
 demo: library
 	@CC="$(CC)" c_tests/demo/run
 
@@ -287,22 +297,20 @@ function-pages:
 	@$(foreach page,$(PAGES),for name in $(call FUNCTIONS_IN,$(page)); do \
 	  echo '.so man3/$(page).3' > "build/man/$$name.3" || exit; done;)
 
-install: $(INSTALLABLE) configured function-pages
+install: need-absolute $(INSTALLABLE) configured function-pages
 	$(call installed_files,put)
-	@# Programs find the library at once where ldconfig may be run.
-	@test -n '$(DESTDIR)' || ldconfig 2>/dev/null || \
-	  echo "make: run ldconfig as root, so that programs find $(SONAME)"
+	@test -n '$(DESTDIR)' || scripts/announce-library '$(LIBDIR)' '$(SONAME)'
 
-uninstall:
+uninstall: need-absolute
 	$(call installed_files,take_away)
 	@rmdir '$(DESTDIR)$(CMAKEDIR)' 2>/dev/null || true
 
 # In a directory of their own: every program that includes shm_util.h would otherwise
 # get libgpl's macros.
-install-compat:
+install-compat: need-absolute
 	$(call compat_files,put)
 
-uninstall-compat:
+uninstall-compat: need-absolute
 	$(call compat_files,take_away)
 	@rmdir '$(DESTDIR)$(COMPATDIR)' '$(DESTDIR)$(INCLUDEDIR)/shm_util' 2>/dev/null || true
 
@@ -312,7 +320,7 @@ clean:
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
-.PHONY: all library command headers configured need-cargo need-cc demo check test test-deps examples \
-  torture fuzz bench bench-deps check-instructions accept-instructions size check-install \
+.PHONY: all library command headers configured need-cargo need-cc need-absolute demo check test \
+  test-deps examples torture fuzz bench bench-deps check-instructions accept-instructions size check-install \
   check-abi abi-accept deb check-deb function-pages install install-compat uninstall \
   uninstall-compat clean help
