@@ -1117,7 +1117,7 @@ static const struct part *name_parts (void)
 
 int main (int argc, char **argv)
 {
-    const struct program program = { "killpoints", name_parts (), all_killpoints, 120, 1500 };
+    const struct program program = { "killpoints", name_parts (), all_killpoints, 120, 3600 };
 
     return run_program (&program, argc, argv);
 }
