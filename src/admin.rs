@@ -8,8 +8,10 @@ use crate::error::Result;
 use crate::fork::{Call, Purpose};
 use crate::info::{Info, RegistryInfo};
 use crate::namespace::{Namespace, Resolved};
-use crate::store::{Foreign, Found};
-pub use crate::store::{Kind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table};
+use crate::store::{Foreign, Found, Store};
+pub use crate::store::{
+    Hidden, Kind, LeftBehind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table,
+};
 
 /// What identifies a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,6 +166,21 @@ impl Space {
         }
     }
 
+    /// See [`hidden`].
+    ///
+    /// # Errors
+    ///
+    /// As [`hidden`].
+    pub fn hidden(&self) -> Result<Vec<Hidden>> {
+        match &self.access {
+            Access::Own(namespace) => hidden(namespace),
+            Access::Foreign(foreign) => {
+                let _call = Call::begin(Purpose::Change)?;
+                foreign.hidden()
+            }
+        }
+    }
+
     /// See [`removed_in_use`]; empty for a namespace that this process may not use.
     ///
     /// # Errors
@@ -175,6 +192,16 @@ impl Space {
             Access::Foreign(_) => Ok(Vec::new()),
         }
     }
+}
+
+/// The segments of a namespace that were not published yet. Deletes nothing.
+///
+/// # Errors
+///
+/// As [`Namespace::list`].
+pub fn hidden(namespace: &Namespace) -> Result<Vec<Hidden>> {
+    let _call = Call::begin(Purpose::Change)?;
+    Store::of(namespace)?.hidden()
 }
 
 /// Whether this process may delete the segment of an identifier. Finds out without
@@ -227,15 +254,15 @@ pub fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>> {
     crate::store::removed_in_use(&namespace.resolve()?)
 }
 
-/// The identifiers of the registries that programs left behind: no process has them attached,
-/// and they have no names.
+/// The registries that programs left behind: nobody has them attached, and they have no names
+/// except those of segments that have ended with their holders. Removes none of them.
 #[must_use]
-pub fn left_behind(whose: Whose) -> Vec<i32> {
+pub fn left_behind(whose: Whose) -> Vec<LeftBehind> {
     crate::store::left_behind(whose)
 }
 
-/// Removes the registries that programs left behind, and returns their number.
+/// Removes the registries that programs left behind, and returns what was removed.
 #[allow(clippy::must_use_candidate)] // it does something
-pub fn sweep(whose: Whose) -> usize {
-    crate::store::sweep(whose)
+pub fn sweep(whose: Whose) -> Vec<LeftBehind> {
+    crate::store::sweep_and_note(whose)
 }

@@ -13,9 +13,11 @@ use std::time::Duration;
 pub(crate) use sysv::survive_damage;
 pub(crate) use sysv::{
     Foreign, Found, everybodys, left_behind, may_be_removed, most_bytes_of_registry,
-    registry_capacity, registry_capacity_wanted, removed_in_use, retire_all, sweep,
+    registry_capacity, registry_capacity_wanted, removed_in_use, retire_all, sweep_and_note,
 };
-pub use sysv::{Kind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table};
+pub use sysv::{
+    Hidden, Kind, LeftBehind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table,
+};
 
 use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};
@@ -122,11 +124,18 @@ impl Store {
         }
     }
 
-    /// Deletes the segments that nobody has had attached for this long, and returns
-    /// what they were.
+    /// Deletes the segments that nobody has had attached for this long, and hidden ones whose
+    /// creators have died. Returns what they were.
     pub(crate) fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
         match self {
             Self::SysV(store) => store.prune(minimum_age),
+        }
+    }
+
+    /// The segments that were not published yet.
+    pub(crate) fn hidden(&self) -> Result<Vec<Hidden>> {
+        match self {
+            Self::SysV(store) => store.hidden(),
         }
     }
 

@@ -122,6 +122,7 @@ impl SysV {
                 return Err(self.no_such(Target::Name(name.bytes())));
             }
         };
+        names.delete_abandoned()?;
         match create(&names, name, size, request) {
             Ok(entry) => Ok(Some((entry, Origin::Created))),
             Err(error) if error.errno() == libc::ENOSPC && !*has_swept => {

@@ -165,6 +165,7 @@ impl Attached {
                     "remove {self}: it is hidden, and has no name yet"
                 )));
             }
+            names.delete_abandoned()?;
             if names.has(&entry)? && registry.seems_current() {
                 let removal = names.remove_if(&entry, |_| true)?;
                 drop(names);

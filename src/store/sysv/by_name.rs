@@ -115,6 +115,7 @@ impl SysV {
             // detached, after the lock was released.
             let mapping = entry.attach_again(Access::ReadOnly);
             let names = registry.lock()?;
+            names.delete_abandoned()?;
             if !names.has(&entry)? {
                 continue;
             }
@@ -140,6 +141,11 @@ impl SysV {
                 .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
             pruned.extend(prune_one(one, minimum_age, |_| true, || registry.lock())?);
         }
+        if registry.table()?.header.hidden() != 0 {
+            let names = registry.lock()?;
+            names.delete_abandoned_if(|_| true, Some(&mut pruned))?;
+        }
+        sort(&mut pruned);
         Ok(pruned)
     }
 
@@ -162,11 +168,13 @@ impl SysV {
                 None => registry.forget(),
             }
         }
-        Err(Errno(libc::EAGAIN).during(format_args!(
-            "list the names of {}: other processes keep removing its registry",
-            self.namespace
-        )))
+        Err(self.restless_registry("list the names"))
     }
+}
+
+/// Sorts segments by name, as the command lists them.
+pub(super) fn sort(infos: &mut [Info]) {
+    infos.sort_unstable_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
 }
 
 /// The kernel frees this many bytes in some 100 microseconds.

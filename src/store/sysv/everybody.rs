@@ -16,7 +16,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::by_name::prune_one;
+use super::by_name::{prune_one, sort};
+use super::hidden::Hidden;
 use super::keys;
 use super::layout::{self, MAGIC, SUPERSEDED, State, VERSION};
 use super::listing::Listed;
@@ -214,7 +215,16 @@ impl Foreign {
                 .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
             pruned.extend(prune_one(one, minimum_age, is_theirs, || self.lock())?);
         }
+        if self.hidden()?.iter().any(|one| one.is_abandoned) {
+            self.lock()?
+                .delete_abandoned_if(is_theirs, Some(&mut pruned))?;
+        }
+        sort(&mut pruned);
         Ok(pruned)
+    }
+
+    pub(crate) fn hidden(&self) -> Result<Vec<Hidden>> {
+        self.registry.hidden()
     }
 
     pub(crate) fn registry(&self) -> Result<RegistryInfo> {

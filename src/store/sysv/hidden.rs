@@ -1,9 +1,10 @@
 //! Deletes hidden segments whose creator died, and frees the names of transient segments that
 //! are gone.
 //!
-//! Look-ups ignore the slot of a hidden segment. Its creator attaches the segment without the
-//! lock and, later, publishes it. If the creator dies before that, no process has the segment
-//! attached, and the next process that takes the lock deletes it.
+//! A hidden segment has a slot, and no name yet: look-ups ignore the slot. Its creator
+//! attaches it without the lock and, later, publishes it. If the creator dies before that,
+//! nobody has the segment attached, and the next process that creates, publishes, prunes or
+//! removes a segment deletes it. A process that only looks deletes nothing.
 //!
 //! A creator that is stopped for long before it has attached its segment looks dead, too. So
 //! the process that deletes a hidden segment marks the slot before it counts the attachments,
@@ -13,13 +14,18 @@
 #![forbid(unsafe_code)]
 
 use super::entry::Entry;
-use super::layout::State;
+use super::layout::{State, Table};
 use super::locked::Names;
-use super::registry::Presence;
+use super::names::Removal;
+use super::registry::{Presence, Registry};
 use super::shm::Status;
+use super::store::{ATTEMPTS, SysV};
 use super::table::Used;
+use crate::allocate::try_to_vec;
+use crate::errno::Errno;
 use crate::error::Result;
 use crate::ids::ThreadId;
+use crate::info::Info;
 use crate::os;
 use crate::request::Lifetime;
 use crate::store::users::Users;
@@ -27,15 +33,42 @@ use crate::store::users::Users;
 /// How many seconds a creator that seems to live may take to attach its segment.
 const PATIENCE: u64 = 2;
 
+/// A segment that was not published yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// What is known about it.
+    pub info: Info,
+    /// Whether its creator has died: nobody has it attached, and the next process that
+    /// creates or prunes segments deletes it.
+    pub is_abandoned: bool,
+}
+
 impl Names<'_> {
-    /// Deletes the hidden segments whose creator died. Damaged slots are skipped: calls that
-    /// need them report the damage.
-    #[cold]
+    /// Deletes the hidden segments whose creator died, before this process changes a name.
+    #[inline]
     pub(super) fn delete_abandoned(&self) -> Result<()> {
+        if self.table.header.hidden() == 0 {
+            return Ok(());
+        }
+        self.delete_abandoned_if(|_| true, None)
+    }
+
+    /// Deletes those that `may_go`, and adds what they were to `deleted`. What is damaged is
+    /// left to those who need it.
+    #[cold]
+    pub(super) fn delete_abandoned_if(
+        &self,
+        may_go: impl Fn(&Status) -> bool,
+        mut deleted: Option<&mut Vec<Info>>,
+    ) -> Result<()> {
+        // Otherwise another registry has them.
+        if self.is_superseded() {
+            return Ok(());
+        }
         for (part, slots) in self.table.hidden_parts() {
             let mut is_any_left = false;
             for used in slots.flatten() {
-                is_any_left |= self.is_left_after_look(used)?;
+                is_any_left |= self.is_left_after_look(used, &may_go, deleted.as_deref_mut())?;
             }
             if !is_any_left {
                 let header = self.table.header;
@@ -46,18 +79,36 @@ impl Names<'_> {
     }
 
     /// Deletes one segment if it is hidden and its creator died. Returns whether the slot is
-    /// still hidden.
-    fn is_left_after_look(&self, used: Used) -> Result<bool> {
+    /// hidden still.
+    fn is_left_after_look(
+        &self,
+        used: Used,
+        may_go: impl Fn(&Status) -> bool,
+        deleted: Option<&mut Vec<Info>>,
+    ) -> Result<bool> {
         let Some(entry) = used.segment().filter(|_| used.state.is_hidden()) else {
             return Ok(used.state.is_hidden());
         };
+        let mut report = None;
         match entry.status() {
             Ok(None) => {}
-            Ok(Some(status)) if is_abandoned(&entry, &status) => {}
+            Ok(Some(status)) if is_abandoned(&entry, &status) && may_go(&status) => {
+                if let Some(deleted) = deleted {
+                    deleted.try_reserve(1).map_err(|_| {
+                        Errno(libc::ENOMEM).during(format_args!("list what was pruned"))
+                    })?;
+                    report = Some((deleted, info(&self.table, used)));
+                }
+            }
             _ => return Ok(true),
         }
-        // If this fails, the segment is another user's, and stays as it is.
-        self.remove_if(&entry, |status| status.users(0) == Users::Nobody)?;
+        // A failure leaves it as it was: it is another user's.
+        let removal = self.remove_if(&entry, |status| {
+            status.users(0) == Users::Nobody && may_go(status)
+        })?;
+        if let Some((deleted, info)) = report.filter(|_| removal == Removal::Removed) {
+            deleted.extend(info);
+        }
         Ok(self.check(self.table.state_of(&entry))?.is_some())
     }
 
@@ -92,7 +143,73 @@ impl Names<'_> {
     }
 }
 
-/// Whether no process has a hidden segment attached, and its creator is not about to attach it.
+impl Registry {
+    /// The hidden segments. Without the lock, so what others are changing is left out.
+    pub(super) fn hidden(&self) -> Result<Vec<Hidden>> {
+        let table = self.table()?;
+        let mut found = Vec::new();
+        for used in table.used().flatten() {
+            let Some((entry, status)) = segment_of(used) else {
+                continue;
+            };
+            let is_still = |_: &Info| {
+                let slot = table.slot(used.slot);
+                slot.is_ok_and(|slot| slot.is_still(used.state))
+            };
+            if let Some(info) = info(&table, used).filter(is_still) {
+                found.try_reserve(1).map_err(|_| {
+                    Errno(libc::ENOMEM).during(format_args!("list the hidden segments"))
+                })?;
+                found.push(Hidden {
+                    info,
+                    is_abandoned: is_abandoned(&entry, &status),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl SysV {
+    /// The hidden segments of the namespace.
+    pub(in crate::store) fn hidden(&self) -> Result<Vec<Hidden>> {
+        for _ in 0..ATTEMPTS {
+            let Some(registry) = Registry::existing(&self.namespace)? else {
+                return Ok(Vec::new());
+            };
+            let hidden = registry.hidden()?;
+            if !registry.is_superseded() && registry.seems_current() {
+                return Ok(hidden);
+            }
+            registry.forget();
+        }
+        Err(self.restless_registry("list the hidden segments"))
+    }
+}
+
+/// The segment that a slot hides, if it exists.
+pub(super) fn segment_of(used: Used) -> Option<(Entry, Status)> {
+    let entry = used.segment().filter(|_| used.state.is_hidden())?;
+    let status = entry.status().ok()??;
+    Some((entry, status))
+}
+
+/// What a program gets to know of a hidden segment; `None` if it is gone, its name was
+/// overwritten, or memory is short.
+pub(super) fn info(table: &Table<'_>, used: Used) -> Option<Info> {
+    let (entry, status) = segment_of(used)?;
+    let State::Hidden(_, lifetime) = used.state else {
+        return None;
+    };
+    let stored = table.name(used.slot, used.facts).ok()?;
+    let name = try_to_vec(stored.bytes()).ok()?;
+    Some(Info {
+        hidden: true,
+        ..entry.info(name, &status, lifetime)
+    })
+}
+
+/// Whether nobody has a hidden segment attached, and its creator is not about to do so.
 fn is_abandoned(entry: &Entry, status: &Status) -> bool {
     let age = os::seconds(os::Clock::Realtime).abs_diff(entry.created);
     let creator = status.creator_process.0;

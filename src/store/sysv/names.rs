@@ -67,9 +67,6 @@ impl Registry {
         if owner_died {
             names.recover_after_death()?;
         }
-        if table.header.hidden() != 0 && !names.is_superseded() {
-            names.delete_abandoned()?;
-        }
         Ok(names)
     }
 

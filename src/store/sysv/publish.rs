@@ -1,9 +1,9 @@
 //! Prepares a hidden segment: attaches it, makes it transient, publishes it.
 //!
-//! All of this happens without the lock, except for the last step, which is one store. If the
-//! creator dies in between, no process has the segment attached, and the next process that takes
-//! the lock deletes it (see `hidden`). A transient segment is marked for deletion while it is
-//! attached; from then on, the kernel deletes it.
+//! All of this happens without the lock, except for the last step, which is one store. The
+//! creator may die anywhere in between: then nobody has the segment attached, and the next
+//! process that changes a name deletes it (see `hidden`). A transient segment is marked for
+//! deletion while it is attached, so the kernel deletes it.
 
 #![forbid(unsafe_code)]
 
@@ -51,6 +51,7 @@ enum Publication {
 impl Names<'_> {
     /// Gives a hidden segment its name, unless another one has it.
     fn publish(&self, name: &HashedName<'_>, entry: &Entry) -> Result<Publication> {
+        self.delete_abandoned()?;
         let looked_up = self.look_up(name)?;
         // The state is read after the look-up, which may roll back another process's change.
         let lifetime = match (looked_up, self.state_of(entry)?) {

@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use super::hidden;
 use super::keys::{self, UNBORN};
 use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use super::mapping::Mapping;
@@ -19,6 +20,7 @@ use super::registry::{attach, may_be_registry};
 use super::shm::{self, Id, Status};
 use super::table::Used;
 use crate::ids::UserId;
+use crate::info::Info;
 use crate::lock::Acquired;
 use crate::os;
 use crate::request::Lifetime;
@@ -36,20 +38,56 @@ pub enum Whose {
     Everybodys,
 }
 
+/// A registry that was left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// Its System V identifier.
+    pub registry: i32,
+    /// The hidden segments that are deleted with it: their creators have died.
+    pub hidden: Vec<Info>,
+}
+
 /// Removes what is left behind, and returns how many registries that were.
-pub(crate) fn sweep(whose: Whose) -> usize {
+pub(super) fn sweep(whose: Whose) -> usize {
     leftovers(whose)
         .iter()
         .filter(|(id, status)| remove(*id, status) == Some(()))
         .count()
 }
 
-/// The identifiers of the registries without names.
-pub(crate) fn left_behind(whose: Whose) -> Vec<i32> {
+/// The same for the command: returns what was removed.
+pub(crate) fn sweep_and_note(whose: Whose) -> Vec<LeftBehind> {
+    note(whose, |id, status, hidden| {
+        remove_and(id, status, |table, used| {
+            hidden.extend(hidden::info(table, used));
+        })
+    })
+}
+
+/// The registries that are left behind. Removes and deletes nothing.
+pub(crate) fn left_behind(whose: Whose) -> Vec<LeftBehind> {
+    note(whose, |id, status, hidden| {
+        look(id, status, |mapping| {
+            for_each_hidden(mapping, status.creator, |table, used, _| {
+                hidden.extend(hidden::info(table, used));
+            });
+        })
+    })
+}
+
+/// Does `work` with each registry that nobody has attached, and returns those with which it
+/// was done.
+fn note(whose: Whose, work: impl Fn(Id, &Status, &mut Vec<Info>) -> Option<()>) -> Vec<LeftBehind> {
     leftovers(whose)
         .iter()
-        .filter(|(id, status)| look(*id, status, |_| ()).is_some())
-        .map(|(id, _)| id.0)
+        .filter_map(|(id, status)| {
+            let mut hidden = Vec::new();
+            work(*id, status, &mut hidden)?;
+            Some(LeftBehind {
+                registry: id.0,
+                hidden,
+            })
+        })
         .collect()
 }
 
@@ -67,23 +105,32 @@ fn leftovers(whose: Whose) -> Vec<(Id, Status)> {
 
 /// Removes one registry that has this status, if it is left behind.
 pub(super) fn remove(id: Id, status: &Status) -> Option<()> {
+    remove_and(id, status, |_, _| ())
+}
+
+/// The same; calls `deleted` for each hidden segment that is deleted with it.
+fn remove_and(id: Id, status: &Status, mut deleted: impl FnMut(&Table<'_>, Used)) -> Option<()> {
     let remove = |mapping: &Mapping| {
-        delete_hidden(mapping, status.creator);
+        for_each_hidden(mapping, status.creator, |table, used, segment| {
+            deleted(table, used);
+            let _ = shm::remove(segment);
+        });
         shm::remove(id).ok()
     };
     look(id, status, remove)?
 }
 
-/// Deletes the hidden segments of a registry that is about to be removed.
-fn delete_hidden(mapping: &Mapping, creator: UserId) {
+/// Does `work` with each hidden segment that is deleted with a registry.
+fn for_each_hidden(mapping: &Mapping, creator: UserId, mut work: impl FnMut(&Table<'_>, Used, Id)) {
     let Some(table) = table_of(mapping) else {
         return;
     };
-    for used in table.used().flatten().filter(|used| used.state.is_hidden()) {
-        if let Some(entry) = used.segment() {
-            if matches!(entry.status(), Ok(Some(status)) if is_deletable(&status, creator)) {
-                let _ = shm::remove(entry.id);
+    for used in table.used().flatten() {
+        match hidden::segment_of(used) {
+            Some((entry, status)) if is_deletable(&status, creator) => {
+                work(&table, used, entry.id);
             }
+            _ => {}
         }
     }
 }

@@ -1,10 +1,18 @@
 //! Hidden and transient segments, and what a death leaves of them.
 
 use super::*;
-use crate::request::{Access, Placement};
+use crate::error::Result;
+use crate::name::OwnedName;
+use crate::request::{Access, Placement, Request, Target, Wanted};
+use crate::store::sysv::attached::Attached;
 use crate::store::sysv::listing::Listed;
 use crate::store::sysv::mapping::Mapping;
 use crate::store::sysv::shm::Status;
+use crate::store::sysv::store::SysV;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
 impl Scratch {
     fn hide(&self, name: &[u8], lifetime: Lifetime) -> Entry {
@@ -56,6 +64,26 @@ impl Scratch {
         (entry, mapping)
     }
 
+    fn delete_abandoned(&self) {
+        self.names().delete_abandoned().unwrap();
+    }
+
+    fn store(&self) -> SysV {
+        SysV::new(self.0.namespace.clone())
+    }
+
+    fn attach(&self, name: &[u8], wanted: Wanted) -> Result<Attached> {
+        let request = Request {
+            wanted,
+            lifetime: Lifetime::Used,
+            hidden: false,
+            creation: ORDINARY,
+            access: Access::ReadWrite,
+            placement: Placement::Anywhere,
+        };
+        self.store().attach(OwnedName::new(name).unwrap(), &request)
+    }
+
     fn state(&self, entry: &Entry) -> Option<State> {
         self.0.state_of(entry).unwrap()
     }
@@ -103,15 +131,71 @@ fn a_hidden_segment_has_no_name() {
 }
 
 #[test]
-fn a_hidden_segment_whose_creator_died_is_deleted_by_the_next_process_that_locks() {
+fn a_hidden_segment_whose_creator_died_is_deleted_by_the_next_change() {
+    for change in 0..4 {
+        let scratch = Scratch::new();
+        let other = scratch.create(b"other");
+        let entry = scratch.hide_and_die(b"name");
+        drop(scratch.names());
+        assert!(is_there(entry.id), "whoever takes the lock deletes nothing");
+        match change {
+            0 => scratch.names().delete_abandoned().unwrap(),
+            1 => drop(scratch.attach(b"new", Wanted::OfSize(ONE)).unwrap()),
+            2 => scratch.store().remove(Target::Name(b"other")).unwrap(),
+            _ => drop(scratch.store().prune(Duration::from_secs(1000)).unwrap()),
+        }
+        assert!(!is_there(entry.id), "{change}");
+        assert_eq!(scratch.state(&entry), None);
+        assert_eq!(is_there(other.id), change != 2);
+    }
+}
+
+#[test]
+fn who_only_looks_deletes_no_hidden_segment() {
     let scratch = Scratch::new();
+    let other = scratch.create(b"other");
     let entry = scratch.hide_and_die(b"name");
+    let store = scratch.store();
+    let found = store.hidden().unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(found[0].is_abandoned && found[0].info.hidden);
+    assert_eq!(
+        (&found[0].info.name[..], found[0].info.id),
+        (&b"name"[..], entry.id.0)
+    );
+    assert_eq!(store.list().unwrap().len(), 1);
+    store.info(Target::Name(b"other")).unwrap();
+    store.info(Target::Id(other.id.0)).unwrap();
+    assert!(store.info(Target::Name(b"none")).is_err());
+    store.registry().unwrap();
+    store.set_lifetime(b"other", Lifetime::Kept).unwrap();
+    store.set_lifetime(b"other", Lifetime::Used).unwrap();
+    assert!(store.expect(b"none").unwrap().is_some());
+    assert!(scratch.attach(b"none", Wanted::Existing).is_err());
+    let mut last = scratch.attach(b"other", Wanted::Existing).unwrap();
+    last.close().unwrap();
+    assert!(!is_there(other.id) && is_there(entry.id));
+    sweep::left_behind(Whose::Ours);
     assert!(is_there(entry.id));
-    drop(scratch.names());
-    assert!(!is_there(entry.id));
-    assert_eq!((scratch.state(&entry), scratch.count()), (None, 0));
-    drop(scratch.names());
-    assert_eq!(scratch.0.table().unwrap().header.hidden(), 0);
+    assert_eq!(store.hidden().unwrap(), found);
+}
+
+#[test]
+fn prune_reports_the_hidden_segments_that_it_deletes_in_the_order_of_names() {
+    let scratch = Scratch::new();
+    scratch.create(b"z");
+    let dead = scratch.hide_and_die(b"m");
+    scratch.create(b"a");
+    let fresh = scratch.hide(b"fresh", Lifetime::Used);
+    let pruned = scratch.store().prune(Duration::ZERO).unwrap();
+    let found: Vec<_> = pruned
+        .iter()
+        .map(|info| (&info.name[..], info.hidden))
+        .collect();
+    assert_eq!(found, [(&b"a"[..], false), (b"m", true), (b"z", false)]);
+    assert!(!is_there(dead.id) && is_there(fresh.id));
+    let hidden = scratch.store().hidden().unwrap();
+    assert!(hidden.len() == 1 && !hidden[0].is_abandoned);
 }
 
 #[test]
@@ -122,12 +206,12 @@ fn a_hidden_segment_stays_while_it_is_attached_or_its_creator_may_attach_it() {
     let fresh = scratch.hide(b"fresh", Lifetime::Used);
     let old = scratch.hide(b"old", Lifetime::Kept);
     scratch.age(&old);
-    drop(scratch.names());
+    scratch.delete_abandoned();
     assert!(is_there(dead.id) && is_there(fresh.id) && !is_there(old.id));
     assert!(scratch.0.still_hides(&dead) && scratch.0.still_hides(&fresh));
     assert_eq!(scratch.state(&old), None);
     drop(mapping);
-    drop(scratch.names());
+    scratch.delete_abandoned();
     assert!(!is_there(dead.id) && is_there(fresh.id));
 }
 
@@ -137,13 +221,10 @@ fn a_hidden_segment_that_is_gone_leaves_no_slot() {
     let entry = scratch.hide(b"name", Lifetime::Transient);
     let mapping = attach_by_id(&entry);
     shm::remove(entry.id).unwrap();
-    drop(scratch.names());
-    assert!(
-        scratch.0.still_hides(&entry),
-        "this process has it attached"
-    );
+    scratch.delete_abandoned();
+    assert!(scratch.0.still_hides(&entry), "it is attached");
     drop(mapping);
-    drop(scratch.names());
+    scratch.delete_abandoned();
     assert_eq!((scratch.state(&entry), scratch.count()), (None, 0));
 }
 
@@ -179,7 +260,7 @@ fn a_death_while_a_hidden_segment_is_deleted_never_publishes_it() {
         scratch.set(entry.slot, State::Abandoned(entry.id, lifetime));
         shm::remove(entry.id).unwrap();
         scratch.die_with_the_lock();
-        drop(scratch.names());
+        scratch.delete_abandoned();
         assert_eq!((scratch.state(&entry), scratch.count()), (None, 0));
     }
 }
@@ -191,7 +272,7 @@ fn recovery_finds_what_the_header_should_say() {
     let (_, _mapping) = scratch.transient(b"transient");
     let header = scratch.0.table().unwrap().header;
     assert_eq!(header.hidden().count_ones(), 2, "both were hidden");
-    drop(scratch.names());
+    scratch.delete_abandoned();
     let noted = header.hidden();
     assert_eq!(noted.count_ones(), 1);
     for wrong in [0, u64::MAX] {
@@ -208,7 +289,7 @@ fn recovery_finds_what_the_header_should_say() {
         scratch.names().remove_if(&hidden, |_| true).unwrap(),
         Removal::Removed
     );
-    drop(scratch.names());
+    scratch.delete_abandoned();
     assert_eq!(header.hidden(), 0);
 }
 
@@ -355,7 +436,11 @@ fn a_registry_is_left_behind_if_its_segments_did_not_outlive_their_holders() {
     sweep::sweep(sweep::Whose::Ours);
     assert!(exists(key), "a process has the transient one attached");
     drop(mapping);
-    assert!(sweep::left_behind(sweep::Whose::Ours).contains(&id.0));
+    assert!(
+        sweep::left_behind(sweep::Whose::Ours)
+            .iter()
+            .any(|one| one.registry == id.0)
+    );
     assert!(is_there(hidden.id), "that was only a look");
     sweep::sweep(sweep::Whose::Ours);
     assert!(!exists(key) && !is_there(hidden.id));
@@ -415,7 +500,9 @@ fn a_registry_that_hides_what_cannot_be_deleted_with_it_stays() {
     let (registry, status) = scratch.leave();
     assert_eq!(sweep::remove(registry, &status), None);
     assert!(is_there(registry) && is_there(id));
-    drop(Scratch(Registry::open(&namespace).unwrap()));
+    let scratch = Scratch(Registry::open(&namespace).unwrap());
+    scratch.delete_abandoned();
+    drop(scratch);
     assert!(!is_there(registry) && !is_there(id));
 }
 
