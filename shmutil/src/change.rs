@@ -6,7 +6,7 @@ use std::fs;
 use std::mem;
 use std::time::{Duration, SystemTime};
 
-use shm_util::admin::{self, Kind, Whose};
+use shm_util::admin::{self, Hidden, Kind, LeftBehind, Whose};
 use shm_util::{Info, Options};
 
 use crate::cli::{Create, Keep, Prune, Remove};
@@ -118,19 +118,29 @@ fn not_removed(id: i32, error: &shm_util::Error) -> Failure {
 pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
     let mut outcome = Outcome::Fine;
     let mut skipped = Vec::new();
-    let mut registries = 0;
+    let mut registries = Vec::new();
     if arguments.all {
         // Looked for before this process attaches any registry.
         registries = prune_registries(arguments);
         let (spaces, unreadable) = namespace::all()?;
         for space in &spaces {
             let shown = format!(" in {}", namespace::quote(space.identity()));
+            // A dry run has not deleted those of registries that were left behind.
+            let is_counted = |info: &Info| {
+                let mut hidden = registries.iter().flat_map(|one| &one.hidden);
+                hidden.any(|one| one.id == info.id)
+            };
             let pruned = prune_one(
                 arguments,
                 &shown,
                 &Prunable {
                     list: &|| space.list(),
                     prune: &|age| space.prune(age),
+                    hidden: &|| {
+                        let mut hidden = space.hidden()?;
+                        hidden.retain(|one| !is_counted(&one.info));
+                        Ok(hidden)
+                    },
                     may_prune: &|info| space.may_prune(info),
                 },
             );
@@ -151,15 +161,16 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
             &Prunable {
                 list: &|| namespace.list(),
                 prune: &|age| namespace.prune(age),
+                hidden: &|| admin::hidden(&namespace),
                 may_prune: &|info| admin::may_be_removed(info.id),
             },
         )?;
     }
     // The registries whose last names were deleted above.
     if !arguments.all || !arguments.dry_run {
-        registries += prune_registries(arguments);
+        registries.append(&mut prune_registries(arguments));
     }
-    print_registries(registries, arguments.dry_run)?;
+    print_registries(&registries, arguments.dry_run)?;
     if let Some(info) = skipped.first() {
         say(&format!(
             "skipped {} old {} of other users, such as {} of user {}; run this as their owner or \
@@ -177,6 +188,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
 struct Prunable<'a> {
     list: &'a dyn Fn() -> shm_util::Result<Vec<Info>>,
     prune: &'a dyn Fn(Duration) -> shm_util::Result<Vec<Info>>,
+    hidden: &'a dyn Fn() -> shm_util::Result<Vec<Hidden>>,
     may_prune: &'a dyn Fn(&Info) -> bool,
 }
 
@@ -190,51 +202,78 @@ fn prune_one(arguments: &Prune, shown: &str, namespace: &Prunable<'_>) -> Result
         listed.retain(|info| idle_since(info).is_some_and(is_old));
         Ok(listed)
     };
-    let (removed, left, verb) = if arguments.dry_run {
-        let (ours, others) = old_orphans()?
+    let (removed, left) = if arguments.dry_run {
+        let (mut ours, others): (Vec<_>, _) = old_orphans()?
             .into_iter()
             .partition(|info| (namespace.may_prune)(info));
-        (ours, others, "would delete")
+        let hidden = (namespace.hidden)().map_err(library)?;
+        let abandoned = hidden.into_iter().filter(|one| one.is_abandoned);
+        ours.extend(
+            abandoned
+                .map(|one| one.info)
+                .filter(|info| (namespace.may_prune)(info)),
+        );
+        ours.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+        (ours, others)
     } else {
         let removed = (namespace.prune)(arguments.older_than).map_err(library)?;
         let mut left: Vec<Info> = old_orphans()?;
         left.retain(|info| !(namespace.may_prune)(info));
-        (removed, left, "deleted")
+        (removed, left)
     };
+    print_deleted(&removed, shown, arguments.dry_run)?;
+    Ok(left)
+}
+
+/// Prints a line for each segment, which ends with `shown`.
+fn print_deleted<'a>(
+    infos: impl IntoIterator<Item = &'a Info>,
+    shown: &str,
+    dry_run: bool,
+) -> Result<()> {
+    let verb = if dry_run { "would delete" } else { "deleted" };
     output::print(|out| {
-        for info in &removed {
+        for info in infos {
             writeln!(
                 out,
-                "{verb} {} (id {}, {}){shown}",
+                "{verb} {} (id {}, {}{}){shown}",
                 names::show(&info.name),
                 info.id,
-                units::size(u64::try_from(info.size).unwrap_or(u64::MAX))
+                units::size(u64::try_from(info.size).unwrap_or(u64::MAX)),
+                if info.hidden {
+                    ", hidden, its creator has died"
+                } else {
+                    ""
+                }
             )?;
         }
         Ok(())
     })?;
-    Ok(left)
+    Ok(())
 }
 
 /// Removes the empty registries that programs left behind, in any namespace of this user or,
-/// with --all, of all users. Returns their number.
-fn prune_registries(arguments: &Prune) -> usize {
+/// with --all, of all users. Returns what those are.
+fn prune_registries(arguments: &Prune) -> Vec<LeftBehind> {
     let whose = if arguments.all {
         Whose::Everybodys
     } else {
         Whose::Ours
     };
     if arguments.dry_run {
-        admin::left_behind(whose).len()
+        admin::left_behind(whose)
     } else {
         admin::sweep(whose)
     }
 }
 
-fn print_registries(count: usize, dry_run: bool) -> Result<()> {
+fn print_registries(registries: &[LeftBehind], dry_run: bool) -> Result<()> {
+    let count = registries.len();
     if count == 0 {
         return Ok(());
     }
+    let hidden = registries.iter().flat_map(|one| &one.hidden);
+    print_deleted(hidden, " in a registry that programs left behind", dry_run)?;
     let verb = if dry_run { "would remove" } else { "removed" };
     let noun = if count == 1 { "registry" } else { "registries" };
     output::print(|out| writeln!(out, "{verb} {count} empty {noun} that programs left behind"))?;

@@ -97,6 +97,7 @@ fn others() -> Result<Vec<Finding>> {
             found.push(segments::check_permissions(&list));
             found.push(segments::check_orphans_elsewhere(&list));
         }
+        found.extend(segments::check_hidden(&space.hidden().unwrap_or_default()));
         let shown = namespace::quote(space.identity());
         findings.extend(found.into_iter().map(|finding| finding.within(&shown)));
     }
@@ -136,6 +137,8 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
         Ok(list) => {
             findings.push(segments::check_permissions(&list));
             findings.push(segments::check_orphans(&list));
+            let hidden = admin::hidden(&namespace::selected()).unwrap_or_default();
+            findings.extend(segments::check_hidden(&hidden));
         }
         // An error of the namespace or the registry has been reported already.
         Err(error) if registry.is_ok() => findings.push(Finding::attention(

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use shm_util::admin::{self, Whose};
+use shm_util::admin::{self, LeftBehind, Whose};
 
 use super::Finding;
 use crate::failure::command;
@@ -17,7 +17,7 @@ pub(super) fn check() -> Vec<Finding> {
     // An error of the namespace has been reported already.
     let removed = admin::removed_in_use(&namespace::selected()).unwrap_or_default();
     removed_in_use(&removed)
-        .chain(left_behind(&admin::left_behind(Whose::Ours)))
+        .chain(left_behind(&ids(&admin::left_behind(Whose::Ours))))
         .collect()
 }
 
@@ -41,6 +41,10 @@ fn one_removed_in_use(id: i32, names: usize) -> Finding {
         "start such a program before those that use the removed registry are killed, and remove \
          names with 'shmutil remove' instead of ipcrm",
     )
+}
+
+fn ids(registries: &[LeftBehind]) -> Vec<i32> {
+    registries.iter().map(|one| one.registry).collect()
 }
 
 fn left_behind(ids: &[i32]) -> Option<Finding> {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use shm_util::Info;
+use shm_util::admin::Hidden;
 
 use crate::change::idle_since;
 use crate::failure::command;
@@ -69,6 +70,44 @@ pub(super) fn check_permissions(segments: &[Info]) -> Finding {
     Finding::ok(subject, text)
 }
 
+/// The hidden segments, if there are any.
+pub(super) fn check_hidden(hidden: &[Hidden]) -> impl Iterator<Item = Finding> {
+    let subject = "hidden";
+    let (abandoned, filled): (Vec<_>, Vec<_>) = hidden.iter().partition(|one| one.is_abandoned);
+    let count = |found: &[&Hidden]| {
+        let bytes = total(found.iter().map(|one| &one.info));
+        let noun = units::plural(found.len(), "hidden segment");
+        format!("{} {noun}, {}", found.len(), units::size(bytes))
+    };
+    let abandoned = (!abandoned.is_empty()).then(|| {
+        Finding::attention(
+            subject,
+            format!(
+                "{}, whose {} died; deleted by the next create or prune",
+                count(&abandoned),
+                if abandoned.len() == 1 {
+                    "creator has"
+                } else {
+                    "creators have"
+                }
+            ),
+            format!("run '{}'", command("prune --older-than AGE")),
+        )
+    });
+    let filled = (!filled.is_empty()).then(|| {
+        let verb = if filled.len() == 1 { "is" } else { "are" };
+        Finding::ok(subject, format!("{}, {verb} being filled", count(&filled)))
+    });
+    abandoned.into_iter().chain(filled)
+}
+
+/// How many bytes segments have together.
+fn total<'a>(segments: impl Iterator<Item = &'a Info>) -> u64 {
+    segments
+        .map(|info| u64::try_from(info.size).unwrap_or(u64::MAX))
+        .fold(0, u64::saturating_add)
+}
+
 /// The orphans of the selected namespace.
 pub(super) fn check_orphans(segments: &[Info]) -> Finding {
     orphans(
@@ -99,10 +138,7 @@ fn orphans(segments: &[Info], remedy: &str) -> Finding {
     let Some(&(since, oldest)) = orphans.iter().min_by_key(|(since, _)| *since) else {
         return Finding::ok(subject, "none".to_owned());
     };
-    let bytes: u64 = orphans
-        .iter()
-        .map(|(_, info)| u64::try_from(info.size).unwrap_or(u64::MAX))
-        .fold(0, u64::saturating_add);
+    let bytes = total(orphans.iter().map(|(_, info)| *info));
     Finding::attention(
         subject,
         format!(
