@@ -155,6 +155,16 @@ impl Error {
         Self::new(self.errno, format_args!("{source}: {}", self.what)).because(self.reason)
     }
 
+    /// Adds a detail behind the message, unless there was no memory for that.
+    #[cfg(feature = "capi")]
+    #[cold]
+    pub(crate) fn with_detail(self, detail: fmt::Arguments<'_>) -> Self {
+        if self.what.is_empty() {
+            return self;
+        }
+        Self::new(self.errno, format_args!("{}, {detail}", self.what)).because(self.reason)
+    }
+
     /// The `errno` value, as in errno(3): what the C functions return.
     ///
     /// ```

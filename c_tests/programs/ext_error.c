@@ -49,9 +49,19 @@ static void sentences (void)
            && says ("8192"));
     shmSave (memory, "/no such directory/file");
     CHECK ("shmSave: the text names the file",
-           says ("/no such directory/file") && says (strerror (ENOENT)));
+           says ("/no such directory/file") && says (strerror (ENOENT)) && !says ("translated"));
     shmLoad (memory, "/no such file");
     CHECK ("shmLoad: the text names the file", says ("/no such file"));
+    setenv ("EXT_ERROR", "/no such directory", 1);
+    shmSave (memory, "$EXT_ERROR/file");
+    CHECK ("shmSave: the text names the translated file and the argument",
+           says (" bytes to '/no such directory/file', translated from '$EXT_ERROR/file': "));
+    shmLoad (memory, "$EXT_ERROR/file");
+    CHECK ("shmLoad: the text names the translated file and the argument",
+           says (" bytes from '/no such directory/file', translated from '$EXT_ERROR/file': "));
+    shmxLoad (memory, "${EXT_ERROR}/file", NULL);
+    CHECK ("shmxLoad: the text names the translated file and the argument",
+           says (" bytes from '/no such directory/file', translated from '${EXT_ERROR}/file': "));
     shmDestroy ((SharedMemory) &memory);
     CHECK ("shmDestroy: the text contains the handle", says ("0x") && says ("handle"));
     shmAddress (NULL);

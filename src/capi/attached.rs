@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::argument::{bytes_of, null};
-use super::base::{SharedMemory, look_again, path_of};
+use super::base::{SharedMemory, look_again, path_of, translated_from};
 use super::ext::{manage, status_of};
 use super::handle::Handle;
 use super::loaded::ShmxLoaded;
@@ -145,7 +145,9 @@ pub unsafe extern "C" fn shmxLoad(
         let place = unsafe { Place::optional(loaded) }?;
         let path = path_of(file)?;
         let path = Path::new(OsStr::from_bytes(&path));
-        let result = handle.with(|segment, call| segment.load_within(call, path))?;
+        let translated = |error| translated_from(error, path, file);
+        let result =
+            handle.with(|segment, call| segment.load_within(call, path).map_err(translated))?;
         if let Some(place) = place {
             place.fill(ShmxLoaded::from(&result));
         }

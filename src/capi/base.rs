@@ -18,7 +18,7 @@ use super::frame::Frame;
 use super::handle::Handle;
 use super::{error_text, message};
 use crate::errno::Errno;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::namespace::Namespace;
 use crate::quoted::Quoted;
 use crate::request::{Request, Wanted};
@@ -249,7 +249,9 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
         || {
             let path = path_of(file)?;
             let path = Path::new(OsStr::from_bytes(&path));
-            let loaded = handle.with(|segment, call| segment.load_within(call, path))?;
+            let translated = |error| translated_from(error, path, file);
+            let loaded =
+                handle.with(|segment, call| segment.load_within(call, path).map_err(translated))?;
             if loaded.sizes_differ() {
                 message::error("shmLoad", &different_sizes(path, handle, &loaded));
             }
@@ -298,7 +300,8 @@ pub unsafe extern "C" fn shmSave(memory: SharedMemory, fileName: *const c_char) 
         || {
             let path = path_of(file)?;
             let path = Path::new(OsStr::from_bytes(&path));
-            handle.with(|segment, call| segment.save_within(call, path))
+            let translated = |error| translated_from(error, path, file);
+            handle.with(|segment, call| segment.save_within(call, path).map_err(translated))
         },
         |result| debug_copy("shmSave", handle, "to", file, result),
     )
@@ -403,4 +406,17 @@ pub(super) fn look_again<T>(memory: SharedMemory, access: fn(Handle) -> Option<T
 /// The path that a file name means.
 pub(super) fn path_of(file: Option<&[u8]>) -> Result<Vec<u8>> {
     filename::translate(file.ok_or_else(|| null("fileName"))?)
+}
+
+/// Adds the file name that the caller passed to an error whose text ends with the path that it
+/// means.
+#[cold]
+pub(super) fn translated_from(error: Error, path: &Path, file: Option<&[u8]>) -> Error {
+    match file {
+        // The text of an error with a reason ends differently.
+        Some(file) if file != path.as_os_str().as_bytes() && error.reason() == Reason::None => {
+            error.with_detail(format_args!("translated from {}", Quoted(file)))
+        }
+        _ => error,
+    }
 }
