@@ -91,8 +91,8 @@ const SHMX_SAME: c_uint = c_uint::MAX;
 ///   the caller to do so; or the segment is transient, was created by another
 ///   user who is not root, and the caller is not in the group that was the
 ///   creator's effective group.
-/// - ENOTSUP: SHMX_TRANSIENT is set, and the system cannot attach a segment that
-///   is marked for deletion.
+/// - ENOTSUP: SHMX_TRANSIENT is set, and the system cannot attach a segment
+///   that is marked for deletion.
 /// - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
 /// - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
 ///
