@@ -720,11 +720,10 @@ int shmxLockName(const char *space, const char *name);
 /**
  * Unlocks a segment that shmxLockName or shmxLock has locked.
  *
- * Returns the same values as shmxLockName, except that RLIMIT_MEMLOCK causes no
- * error.
+ * Returns the same values as shmxLockName, except that RLIMIT_MEMLOCK causes
+ * no error.
  */
-int shmxUnlockName(const char *space,
-                   const char *name);
+int shmxUnlockName(const char *space, const char *name);
 
 /**
  * Returns 1 if the call that returned this handle created the segment, and 0
