@@ -148,7 +148,13 @@ fn a_load_that_is_killed_half_way_leaves_nothing() {
             .lines()
             .any(|line| line.split_ascii_whitespace().nth(1) == Some(id))
     };
-    assert!(!created.iter().any(exists), "the listing has deleted it");
+    assert!(created.iter().all(exists), "the listing deletes nothing");
+    world.ok(&["create", "y", "1"]);
+    assert!(
+        !created.iter().any(exists),
+        "the next create has deleted it"
+    );
+    world.ok(&["remove", "y"]);
 }
 
 /// The identifiers of the segments of 8000 bytes that a process has created.

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::change;
 use super::entry::Entry;
+use super::hidden::Hidden;
 use super::listing::Listed;
 use super::locked::Names;
 use super::names::Removal;
@@ -147,6 +148,21 @@ impl SysV {
         }
         sort(&mut pruned);
         Ok(pruned)
+    }
+
+    /// The hidden segments of the namespace.
+    pub(in crate::store) fn hidden(&self) -> Result<Vec<Hidden>> {
+        for _ in 0..ATTEMPTS {
+            let Some(registry) = Registry::existing(&self.namespace)? else {
+                return Ok(Vec::new());
+            };
+            let hidden = registry.hidden()?;
+            if !registry.is_superseded() && registry.seems_current() {
+                return Ok(hidden);
+            }
+            registry.forget();
+        }
+        Err(self.restless_registry("list the hidden segments"))
     }
 
     pub(in crate::store) fn registry(&self) -> Result<Option<RegistryInfo>> {

@@ -19,7 +19,6 @@ use super::locked::Names;
 use super::names::Removal;
 use super::registry::{Presence, Registry};
 use super::shm::Status;
-use super::store::{ATTEMPTS, SysV};
 use super::table::Used;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
@@ -167,23 +166,6 @@ impl Registry {
             }
         }
         Ok(found)
-    }
-}
-
-impl SysV {
-    /// The hidden segments of the namespace.
-    pub(in crate::store) fn hidden(&self) -> Result<Vec<Hidden>> {
-        for _ in 0..ATTEMPTS {
-            let Some(registry) = Registry::existing(&self.namespace)? else {
-                return Ok(Vec::new());
-            };
-            let hidden = registry.hidden()?;
-            if !registry.is_superseded() && registry.seems_current() {
-                return Ok(hidden);
-            }
-            registry.forget();
-        }
-        Err(self.restless_registry("list the hidden segments"))
     }
 }
 
