@@ -7,11 +7,16 @@
  *
  * Environment variables, which are read once, at the process's first call:
  *
- *   NOB_DATABASE   a path that selects the namespace (no file is created); by
- *                  default, each user has a namespace
- *   APERROR_PRINT  if it is a number other than 0, each error is explained in
- *                  one line on stderr
- *   SHM_UTIL_SYNC  if it is 0, shmSave does not wait for the disk
+ *   NOB_DATABASE        a path that selects the namespace (no file is created);
+ *                       by default, each user has a namespace
+ *   APERROR_PRINT       if it is a number other than 0, each error is explained
+ *                       in one line on stderr
+ *   SHM_UTIL_KEEP       if it is a number other than 0, new segments outlive
+ *                       their last process: see shmxKeep in shm_util_ext.h
+ *   SHM_UTIL_TRANSIENT  if it is a number other than 0, new segments never
+ *                       outlive their last process: see SHMX_TRANSIENT there
+ *   SHM_UTIL_SYNC       if it is 0, shmSave does not wait for the disk
+ *   SHM_UTIL_THREADS    if it is 1, shmLoad starts no second thread
  *
  * A segment keeps its bytes and its name when processes die. shm_util(3)
  * describes that, and the rules for threads, fork(2) and signals.

@@ -674,7 +674,7 @@ int shmxRemoveId(const char *space, int id);
  * to it; the segment is unchanged.
  *
  * - ENOENT: no segment has this name.
- * - EINVAL: name is NULL.
+ * - EINVAL: name is NULL; or on is not 0, and the segment is transient.
  * - EPERM: the segment belongs to another user.
  * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
  *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.

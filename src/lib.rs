@@ -22,6 +22,9 @@
 //! | to | use |
 //! | --- | --- |
 //! | create or attach a segment | [`Segment::create`], [`Segment::open`], [`Options`] |
+//! | let the kernel delete it with its last process | [`Options::transient`] |
+//! | fill it before others find it | [`Options::hidden`], [`Segment::publish`] |
+//! | let the library make up the name | [`Options::unique`] |
 //! | attach one for reading only | [`Options::open_read_only`], [`ReadOnlySegment`] |
 //! | copy bytes | [`Segment::read_at`], [`Segment::write_at`] |
 //! | share flags and counters | [`Segment::bytes`], [`Segment::as_atomics`], [`Segment::atomic`] |
@@ -133,10 +136,10 @@
 //! # Environment
 //!
 //! `NOB_DATABASE` selects the namespace, `SHM_UTIL_KEEP=1` makes new segments kept ones,
-//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, and `SHM_UTIL_SYNC=0` makes saves not
-//! wait for the disk. A process reads them once, when it
-//! first uses a name; `std::env::set_var` has no effect on this crate afterwards. Only
-//! variables in the file names of saves and loads are read each time.
+//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, `SHM_UTIL_SYNC=0` lets saves not wait for the
+//! disk, and `SHM_UTIL_THREADS=1` lets loads start no second thread. A process reads them once, when
+//! it first uses a name; `std::env::set_var` has no effect on this crate afterwards. Only variables
+//! in the file names of saves and loads are read each time.
 //!
 //! # Modules
 //!

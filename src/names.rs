@@ -104,8 +104,8 @@ pub fn remove(name: impl AsRef<[u8]>) -> Result<()> {
     Namespace::current().remove(name)
 }
 
-/// Waits until a segment of this name exists, at most for `limit`. The waiter sleeps until
-/// another process creates the name.
+/// Waits until a segment of this name exists, at most for `limit`; with `Duration::MAX`,
+/// without a limit. The waiter sleeps until another process creates the name.
 ///
 /// ```
 /// use shm_util::Segment;

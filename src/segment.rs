@@ -361,8 +361,10 @@ impl Options {
     ///
     /// Those of [`Segment::create`], and:
     ///
-    /// * `EEXIST`: the segment exists, and the option `exclusive` is set.
-    /// * `EINVAL`: the mode has bits beyond 0o777.
+    /// * `EEXIST`: the segment exists, and the option `exclusive` or `hidden` is set.
+    /// * `EINVAL`: the mode has bits beyond 0o777, or both `keep` and `transient` are set.
+    /// * `ENOTSUP`: the option `transient` is set, and the system cannot attach a segment that is
+    ///   marked for deletion.
     /// * `ENAMETOOLONG`: the option `unique` is set, and the name has more than 988 bytes.
     /// * `ENOMEM`: too few huge pages are free.
     /// * `EPERM`: this user may not use huge pages.

@@ -18,7 +18,7 @@ use crate::namespace::Namespace;
 /// to it; the segment is unchanged.
 ///
 /// - ENOENT: no segment has this name.
-/// - EINVAL: `name` is NULL.
+/// - EINVAL: `name` is NULL; or `on` is not 0, and the segment is transient.
 /// - EPERM: the segment belongs to another user.
 /// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
 ///   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
