@@ -109,6 +109,12 @@ impl Space {
         &self.identity
     }
 
+    /// Whether this process may use the namespace, not only inspect it.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        matches!(self.access, Access::Own(_))
+    }
+
     /// See [`Namespace::list`].
     ///
     /// # Errors
@@ -209,6 +215,13 @@ pub fn hidden(namespace: &Namespace) -> Result<Vec<Hidden>> {
 #[must_use]
 pub fn may_be_removed(id: i32) -> bool {
     crate::store::may_be_removed(id)
+}
+
+/// Whether the value of `SHM_UTIL_KEEP` or `SHM_UTIL_TRANSIENT` has an effect: whether it is, as
+/// atoi(3) reads it, a number other than 0.
+#[must_use]
+pub fn is_nonzero(value: &[u8]) -> bool {
+    crate::environment::is_nonzero(value)
 }
 
 /// The size of a registry.

@@ -48,7 +48,7 @@ impl Environment {
             try_box(Self {
                 database: database()?,
                 #[cfg(feature = "capi")]
-                prints_errors: is_nonzero(c"APERROR_PRINT"),
+                prints_errors: is_set(c"APERROR_PRINT"),
                 lifetime: lifetime_of_new_segments(),
                 waits_for_disk: os::variable(c"SHM_UTIL_SYNC", &mut [0; 2]) != Some(b"0"),
                 uses_threads: os::variable(c"SHM_UTIL_THREADS", &mut [0; 2]) != Some(b"1"),
@@ -83,7 +83,7 @@ pub(crate) fn prints_errors() -> bool {
     match Environment::at_first_call() {
         Ok(environment) => environment.prints_errors,
         // This error is printed, too.
-        Err(_) => is_nonzero(c"APERROR_PRINT"),
+        Err(_) => is_set(c"APERROR_PRINT"),
     }
 }
 
@@ -95,9 +95,9 @@ pub(crate) fn lifetime() -> Lifetime {
 
 /// If both variables are set, segments are kept, so that nothing is lost.
 fn lifetime_of_new_segments() -> Lifetime {
-    if is_nonzero(c"SHM_UTIL_KEEP") {
+    if is_set(c"SHM_UTIL_KEEP") {
         Lifetime::Kept
-    } else if is_nonzero(c"SHM_UTIL_TRANSIENT") {
+    } else if is_set(c"SHM_UTIL_TRANSIENT") {
         Lifetime::Transient
     } else {
         Lifetime::Used
@@ -128,12 +128,14 @@ fn database() -> Result<Result<Option<Vec<u8>>>> {
     }
 }
 
-/// Whether a variable is, as atoi(3) reads it, a number other than 0.
-fn is_nonzero(name: &CStr) -> bool {
+/// Whether a variable is set to a number other than 0.
+fn is_set(name: &CStr) -> bool {
     let mut buffer = [0; 128];
-    let Some(value) = os::variable(name, &mut buffer) else {
-        return false;
-    };
+    os::variable(name, &mut buffer).is_some_and(is_nonzero)
+}
+
+/// Whether a value is, as atoi(3) reads it, a number other than 0.
+pub(crate) fn is_nonzero(value: &[u8]) -> bool {
     let digits = value.trim_ascii_start();
     let digits = match digits {
         [b'+' | b'-', rest @ ..] => rest,

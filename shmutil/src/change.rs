@@ -6,13 +6,13 @@ use std::fs;
 use std::mem;
 use std::time::{Duration, SystemTime};
 
-use shm_util::admin::{self, Hidden, Kind, LeftBehind, Whose};
+use shm_util::admin::{self, Hidden, LeftBehind, Whose};
 use shm_util::{Info, Options};
 
 use crate::cli::{Create, Keep, Prune, Remove};
-use crate::failure::{Failure, Outcome, Result, command, say};
+use crate::failure::{Failure, Outcome, Result, say};
 use crate::names::{self, Name};
-use crate::{namespace, output, sysvipc, units};
+use crate::{namespace, output, units, which};
 
 /// `shmutil create`
 pub(crate) fn create(arguments: &Create) -> Result<Outcome> {
@@ -71,7 +71,7 @@ pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
     for &id in &arguments.ids {
         match namespace.remove_by_id(id) {
             Ok(()) => removed.push(format!("id {id}")),
-            Err(error) => failures.push(not_removed(id, &error)),
+            Err(error) => failures.push(which::failure_of_id(id, &error)),
         }
     }
     // If any failure is more than a name that does not exist, its exit status counts.
@@ -90,28 +90,6 @@ pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
     }
     failures.iter().for_each(Failure::print);
     Err(last)
-}
-
-/// Why the segment of an identifier was not removed. If it does not belong to the namespace, the
-/// advice depends on what has the identifier.
-fn not_removed(id: i32, error: &shm_util::Error) -> Failure {
-    let rows = sysvipc::rows().unwrap_or_default();
-    let found = rows.iter().find(|row| row.id == id);
-    let advice = match found.map(|row| Kind::of(row.key)) {
-        _ if error.errno() != libc::ENOENT => return Failure::library(error, None),
-        None => return Failure::library(error, None),
-        Some(Kind::Registry) => {
-            "; this is a registry, which programs remove when no names are left in it".to_owned()
-        }
-        Some(Kind::Named) => format!(
-            "; this is a segment of another namespace, or one that has no name: '{}' shows which",
-            command("list --all")
-        ),
-        Some(Kind::Other) => {
-            format!("; this is another program's segment, which 'ipcrm -m {id}' removes")
-        }
-    };
-    Failure::no_such_segment(error, &advice)
 }
 
 /// `shmutil prune`

@@ -34,9 +34,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// List all segments and the processes that have them attached
     ///
-    /// The state is 'in use' while a process has the segment attached. Otherwise it is 'kept' if
-    /// the segment outlives its holders, and 'orphaned' if not. Processes that you may not inspect
-    /// are shown as '?'.
+    /// The state is 'in use' while a process has the segment attached, which may be followed by
+    /// 'kept' or 'transient'. Otherwise it is 'kept' if the segment outlives its holders, and
+    /// 'orphaned' if not, followed by the time since the last detach. Processes that you may not
+    /// inspect are shown as '?'.
     ///
     /// On a terminal, long names are shortened in the middle until the table fits. Output to a
     /// file or a pipe is never shortened.
@@ -57,8 +58,9 @@ pub(crate) enum Command {
     /// Load a segment's bytes from a file
     ///
     /// If the sizes differ, load reads only as many bytes as the smaller of the two has, prints a
-    /// message, and exits with status 1. A segment that load creates stays hidden until it is
-    /// filled: a load that fails, or that a signal ends, leaves nothing behind.
+    /// message, and exits with status 1. A load that fails, or is ended by a signal, leaves nothing
+    /// of the segment that it created: other programs never see it. A load into a segment that
+    /// existed leaves it partly overwritten.
     Load(Load),
     /// Show a segment's bytes in hexadecimal and as text
     ///
@@ -89,7 +91,7 @@ pub(crate) enum Command {
     /// that end with _exit(2) or by a signal leave them. Those of this user are removed,
     /// whatever their namespace and age.
     Prune(Prune),
-    /// Check limits, registry, permissions, orphans and system settings
+    /// Check environment, limits, registry, permissions, orphans and system settings
     ///
     /// Every problem is reported with advice on how to solve it. The exit status is 1 if anything
     /// needs attention.
@@ -129,11 +131,22 @@ pub(crate) struct Doctor {
     pub(crate) all: bool,
 }
 
+// The segment that a command only looks at. A doc comment would become that of the command.
 #[derive(Debug, Args)]
-pub(crate) struct Stat {
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
     /// The segment's name, escaped as in the output of list
     #[arg(value_parser = NameParser)]
-    pub(crate) name: Name,
+    pub(crate) name: Option<Name>,
+    /// The identifier of a segment of the namespace, as shown by list, instead of its name
+    #[arg(long, value_parser = clap::value_parser!(i32).range(0..), allow_negative_numbers = true)]
+    pub(crate) id: Option<i32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stat {
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Print a JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -144,7 +157,7 @@ pub(crate) struct Create {
     /// The new segment's name, escaped as in the output of list
     #[arg(value_parser = NameParser)]
     pub(crate) name: Name,
-    /// The size in bytes, or with a unit: 64K, 10M, 1G (powers of 1024)
+    /// The size in bytes, or with a unit: 64K, 10M, 1G (powers of 1024); see SIZES in the manual
     #[arg(value_parser = units::parse_nonzero_size, allow_negative_numbers = true)]
     pub(crate) size: u64,
     /// Permission bits in octal, regardless of the umask
@@ -174,24 +187,24 @@ pub(crate) struct Load {
     /// Create the segment, with the file's size, if it does not exist
     #[arg(long)]
     pub(crate) create: bool,
-    /// The size of the new segment; without this option, input from a pipe is collected in memory
-    /// to find out its size. An existing segment must have this size
+    /// Only with --create: the size of the new segment, such as 10M; without this option, input
+    /// from a pipe is collected in memory to find out its size. A segment that exists already must
+    /// have this size
     #[arg(long, requires = "create", value_parser = units::parse_nonzero_size,
           allow_hyphen_values = true)]
     pub(crate) size: Option<u64>,
-    /// Permission bits of the new segment in octal, regardless of the umask
+    /// Only with --create: permission bits of the new segment in octal, regardless of the umask
     #[arg(long, requires = "create", default_value = "660", value_parser = units::parse_mode)]
     pub(crate) mode: u32,
-    /// Make the new segment outlive its holders
+    /// Only with --create: make the new segment outlive its holders
     #[arg(long, requires = "create")]
     pub(crate) keep: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Dump {
-    /// The segment's name, escaped as in the output of list
-    #[arg(value_parser = NameParser)]
-    pub(crate) name: Name,
+    #[command(flatten)]
+    pub(crate) which: Which,
     /// Where to start, in bytes: 4096, 64K or 0x1000
     #[arg(long, default_value = "0", value_parser = units::parse_size,
           allow_hyphen_values = true)]
@@ -230,9 +243,10 @@ pub(crate) struct Keep {
 }
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
 pub(crate) struct Remove {
     /// The segments' names, escaped as in the output of list
-    #[arg(value_parser = NameParser, value_name = "NAME", required_unless_present = "ids")]
+    #[arg(value_parser = NameParser, value_name = "NAME")]
     pub(crate) names: Vec<Name>,
     /// The identifier of a segment of the namespace, as shown by list, instead of its name. May be
     /// given several times

@@ -25,7 +25,11 @@ const FISH: &str = include_str!("completions/names.fish");
 const ZSH_UNKNOWN: &str = ":_default'";
 
 /// How the script for zsh describes arguments that are names of existing segments.
-const NAMES: [&str; 2] = ["':name -- The segment", "'*::names -- The segments"];
+const NAMES: [&str; 3] = [
+    "':name -- The segment",
+    "'::name -- The segment",
+    "'*::names -- The segments",
+];
 
 /// `shmutil completions SHELL`
 pub(crate) fn print(arguments: &Completions) -> Result<Outcome> {

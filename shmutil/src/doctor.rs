@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod environment;
 mod limits;
 mod logind;
 mod registries;
@@ -95,7 +96,7 @@ fn others() -> Result<Vec<Finding>> {
         found.extend(registries::removed_in_use(&removed));
         if let Ok(list) = space.list() {
             found.push(segments::check_permissions(&list));
-            found.push(segments::check_orphans_elsewhere(&list));
+            found.push(segments::check_orphans_elsewhere(&space, &list));
         }
         found.extend(segments::check_hidden(&space.hidden().unwrap_or_default()));
         let shown = namespace::quote(space.identity());
@@ -127,7 +128,7 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     let user = rustix::process::geteuid().as_raw();
     let existing = registry.as_ref().ok().and_then(Option::as_ref);
     let namespace = admin::identity(&namespace::selected());
-    let mut findings = vec![check_namespace(&namespace)];
+    let mut findings = vec![check_namespace(&namespace), environment::check()];
     findings.extend(limits::check(registry));
     if namespace.is_ok() {
         findings.push(check_registry(registry));

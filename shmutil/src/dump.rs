@@ -15,12 +15,10 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use shm_util::ReadOnlySegment;
 
-use crate::borrowed;
 use crate::cli::Dump;
 use crate::failure::{self, Failure, Outcome, Result};
 use crate::holders;
-use crate::names::{self, Name};
-use crate::namespace;
+use crate::names;
 use crate::output;
 use crate::standard;
 
@@ -38,14 +36,12 @@ const NEW: Style = AnsiColor::Green.on_default();
 
 /// `shmutil dump`
 pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
-    let name = &arguments.name;
-    let info = namespace::selected()
-        .info(&name.0)
-        .map_err(|error| Failure::library(&error, Some(&name.0)))?;
+    let info = arguments.which.info()?;
+    let name = &info.name;
     let begin = usize::try_from(arguments.offset).unwrap_or(usize::MAX);
     // Attaching it would reset the age of an orphan.
     check_offset(name, begin, info.size)?;
-    let segment = borrowed::read_only(name)?;
+    let segment = arguments.which.read_only(&info)?;
     let size = segment.len();
     // Another segment may have got the name since the check.
     check_offset(name, begin, size)?;
@@ -66,13 +62,13 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn check_offset(name: &Name, offset: usize, size: usize) -> Result<()> {
+fn check_offset(name: &[u8], offset: usize, size: usize) -> Result<()> {
     if offset <= size {
         return Ok(());
     }
     Err(Failure::misuse(format!(
         "offset {offset} is beyond the end of {}, which has {size} bytes",
-        names::quote(&name.0)
+        names::quote(name)
     )))
 }
 

@@ -215,6 +215,17 @@ pub(crate) fn command(words: &str) -> String {
     }
 }
 
+/// A command line for advice, which works in the namespace of a path; in that of this user if
+/// the path is empty.
+pub(crate) fn command_in(path: &[u8], words: &str) -> String {
+    let path = if path.is_empty() {
+        "\"\"".to_owned()
+    } else {
+        names::show_in_shell(path)
+    };
+    format!("shmutil --namespace {path} {words}")
+}
+
 /// Advice on an error of a file that `io::ErrorKind` does not distinguish.
 pub(crate) fn advice_on_file(errno: i32) -> &'static str {
     match errno {

@@ -219,9 +219,7 @@ impl Listing {
 
 /// `shmutil stat`
 pub(crate) fn stat(arguments: &Stat) -> Result<Outcome> {
-    let info = namespace::selected()
-        .info(&arguments.name.0)
-        .map_err(|error| Failure::library(&error, Some(&arguments.name.0)))?;
+    let info = arguments.which.info()?;
     let holders = holders::of([&info].into_iter())
         .remove(&info.id)
         .unwrap_or_default();

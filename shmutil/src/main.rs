@@ -14,6 +14,7 @@
 //! | `doctor`      | `doctor` |
 //! | `completions` | `completions`: scripts that also complete names |
 //! | `manual`      | `man` and `--help` |
+//! | `which`       | segments selected by name or by identifier |
 //! | `borrowed`    | segments that are attached but never destroyed |
 //! | `holders`     | which processes have which segments attached |
 //! | `names`       | names with and without escapes |
@@ -52,6 +53,7 @@ mod sysvipc;
 mod transfer;
 mod units;
 mod wait;
+mod which;
 
 use std::process::ExitCode;
 

@@ -17,8 +17,8 @@ const SIZES: &str = "expected a size such as 4096, 64K or 1G";
 const AGES: &str = "expected an age such as 90s, 10m or 7d";
 const TIME_LIMITS: &str = "expected a time such as 90s, 10m or 500ms";
 
-/// Parses a size in bytes: `4096`, `64K`, `1.5GiB`, `0x1000`. K, M, G and T are
-/// powers of 1024.
+/// Parses a size in bytes: `4096`, `64K`, `1.5GiB`, `1e6`, `0x1000`. K, M, G, T, P and E
+/// are powers of 1024, also before B. The manual page lists these forms.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     if text.starts_with('-') {
         return Err(format!("a size cannot be negative; {SIZES}"));
@@ -171,7 +171,13 @@ mod tests {
     fn sizes_are_powers_of_1024() {
         assert_eq!(parse_size("4096"), Ok(4096));
         assert_eq!(parse_size("64K"), Ok(65536));
-        assert_eq!(parse_size("64KiB"), Ok(65536));
+        for same in ["64KiB", "64kib", "64KB", "64kb", "64k"] {
+            assert_eq!(parse_size(same), Ok(65536), "{same}");
+        }
+        for (unit, power) in [("M", 20), ("T", 40), ("P", 50), ("E", 60)] {
+            assert_eq!(parse_size(&format!("1{unit}")), Ok(1 << power));
+        }
+        assert_eq!(parse_size("1e6"), Ok(1_000_000));
         assert_eq!(parse_size("1G"), Ok(1 << 30));
         assert_eq!(parse_size("0x10"), Ok(16));
         assert_eq!(parse_size("much"), Err(SIZES.to_owned()));

@@ -16,7 +16,7 @@ _shmutil_or_names() {
         case $current in
             --namespace) ((++i)); namespace=(--namespace "${COMP_WORDS[i]}") ;;
             --namespace=*) namespace=("$current") ;;
-            --offset | --length | --diff | --size | --mode) ((++i)) ;;
+            --id | --offset | --length | --diff | --size | --mode) ((++i)) ;;
             -*) ;;
             *) if [[ -z $command ]]; then command=$current; else ((++count)); fi ;;
         esac

@@ -4,7 +4,7 @@
 function __fish_shmutil_needs_name
     set -l words (commandline -opc)
     set -e words[1]
-    argparse -i 'namespace=' 'offset=' 'length=' 'diff=' 'size=' 'mode=' -- $words 2>/dev/null
+    argparse -i 'namespace=' 'id=' 'offset=' 'length=' 'diff=' 'size=' 'mode=' -- $words 2>/dev/null
     or return
     set -l arguments (string match -v -- '-*' $argv)
     test "$arguments[1]" = remove

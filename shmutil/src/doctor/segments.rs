@@ -3,10 +3,10 @@
 #![forbid(unsafe_code)]
 
 use shm_util::Info;
-use shm_util::admin::Hidden;
+use shm_util::admin::{self, Hidden, Identity, Space};
 
 use crate::change::idle_since;
-use crate::failure::command;
+use crate::failure::{command, command_in};
 use crate::{names, units};
 
 use super::Finding;
@@ -110,26 +110,33 @@ fn total<'a>(segments: impl Iterator<Item = &'a Info>) -> u64 {
 
 /// The orphans of the selected namespace.
 pub(super) fn check_orphans(segments: &[Info]) -> Finding {
-    orphans(
-        segments,
-        &format!(
+    orphans(segments, &|info| admin::may_be_removed(info.id), || {
+        format!(
             "delete those that are not needed with '{}', and keep the others with '{}'",
             command("prune --older-than AGE"),
             command("keep NAME")
-        ),
-    )
+        )
+    })
 }
 
 /// The orphans of another namespace.
-pub(super) fn check_orphans_elsewhere(segments: &[Info]) -> Finding {
-    let prune = command("prune --all --older-than AGE");
-    orphans(
-        segments,
-        &format!("delete those that are not needed with '{prune}'"),
-    )
+pub(super) fn check_orphans_elsewhere(space: &Space, segments: &[Info]) -> Finding {
+    orphans(segments, &|info| space.may_prune(info), || {
+        let prune = match space.identity() {
+            Identity::Path(path) if space.is_usable() => command_in(path, "prune --older-than AGE"),
+            Identity::User(_) if space.is_usable() => command_in(b"", "prune --older-than AGE"),
+            _ => command("prune --all --older-than AGE"),
+        };
+        format!("delete those that are not needed with '{prune}'")
+    })
 }
 
-fn orphans(segments: &[Info], remedy: &str) -> Finding {
+/// The finding about orphans. `advice` is for those that this user may delete.
+fn orphans(
+    segments: &[Info],
+    may_prune: &dyn Fn(&Info) -> bool,
+    advice: impl FnOnce() -> String,
+) -> Finding {
     let subject = "orphans";
     let orphans: Vec<_> = segments
         .iter()
@@ -139,6 +146,15 @@ fn orphans(segments: &[Info], remedy: &str) -> Finding {
         return Finding::ok(subject, "none".to_owned());
     };
     let bytes = total(orphans.iter().map(|(_, info)| *info));
+    let (ours, others): (Vec<&Info>, Vec<&Info>) = orphans
+        .iter()
+        .map(|&(_, info)| info)
+        .partition(|info| may_prune(info));
+    let mut remedies = Vec::new();
+    if !ours.is_empty() {
+        remedies.push(advice());
+    }
+    remedies.extend(ask_owners(&others));
     Finding::attention(
         subject,
         format!(
@@ -149,6 +165,23 @@ fn orphans(segments: &[Info], remedy: &str) -> Finding {
             names::quote(&oldest.name),
             units::age(units::since(since))
         ),
-        remedy,
+        remedies.join("; "),
     )
+}
+
+/// Advice on orphans that this user may not delete; `None` if there are none.
+fn ask_owners(orphans: &[&Info]) -> Option<String> {
+    let first = orphans.first()?;
+    Some(if orphans.len() == 1 {
+        format!(
+            "1 belongs to another user, {}: ask that user, or root",
+            first.uid
+        )
+    } else {
+        format!(
+            "{} belong to other users, such as {}: ask them, or root",
+            orphans.len(),
+            first.uid
+        )
+    })
 }

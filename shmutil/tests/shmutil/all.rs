@@ -1,4 +1,4 @@
-//! `--all`: every namespace that a user may inspect; `remove --id`. The tests that inspect
+//! `--all`: every namespace that a user may inspect; `--id`. The tests that inspect
 //! all namespaces run in an IPC namespace of their own.
 
 use predicates::prelude::*;
@@ -253,7 +253,8 @@ fn a_damaged_namespace_is_reported_and_the_others_are_listed() {
 #[test]
 fn doctor_checks_all_namespaces() {
     let world = World::new();
-    let script = "$S doctor --all; echo $?; $O doctor --all; $S doctor";
+    let script = "$S --namespace /c create lost 1K; $S doctor --all; echo $?; $O doctor --all; \
+                  $S doctor";
     let Some((text, error)) = with_two_users(&world, script) else {
         return;
     };
@@ -265,7 +266,8 @@ fn doctor_checks_all_namespaces() {
         r"ok         registry of namespace '/a': 1 of ",
         r"ok         orphans of namespace '/a': none\n",
         r"ok         permissions of namespace '/b': you can read and write the only segment",
-        r"-> delete those that are not needed with 'shmutil prune --all --older-than AGE'\n",
+        r"orphans of namespace '/b': .*\n.* 'shmutil prune --all --older-than AGE'\n",
+        r"orphans of namespace '/c': .*\n.* 'shmutil --namespace /c prune --older-than AGE'",
     ] {
         assert!(
             is_match(expected).unwrap().eval(roots),
@@ -277,7 +279,7 @@ fn doctor_checks_all_namespaces() {
         "{roots}"
     );
     assert!(
-        rest.contains("ok         others: 2 namespaces cannot be inspected"),
+        rest.contains("ok         others: 3 namespaces cannot be inspected"),
         "{rest}"
     );
     assert_eq!(
@@ -344,7 +346,21 @@ fn remove_by_identifier_removes_segments_of_the_namespace_only() {
         world.ok(&["create", name, "1"]);
     }
     other.ok(&["create", "theirs", "1"]);
-    world.ok(&["remove", "--id", &id(&world, "a")]).stdout("");
+    let a = id(&world, "a");
+    world
+        .ok(&["stat", "--id", &a])
+        .stdout(contains(format!("id         {a}\n")));
+    world
+        .ok(&["dump", "--id", &a, "--length", "1"])
+        .stdout(contains("00000000  00"));
+    world.ok(&["remove", "--id", &a]).stdout("");
+    for command in ["stat", "dump"] {
+        world.fails(
+            &[command, "--id", &a],
+            4,
+            "run 'shmutil list' to see the names",
+        );
+    }
     let both = [id(&world, "b"), id(&world, "c")];
     world.ok(&["remove", "--id", &both[0], "--id", &both[1]]);
     assert_eq!(world.names(), ["d"]);

@@ -13,7 +13,11 @@ fn a_usage_error_is_one_line() {
         "no command given; use one of list, stat, create, .*, man; see 'shmutil --help'",
     );
     world.fails(&["nonsense"], 2, "unrecognized subcommand");
-    world.fails(&["stat"], 2, "required arguments were not provided: <NAME>");
+    for arguments in [["stat"], ["dump"], ["remove"]] {
+        let error = "required arguments were not provided: <.*NAME.*--id <ID>";
+        world.fails(&arguments, 2, error);
+    }
+    world.fails(&["stat", "x", "--id", "1"], 2, "cannot be used with");
     world.fails(&["create", "x", "0"], 2, "at least 1 byte");
     world.fails(&["create", "x", "much"], 2, "expected a size such as");
     world.fails(&["create", "x", "1", "--mode", "999"], 2, "octal");

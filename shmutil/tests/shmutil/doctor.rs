@@ -68,6 +68,25 @@ fn doctor_states_which_namespace_it_checks() {
 }
 
 #[test]
+fn doctor_states_which_variables_have_an_effect() {
+    let world = World::new();
+    let mut command = world.command(&["doctor"]);
+    command.env("SHM_UTIL_TRANSIENT", "yes");
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let expected = format!(
+        "attention  environment: NOB_DATABASE={}: selects the namespace; SHM_UTIL_TRANSIENT=yes is \
+         ignored, because it is not a number; SHM_UTIL_SYNC=0: saves do not wait for the disk\n",
+        world.namespace
+    );
+    assert!(text.contains(&expected), "{text}");
+    let text = world.doctor();
+    assert!(
+        text.contains("ok         environment: NOB_DATABASE="),
+        "{text}"
+    );
+}
+
+#[test]
 fn doctor_compares_the_limit_on_locked_memory_with_the_registry() {
     let world = World::new();
     let script = format!("ulimit -l 64; {SHMUTIL} doctor");

@@ -85,6 +85,14 @@ fn prune_reports_orphans_of_other_users() {
     let changed = || world.json(&["stat", "roots", "--json"])["changed"].clone();
     let before = changed();
     std::thread::sleep(std::time::Duration::from_millis(1100));
+    as_other(&["doctor"])
+        .code(1)
+        .stdout(contains(
+            "\n           -> delete those that are not needed with 'shmutil prune",
+        ))
+        .stdout(contains(
+            "; 1 belongs to another user, 0: ask that user, or root\n",
+        ));
     let stays = "skipped 1 old orphan of other users, such as 'roots' of user 0; run";
     as_other(&["prune", "--older-than", "0s", "--dry-run"])
         .success()
@@ -97,6 +105,9 @@ fn prune_reports_orphans_of_other_users() {
     as_other(&["prune", "--older-than", "1h"])
         .success()
         .stderr("");
+    as_other(&["doctor"]).code(1).stdout(contains(
+        "-> 1 belongs to another user, 0: ask that user, or root\n",
+    ));
     // Root may delete all of them, and a dry run changes nothing.
     world
         .ok(&["prune", "--older-than", "0s", "--dry-run"])
