@@ -14,8 +14,11 @@ use crate::names;
 
 const SUBJECT: &str = "environment";
 
+/// Returns what the value of a variable does.
+type EffectOf = fn(&OsStr) -> Effect;
+
 /// The variables, and what their values do.
-const VARIABLES: [(&str, fn(&OsStr) -> Effect); 5] = [
+const VARIABLES: [(&str, EffectOf); 5] = [
     ("NOB_DATABASE", |_| Effect::Does("selects the namespace")),
     ("SHM_UTIL_KEEP", |value| {
         of_number(value, "new segments are kept")
