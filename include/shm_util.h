@@ -7,8 +7,8 @@
  *
  * Environment variables, which are read once, at the process's first call:
  *
- *   NOB_DATABASE        a path that selects the namespace (no file is created);
- *                       by default, each user has a namespace
+ *   NOB_DATABASE        a path that selects the namespace (no file is
+ *                       created); by default, each user has a namespace
  *   APERROR_PRINT       if it is a number other than 0, each error is explained
  *                       in one line on stderr
  *   SHM_UTIL_KEEP       if it is a number other than 0, new segments outlive
