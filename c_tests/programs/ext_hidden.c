@@ -231,7 +231,10 @@ static void leaves_nothing (const char *what, void (*body) (void), int status)
 
     CHECK (check_text ("%s", what), shmxRemove (NAME) == 0 && check_child (body) == status);
     CHECK ("no call finds the segment", is_absent ());
-    CHECK ("the next call deletes it", check_segments () == before);
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("none of this has deleted it", check_segments () == before);
+    memory = check_create (NAME " 2", SIZE);
+    CHECK ("the next create deletes it", check_segments () == before);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 

@@ -25,8 +25,8 @@ pub(super) struct Purpose<'a> {
 }
 
 /// A hidden segment that is being filled. Unless [`finish`](Self::finish) is called, it is
-/// deleted: when it is dropped or, if this process is killed, by the next process that uses the
-/// namespace.
+/// deleted: when it is dropped or, if this process is killed, by the next process that creates or
+/// prunes segments in the namespace.
 pub(super) struct NewSegment {
     segment: Segment,
 }

@@ -1,5 +1,6 @@
 //! `prune`.
 
+use predicates::prelude::*;
 use predicates::str::is_match;
 
 use crate::world::{SHMUTIL, World, leave_registry};
@@ -39,6 +40,93 @@ fn read_only_commands_delete_nothing() {
     world.ok(&["load", "orphan", &world.path("file")]);
     let stat = world.json(&["stat", "orphan", "--json"]);
     assert_eq!((&stat["id"], &stat["mappings"]), (&id, &0.into()));
+}
+
+#[test]
+fn only_prune_deletes_a_hidden_segment_whose_creator_has_died() {
+    let world = World::new();
+    world.ok(&["create", "z", "1K"]);
+    let mut program = world.hidden_program("hidden");
+    let doctor = |text: &str| {
+        for arguments in [&["doctor"][..], &["doctor", "--all"]] {
+            let output = world.command(arguments).output().unwrap();
+            let all = String::from_utf8(output.stdout).unwrap();
+            assert!(all.contains(text), "{all}");
+        }
+    };
+    doctor("ok         hidden: 1 hidden segment, 4 KiB, is being filled\n");
+    let old = ["prune", "--older-than", "1h"];
+    let dry = ["prune", "--older-than", "1h", "--dry-run"];
+    world.ok(&dry).stdout("");
+    world.ok(&old).stdout("");
+    program.kill();
+    let shown = r"delete.* hidden \(id \d+, 4 KiB, hidden, its creator has died\)";
+    for _ in 0..2 {
+        world.ok(&["list"]);
+        world.ok(&["list", "--all"]);
+        world.ok(&["stat", "z"]);
+        world.fails(&["stat", "hidden"], 4, "no segment 'hidden'");
+        doctor(
+            "attention  hidden: 1 hidden segment, 4 KiB, whose creator has died; deleted by the \
+             next create or prune\n",
+        );
+        let would = is_match(format!("^would {shown}\n$")).unwrap();
+        world.ok(&dry).stdout(would);
+        let all = ["prune", "--older-than", "1h", "--dry-run", "--all"];
+        let would = is_match(format!("would {shown} in namespace")).unwrap();
+        world.run(&all).success().stdout(would);
+    }
+    let deleted = is_match(format!("^{shown}\n$")).unwrap();
+    world.ok(&old).stdout(deleted);
+    world.ok(&dry).stdout("");
+    assert!(!world.doctor().contains("hidden"));
+}
+
+#[test]
+fn what_is_hidden_in_a_registry_that_was_left_behind_is_reported_with_it() {
+    let world = World::new();
+    let mut program = world.hidden_program("hidden");
+    let script = format!(
+        "{SHMUTIL} prune --older-than 1d --all --dry-run; {SHMUTIL} prune --older-than 1d --all"
+    );
+    program.kill();
+    let run = || {
+        let mut shell = std::process::Command::new("sh");
+        world.prepare(&mut shell);
+        let output = shell.args(["-c", &script]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = run();
+    let what = r"hidden \(id \d+, 4 KiB, hidden, its creator has died\) in a registry that";
+    assert!(
+        is_match(format!("(?m)^would delete {what}"))
+            .unwrap()
+            .eval(&text),
+        "{text}"
+    );
+    assert!(
+        is_match(format!("(?m)^deleted {what}"))
+            .unwrap()
+            .eval(&text),
+        "{text}"
+    );
+    assert_eq!(text.matches(" hidden (id").count(), 2, "{text}");
+    assert!(!run().contains("hidden"));
+}
+
+#[test]
+fn prune_prints_in_the_order_of_list() {
+    let world = World::new();
+    let names = ["d", "b", "e", "a", "c"];
+    for name in names {
+        world.ok(&["create", name, "1K"]);
+    }
+    let order = is_match(r"^(?s)\S+ a .*\S+ b .*\S+ c .*\S+ d .*\S+ e ").unwrap();
+    let prune = ["prune", "--older-than", "0s"];
+    for arguments in [&[&prune[..], &["--dry-run"]].concat(), &prune[..]] {
+        let text = world.output(arguments).replace("would delete", "deleted");
+        assert!(order.eval(&text), "{text}");
+    }
 }
 
 #[test]

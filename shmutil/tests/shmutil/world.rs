@@ -15,7 +15,7 @@ use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::is_match;
 use serde_json::Value;
-use shm_util::Segment;
+use shm_util::{Options, Segment};
 use tempfile::TempDir;
 
 pub(crate) const SHMUTIL: &str = env!("CARGO_BIN_EXE_shmutil");
@@ -135,6 +135,14 @@ impl World {
         self.start(shell, names)
     }
 
+    /// As above, with hidden segments.
+    pub(crate) fn hidden_program(&self, names: &str) -> Program {
+        let mut shell = Command::new("sh");
+        let script = "SHMUTIL_TEST_HIDDEN=1 exec \"$0\" \"$@\"";
+        shell.args(["-c", script]).arg(env::current_exe().unwrap());
+        self.start(shell, names)
+    }
+
     fn start(&self, mut command: Command, names: &str) -> Program {
         self.prepare(&mut command);
         let mut child = command
@@ -210,7 +218,8 @@ fn program() {
     let segments: Vec<_> = names
         .split(',')
         .map(|name| {
-            let segment = Segment::create(name, 4096).unwrap();
+            let options = Options::new().hidden(env::var_os("SHMUTIL_TEST_HIDDEN").is_some());
+            let segment = options.create(name, 4096).unwrap();
             store(segment.bytes(), b"written by a program");
             segment
         })
