@@ -379,6 +379,7 @@ impl ReadOnlySegment {
     /// let view = shm_util::Options::new().create_read_only("doc-view-as-ptr", 100)?;
     /// // SAFETY: nobody writes to the segment at this moment.
     /// assert_eq!(unsafe { view.as_ptr().read() }, 0);
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -393,6 +394,7 @@ impl ReadOnlySegment {
     ///
     /// let view = shm_util::Options::new().create_read_only("doc-view-bytes", 100)?;
     /// assert!(view.bytes().iter().all(|byte| byte.load(Ordering::Relaxed) == 0));
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -411,6 +413,7 @@ impl ReadOnlySegment {
     /// view.read_at(70, &mut bytes)?;
     /// assert_eq!(bytes, [0; 30]);
     /// assert!(view.read_at(71, &mut bytes).is_err()); // the segment ends there
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///
@@ -454,6 +457,7 @@ impl ReadOnlySegment {
     /// // SAFETY: this program accesses these 4 bytes in no other way.
     /// let ready = unsafe { view.atomic::<AtomicU32>(8)? };
     /// assert_eq!(ready.load(Ordering::Acquire), 0);
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///
@@ -477,6 +481,7 @@ impl ReadOnlySegment {
     /// let view = shm_util::Options::new().create_read_only("doc-view-as-slice", 100)?;
     /// // SAFETY: no other program knows this name.
     /// assert_eq!(unsafe { view.as_slice() }, [0; 100]);
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::error::Result;
+use crate::fork::{Call, Purpose};
 use crate::info::Info;
 use crate::options::Options;
 use crate::request::Access;
@@ -13,8 +14,12 @@ use crate::segment::Segment;
 
 /// A named shared memory segment, attached to this process for reading only.
 ///
-/// Its bytes can only be loaded: a store would raise `SIGSEGV`. In all else it behaves like a
-/// [`Segment`], and its process counts as a holder.
+/// Its bytes can only be loaded: a store would raise `SIGSEGV`. Its process counts as a holder, as
+/// with a [`Segment`].
+///
+/// **Dropping it [detaches](Self::detach) the segment, and never deletes it**, even if no process
+/// has it attached any more: a reader that returns early with `?`, or panics, leaves the data
+/// to others. Only [`destroy`](Self::destroy) deletes. Dropping a [`Segment`] destroys it.
 ///
 /// ```
 /// use shm_util::{Options, Segment};
@@ -28,8 +33,26 @@ use crate::segment::Segment;
 /// assert_eq!(bytes, [0, 42]);
 /// # Ok::<(), shm_util::Error>(())
 /// ```
+///
+/// ```
+/// use shm_util::{Options, Segment};
+///
+/// Segment::create("doc-read-only-drop", 100)?.detach()?; // an orphan
+/// drop(Options::new().open_read_only("doc-read-only-drop")?); // is one still
+/// Options::new().open_read_only("doc-read-only-drop")?.destroy()?;
+/// assert!(shm_util::info("doc-read-only-drop").is_err());
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ReadOnlySegment(pub(crate) Segment);
+
+/// Detaches the segment, and leaves it and its name as they are.
+impl Drop for ReadOnlySegment {
+    fn drop(&mut self) {
+        // A program that wants to know of an error calls `detach`.
+        let _ = self.0.leave();
+    }
+}
 
 impl ReadOnlySegment {
     /// The name: any bytes except zero.
@@ -37,6 +60,7 @@ impl ReadOnlySegment {
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-name", 100)?;
     /// assert_eq!(view.name(), b"doc-view-name");
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -49,6 +73,7 @@ impl ReadOnlySegment {
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-id", 100)?;
     /// assert_eq!(view.id(), view.info()?.id);
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -61,6 +86,7 @@ impl ReadOnlySegment {
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-len", 100)?;
     /// assert_eq!(view.len(), 100);
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -73,6 +99,7 @@ impl ReadOnlySegment {
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-is-empty", 100)?;
     /// assert!(!view.is_empty());
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -85,6 +112,7 @@ impl ReadOnlySegment {
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-info", 100)?;
     /// assert_eq!(view.info()?.size, 100);
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///
@@ -101,6 +129,7 @@ impl ReadOnlySegment {
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-data-from", 100)?;
     /// assert!(view.data_from(100).is_empty());
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -116,6 +145,7 @@ impl ReadOnlySegment {
     /// view.save(&file)?;
     /// assert_eq!(std::fs::read(&file).unwrap(), [0; 100]);
     /// # std::fs::remove_file(file).unwrap();
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///
@@ -132,6 +162,7 @@ impl ReadOnlySegment {
     /// ```
     /// let view = shm_util::Options::new().create_read_only("doc-view-was-created", 100)?;
     /// assert!(view.is_new());
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     #[must_use]
@@ -155,8 +186,8 @@ impl ReadOnlySegment {
     /// # Errors
     ///
     /// As [`Segment::detach`].
-    pub fn detach(self) -> Result<()> {
-        self.0.detach()
+    pub fn detach(mut self) -> Result<()> {
+        self.0.leave()
     }
 
     /// Detaches the segment, and deletes it and its name if that leaves no process
@@ -173,8 +204,9 @@ impl ReadOnlySegment {
     ///
     /// As [`Segment::destroy`]. `EPERM` if this was the last process, but the
     /// segment belongs to another user.
-    pub fn destroy(self) -> Result<()> {
-        self.0.destroy()
+    pub fn destroy(mut self) -> Result<()> {
+        let call = Call::begin(Purpose::Change)?;
+        self.0.close(&call)
     }
 }
 
@@ -190,6 +222,7 @@ impl Options {
     /// let mut bytes = [0; 4];
     /// view.read_at(0, &mut bytes)?;
     /// assert_eq!(&bytes, b"good");
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///

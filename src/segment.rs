@@ -25,7 +25,12 @@ use crate::unique;
 /// A segment is deleted when the last process that has it attached destroys it,
 /// with [`destroy`](Self::destroy) or by dropping it, unless it is a kept one (see
 /// [`keep`](Self::keep)). If that process dies or [detaches](Self::detach) it instead, the
-/// segment keeps its bytes and its name. Other processes, including C programs that use
+/// segment keeps its bytes and its name.
+///
+/// **Dropping a `Segment` destroys it**, also when a function returns early with `?`, or panics:
+/// what nobody else has attached is deleted. A program that only reads attaches a
+/// [`ReadOnlySegment`](crate::ReadOnlySegment) instead
+/// ([`open_read_only`](Options::open_read_only)): dropping that detaches it. Other processes, including C programs that use
 /// `shm_util.h`, may read and write it at any time.
 ///
 /// [`Options`] create or attach segments in other ways.
@@ -337,6 +342,11 @@ impl Segment {
     /// `EINVAL`: the program has detached the segment itself, with shmdt(2). Nothing else
     /// is detached then.
     pub fn detach(mut self) -> Result<()> {
+        self.leave()
+    }
+
+    /// The same.
+    pub(crate) fn leave(&mut self) -> Result<()> {
         // It uses neither the registry nor its lock, so fork need not wait for it.
         self.attached.detach()
     }

@@ -129,6 +129,7 @@ impl ReadOnlySegment {
     /// let view = shm_util::Options::new().create_read_only("doc-view-read", 100)?;
     /// assert_eq!(view.read::<u64>(92)?, 0);
     /// assert!(view.read::<u64>(93).is_err()); // the segment ends there
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///
@@ -146,6 +147,7 @@ impl ReadOnlySegment {
     /// let mut values = [1_u16; 50];
     /// view.read_slice(0, &mut values)?;
     /// assert_eq!(values, [0; 50]);
+    /// # view.destroy()?;
     /// # Ok::<(), shm_util::Error>(())
     /// ```
     ///

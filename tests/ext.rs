@@ -117,6 +117,30 @@ fn exclusive_accepts_only_a_new_segment() {
 }
 
 #[test]
+fn dropping_a_read_only_segment_leaves_an_orphan_alone() {
+    let name = name();
+    Segment::create(&name, 100).unwrap().detach().unwrap();
+    let view = |name: &str| Options::new().open_read_only(name).unwrap();
+    let early_return = || -> shm_util::Result<()> {
+        let view = view(&name);
+        view.read_at(100, &mut [0])?;
+        Ok(())
+    };
+    assert!(early_return().is_err());
+    let panicking = std::panic::catch_unwind(|| {
+        let _view = view(&name);
+        std::panic::resume_unwind(Box::new(0));
+    });
+    assert!(panicking.is_err());
+    assert_eq!(shm_util::info(&name).unwrap().mappings, 0);
+    view(&name).destroy().unwrap();
+    assert_eq!(shm_util::info(&name).unwrap_err().errno(), libc::ENOENT);
+    // Its sibling's drop is a destroy.
+    drop(Segment::create(&name, 100).unwrap());
+    assert_eq!(shm_util::info(&name).unwrap_err().errno(), libc::ENOENT);
+}
+
+#[test]
 fn a_read_only_segment_reads_and_saves_the_bytes_of_others() {
     let name = name();
     let directory = tempfile::tempdir().unwrap();
@@ -234,6 +258,7 @@ fn a_segment_knows_whether_its_call_created_it() {
     first.remove().unwrap();
     let fourth = Options::new().create_read_only(&name, 100).unwrap();
     assert!(fourth.is_new() && first.is_new());
+    fourth.destroy().unwrap();
 }
 
 #[test]
