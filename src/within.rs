@@ -13,7 +13,6 @@ use crate::info::{Info, Permissions, RegistryInfo};
 use crate::name;
 use crate::namespace::Namespace;
 use crate::options::Options;
-use crate::quoted::Quoted;
 use crate::read_only::ReadOnlySegment;
 use crate::request::{Access, Lifetime, Swapping, Target};
 use crate::segment::Segment;
@@ -271,8 +270,7 @@ impl Namespace {
     /// As [`wait`](crate::wait).
     pub fn wait(&self, name: impl AsRef<[u8]>, limit: Duration) -> Result<()> {
         let name = name.as_ref();
-        let failed =
-            |errno| Err(Errno(errno).during(format_args!("wait for segment {}", Quoted(name))));
+        let target = Target::Name(name);
         let start = Instant::now();
         loop {
             let absent = {
@@ -284,11 +282,14 @@ impl Namespace {
             };
             let left = limit.saturating_sub(start.elapsed());
             if left.is_zero() {
-                return failed(libc::ETIMEDOUT);
+                return Err(Errno(libc::ETIMEDOUT).during(format_args!(
+                    "no {target} in {self} after {} ms",
+                    limit.as_millis()
+                )));
             }
             // This waits outside of calls, so that a fork by another thread need not wait for it.
             if absent.sleep(left) {
-                return failed(libc::EINTR);
+                return Err(Errno(libc::EINTR).during(format_args!("wait for {target}")));
             }
         }
     }

@@ -18,6 +18,19 @@ fn errno<T>(result: shm_util::Result<T>) -> i32 {
 }
 
 #[test]
+fn a_wait_that_ends_too_early_tells_where_it_looked_and_how_long() {
+    let space = Namespace::at("/namespaces/wait").unwrap();
+    let error = space
+        .wait("seg", std::time::Duration::from_millis(20))
+        .unwrap_err();
+    assert_eq!(error.errno(), libc::ETIMEDOUT);
+    assert_eq!(
+        error.to_string(),
+        "no segment 'seg' in namespace '/namespaces/wait' after 20 ms: Connection timed out"
+    );
+}
+
+#[test]
 fn threads_use_several_namespaces_at_once() {
     let spaces: Vec<_> = (0..4).map(|n| namespace(&format!("thread {n}"))).collect();
     thread::scope(|scope| {
@@ -152,7 +165,9 @@ fn unique_names_begin_as_the_program_wants() {
             .all(|name| name.len() == 14 && name.starts_with(b"u "))
     );
     assert!(segments.iter().all(Segment::is_new));
-    assert_eq!(options.create_read_only("", 1).unwrap().name().len(), 12);
+    let view = options.create_read_only("", 1).unwrap();
+    assert_eq!(view.name().len(), 12);
+    view.destroy().unwrap();
     assert_eq!(
         errno(options.create("x".repeat(989), 1)),
         libc::ENAMETOOLONG

@@ -54,7 +54,10 @@ static void too_long (void)
     CHECK ("a name that does not exist is ETIMEDOUT",
            shmxWait (NAME, 300) == ETIMEDOUT && errno == ETIMEDOUT);
     CHECK ("that takes the given time", milliseconds () - before >= 300);
-    CHECK ("the text names the segment", strstr (shmxErrorText (), NAME) != NULL);
+    CHECK ("the text names the segment, the namespace and the time",
+           strncmp (shmxErrorText (), "no segment '" NAME "' in ",
+                    strlen ("no segment '" NAME "' in ")) == 0
+           && strstr (shmxErrorText (), " after 300 ms: Connection timed out") != NULL);
     CHECK ("with a limit of 0, it is ETIMEDOUT, too", shmxWait (NAME, 0) == ETIMEDOUT);
     CHECK ("nothing is created", !check_exists (NAME));
 }

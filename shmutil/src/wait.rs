@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::cli::Wait;
 use crate::failure::{Failure, Outcome, Result};
-use crate::units;
 
 /// `shmutil wait`
 pub(crate) fn wait(arguments: &Wait) -> Result<Outcome> {
@@ -22,9 +21,8 @@ pub(crate) fn wait(arguments: &Wait) -> Result<Outcome> {
     // fails in the same way.
     match shm_util::info(name) {
         Ok(_) => Ok(Outcome::Fine),
-        Err(error) if error.errno() == libc::ENOENT => Err(Failure::no_such_name(format!(
-            "{error}, after {}; check that the program that creates it is running and uses this namespace",
-            units::time_limit(limit)
+        Err(absent) if absent.errno() == libc::ENOENT => Err(Failure::no_such_name(format!(
+            "{error}; check that the program that creates it is running and uses this namespace"
         ))),
         Err(error) => Err(Failure::library(&error, Some(name))),
     }
