@@ -34,7 +34,7 @@ use crate::{environment, filename, os};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace(Choice);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Choice {
     Current,
     OfUser,
@@ -130,6 +130,17 @@ impl Namespace {
     }
 }
 
+/// Shows a path as text, escaped where it is not UTF-8.
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Current => f.write_str("Current"),
+            Self::OfUser => f.write_str("OfUser"),
+            Self::Path(path) => write!(f, "Path({})", Quoted(path)),
+        }
+    }
+}
+
 /// Shows the namespace as in messages: `namespace '/path'`, `the namespace of user 1000`.
 impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,5 +205,18 @@ impl fmt::Display for Resolved {
             Self::User(user) => write!(f, "the namespace of user {user}"),
             Self::Path(path) => write!(f, "namespace {}", Quoted(path)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_paths_as_text() {
+        let of_path = Namespace::at("/plant\n/1").unwrap();
+        assert_eq!(format!("{of_path:?}"), "Namespace(Path('/plant\\n/1'))");
+        assert_eq!(format!("{:?}", Namespace::of_user()), "Namespace(OfUser)");
+        assert_eq!(format!("{:?}", Namespace::current()), "Namespace(Current)");
     }
 }
