@@ -137,6 +137,8 @@ impl Failure {
                     command("remove")
                 ),
             ),
+            // So does this one, which is not about a segment.
+            _ if error.reason() == Reason::Namespace => (Kind::Failed, String::new()),
             // The segment may be accessed, but only its owner may change it.
             libc::EPERM => (
                 Kind::Failed,

@@ -368,14 +368,14 @@ fn untrusted(namespace: &Resolved, id: Id, status: Option<Status>) -> Result<Can
             namespace,
             format_args!(
                 "no permission to read its registry, segment {id}; ask its owner, whom 'ipcs -m' \
-                 shows, or choose another NOB_DATABASE"
+                 shows, or choose another namespace"
             ),
         )),
         (Resolved::Path(_), Some(status)) => Err(denied(
             namespace,
             format_args!(
                 "its registry, segment {id}, was created by user {} and group {}, of which this \
-                 process is neither; join that group, or choose another NOB_DATABASE",
+                 process is neither; join that group, or choose another namespace",
                 status.creator, status.creator_group
             ),
         )),
