@@ -89,12 +89,15 @@ pub enum Reason {
     NotHidden,
     /// `EACCES`: this user may not use the namespace.
     Namespace,
-    /// `EACCES`: the segment's mode does not allow this user to attach it.
+    /// `EACCES`: the segment's mode does not allow this user to attach it; or the segment is
+    /// transient, and was created by a user whom this process must not trust.
     Permission,
     /// `EACCES`: the segment is attached for reading only.
     ReadOnly,
     /// `ENOSYS`, `EPERM`: the kernel has no System V shared memory, or a sandbox blocks it.
     NoSystemV,
+    /// `EPERM`: the segment belongs to another user.
+    Owner,
 }
 
 /// The result of every function of this crate that can fail.

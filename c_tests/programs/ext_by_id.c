@@ -282,7 +282,13 @@ static void reader (void)
     CHECK ("it can be attached read-only",
            shmxAttachId (space, *id_of_owner, SHMX_RDONLY, NULL, &memory) == 0
            && shmDestroy (memory) == 0);
-    CHECK ("removing it is EPERM", shmxRemoveId (space, *id_of_owner) == EPERM);
+    CHECK ("removing it is EPERM, because of the owner",
+           shmxRemoveId (space, *id_of_owner) == EPERM
+           && shmxErrorReason () == SHMX_REASON_OWNER);
+    CHECK ("the text names the segment and the owner",
+           strcmp (shmxErrorText (),
+                   check_text ("remove segment '%s' (id %d) of user %d: Operation not permitted",
+                               NAME, *id_of_owner, OWNER)) == 0);
     CHECK ("the reader's own namespace does not contain it",
            stat_id ("", *id_of_owner, &info) == ENOENT);
 }

@@ -148,6 +148,17 @@ static int seen_by_list (const struct ShmxInfo *info, void *context)
     return 0;
 }
 
+/* A call that only the owner may make. */
+static void is_refused (const char *doing, int status, int id)
+{
+    const char *text = check_text ("%s segment '%s' (id %d) of user %d: Operation not permitted",
+                                   doing, NAME, id, OWNER);
+
+    CHECK ("a call that is reserved to the owner is EPERM", status == EPERM);
+    CHECK ("the reason is the owner", shmxErrorReason () == SHMX_REASON_OWNER);
+    CHECK (text, strcmp (shmxErrorText (), text) == 0);
+}
+
 static void reader (void)
 {
     SharedMemory memory = (SharedMemory) &memory;
@@ -168,13 +179,16 @@ static void reader (void)
     CHECK ("the reader sees owner, creator and group",
            shmxStat (memory, &info) == 0 && info.uid == OWNER
            && info.creatorUid == OWNER && info.gid == GROUP);
-    CHECK ("shmxSetPerm by the reader is EPERM", shmxSetPerm (memory, -1, -1, 0666) == EPERM);
-    CHECK ("shmxLock by the reader is EPERM", shmxLock (memory) == EPERM);
-    CHECK ("shmxUnlock by the reader is EPERM", shmxUnlock (memory) == EPERM);
-    CHECK ("shmxKeep by the reader is EPERM", shmxKeep (memory, 1) == EPERM && errno == EPERM);
-    CHECK ("shmxRemove by the reader is EPERM", shmxRemove (NAME) == EPERM && errno == EPERM);
-    CHECK ("shmxRemoveSegment by the reader is EPERM",
-           shmxRemoveSegment (memory) == EPERM && errno == EPERM);
+    is_refused ("set the permissions of", shmxSetPerm (memory, -1, -1, 0666), info.id);
+    is_refused ("lock", shmxLock (memory), info.id);
+    is_refused ("unlock", shmxUnlock (memory), info.id);
+    is_refused ("keep", shmxKeep (memory, 1), info.id);
+    is_refused ("remove", shmxRemove (NAME), info.id);
+    is_refused ("remove", shmxRemoveSegment (memory), info.id);
+    is_refused ("keep", shmxKeepName (NULL, NAME, 1), info.id);
+    is_refused ("set the permissions of", shmxSetPermName (NULL, NAME, -1, -1, 0666), info.id);
+    is_refused ("lock", shmxLockName (NULL, NAME), info.id);
+    is_refused ("unlock", shmxUnlockName (NULL, NAME), info.id);
     CHECK ("the name still exists", shmxStatName (NAME, &info) == 0);
     CHECK ("shmLoad by the reader is EACCES", shmLoad (memory, "/dev/zero") == EACCES);
     check_signal (done);
@@ -184,7 +198,7 @@ static void reader (void)
            shmxDetach (memory) == 0 && check_attached (info.id) == 0);
     CHECK ("it can attach the segment again",
            shmxCreate (NAME, SIZE, SHMX_RDONLY, 0, NULL, &memory) == 0);
-    CHECK ("the reader's last shmDestroy is EPERM", shmDestroy (memory) == EPERM);
+    is_refused ("delete", shmDestroy (memory), info.id);
     CHECK ("the handle is invalid all the same", shmAddress (memory) == NULL);
     CHECK ("the segment is detached all the same", check_attached (info.id) == 0);
     check_signal (done);

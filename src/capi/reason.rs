@@ -31,7 +31,8 @@ pub const SHMX_REASON_EMPTY_FILE: c_int = 7;
 /// Reason of an error: EACCES: the user may not use the namespace.
 pub const SHMX_REASON_NAMESPACE: c_int = 8;
 /// Reason of an error: EACCES: the segment's mode does not allow the user to
-/// attach it.
+/// attach it; or the segment is transient, and was created by another user who
+/// is not root, and in a group of which the process is not a member.
 pub const SHMX_REASON_PERMISSION: c_int = 9;
 /// Reason of an error: EACCES: the segment is attached read-only.
 pub const SHMX_REASON_READ_ONLY: c_int = 10;
@@ -43,6 +44,8 @@ pub const SHMX_REASON_NOT_HIDDEN: c_int = 12;
 /// Reason of an error: ENOSYS or EPERM: the kernel has no System V shared
 /// memory, or a sandbox blocks it.
 pub const SHMX_REASON_NO_SYSTEM_V: c_int = 13;
+/// Reason of an error: EPERM: the segment belongs to another user.
+pub const SHMX_REASON_OWNER: c_int = 14;
 
 /// Returns the cause of the calling thread's last error, which is more specific
 /// than its errno value, as one of the SHMX_REASON_... constants;
@@ -66,5 +69,6 @@ pub extern "C" fn shmxErrorReason() -> c_int {
         Reason::Permission => SHMX_REASON_PERMISSION,
         Reason::ReadOnly => SHMX_REASON_READ_ONLY,
         Reason::NoSystemV => SHMX_REASON_NO_SYSTEM_V,
+        Reason::Owner => SHMX_REASON_OWNER,
     }
 }

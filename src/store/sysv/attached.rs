@@ -120,13 +120,14 @@ impl Attached {
         let (registry, _) = self.home();
         let _names = registry.lock()?;
         self.status("set the permissions of")?;
-        shm::set(self.entry.id, wanted).map_err(|errno| change::failed_to_set(errno, self))
+        shm::set(self.entry.id, wanted)
+            .map_err(|errno| self.entry.refused(errno, change::SETTING, self.name()))
     }
 
     pub(in crate::store) fn set_swapping(&self, swapping: Swapping) -> Result<()> {
         self.status(change::doing(swapping))?;
         shm::set_swapping(self.entry.id, swapping)
-            .map_err(|errno| change::failed_to(swapping, errno, self))
+            .map_err(|errno| change::failed_to(swapping, errno, &self.entry, self.name()))
     }
 
     pub(in crate::store) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {
@@ -143,7 +144,7 @@ impl Attached {
     }
 
     pub(in crate::store) fn remove(&self) -> Result<()> {
-        let failed = |errno: Errno| errno.during(format_args!("remove {self}"));
+        let failed = |errno: Errno| self.entry.refused(errno, "remove", self.name());
         let lost = || {
             Err(Errno(libc::EIDRM).during(format_args!(
                 "remove {self}: it has lost its name, which may be another segment's by now"
@@ -342,13 +343,7 @@ impl Attached {
         match names.remove_if(&self.entry, &is_last)? {
             Removal::Removed | Removal::Missing => Ok(Fate::Deleted),
             Removal::Spared => Ok(Fate::InUse),
-            Removal::Failed(errno) => Err(match self.entry.status() {
-                Ok(Some(status)) => errno.during(format_args!(
-                    "delete {self}: user {} created it",
-                    status.creator
-                )),
-                _ => errno.during(format_args!("delete {self}")),
-            }),
+            Removal::Failed(errno) => Err(self.entry.refused(errno, "delete", self.name())),
         }
     }
 
@@ -389,7 +384,7 @@ impl Attached {
             Some(_) => Ok(Fate::InUse),
             None => Ok(Fate::Deleted),
         });
-        deleted.map_err(|errno| errno.during(format_args!("delete {self}")))
+        deleted.map_err(|errno| self.entry.refused(errno, "delete", self.name()))
     }
 
     /// The registry that has the name now, and the name's entry.

@@ -84,7 +84,7 @@ impl SysV {
             Ok(()) => Ok(Some(())),
             // EINVAL may also mean that the new owner's id is not valid.
             Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => Ok(None),
-            Err(errno) => Err(change::failed_to_set(errno, target)),
+            Err(errno) => Err(entry.refused(errno, change::SETTING, name)),
         })
     }
 
@@ -97,20 +97,21 @@ impl SysV {
             match shm::set_swapping(entry.id, swapping) {
                 Ok(()) => return Ok(()),
                 Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => {}
-                Err(errno) => return Err(change::failed_to(swapping, errno, target)),
+                Err(errno) => return Err(change::failed_to(swapping, errno, &entry, name)),
             }
         }
         Err(Self::restless(target))
     }
 
     pub(in crate::store) fn remove(&self, target: Target<'_>) -> Result<()> {
-        let failed = |errno: Errno| errno.during(format_args!("remove {target}"));
         for _ in 0..ATTEMPTS {
-            let (registry, entry) = self.with_entry(target, |registry, _, entry| {
+            let (registry, entry, name) = self.with_entry(target, |registry, names, entry| {
+                let name = names.name(entry)?;
+                let failed = |errno| entry.refused(errno, "remove", name.bytes());
                 if let Some(status) = entry.status().map_err(failed)? {
                     entry.may_be_removed(&status).map_err(failed)?;
                 }
-                Ok(Some((Arc::clone(registry), *entry)))
+                Ok(Some((Arc::clone(registry), *entry, name)))
             })?;
             // If nobody else has it attached, its memory is freed when this mapping is
             // detached, after the lock was released.
@@ -124,7 +125,7 @@ impl SysV {
             drop(names);
             drop(mapping);
             return match removal {
-                Removal::Failed(errno) => Err(failed(errno)),
+                Removal::Failed(errno) => Err(entry.refused(errno, "remove", name.bytes())),
                 _ => Ok(()),
             };
         }

@@ -5,11 +5,13 @@
 
 use std::fmt;
 
+use super::entry::Entry;
 use super::shm::Change;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::ids::{GroupId, UserId};
 use crate::info::Permissions;
+use crate::quoted::Quoted;
 use crate::request::{MODE_BITS, Swapping};
 
 impl Change {
@@ -18,7 +20,7 @@ impl Change {
         let mode = permissions.mode;
         if let Some(mode) = mode.filter(|mode| mode & !MODE_BITS != 0) {
             return Err(Error::argument(format_args!(
-                "set the permissions of {what}: mode 0{mode:o} has bits beyond 0777"
+                "{SETTING} {what}: mode 0{mode:o} has bits beyond 0777"
             )));
         }
         Ok(Self {
@@ -29,11 +31,8 @@ impl Change {
     }
 }
 
-/// The error if permissions could not be set.
-#[cold]
-pub(super) fn failed_to_set(errno: Errno, what: impl fmt::Display) -> Error {
-    errno.during(format_args!("set the permissions of {what}"))
-}
+/// What is done to a segment whose permissions are set, for messages.
+pub(super) const SETTING: &str = "set the permissions of";
 
 /// The verb for messages.
 pub(super) const fn doing(swapping: Swapping) -> &'static str {
@@ -45,12 +44,15 @@ pub(super) const fn doing(swapping: Swapping) -> &'static str {
 
 /// The error if a segment could not be locked or unlocked.
 #[cold]
-pub(super) fn failed_to(swapping: Swapping, errno: Errno, what: impl fmt::Display) -> Error {
-    let limit = match errno {
-        Errno(libc::ENOMEM) => {
-            " in memory, RLIMIT_MEMLOCK does not allow its size; raise it with 'ulimit -l'"
-        }
-        _ => "",
-    };
-    errno.during(format_args!("{} {what}{limit}", doing(swapping)))
+pub(super) fn failed_to(swapping: Swapping, errno: Errno, entry: &Entry, name: &[u8]) -> Error {
+    match errno {
+        Errno(libc::ENOMEM) => errno.during(format_args!(
+            "{} segment {} (id {}) in memory, RLIMIT_MEMLOCK does not allow its size; raise it \
+             with 'ulimit -l'",
+            doing(swapping),
+            Quoted(name),
+            entry.id
+        )),
+        _ => entry.refused(errno, doing(swapping), name),
+    }
 }

@@ -2,12 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
+
 use super::keys;
 use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
 use crate::errno::Errno;
+use crate::error::{Error, Reason};
 use crate::namespace::Resolved;
 use crate::os;
+use crate::quoted::Quoted;
 use crate::request::{Access, Placement};
 
 /// A segment that a registry names, and the slot that names it.
@@ -55,6 +59,43 @@ impl Entry {
             // No other user creates segments there, so a stranger's has the identifier by now.
             Resolved::User(_) => Ok(false),
             Resolved::Path(_) => Err(Errno(libc::EACCES)),
+        }
+    }
+
+    /// The error of a segment of which [`is_findable`](Self::is_findable) did not find out
+    /// whether it exists.
+    #[cold]
+    pub(super) fn not_findable(&self, errno: Errno, what: impl fmt::Display) -> Error {
+        match self.status() {
+            Ok(Some(status)) if self.is_transient && errno == Errno(libc::EACCES) => errno
+                .during(format_args!(
+                    "look for {what}: it is transient, and was created by user {} and group {}, \
+                     of which this process is neither; join that group",
+                    status.creator, status.creator_group
+                ))
+                .because(Reason::Permission),
+            _ => errno.during(format_args!("look for {what}")),
+        }
+    }
+
+    /// The error of a change that failed. `EPERM`: it is reserved to the segment's owner,
+    /// whom the error names.
+    #[cold]
+    pub(super) fn refused(&self, errno: Errno, doing: &str, name: &[u8]) -> Error {
+        let name = Quoted(name);
+        let user = os::effective_user();
+        match self.status_of_attached() {
+            Ok(Status { owner, creator, .. })
+                if errno == Errno(libc::EPERM) && ![owner, creator].contains(&user) =>
+            {
+                errno
+                    .during(format_args!(
+                        "{doing} segment {name} (id {}) of user {owner}",
+                        self.id
+                    ))
+                    .because(Reason::Owner)
+            }
+            _ => errno.during(format_args!("{doing} segment {name} (id {})", self.id)),
         }
     }
 

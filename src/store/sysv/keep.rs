@@ -19,13 +19,7 @@ impl Names<'_> {
         entry: &Entry,
         lifetime: Lifetime,
     ) -> Result<bool> {
-        let failed = |errno: Errno| {
-            errno.during(format_args!(
-                "keep segment {} (id {})",
-                Quoted(name),
-                entry.id
-            ))
-        };
+        let failed = |errno: Errno| entry.refused(errno, "keep", name);
         let Some(status) = entry.status().map_err(failed)? else {
             return Ok(false);
         };

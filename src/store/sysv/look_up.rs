@@ -90,9 +90,9 @@ fn with_id<T>(
             };
             let findable = entry
                 .is_findable(&registry.namespace)
-                .map_err(|errno| errno.during(format_args!("look for {}", Target::Id(id.0))))?;
-            // If a segment was deleted by other means, another segment may have its identifier now: one
-            // that another slot names, or another program's.
+                .map_err(|errno| entry.not_findable(errno, Target::Id(id.0)))?;
+            // If a segment was deleted by other means, another segment may have its identifier
+            // now: one that another slot names, or another program's.
             if findable {
                 return Ok(Outcome::of(work(registry, &names, &entry)?));
             }

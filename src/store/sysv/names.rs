@@ -383,16 +383,6 @@ fn delete(id: Id, status: &Status) -> std::result::Result<(), Errno> {
 
 #[cold]
 fn not_found_out(name: &HashedName<'_>, entry: &Entry, errno: Errno) -> Error {
-    let why = match errno {
-        Errno(libc::EACCES) if entry.is_transient => {
-            ": it is transient, and this process has neither the user nor the group that created \
-             it; join that group"
-        }
-        _ => "",
-    };
-    errno.during(format_args!(
-        "look for segment {} (id {}){why}",
-        Quoted(name.bytes()),
-        entry.id
-    ))
+    let name = Quoted(name.bytes());
+    entry.not_findable(errno, format_args!("segment {name} (id {})", entry.id))
 }
