@@ -153,7 +153,8 @@ extern "C" {
 
 /**
  * Reason of an error: EACCES: the segment's mode does not allow the user to
- * attach it.
+ * attach it; or the segment is transient, and was created by another user who
+ * is not root, and in a group of which the process is not a member.
  */
 #define SHMX_REASON_PERMISSION 9
 
@@ -178,6 +179,11 @@ extern "C" {
  * memory, or a sandbox blocks it.
  */
 #define SHMX_REASON_NO_SYSTEM_V 13
+
+/**
+ * Reason of an error: EPERM: the segment belongs to another user.
+ */
+#define SHMX_REASON_OWNER 14
 
 /**
  * Information about a segment. Later versions of the library may append

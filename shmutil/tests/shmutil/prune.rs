@@ -70,11 +70,11 @@ fn only_prune_deletes_a_hidden_segment_whose_creator_has_died() {
             "attention  hidden: 1 hidden segment, 4 KiB, whose creator has died; deleted by the \
              next create or prune\n",
         );
-        let would = is_match(format!("^would {shown}\n$")).unwrap();
-        world.ok(&dry).stdout(would);
+        let expected = is_match(format!("^would {shown}\n$")).unwrap();
+        world.ok(&dry).stdout(expected);
         let all = ["prune", "--older-than", "1h", "--dry-run", "--all"];
-        let would = is_match(format!("would {shown} in namespace")).unwrap();
-        world.run(&all).success().stdout(would);
+        let expected = is_match(format!("would {shown} in namespace")).unwrap();
+        world.run(&all).success().stdout(expected);
     }
     let deleted = is_match(format!("^{shown}\n$")).unwrap();
     world.ok(&old).stdout(deleted);
