@@ -489,8 +489,9 @@ int shmxWait(const char *name, long milliseconds);
  * that were last detached at least minimumAge seconds ago. For a segment
  * that was never attached, the time since its creation counts. Every attach
  * and detach resets the age, including those by shmutil save and shmutil dump.
- * Segments that belong to other users and that the caller may not remove are
- * skipped.
+ * Also deletes the hidden segments whose creators have died, whatever their
+ * age. Segments that belong to other users and that the caller may not remove
+ * are skipped.
  *
  * On success, returns 0; if count is not NULL, *count is then the number
  * of deleted segments. On error, returns one of these values and sets errno to
@@ -759,8 +760,9 @@ int shmxName(SharedMemory memory, char *name, unsigned long size);
  * process has it attached any more: it is then an orphan, as if the process
  * had died. This is meant for monitors and other readers: unlike shmDestroy,
  * it never deletes what a program that has ended left on purpose. However, a
- * transient segment does not outlive its last holder, and the next call in the
- * namespace deletes a hidden segment that no process has attached.
+ * transient segment does not outlive its last holder, and a hidden segment that
+ * no process has attached is deleted by the next call in the namespace that
+ * creates or prunes segments.
  *
  * Returns 0 on success, and if memory is NULL. On error, returns one of
  * these values and sets errno to it.

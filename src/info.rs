@@ -64,7 +64,8 @@ pub struct Info {
     /// process ends.
     pub transient: bool,
     /// Whether the segment is hidden, until it is [published](crate::Segment::publish). Only
-    /// [`Segment::info`](crate::Segment::info) sees such a segment.
+    /// [`Segment::info`](crate::Segment::info) sees such a segment, and
+    /// [`prune`](crate::prune), which deletes it if its creator has died.
     pub hidden: bool,
 }
 

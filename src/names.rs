@@ -132,8 +132,9 @@ pub fn wait(name: impl AsRef<[u8]>, limit: Duration) -> Result<()> {
 
 /// Deletes orphans that have been unused for at least `minimum_age`: segments that
 /// nobody has attached, that are not kept, and that were last detached, or created if
-/// they were never attached, at least that long ago. Returns what they were. Segments
-/// that this user may not delete are left alone.
+/// they were never attached, at least that long ago; and [hidden](crate::Options::hidden)
+/// segments whose creators have died, whatever their age. Returns what they were, sorted by
+/// name. Segments that this user may not delete are left alone.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;

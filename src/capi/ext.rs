@@ -389,8 +389,9 @@ pub(super) fn time_limit(milliseconds: c_long) -> Duration {
 /// that were last detached at least `minimumAge` seconds ago. For a segment
 /// that was never attached, the time since its creation counts. Every attach
 /// and detach resets the age, including those by shmutil save and shmutil dump.
-/// Segments that belong to other users and that the caller may not remove are
-/// skipped.
+/// Also deletes the hidden segments whose creators have died, whatever their
+/// age. Segments that belong to other users and that the caller may not remove
+/// are skipped.
 ///
 /// On success, returns 0; if `count` is not NULL, `*count` is then the number
 /// of deleted segments. On error, returns one of these values and sets errno to
