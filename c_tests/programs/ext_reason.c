@@ -12,16 +12,21 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
 #define NAME "c_tests/ext reason"
 #define SIZE 12345L
+#define TRANSIENT "c_tests/ext reason, transient"
 #define USER 61001
+#define OTHER 61002
 
 static int ready[2];
 static int go[2];
+static int made[2];
+static int tried[2];
 
 static void is (const char *what, int status, int error, int reason)
 {
@@ -133,6 +138,48 @@ static void without_permission (void)
         shmxCreate (NAME, SIZE, 0, 0400, NULL, &memory), EACCES, SHMX_REASON_PERMISSION);
 }
 
+/* In the group that shares the namespace, but with another effective group. */
+static void become_a_member (uid_t user)
+{
+    gid_t group = getgid ();
+
+    CHECK ("root becomes a member of its group",
+           setgroups (1, &group) == 0 && setgid (user) == 0 && setuid (user) == 0);
+}
+
+static void finds_a_transient_segment (void)
+{
+    SharedMemory memory = NULL;
+    const char *text;
+
+    check_await (made);
+    become_a_member (OTHER);
+    is ("a transient segment of a user who is not trusted",
+        shmCreate (TRANSIENT, 0, NULL, &memory), EACCES, SHMX_REASON_PERMISSION);
+    text = check_text ("was created by user %d and group %d, of which this process is neither",
+                       USER, USER);
+    CHECK ("the text names that user and the group", strstr (shmxErrorText (), text) != NULL);
+    check_signal (tried);
+}
+
+static void a_transient_segment (void)
+{
+    SharedMemory memory = NULL;
+    pid_t child = check_fork ();
+
+    if (child == 0) {
+        finds_a_transient_segment ();
+        exit (0);
+    }
+    become_a_member (USER);
+    CHECK ("a member creates a transient segment",
+           shmxCreate (TRANSIENT, SIZE, SHMX_TRANSIENT, 0666, NULL, &memory) == 0);
+    check_signal (made);
+    CHECK ("another member has looked for it", check_await (tried));
+    CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
+    CHECK ("the other member exits with status 0", check_wait (child) == 0);
+}
+
 static void users (void)
 {
     SharedMemory memory;
@@ -152,6 +199,7 @@ static void users (void)
     }
     CHECK ("a segment exists in the namespace", check_await (ready));
     CHECK ("another user exits with status 0", check_child (in_a_namespace_of_others) == 0);
+    CHECK ("a member exits with status 0", check_child (a_transient_segment) == 0);
     check_signal (go);
     CHECK ("the child exits with status 0", check_wait (child) == 0);
 }
@@ -159,7 +207,7 @@ static void users (void)
 int main (void)
 {
     check_start ();
-    if (pipe (ready) != 0 || pipe (go) != 0) {
+    if (pipe (ready) != 0 || pipe (go) != 0 || pipe (made) != 0 || pipe (tried) != 0) {
         return EXIT_FAILURE;
     }
     /* First, because this process's first call reads the environment. */

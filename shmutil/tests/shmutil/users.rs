@@ -60,7 +60,12 @@ fn another_user_gets_advice_about_permissions() {
     for change in ["remove", "keep"] {
         as_other(&[change, "x"])
             .code(3)
-            .stderr(is_match("; run this as the segment's owner or as root\n$").unwrap());
+            .stderr(
+                is_match(
+                    r"segment 'x' \(id \d+\) of user 0: Operation not permitted; run this as the segment's owner or as root\n$",
+                )
+                .unwrap(),
+            );
     }
     as_other(&["dump", "closed"])
         .code(3)
@@ -69,6 +74,23 @@ fn another_user_gets_advice_about_permissions() {
         .code(1)
         .stdout(contains("you cannot read and write"));
     assert_eq!(world.names().len(), 2);
+}
+
+#[test]
+fn a_namespace_of_other_users_comes_with_advice_about_the_namespace() {
+    if !can_switch_users() {
+        return;
+    }
+    let world = World::new();
+    world.ok(&["create", "x", "1"]);
+    let command = copy_for_others(&world);
+    let mut stranger = Command::new("setpriv");
+    world.prepare(&mut stranger);
+    stranger.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    stranger.arg(command).args(["stat", "x"]);
+    Run::from_std(stranger).assert().code(3).stderr(
+        is_match("join that group, or choose another namespace: Permission denied\n$").unwrap(),
+    );
 }
 
 #[test]
