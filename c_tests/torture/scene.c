@@ -295,6 +295,10 @@ static void check_scene (struct scene *scene, const struct expectation *expect)
     id = check_victim (scene, expect, &victim);
     for (i = 0; scene->others && i < OTHERS; i++)
         check_other (scene, i);
+    /* It deletes what dead creators hid, and no orphan, which are all younger. */
+    status = shmxPrune (3600, NULL);
+    if (status != 0)
+        complain (scene, "shmxPrune: %s", strerror (status));
     check_segments (scene, expect, id);
     if (victim != NULL) {
         timed_destroy (scene, victim_name, victim);

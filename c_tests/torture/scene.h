@@ -10,7 +10,8 @@
  *   - the victim exists or does not, as the scenario allows, has its size and data, and is kept
  *     or not;
  *   - every other name has the same segment and data as before;
- *   - every segment belongs to a name; there is at most one registry, and it is complete;
+ *   - after shmxPrune, which deletes what dead creators hid, every segment belongs to a name;
+ *     there is at most one registry, and it is complete;
  *   - the victim can be destroyed, created anew (zero-filled), attached twice and destroyed for
  *     good, after which it is gone;
  *   - none of these calls takes longer than SLOW seconds.

@@ -1668,6 +1668,9 @@ static void check_owners (const struct found *found)
 
     if (privacy == NO_WORLD)
         return;
+    /* It deletes what dead creators hid, and no orphan, which are all younger. */
+    if (shmxPrune (3600, NULL) != 0)
+        violation ("at the end, shmxPrune: %s", shmxErrorText ());
     list_segments (&list);
     for (i = 0; i < list.count; i++) {
         const struct segment *segment = &list.at[i];
