@@ -9,8 +9,8 @@
  *
  *   NOB_DATABASE        a path that selects the namespace (no file is
  *                       created); by default, each user has a namespace
- *   APERROR_PRINT       if it is a number other than 0, each error is explained
- *                       in one line on stderr
+ *   APERROR_PRINT       if it is a number other than 0, one line on stderr
+ *                       explains each error
  *   SHM_UTIL_KEEP       if it is a number other than 0, new segments outlive
  *                       their last process: see shmxKeep in shm_util_ext.h
  *   SHM_UTIL_TRANSIENT  if it is a number other than 0, new segments never

@@ -70,9 +70,9 @@ pub unsafe extern "C" fn shmxName(memory: SharedMemory, name: *mut c_char, size:
 /// process has it attached any more: it is then an orphan, as if the process
 /// had died. This is meant for monitors and other readers: unlike shmDestroy,
 /// it never deletes what a program that has ended left on purpose. However, a
-/// transient segment does not outlive its last holder, and a hidden segment that
-/// no process has attached is deleted by the next call in the namespace that
-/// creates or prunes segments.
+/// transient segment does not outlive its last holder, and a hidden segment
+/// that no process has attached is deleted by the next call in the namespace
+/// that creates or prunes segments.
 ///
 /// Returns 0 on success, and if `memory` is NULL. On error, returns one of
 /// these values and sets errno to it.
