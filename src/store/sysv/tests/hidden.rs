@@ -1,5 +1,7 @@
 //! Hidden and transient segments, and what a death leaves of them.
 
+use std::ffi::{c_int, c_void};
+
 use super::*;
 use crate::error::Result;
 use crate::name::OwnedName;
@@ -25,16 +27,7 @@ impl Scratch {
     fn hide_and_die(&self, name: &[u8]) -> Entry {
         let key = keys::for_segment();
         let slot = self.begin(name, key);
-        // SAFETY: the child makes two system calls.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let _ = shm::create(key, 4096, ORDINARY);
-            // SAFETY: ends the child.
-            unsafe { libc::_exit(0) };
-        }
-        // SAFETY: takes numbers, and no place for the status.
-        let waited = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
-        assert_eq!(waited, child);
+        create_and_die(key);
         let id = shm::find(key, 0).unwrap();
         let names = self.names();
         let state = State::Hidden(id, Lifetime::Used);
@@ -98,6 +91,28 @@ impl Scratch {
         self.detach();
         (id, shm::status(id).unwrap().unwrap())
     }
+}
+
+/// Creates a segment in a process that has ended when this returns. That process shares this
+/// one's memory: a child of fork would have a copy, and so be attached to what other tests have
+/// attached.
+fn create_and_die(key: Key) {
+    extern "C" fn create(key: *mut c_void) -> c_int {
+        // SAFETY: it is the pointer below.
+        let key = unsafe { *key.cast::<Key>() };
+        let _ = shm::create(key, 4096, ORDINARY);
+        0
+    }
+    let mut key = key;
+    let mut stack = vec![0_u128; 8192];
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let top = stack.as_mut_ptr_range().end;
+    // SAFETY: the stack and the key stay until the process has ended, for which CLONE_VFORK
+    // waits; it makes system calls only.
+    let child = unsafe { libc::clone(create, top.cast(), flags, (&raw mut key).cast()) };
+    // SAFETY: takes numbers, and no place for the status.
+    let waited = unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+    assert_eq!(waited, child);
 }
 
 fn attach_by_id(entry: &Entry) -> Mapping {
