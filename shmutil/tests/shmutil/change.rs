@@ -5,7 +5,7 @@ use std::fs;
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::world::{SHMUTIL, World, one_line};
+use crate::world::{SHMUTIL, World, one_line, pruned};
 
 #[test]
 fn create_leaves_a_segment() {
@@ -52,7 +52,9 @@ fn a_kept_segment_outlives_its_holders_until_its_name_is_removed() {
     drop(program.child.stdin.take());
     program.child.wait().unwrap();
     assert_eq!(world.names(), ["x"]);
-    world.ok(&["prune", "--older-than", "0s"]).stdout("");
+    world
+        .ok(&["prune", "--older-than", "0s"])
+        .stdout(pruned(""));
     world.ok(&["keep", "x", "--off"]);
     world
         .ok(&["prune", "--older-than", "0s"])

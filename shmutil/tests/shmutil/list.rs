@@ -8,7 +8,7 @@ use predicates::str::{contains, is_match};
 use serde_json::Value;
 
 use crate::terminal::Terminal;
-use crate::world::{Program, World};
+use crate::world::{Program, World, pruned};
 
 #[test]
 fn an_orphan_can_be_listed_saved_dumped_and_pruned() {
@@ -32,7 +32,9 @@ fn an_orphan_can_be_listed_saved_dumped_and_pruned() {
         .stdout(contains("|written by a pro|"));
     world.ok(&["dump", "sensors", "--diff", &world.path("saved")]);
 
-    world.ok(&["prune", "--older-than", "10m"]).stdout("");
+    world
+        .ok(&["prune", "--older-than", "10m"])
+        .stdout(pruned(""));
     assert_eq!(world.names(), ["sensors"]);
     world
         .ok(&["prune", "--older-than", "0s"])
@@ -164,7 +166,9 @@ fn reading_an_empty_namespace_creates_no_registry() {
     }
     assert_eq!(world.output(&["list"]).lines().count(), 1);
     assert_eq!(world.output(&["list", "--json"]), "[]\n");
-    world.ok(&["prune", "--older-than", "0s"]).stdout("");
+    world
+        .ok(&["prune", "--older-than", "0s"])
+        .stdout(pruned(""));
 }
 
 #[test]

@@ -230,6 +230,13 @@ fn program() {
     drop(segments);
 }
 
+/// What prune prints: these lines, and perhaps one about registries that other tests have left
+/// behind meanwhile.
+pub(crate) fn pruned(lines: &str) -> impl Predicate<str> + use<> {
+    let others = r"((would remove|removed) \d+ empty registr(y|ies) that programs left behind\n)?";
+    is_match(format!("^{lines}{others}$")).unwrap()
+}
+
 /// A shell command that runs a program which leaves the empty registry of another
 /// namespace behind.
 pub(crate) fn leave_registry() -> String {
