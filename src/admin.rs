@@ -200,7 +200,7 @@ impl Space {
     }
 }
 
-/// The segments of a namespace that were not published yet. Deletes nothing.
+/// The segments of a namespace that are not published yet. This deletes nothing.
 ///
 /// # Errors
 ///
@@ -267,14 +267,14 @@ pub fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>> {
     crate::store::removed_in_use(&namespace.resolve()?)
 }
 
-/// The registries that programs left behind: nobody has them attached, and they have no names
-/// except those of segments that have ended with their holders. Removes none of them.
+/// The registries that programs left behind: no process has them attached, and they have no
+/// names except those of segments that have ended with their holders. This removes none of them.
 #[must_use]
 pub fn left_behind(whose: Whose) -> Vec<LeftBehind> {
     crate::store::left_behind(whose)
 }
 
-/// Removes the registries that programs left behind, and returns what was removed.
+/// Removes the registries that programs left behind, and returns their descriptions.
 #[allow(clippy::must_use_candidate)] // it does something
 pub fn sweep(whose: Whose) -> Vec<LeftBehind> {
     crate::store::sweep_and_note(whose)

@@ -158,7 +158,7 @@ impl Error {
         Self::new(self.errno, format_args!("{source}: {}", self.what)).because(self.reason)
     }
 
-    /// Adds a detail behind the message, unless there was no memory for that.
+    /// Appends a detail to the message, unless memory is short.
     #[cfg(feature = "capi")]
     #[cold]
     pub(crate) fn with_detail(self, detail: fmt::Arguments<'_>) -> Self {

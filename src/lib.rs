@@ -77,7 +77,8 @@
 //! * [`read_at`](Segment::read_at) and [`write_at`](Segment::write_at) copy without a data race, on
 //!   x86-64 about as fast as memcpy(3). A copy may contain some bytes from before and some from
 //!   after a concurrent change.
-//! * Atomics ([`bytes`](Segment::bytes), [`as_atomics`](Segment::as_atomics)) always hold some value.
+//! * Atomics ([`bytes`](Segment::bytes), [`as_atomics`](Segment::as_atomics)) always hold some
+//!   value.
 //! * No safe function returns a `&[u8]` or a reference to an ordinary type in a segment: the
 //!   compiler may assume that what such a reference points to does not change.
 //!   [`as_slice`](Segment::as_slice) and [`as_mut_slice`](Segment::as_mut_slice) are `unsafe`: they
@@ -96,8 +97,8 @@
 //! # Fork
 //!
 //! A child process has all segments of its parent attached, and counts as a holder of its own. It
-//! may call every function. If it destroys or drops a [`Segment`], that does not affect the parent. After an
-//! exec, nothing is attached.
+//! may call every function. If it destroys or drops a [`Segment`], that does not affect the
+//! parent. After an exec, nothing is attached.
 //!
 //! # Errors
 //!

@@ -38,7 +38,7 @@ use crate::segment::Segment;
 /// use shm_util::{Options, Segment};
 ///
 /// Segment::create("doc-read-only-drop", 100)?.detach()?; // an orphan
-/// drop(Options::new().open_read_only("doc-read-only-drop")?); // is one still
+/// drop(Options::new().open_read_only("doc-read-only-drop")?); // still an orphan
 /// Options::new().open_read_only("doc-read-only-drop")?.destroy()?;
 /// assert!(shm_util::info("doc-read-only-drop").is_err());
 /// # Ok::<(), shm_util::Error>(())
@@ -49,7 +49,7 @@ pub struct ReadOnlySegment(pub(crate) Segment);
 /// Detaches the segment, and leaves it and its name as they are.
 impl Drop for ReadOnlySegment {
     fn drop(&mut self) {
-        // A program that wants to know of an error calls `detach`.
+        // A program that needs to know about errors calls `detach`.
         let _ = self.0.leave();
     }
 }

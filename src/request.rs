@@ -100,7 +100,7 @@ impl Placement {
     }
 }
 
-/// What a segment is looked up by.
+/// The name or identifier by which a segment is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target<'a> {
     Name(&'a [u8]),

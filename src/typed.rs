@@ -4,7 +4,8 @@
 //! have been the same since version 1.0 of 2020. `zerocopy` can do more, but each of its versions
 //! 0.6, 0.7 and 0.8 changed the traits, and a crate in this one's public interface must not
 //! force this one to version 2. Also, `AnyBitPattern` and `NoUninit` are exactly what a copy out
-//! of and into a segment needs. Programs that use `zerocopy` copy with `read_at` and `write_at`: `segment.read_at(offset, value.as_mut_bytes())`.
+//! of and into a segment needs. Programs that use `zerocopy` copy with `read_at` and `write_at`:
+//! `segment.read_at(offset, value.as_mut_bytes())`.
 
 use std::mem::MaybeUninit;
 use std::slice;

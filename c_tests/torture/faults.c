@@ -28,7 +28,7 @@
  *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL;
  *     shmget: ENOENT, EINVAL) or another user's (EACCES), that a thread is gone (tkill: ESRCH),
  *     that a file does not exist (open: ENOENT) or is not a symbolic link (readlink: EINVAL,
- *     ENOENT). What follows from believing them is allowed; but the call must end in good order,
+ *     ENOENT). The consequences of believing them are allowed; but the call must not crash or hang,
  *     the next process must be able to use the name, and a saved file must be complete. These
  *     count as "believed".
  *   - Registries that other processes left behind are removed as far as no call fails. Those that

@@ -15,15 +15,9 @@ use crate::namespace;
 /// process has it attached. If a command fails, the segment stays attached until this process
 /// ends.
 #[derive(Debug)]
-pub(crate) struct Borrowed<T>(ManuallyDrop<T>);
+pub(crate) struct Borrowed(ManuallyDrop<Segment>);
 
-impl<T> Borrowed<T> {
-    pub(crate) fn new(segment: T) -> Self {
-        Self(ManuallyDrop::new(segment))
-    }
-}
-
-impl Borrowed<ReadOnlySegment> {
+impl Borrowed {
     /// Leaves the segment and its name as they are.
     pub(crate) fn detach(self) -> Result<()> {
         let segment = ManuallyDrop::into_inner(self.0);
@@ -33,38 +27,27 @@ impl Borrowed<ReadOnlySegment> {
     }
 }
 
-impl Borrowed<Segment> {
-    /// Leaves the segment and its name as they are.
-    pub(crate) fn detach(self) -> Result<()> {
-        let segment = ManuallyDrop::into_inner(self.0);
-        segment
-            .detach()
-            .map_err(|error| Failure::library(&error, None))
-    }
-}
+impl Deref for Borrowed {
+    type Target = Segment;
 
-impl<T> Deref for Borrowed<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
+    fn deref(&self) -> &Segment {
         &self.0
     }
 }
 
-/// Attaches a segment for reading.
-pub(crate) fn read_only(name: &Name) -> Result<Borrowed<ReadOnlySegment>> {
+/// Attaches a segment for reading. Dropping it only detaches it.
+pub(crate) fn read_only(name: &Name) -> Result<ReadOnlySegment> {
     Options::new()
         .namespace(&namespace::selected())
         .open_read_only(&name.0)
-        .map(Borrowed::new)
         .map_err(|error| Failure::library(&error, Some(&name.0)))
 }
 
 /// Attaches a segment for reading and writing.
-pub(crate) fn writable(name: &Name) -> Result<Borrowed<Segment>> {
+pub(crate) fn writable(name: &Name) -> Result<Borrowed> {
     Options::new()
         .namespace(&namespace::selected())
         .open(&name.0)
-        .map(Borrowed::new)
+        .map(|segment| Borrowed(ManuallyDrop::new(segment)))
         .map_err(|error| Failure::library(&error, Some(&name.0)))
 }

@@ -58,7 +58,9 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
         Some(file) => part.diff(file),
         None => part.dump(arguments.all),
     }?;
-    segment.detach()?;
+    segment
+        .detach()
+        .map_err(|error| Failure::library(&error, None))?;
     Ok(outcome)
 }
 

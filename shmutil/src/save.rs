@@ -37,7 +37,9 @@ fn save_to_file(name: &Name, file: &Path) -> Result<()> {
     let segment = borrowed::read_only(name)?;
     watched(to_u64(segment.len()), "wchar", || segment.save(file))
         .map_err(|error| of_file(&error, file))?;
-    segment.detach()
+    segment
+        .detach()
+        .map_err(|error| Failure::library(&error, None))
 }
 
 fn save_to_standard_output(name: &Name) -> Result<()> {

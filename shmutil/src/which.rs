@@ -5,7 +5,7 @@
 use shm_util::admin::Kind;
 use shm_util::{Info, Options, ReadOnlySegment};
 
-use crate::borrowed::{self, Borrowed};
+use crate::borrowed;
 use crate::cli::Which;
 use crate::failure::{Failure, Result, command};
 use crate::names::Name;
@@ -27,13 +27,12 @@ impl Which {
     }
 
     /// Attaches the segment for reading. `info` is what [`info`](Self::info) has returned.
-    pub(crate) fn read_only(&self, info: &Info) -> Result<Borrowed<ReadOnlySegment>> {
+    pub(crate) fn read_only(&self, info: &Info) -> Result<ReadOnlySegment> {
         match &self.name {
             Some(name) => borrowed::read_only(name),
             None => Options::new()
                 .namespace(&namespace::selected())
                 .open_read_only_by_id(info.id)
-                .map(Borrowed::new)
                 .map_err(|error| failure_of_id(info.id, &error)),
         }
     }

@@ -34,12 +34,12 @@ const VARIABLES: [(&str, EffectOf); 5] = [
     }),
 ];
 
-/// What the value of a variable does.
+/// The effect of a variable's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     Does(&'static str),
     Nothing,
-    /// It does nothing, and looks as if it were meant to.
+    /// None, although the value looks as if one was intended.
     NoNumber,
 }
 

@@ -31,7 +31,7 @@ impl Change {
     }
 }
 
-/// What is done to a segment whose permissions are set, for messages.
+/// The verb for messages about permissions.
 pub(super) const SETTING: &str = "set the permissions of";
 
 /// The verb for messages.

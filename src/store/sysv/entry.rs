@@ -62,8 +62,8 @@ impl Entry {
         }
     }
 
-    /// The error of a segment of which [`is_findable`](Self::is_findable) did not find out
-    /// whether it exists.
+    /// The error if [`is_findable`](Self::is_findable) could not find out whether the segment
+    /// exists.
     #[cold]
     pub(super) fn not_findable(&self, errno: Errno, what: impl fmt::Display) -> Error {
         match self.status() {
@@ -78,8 +78,8 @@ impl Entry {
         }
     }
 
-    /// The error of a change that failed. `EPERM`: it is reserved to the segment's owner,
-    /// whom the error names.
+    /// The error if a change failed. If only the segment's owner may make it (`EPERM`), the error
+    /// names the owner.
     #[cold]
     pub(super) fn refused(&self, errno: Errno, doing: &str, name: &[u8]) -> Error {
         let name = Quoted(name);
@@ -123,16 +123,17 @@ impl Entry {
         }
     }
 
-    /// The same of one that is not attached, so that what is done by its name is not done to
-    /// another program's segment. False if it can't be attached: nothing shows it then.
+    /// The same for a transient segment that is not attached, so that a change by its name does
+    /// not change another program's segment. False if the segment cannot be attached: then
+    /// nothing shows which one it is.
     fn is_replaced_now(&self) -> bool {
         self.attach_again(Access::ReadOnly)
             .is_some_and(|mapping| !mapping.is_of(self.key, self.id))
     }
 
-    /// Whether a segment may have been created later than this one, as far as its status
-    /// shows. Its permissions may also have been changed. There is no need to ask more of a
-    /// segment that was created in the same second and never changed.
+    /// Whether, as far as its status shows, a segment may have been created later than this one.
+    /// Its permissions may also have been changed since. A segment that was created or changed
+    /// at most a second after this entry is this one: no identifier is used again so soon.
     fn seems_later(&self, status: &Status) -> bool {
         u64::try_from(status.changed)
             .unwrap_or(0)

@@ -24,7 +24,6 @@ use super::listing::Listed;
 use super::locked::Names;
 use super::registry::{Registry, attach, may_be_registry};
 use super::shm::{self, Id, Status};
-use super::table::Used;
 use crate::allocate::{text, try_to_vec};
 use crate::errno::Errno;
 use crate::error::Result;
@@ -240,22 +239,15 @@ impl Foreign {
     fn names(&self) -> Result<Vec<Listed>> {
         let table = self.registry.table()?;
         let mut names = Vec::new();
-        for (index, slot) in table.slots().iter().enumerate() {
-            let Ok(state @ State::Live(_, lifetime)) = slot.state() else {
+        let no_room = |errno: Errno| errno.during(format_args!("list the names"));
+        for used in table.used().flatten() {
+            let State::Live(_, lifetime) = used.state else {
                 continue;
             };
-            let Ok(facts) = slot.facts() else { continue };
-            let Ok(stored) = table.name(index, facts) else {
+            let Ok(stored) = table.name(used.slot, used.facts) else {
                 continue;
             };
-            let used = Used {
-                slot: index,
-                state,
-                facts,
-            };
-            let entry = used.entry().filter(|_| slot.is_still(state));
-            let no_room = |errno: Errno| errno.during(format_args!("list the names"));
-            if let Some(entry) = entry {
+            if let Some(entry) = used.entry().filter(|_| table.is_still(&used)) {
                 let name = try_to_vec(stored.bytes()).map_err(no_room)?;
                 names
                     .try_reserve(1)

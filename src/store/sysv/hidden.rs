@@ -1,10 +1,10 @@
 //! Deletes hidden segments whose creator died, and frees the names of transient segments that
 //! are gone.
 //!
-//! A hidden segment has a slot, and no name yet: look-ups ignore the slot. Its creator
-//! attaches it without the lock and, later, publishes it. If the creator dies before that,
-//! nobody has the segment attached, and the next process that creates, publishes, prunes or
-//! removes a segment deletes it. A process that only looks deletes nothing.
+//! Look-ups ignore the slot of a hidden segment. Its creator attaches the segment without the
+//! lock and, later, publishes it. If the creator dies before that, no process has the segment
+//! attached, and the next process that creates, publishes, prunes or removes a segment deletes
+//! it. A process that only looks deletes nothing.
 //!
 //! A creator that is stopped for long before it has attached its segment looks dead, too. So
 //! the process that deletes a hidden segment marks the slot before it counts the attachments,
@@ -32,13 +32,13 @@ use crate::store::users::Users;
 /// How many seconds a creator that seems to live may take to attach its segment.
 const PATIENCE: u64 = 2;
 
-/// A segment that was not published yet.
+/// A segment that is not published yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hidden {
     /// What is known about it.
     pub info: Info,
-    /// Whether its creator has died: nobody has it attached, and the next process that
-    /// creates or prunes segments deletes it.
+    /// Whether its creator has died: no process has the segment attached, and the next process
+    /// that creates or prunes segments deletes it.
     pub is_abandoned: bool,
 }
 
@@ -52,15 +52,15 @@ impl Names<'_> {
         self.delete_abandoned_if(|_| true, None)
     }
 
-    /// Deletes those that `may_go`, and adds what they were to `deleted`. What is damaged is
-    /// left to those who need it.
+    /// Deletes the abandoned segments that `may_go` allows, and adds their descriptions to
+    /// `deleted`. Damaged slots are skipped: calls that need them report the damage.
     #[cold]
     pub(super) fn delete_abandoned_if(
         &self,
         may_go: impl Fn(&Status) -> bool,
         mut deleted: Option<&mut Vec<Info>>,
     ) -> Result<()> {
-        // Otherwise another registry has them.
+        // Another registry has taken the segments over.
         if self.is_superseded() {
             return Ok(());
         }
@@ -78,7 +78,7 @@ impl Names<'_> {
     }
 
     /// Deletes one segment if it is hidden and its creator died. Returns whether the slot is
-    /// hidden still.
+    /// still hidden.
     fn is_left_after_look(
         &self,
         used: Used,
@@ -96,12 +96,12 @@ impl Names<'_> {
                     deleted.try_reserve(1).map_err(|_| {
                         Errno(libc::ENOMEM).during(format_args!("list what was pruned"))
                     })?;
-                    report = Some((deleted, info(&self.table, used)));
+                    report = Some((deleted, info(&self.table, used, &entry, &status)));
                 }
             }
             _ => return Ok(true),
         }
-        // A failure leaves it as it was: it is another user's.
+        // If this fails, the segment is another user's, and stays as it is.
         let removal = self.remove_if(&entry, |status| {
             status.users(0) == Users::Nobody && may_go(status)
         })?;
@@ -143,7 +143,8 @@ impl Names<'_> {
 }
 
 impl Registry {
-    /// The hidden segments. Without the lock, so what others are changing is left out.
+    /// The hidden segments, read without the lock. Slots that other processes are changing are
+    /// left out.
     pub(super) fn hidden(&self) -> Result<Vec<Hidden>> {
         let table = self.table()?;
         let mut found = Vec::new();
@@ -151,11 +152,8 @@ impl Registry {
             let Some((entry, status)) = segment_of(used) else {
                 continue;
             };
-            let is_still = |_: &Info| {
-                let slot = table.slot(used.slot);
-                slot.is_ok_and(|slot| slot.is_still(used.state))
-            };
-            if let Some(info) = info(&table, used).filter(is_still) {
+            let info = info(&table, used, &entry, &status);
+            if let Some(info) = info.filter(|_| table.is_still(&used)) {
                 found.try_reserve(1).map_err(|_| {
                     Errno(libc::ENOMEM).during(format_args!("list the hidden segments"))
                 })?;
@@ -176,10 +174,9 @@ pub(super) fn segment_of(used: Used) -> Option<(Entry, Status)> {
     Some((entry, status))
 }
 
-/// What a program gets to know of a hidden segment; `None` if it is gone, its name was
-/// overwritten, or memory is short.
-pub(super) fn info(table: &Table<'_>, used: Used) -> Option<Info> {
-    let (entry, status) = segment_of(used)?;
+/// Describes a hidden segment to programs. `None` if its name was overwritten, or memory is
+/// short.
+pub(super) fn info(table: &Table<'_>, used: Used, entry: &Entry, status: &Status) -> Option<Info> {
     let State::Hidden(_, lifetime) = used.state else {
         return None;
     };
@@ -187,11 +184,11 @@ pub(super) fn info(table: &Table<'_>, used: Used) -> Option<Info> {
     let name = try_to_vec(stored.bytes()).ok()?;
     Some(Info {
         hidden: true,
-        ..entry.info(name, &status, lifetime)
+        ..entry.info(name, status, lifetime)
     })
 }
 
-/// Whether nobody has a hidden segment attached, and its creator is not about to do so.
+/// Whether no process has a hidden segment attached, and its creator is not about to attach it.
 fn is_abandoned(entry: &Entry, status: &Status) -> bool {
     let age = os::seconds(os::Clock::Realtime).abs_diff(entry.created);
     let creator = status.creator_process.0;

@@ -1,9 +1,9 @@
 //! Prepares a hidden segment: attaches it, makes it transient, publishes it.
 //!
-//! All of this happens without the lock, except for the last step, which is one store. The
-//! creator may die anywhere in between: then nobody has the segment attached, and the next
-//! process that changes a name deletes it (see `hidden`). A transient segment is marked for
-//! deletion while it is attached, so the kernel deletes it.
+//! All of this happens without the lock, except for the last step, which is one store. If the
+//! creator dies in between, no process has the segment attached, and the next process that
+//! creates, publishes, prunes or removes a segment deletes it (see `hidden`). A transient segment
+//! is marked for deletion while it is attached; from then on, the kernel deletes it.
 
 #![forbid(unsafe_code)]
 

@@ -25,7 +25,7 @@ impl SysV {
         Errno(libc::ENOENT).during(format_args!("no {target} in {}", self.namespace))
     }
 
-    /// The error of a registry that changes too often.
+    /// The error if other processes replace the registry too often.
     pub(super) fn restless_registry(&self, doing: &str) -> Error {
         Errno(libc::EAGAIN).during(format_args!(
             "{doing} of {}: other processes keep removing its registry",
@@ -33,7 +33,7 @@ impl SysV {
         ))
     }
 
-    /// The error of a name or an identifier that changes too often.
+    /// The error if the segment of a name or an identifier changes too often.
     pub(super) fn restless(target: Target<'_>) -> Error {
         Errno(libc::EAGAIN).during(format_args!(
             "find {target}: other processes keep creating and deleting it"

@@ -58,25 +58,21 @@ pub(super) fn sweep(whose: Whose) -> usize {
 /// The same for the command: returns what was removed.
 pub(crate) fn sweep_and_note(whose: Whose) -> Vec<LeftBehind> {
     note(whose, |id, status, hidden| {
-        remove_and(id, status, |table, used| {
-            hidden.extend(hidden::info(table, used));
-        })
+        remove_and(id, status, |info| hidden.extend(info))
     })
 }
 
-/// The registries that are left behind. Removes and deletes nothing.
+/// The registries that are left behind. This removes and deletes nothing.
 pub(crate) fn left_behind(whose: Whose) -> Vec<LeftBehind> {
     note(whose, |id, status, hidden| {
         look(id, status, |mapping| {
-            for_each_hidden(mapping, status.creator, |table, used, _| {
-                hidden.extend(hidden::info(table, used));
-            });
+            for_each_hidden(mapping, status.creator, |_, info| hidden.extend(info));
         })
     })
 }
 
-/// Does `work` with each registry that nobody has attached, and returns those with which it
-/// was done.
+/// Calls `work` with each registry that no process has attached, and returns those for which it
+/// did something.
 fn note(whose: Whose, work: impl Fn(Id, &Status, &mut Vec<Info>) -> Option<()>) -> Vec<LeftBehind> {
     leftovers(whose)
         .iter()
@@ -105,14 +101,14 @@ fn leftovers(whose: Whose) -> Vec<(Id, Status)> {
 
 /// Removes one registry that has this status, if it is left behind.
 pub(super) fn remove(id: Id, status: &Status) -> Option<()> {
-    remove_and(id, status, |_, _| ())
+    remove_and(id, status, |_| ())
 }
 
 /// The same; calls `deleted` for each hidden segment that is deleted with it.
-fn remove_and(id: Id, status: &Status, mut deleted: impl FnMut(&Table<'_>, Used)) -> Option<()> {
+fn remove_and(id: Id, status: &Status, mut deleted: impl FnMut(Option<Info>)) -> Option<()> {
     let remove = |mapping: &Mapping| {
-        for_each_hidden(mapping, status.creator, |table, used, segment| {
-            deleted(table, used);
+        for_each_hidden(mapping, status.creator, |segment, info| {
+            deleted(info);
             let _ = shm::remove(segment);
         });
         shm::remove(id).ok()
@@ -120,15 +116,16 @@ fn remove_and(id: Id, status: &Status, mut deleted: impl FnMut(&Table<'_>, Used)
     look(id, status, remove)?
 }
 
-/// Does `work` with each hidden segment that is deleted with a registry.
-fn for_each_hidden(mapping: &Mapping, creator: UserId, mut work: impl FnMut(&Table<'_>, Used, Id)) {
+/// Calls `work` for each hidden segment that is deleted with a registry, with its description
+/// (see [`hidden::info`]).
+fn for_each_hidden(mapping: &Mapping, creator: UserId, mut work: impl FnMut(Id, Option<Info>)) {
     let Some(table) = table_of(mapping) else {
         return;
     };
     for used in table.used().flatten() {
         match hidden::segment_of(used) {
             Some((entry, status)) if is_deletable(&status, creator) => {
-                work(&table, used, entry.id);
+                work(entry.id, hidden::info(&table, used, &entry, &status));
             }
             _ => {}
         }

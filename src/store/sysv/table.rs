@@ -202,6 +202,13 @@ impl<'a> Table<'a> {
         Ok(None)
     }
 
+    /// Whether a slot is still in the state in which it was read without the lock: then its
+    /// facts and its name, read in between, belong together.
+    pub(super) fn is_still(&self, used: &Used) -> bool {
+        self.slot(used.slot)
+            .is_ok_and(|slot| slot.is_still(used.state))
+    }
+
     /// A free slot for a name, whether the name exists or not.
     fn vacancy(&self, name: &HashedName<'_>) -> Result<Option<usize>, Damage> {
         for index in self.path_of(name) {

@@ -94,11 +94,10 @@ impl Scratch {
 }
 
 /// Creates a segment in a process that has ended when this returns. That process shares this
-/// one's memory: a child of fork would have a copy, and so be attached to what other tests have
-/// attached.
+/// one's memory: a child of fork would also hold all segments that other tests have attached.
 fn create_and_die(key: Key) {
     extern "C" fn create(key: *mut c_void) -> c_int {
-        // SAFETY: it is the pointer below.
+        // SAFETY: the argument is the pointer to the key that is passed below.
         let key = unsafe { *key.cast::<Key>() };
         let _ = shm::create(key, 4096, ORDINARY);
         0
@@ -362,7 +361,7 @@ fn the_key_distinguishes_another_transient_segment_with_the_same_identifier() {
         ..entry
     };
     assert!(earlier.is_replaced(&mapping));
-    // What is done by name is not done to the other one.
+    // A change by name does not change the other segment.
     assert_eq!(earlier.is_findable(&scratch.0.namespace), Ok(false));
     // After a change of its permissions, it is still the same segment.
     let changed = Entry {
