@@ -106,6 +106,7 @@ impl SysV {
         request: &Request,
         has_swept: &mut bool,
     ) -> Result<Option<(Entry, Origin)>> {
+        let large = registry.attach_abandoned();
         let names = registry.lock()?;
         let size = match (names.look_up(name)?, request.wanted) {
             (Lookup::Found(entry), wanted) => {
@@ -122,7 +123,7 @@ impl SysV {
                 return Err(self.no_such(Target::Name(name.bytes())));
             }
         };
-        names.delete_abandoned()?;
+        names.delete_abandoned(&large)?;
         match create(&names, name, size, request) {
             Ok(entry) => Ok(Some((entry, Origin::Created))),
             Err(error) if error.errno() == libc::ENOSPC && !*has_swept => {

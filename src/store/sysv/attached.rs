@@ -160,13 +160,14 @@ impl Attached {
             // attached: then its memory is freed when this mapping is detached, after the
             // lock was released.
             let mapping = entry.attach_again(Access::ReadOnly);
+            let large = registry.attach_abandoned();
             let names = registry.lock()?;
             if let Some(State::Hidden(..)) = names.state_of(&entry)? {
                 return Err(Errno(libc::EIDRM).during(format_args!(
                     "remove {self}: it is hidden, and has no name yet"
                 )));
             }
-            names.delete_abandoned()?;
+            names.delete_abandoned(&large)?;
             if names.has(&entry)? && registry.seems_current() {
                 let removal = names.remove_if(&entry, |_| true)?;
                 drop(names);

@@ -116,8 +116,9 @@ impl SysV {
             // If nobody else has it attached, its memory is freed when this mapping is
             // detached, after the lock was released.
             let mapping = entry.attach_again(Access::ReadOnly);
+            let large = registry.attach_abandoned();
             let names = registry.lock()?;
-            names.delete_abandoned()?;
+            names.delete_abandoned(&large)?;
             if !names.has(&entry)? {
                 continue;
             }
@@ -144,8 +145,9 @@ impl SysV {
             pruned.extend(prune_one(one, minimum_age, |_| true, || registry.lock())?);
         }
         if registry.table()?.header.hidden() != 0 {
+            let large = registry.attach_abandoned();
             let names = registry.lock()?;
-            names.delete_abandoned_if(|_| true, Some(&mut pruned))?;
+            names.delete_abandoned_if(&large, |_| true, Some(&mut pruned))?;
         }
         sort(&mut pruned);
         Ok(pruned)
@@ -195,7 +197,7 @@ pub(super) fn sort(infos: &mut [Info]) {
 }
 
 /// The kernel frees this many bytes in some 100 microseconds.
-const LARGE: usize = 4 << 20;
+pub(super) const LARGE: usize = 4 << 20;
 
 /// Deletes a segment if it is an orphan of at least this age, and `may_go` allows it.
 pub(super) fn prune_one<'a>(

@@ -215,8 +215,9 @@ impl Foreign {
             pruned.extend(prune_one(one, minimum_age, is_theirs, || self.lock())?);
         }
         if self.hidden()?.iter().any(|one| one.is_abandoned) {
+            let large = self.registry.attach_abandoned();
             self.lock()?
-                .delete_abandoned_if(is_theirs, Some(&mut pruned))?;
+                .delete_abandoned_if(&large, is_theirs, Some(&mut pruned))?;
         }
         sort(&mut pruned);
         Ok(pruned)

@@ -10,12 +10,18 @@
 //! the process that deletes a hidden segment marks the slot before it counts the attachments,
 //! and the creator attaches the segment before it reads the slot: at least one of the two sees
 //! the other (see `names`). A creator whose segment was deleted starts over.
+//!
+//! The kernel frees a segment's memory while it deletes it, and takes 100 ms for some GiB. So
+//! a process attaches large segments before it takes the lock (see `attach_abandoned`). It
+//! deletes them under the lock, and their memory is freed when they are detached afterwards.
 
 #![forbid(unsafe_code)]
 
+use super::by_name::LARGE;
 use super::entry::Entry;
 use super::layout::{State, Table};
 use super::locked::Names;
+use super::mapping::Mapping;
 use super::names::Removal;
 use super::registry::{Presence, Registry};
 use super::shm::Status;
@@ -26,7 +32,7 @@ use crate::error::Result;
 use crate::ids::ThreadId;
 use crate::info::Info;
 use crate::os;
-use crate::request::Lifetime;
+use crate::request::{Access, Lifetime};
 use crate::store::users::Users;
 
 /// How many seconds a creator that seems to live may take to attach its segment.
@@ -42,14 +48,34 @@ pub struct Hidden {
     pub is_abandoned: bool,
 }
 
+/// The large hidden segments whose creator died, attached until this is dropped, which must
+/// happen after the lock was released.
+pub(super) struct Large(Vec<(Entry, Option<Mapping>)>);
+
+impl Large {
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// How many attachments of a segment are in here. `None` if it is large and not in here:
+    /// then it must stay for now.
+    fn attachments(&self, entry: &Entry) -> Option<u64> {
+        match self.0.iter().find(|(large, _)| large == entry) {
+            // If a large segment could not be attached, others wait until its memory is freed.
+            Some((_, mapping)) => Some(u64::from(mapping.is_some())),
+            None => (entry.size <= LARGE).then_some(0),
+        }
+    }
+}
+
 impl Names<'_> {
     /// Deletes the hidden segments whose creator died, before this process changes a name.
     #[inline]
-    pub(super) fn delete_abandoned(&self) -> Result<()> {
+    pub(super) fn delete_abandoned(&self, large: &Large) -> Result<()> {
         if self.table.header.hidden() == 0 {
             return Ok(());
         }
-        self.delete_abandoned_if(|_| true, None)
+        self.delete_abandoned_if(large, |_| true, None)
     }
 
     /// Deletes the abandoned segments that `may_go` allows, and adds their descriptions to
@@ -57,6 +83,7 @@ impl Names<'_> {
     #[cold]
     pub(super) fn delete_abandoned_if(
         &self,
+        large: &Large,
         may_go: impl Fn(&Status) -> bool,
         mut deleted: Option<&mut Vec<Info>>,
     ) -> Result<()> {
@@ -67,7 +94,8 @@ impl Names<'_> {
         for (part, slots) in self.table.hidden_parts() {
             let mut is_any_left = false;
             for used in slots.flatten() {
-                is_any_left |= self.is_left_after_look(used, &may_go, deleted.as_deref_mut())?;
+                is_any_left |=
+                    self.is_left_after_look(used, large, &may_go, deleted.as_deref_mut())?;
             }
             if !is_any_left {
                 let header = self.table.header;
@@ -82,16 +110,20 @@ impl Names<'_> {
     fn is_left_after_look(
         &self,
         used: Used,
+        large: &Large,
         may_go: impl Fn(&Status) -> bool,
         deleted: Option<&mut Vec<Info>>,
     ) -> Result<bool> {
         let Some(entry) = used.segment().filter(|_| used.state.is_hidden()) else {
             return Ok(used.state.is_hidden());
         };
+        let Some(ours) = large.attachments(&entry) else {
+            return Ok(true);
+        };
         let mut report = None;
         match entry.status() {
             Ok(None) => {}
-            Ok(Some(status)) if is_abandoned(&entry, &status) && may_go(&status) => {
+            Ok(Some(status)) if is_abandoned(&entry, &status, ours) && may_go(&status) => {
                 if let Some(deleted) = deleted {
                     deleted.try_reserve(1).map_err(|_| {
                         Errno(libc::ENOMEM).during(format_args!("list what was pruned"))
@@ -103,7 +135,7 @@ impl Names<'_> {
         }
         // If this fails, the segment is another user's, and stays as it is.
         let removal = self.remove_if(&entry, |status| {
-            status.users(0) == Users::Nobody && may_go(status)
+            status.users(ours) != Users::Others && may_go(status)
         })?;
         if let Some((deleted, info)) = report.filter(|_| removal == Removal::Removed) {
             deleted.extend(info);
@@ -143,6 +175,31 @@ impl Names<'_> {
 }
 
 impl Registry {
+    /// Attaches the large segments that the next holder of the lock may delete.
+    #[inline]
+    pub(super) fn attach_abandoned(&self) -> Large {
+        match self.table() {
+            Ok(table) if table.header.hidden() != 0 => self.attach_large(&table),
+            _ => Large::none(),
+        }
+    }
+
+    #[cold]
+    fn attach_large(&self, table: &Table<'_>) -> Large {
+        let mut large = Vec::new();
+        for used in table.used().flatten() {
+            let found = segment_of(used).filter(|(entry, status)| {
+                entry.size > LARGE && is_abandoned(entry, status, 0) && !self.is_superseded()
+            });
+            let Some((entry, _)) = found else { continue };
+            // Without memory for the list, the segment stays for now.
+            if large.try_reserve(1).is_ok() {
+                large.push((entry, entry.attach_again(Access::ReadOnly)));
+            }
+        }
+        Large(large)
+    }
+
     /// The hidden segments, read without the lock. Slots that other processes are changing are
     /// left out.
     pub(super) fn hidden(&self) -> Result<Vec<Hidden>> {
@@ -159,7 +216,7 @@ impl Registry {
                 })?;
                 found.push(Hidden {
                     info,
-                    is_abandoned: is_abandoned(&entry, &status),
+                    is_abandoned: is_abandoned(&entry, &status, 0),
                 });
             }
         }
@@ -188,10 +245,11 @@ pub(super) fn info(table: &Table<'_>, used: Used, entry: &Entry, status: &Status
     })
 }
 
-/// Whether no process has a hidden segment attached, and its creator is not about to attach it.
-fn is_abandoned(entry: &Entry, status: &Status) -> bool {
+/// Whether no process has a hidden segment attached, apart from `ours` attachments, and its
+/// creator is not about to attach it.
+fn is_abandoned(entry: &Entry, status: &Status, ours: u64) -> bool {
     let age = os::seconds(os::Clock::Realtime).abs_diff(entry.created);
     let creator = status.creator_process.0;
-    status.users(0) == Users::Nobody
+    status.users(ours) != Users::Others
         && (age > PATIENCE || creator != 0 && os::is_gone(ThreadId(creator)))
 }

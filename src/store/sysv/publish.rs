@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::attached::Attached;
 use super::entry::Entry;
 use super::hash::HashedName;
+use super::hidden::Large;
 use super::layout::State;
 use super::limits::Remedy;
 use super::locked::Names;
@@ -50,8 +51,8 @@ enum Publication {
 
 impl Names<'_> {
     /// Gives a hidden segment its name, unless another one has it.
-    fn publish(&self, name: &HashedName<'_>, entry: &Entry) -> Result<Publication> {
-        self.delete_abandoned()?;
+    fn publish(&self, name: &HashedName<'_>, entry: &Entry, large: &Large) -> Result<Publication> {
+        self.delete_abandoned(large)?;
         let looked_up = self.look_up(name)?;
         // The state is read after the look-up, which may roll back another process's change.
         let lifetime = match (looked_up, self.state_of(entry)?) {
@@ -81,8 +82,9 @@ impl Attached {
         let name = HashedName::new(self.name());
         for _ in 0..REGISTRIES {
             let (registry, entry) = self.home();
+            let large = registry.attach_abandoned();
             let names = registry.lock()?;
-            let publication = names.publish(&name, &entry)?;
+            let publication = names.publish(&name, &entry, &large)?;
             drop(names);
             match publication {
                 Publication::Published => return Ok(()),
@@ -136,8 +138,9 @@ impl Registry {
         if request.hidden {
             return Ok(Some(mapping));
         }
+        let large = self.attach_abandoned();
         let names = self.lock()?;
-        match names.publish(name, entry)? {
+        match names.publish(name, entry, &large)? {
             Publication::Published => return Ok(Some(mapping)),
             Publication::NotCurrent => {
                 drop(names);

@@ -7,6 +7,8 @@ use crate::error::Result;
 use crate::name::OwnedName;
 use crate::request::{Access, Placement, Request, Target, Wanted};
 use crate::store::sysv::attached::Attached;
+use crate::store::sysv::by_name::LARGE;
+use crate::store::sysv::hidden::Large;
 use crate::store::sysv::listing::Listed;
 use crate::store::sysv::mapping::Mapping;
 use crate::store::sysv::shm::Status;
@@ -18,8 +20,12 @@ const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
 impl Scratch {
     fn hide(&self, name: &[u8], lifetime: Lifetime) -> Entry {
+        self.hide_of(name, 4096, lifetime)
+    }
+
+    fn hide_of(&self, name: &[u8], size: usize, lifetime: Lifetime) -> Entry {
         self.names()
-            .create_hidden(&HashedName::new(name), 4096, ORDINARY, lifetime)
+            .create_hidden(&HashedName::new(name), size, ORDINARY, lifetime)
             .unwrap()
     }
 
@@ -58,7 +64,8 @@ impl Scratch {
     }
 
     fn delete_abandoned(&self) {
-        self.names().delete_abandoned().unwrap();
+        let large = self.0.attach_abandoned();
+        self.names().delete_abandoned(&large).unwrap();
     }
 
     fn store(&self) -> SysV {
@@ -153,7 +160,7 @@ fn a_hidden_segment_whose_creator_died_is_deleted_by_the_next_change() {
         drop(scratch.names());
         assert!(is_there(entry.id), "whoever takes the lock deletes nothing");
         match change {
-            0 => scratch.names().delete_abandoned().unwrap(),
+            0 => scratch.delete_abandoned(),
             1 => drop(scratch.attach(b"new", Wanted::OfSize(ONE)).unwrap()),
             2 => scratch.store().remove(Target::Name(b"other")).unwrap(),
             _ => drop(scratch.store().prune(Duration::from_secs(1000)).unwrap()),
@@ -162,6 +169,49 @@ fn a_hidden_segment_whose_creator_died_is_deleted_by_the_next_change() {
         assert_eq!(scratch.state(&entry), None);
         assert_eq!(is_there(other.id), change != 2);
     }
+}
+
+#[test]
+fn the_memory_of_a_large_hidden_segment_is_freed_without_the_lock() {
+    let scratch = Scratch::new();
+    let small = scratch.hide(b"small", Lifetime::Used);
+    let large = scratch.hide_of(b"large", LARGE + 1, Lifetime::Used);
+    let used = scratch.hide_of(b"used", LARGE + 1, Lifetime::Used);
+    let mapping = attach_by_id(&used);
+    for entry in [small, large, used] {
+        scratch.age(&entry);
+    }
+    let attachments = |entry: &Entry| shm::status(entry.id).unwrap().map(|one| one.mappings);
+    // A process that has not attached the large segment before leaves it alone.
+    scratch.names().delete_abandoned(&Large::none()).unwrap();
+    assert_eq!(attachments(&small), None);
+    assert!(scratch.0.still_hides(&large));
+    let attached = scratch.0.attach_abandoned();
+    assert_eq!(attachments(&large), Some(1));
+    assert_eq!(attachments(&used), Some(1), "it has a user");
+    let names = scratch.names();
+    names.delete_abandoned(&attached).unwrap();
+    assert_eq!(scratch.state(&large), None);
+    let removed = shm::status(large.id).unwrap().unwrap();
+    assert!(removed.is_removed && removed.mappings == 1);
+    drop(names);
+    drop(attached);
+    assert!(!is_there(large.id) && is_there(used.id));
+    drop(mapping);
+}
+
+#[test]
+fn a_large_hidden_segment_that_others_attach_meanwhile_stays() {
+    let scratch = Scratch::new();
+    let entry = scratch.hide_of(b"large", LARGE + 1, Lifetime::Used);
+    scratch.age(&entry);
+    let attached = scratch.0.attach_abandoned();
+    let mapping = attach_by_id(&entry);
+    scratch.names().delete_abandoned(&attached).unwrap();
+    assert!(scratch.0.still_hides(&entry));
+    drop((attached, mapping));
+    scratch.delete_abandoned();
+    assert!(!is_there(entry.id));
 }
 
 #[test]
