@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::fork::{Call, Purpose};
 use crate::info::{Info, RegistryInfo};
-use crate::namespace::{Namespace, Resolved};
+use crate::namespace::{Namespace, Registered, Resolved};
 use crate::store::{Foreign, Found, Store};
 pub use crate::store::{
-    Hidden, Kind, LeftBehind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table,
+    Hidden, KeyKind, LeftBehind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table,
 };
 
 /// What identifies a namespace.
@@ -23,6 +23,10 @@ pub enum Identity {
     UserOutside(u32),
     /// The namespace of this absolute path.
     Path(Vec<u8>),
+    /// The directory of this absolute path.
+    Directory(Vec<u8>),
+    /// The memory of this process.
+    Private,
 }
 
 /// Returns what identifies a namespace now.
@@ -38,8 +42,18 @@ pub fn identity(namespace: &Namespace) -> Result<Identity> {
 impl From<Resolved> for Identity {
     fn from(namespace: Resolved) -> Self {
         match namespace {
-            Resolved::User(user) => Self::User(user.0),
-            Resolved::Path(path) => Self::Path(path),
+            Resolved::SysV(registered) => registered.into(),
+            Resolved::Directory(path) => Self::Directory(path.to_vec()),
+            Resolved::Private => Self::Private,
+        }
+    }
+}
+
+impl From<Registered> for Identity {
+    fn from(namespace: Registered) -> Self {
+        match namespace {
+            Registered::User(user) => Self::User(user.0),
+            Registered::Path(path) => Self::Path(path),
         }
     }
 }
@@ -71,15 +85,19 @@ pub fn spaces(namespace: &Namespace) -> Result<(Vec<Space>, Vec<Unreadable>)> {
         access: Access::Own(namespace.clone()),
     }];
     let mut unreadable = Vec::new();
-    for found in crate::store::everybodys(&selected)? {
+    let trusted = match &selected {
+        Resolved::SysV(registered) => Some(registered),
+        Resolved::Directory(_) | Resolved::Private => None,
+    };
+    for found in crate::store::everybodys(trusted)? {
         match found {
-            Found::Ours(resolved) => {
-                let namespace = match &resolved {
-                    Resolved::User(_) => Namespace::of_user(),
-                    Resolved::Path(path) => Namespace::at_absolute(path)?,
+            Found::Ours(registered) => {
+                let namespace = match &registered {
+                    Registered::User(_) => Namespace::of_user(),
+                    Registered::Path(path) => Namespace::of_registry(path)?,
                 };
                 spaces.push(Space {
-                    identity: resolved.into(),
+                    identity: registered.into(),
                     access: Access::Own(namespace),
                 });
             }
@@ -264,7 +282,10 @@ pub fn registry_size_wanted() -> RegistrySize {
 ///
 /// `ELOOP`, `ENAMETOOLONG`, `ENOENT`: `NOB_DATABASE` cannot be translated.
 pub fn removed_in_use(namespace: &Namespace) -> Result<Vec<(i32, usize)>> {
-    crate::store::removed_in_use(&namespace.resolve()?)
+    match namespace.resolve()? {
+        Resolved::SysV(registered) => crate::store::removed_in_use(&registered),
+        Resolved::Directory(_) | Resolved::Private => Ok(Vec::new()),
+    }
 }
 
 /// The registries that programs left behind: no process has them attached, and they have no

@@ -12,6 +12,7 @@ use once_cell::race::OnceBox;
 
 use crate::allocate::try_box;
 use crate::error::Result;
+use crate::location::Location;
 use crate::request::Lifetime;
 use crate::{filename, os};
 
@@ -22,9 +23,9 @@ use crate::{filename, os};
     reason = "each is a variable of its own"
 )]
 pub(crate) struct Environment {
-    /// `NOB_DATABASE` as an absolute path; `None` if it is not set or empty. The error is
-    /// that of a value that cannot be translated.
-    database: Result<Option<Vec<u8>>>,
+    /// What `NOB_DATABASE` selects; `None` if it is not set or empty. The error is that of a
+    /// value that cannot be translated.
+    database: Result<Option<Location>>,
     /// `APERROR_PRINT`
     #[cfg(feature = "capi")]
     prints_errors: bool,
@@ -69,10 +70,10 @@ pub(crate) fn read_once() {
     }
 }
 
-/// The absolute path that `NOB_DATABASE` selects; `None` if it is not set or empty.
-pub(crate) fn selected_path() -> Result<Option<&'static [u8]>> {
+/// What `NOB_DATABASE` selects; `None` if it is not set or empty.
+pub(crate) fn selected() -> Result<Option<&'static Location>> {
     match &Environment::at_first_call()?.database {
-        Ok(path) => Ok(path.as_deref()),
+        Ok(location) => Ok(location.as_ref()),
         Err(error) => Err(error.copy()),
     }
 }
@@ -114,17 +115,15 @@ pub(crate) fn uses_threads() -> bool {
     Environment::at_first_call().is_ok_and(|environment| environment.uses_threads)
 }
 
-/// `NOB_DATABASE` as an absolute path. The outer error is a lack of memory.
-fn database() -> Result<Result<Option<Vec<u8>>>> {
-    let path = filename::variable(c"NOB_DATABASE").and_then(|value| match value {
-        Some(value) if !value.is_empty() => {
-            filename::translate(&value).and_then(|path| filename::absolute(&path).map(Some))
-        }
+/// What `NOB_DATABASE` selects. The outer error is a lack of memory.
+fn database() -> Result<Result<Option<Location>>> {
+    let location = filename::variable(c"NOB_DATABASE").and_then(|value| match value {
+        Some(value) if !value.is_empty() => Location::at(&value).map(Some),
         _ => Ok(None),
     });
-    match path.map_err(|error| error.in_what("NOB_DATABASE")) {
+    match location.map_err(|error| error.in_what("NOB_DATABASE")) {
         Err(error) if error.errno() == libc::ENOMEM => Err(error),
-        path => Ok(path),
+        location => Ok(location),
     }
 }
 

@@ -7,9 +7,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::quoted::Quoted;
 
+/// What a segment is. Its [namespace](crate::Namespace#kinds-of-memory) selects that.
+///
+/// ```
+/// use shm_util::{Kind, Segment};
+///
+/// let segment = Segment::create("doc-kind", 100)?;
+/// assert_eq!(segment.info()?.kind, Kind::SysV);
+/// # Ok::<(), shm_util::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A System V segment, see shmget(2).
+    SysV,
+    /// A file in a directory, mapped with mmap(2).
+    Directory,
+    /// Memory of this process and of the children that it forks.
+    Private,
+}
+
 /// What is known about a segment.
 ///
-/// The kernel measures the times, in whole seconds. See shmctl(2).
+/// The kernel measures the times, in whole seconds. See shmctl(2). What the [kind](Kind) of a
+/// segment does not record is 0 or `None`, as noted below.
 ///
 /// ```
 /// let segment = shm_util::Segment::create("doc-struct-info", 100)?;
@@ -24,37 +45,41 @@ use crate::quoted::Quoted;
 pub struct Info {
     /// The name, any bytes but zero.
     pub name: Vec<u8>,
-    /// The System V identifier, as `ipcs -m` shows it.
+    /// What the segment is.
+    pub kind: Kind,
+    /// The System V identifier, as `ipcs -m` shows it; -1 for other kinds.
     pub id: i32,
-    /// The System V key; 0 if the segment is transient or has lost its name.
+    /// The System V key; 0 if the segment is transient or has lost its name, and for other
+    /// kinds.
     pub key: i32,
     /// The size in bytes.
     pub size: usize,
     /// When it was created.
     pub created: SystemTime,
-    /// When it was last attached.
+    /// When it was last attached; `None` also for other kinds than System V segments.
     pub attached: Option<SystemTime>,
-    /// When it was last detached, or its holder died.
+    /// When it was last detached, or its holder died; `None` also for other kinds.
     pub detached: Option<SystemTime>,
     /// When it was created, or its owner or permission bits were last set.
     pub changed: SystemTime,
-    /// The process that created it; 0 if that is in another PID namespace.
+    /// The process that created it; 0 if that is in another PID namespace, and for files.
     pub creator_pid: i32,
     /// The process that last attached or detached it; 0 if none did, or it is in
-    /// another PID namespace.
+    /// another PID namespace, and for other kinds than System V segments.
     pub last_pid: i32,
     /// The owner's user id.
     pub uid: u32,
     /// The owner's group id.
     pub gid: u32,
-    /// The creator's user id.
+    /// The creator's user id; for a file, the owner's.
     pub creator_uid: u32,
-    /// The creator's group id.
+    /// The creator's group id; for a file, the owner's.
     pub creator_gid: u32,
-    /// The nine permission bits.
+    /// The nine permission bits; for a file, without the execute bits.
     pub mode: u32,
     /// The number of attachments in all processes. A process may have several, and
-    /// mprotect(2) may split one in two.
+    /// mprotect(2) may split one in two. A forked child shares its parent's attachments of
+    /// files, and is counted only once they are the child's alone.
     pub mappings: u64,
     /// Whether it is locked in memory (`SHM_LOCK`).
     pub locked: bool,
@@ -74,6 +99,7 @@ impl fmt::Debug for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Info")
             .field("name", &format_args!("{}", Quoted(&self.name)))
+            .field("kind", &self.kind)
             .field("id", &self.id)
             .field("key", &format_args!("{:#x}", self.key))
             .field("size", &self.size)

@@ -196,6 +196,7 @@ pub mod capi;
 mod environment;
 mod errno;
 mod error;
+mod file;
 mod filename;
 mod fork;
 #[cfg(any(test, fuzzing))]
@@ -208,6 +209,7 @@ mod fork;
 pub mod fuzzing;
 mod ids;
 mod info;
+mod location;
 mod lock;
 mod manage;
 mod name;
@@ -239,7 +241,7 @@ mod documents {
 
 pub use access::{Atomic, ReadOnlyAtomic};
 pub use error::{Error, Reason, Result};
-pub use info::{Info, Permissions, RegistryInfo};
+pub use info::{Info, Kind, Permissions, RegistryInfo};
 pub use names::{info, keep, list, prune, registry, remove, wait};
 pub use namespace::Namespace;
 pub use options::Options;

@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::allocate::{require_memory_for, text, try_to_vec};
+use crate::allocate::{text, try_to_vec};
 use crate::error::{Error, Result};
 use crate::ids::UserId;
+use crate::location::Location;
 use crate::quoted::Quoted;
-use crate::{environment, filename, os};
+use crate::{environment, os};
 
 /// A namespace: a set of names. Calls of one process, from any of its threads, may use
 /// several at once.
@@ -31,15 +32,41 @@ use crate::{environment, filename, os};
 /// assert_eq!(test.open("sensors")?.len(), 100);
 /// # Ok::<(), shm_util::Error>(())
 /// ```
+///
+/// # Kinds of memory
+///
+/// A namespace also selects what its segments are:
+///
+/// | namespace | its segments are | its names live |
+/// | --- | --- | --- |
+/// | of a user, or of a path | System V segments | as long as the segments: until a reboot at most |
+/// | of a path that ends in `/` | files in this directory, one for each name, with exactly the segment's bytes | as long as the files |
+/// | `private:` | memory of this process and of the children that it forks | as long as the process |
+///
+/// ```
+/// use shm_util::{Kind, Namespace};
+///
+/// let directory = std::env::temp_dir().join(format!("doc-kinds.{}", std::process::id()));
+/// std::fs::create_dir(&directory).unwrap();
+/// let files = Namespace::at(directory.join(""))?; // the path ends in /
+/// let segment = files.create("sensors", 4096)?;
+/// assert_eq!(std::fs::metadata(directory.join("sensors")).unwrap().len(), 4096);
+/// assert_eq!((segment.info()?.kind, segment.id()), (Kind::Directory, -1));
+/// segment.destroy()?; // removes the file
+/// # std::fs::remove_dir(&directory).unwrap();
+///
+/// let private = Namespace::at("private:")?;
+/// assert_eq!(private.create("sensors", 100)?.info()?.kind, Kind::Private);
+/// # Ok::<(), shm_util::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace(Choice);
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Choice {
     Current,
     OfUser,
-    /// The namespace of an absolute path.
-    Path(Arc<[u8]>),
+    At(Location),
 }
 
 impl Namespace {
@@ -76,8 +103,9 @@ impl Namespace {
 
     /// The namespace of a path: the one that `NOB_DATABASE` selects if it has this value. `~`,
     /// `$NAME` and `${NAME}` in the path are replaced, and a relative path begins at the current
-    /// directory, both at the time of this call. No file with this path need exist. The empty
-    /// path selects the namespace of the effective user.
+    /// directory, both at the time of this call. The empty path selects the namespace of the
+    /// effective user. A path that ends in `/` is that of a directory, which must exist when a
+    /// segment is created; otherwise no file with this path need exist.
     ///
     /// ```
     /// use shm_util::Namespace;
@@ -105,39 +133,29 @@ impl Namespace {
                 Quoted(path)
             )));
         }
-        filename::translate(path)
-            .and_then(|path| filename::absolute(&path))
-            .map_err(|error| error.in_what("namespace"))
-            .and_then(|path| Self::at_absolute(&path))
+        let location = Location::at(path).map_err(|error| error.in_what("namespace"))?;
+        Ok(Self(Choice::At(location)))
     }
 
-    /// The namespace of a path that is absolute and translated.
-    pub(crate) fn at_absolute(path: &[u8]) -> Result<Self> {
-        // `Arc::from` aborts the program if memory is short.
-        require_memory_for(path.len())
-            .map_err(|errno| errno.during(format_args!("use namespace {}", Quoted(path))))?;
-        Ok(Self(Choice::Path(Arc::from(path))))
+    /// The namespace of System V segments of a path that is absolute and translated.
+    pub(crate) fn of_registry(path: &[u8]) -> Result<Self> {
+        Ok(Self(Choice::At(Location::of_registry(path)?)))
     }
 
     /// The namespace at this moment: a program may change its effective user id.
     #[inline]
     pub(crate) fn resolve(&self) -> Result<Resolved> {
-        match &self.0 {
-            Choice::Current => Resolved::current(),
-            Choice::OfUser => Ok(Resolved::of_user()),
-            Choice::Path(path) => Resolved::at(path),
-        }
-    }
-}
-
-/// Shows a path as text, escaped where it is not UTF-8.
-impl fmt::Debug for Choice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Current => f.write_str("Current"),
-            Self::OfUser => f.write_str("OfUser"),
-            Self::Path(path) => write!(f, "Path({})", Quoted(path)),
-        }
+        let location = match &self.0 {
+            Choice::Current => environment::selected()?,
+            Choice::OfUser => None,
+            Choice::At(location) => Some(location),
+        };
+        Ok(match location {
+            None => Resolved::SysV(Registered::User(os::effective_user())),
+            Some(Location::Path(path)) => Resolved::SysV(Registered::at(path)?),
+            Some(Location::Directory(path)) => Resolved::Directory(Arc::clone(path)),
+            Some(Location::Private) => Resolved::Private,
+        })
     }
 }
 
@@ -151,31 +169,38 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// A namespace during one call, when its user or path is known. Processes share names if these
-/// are equal.
+/// A namespace during one call, when its user or path is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Resolved {
+    /// System V segments.
+    SysV(Registered),
+    /// The files in the directory of this absolute path.
+    Directory(Arc<[u8]>),
+    /// Memory of this process.
+    Private,
+}
+
+impl fmt::Display for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SysV(registered) => registered.fmt(f),
+            Self::Directory(path) => write!(f, "directory {}", Quoted(path)),
+            Self::Private => f.write_str("the private namespace of this process"),
+        }
+    }
+}
+
+/// A namespace of System V segments, which a registry names. Processes share names if these are
+/// equal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Registered {
     /// That of an effective user id.
     User(UserId),
-    /// The one that `NOB_DATABASE` selects by an absolute path. No file of that
-    /// name need exist.
+    /// That of an absolute path. No file of that name need exist.
     Path(Vec<u8>),
 }
 
-impl Resolved {
-    /// The one that the environment of the process's first call selects or, without
-    /// `NOB_DATABASE`, the present effective user id, which a program may change.
-    pub(crate) fn current() -> Result<Self> {
-        match environment::selected_path()? {
-            Some(path) => Self::at(path),
-            None => Ok(Self::of_user()),
-        }
-    }
-
-    fn of_user() -> Self {
-        Self::User(os::effective_user())
-    }
-
+impl Registered {
     fn at(path: &[u8]) -> Result<Self> {
         try_to_vec(path)
             .map(Self::Path)
@@ -199,7 +224,7 @@ impl Resolved {
     }
 }
 
-impl fmt::Display for Resolved {
+impl fmt::Display for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => write!(f, "the namespace of user {user}"),
@@ -215,7 +240,14 @@ mod tests {
     #[test]
     fn debug_shows_paths_as_text() {
         let of_path = Namespace::at("/plant\n/1").unwrap();
-        assert_eq!(format!("{of_path:?}"), "Namespace(Path('/plant\\n/1'))");
+        assert_eq!(format!("{of_path:?}"), "Namespace(At(Path('/plant\\n/1')))");
+        let directory = Namespace::at("/plant/./").unwrap();
+        assert_eq!(
+            format!("{directory:?}"),
+            "Namespace(At(Directory('/plant')))"
+        );
+        let private = Namespace::at("private:").unwrap();
+        assert_eq!(format!("{private:?}"), "Namespace(At(Private))");
         assert_eq!(format!("{:?}", Namespace::of_user()), "Namespace(OfUser)");
         assert_eq!(format!("{:?}", Namespace::current()), "Namespace(Current)");
     }

@@ -93,6 +93,67 @@ pub(crate) fn is_segment_at(address: usize, key: u32, id: i32) -> Option<bool> {
     query(&maps, address, &name, id).or_else(|| search(address, &name, id))
 }
 
+/// The inode number of what begins, with the start of a file, at an address; 0 if that has none.
+/// `None` if nothing begins there, or if the system does not tell.
+pub(crate) fn inode_at(address: usize) -> Option<u64> {
+    let _uncancelled = Uncancelled::new();
+    let maps = File::open("/proc/self/maps").ok()?;
+    match query_inode(&maps, address) {
+        Some(found) => found,
+        None => search_inode(address)?,
+    }
+}
+
+/// Whether the start of a file with this inode number is mapped at an address. `None` if the
+/// system does not tell.
+pub(crate) fn is_inode_at(address: usize, inode: u64) -> Option<bool> {
+    let _uncancelled = Uncancelled::new();
+    let maps = File::open("/proc/self/maps").ok()?;
+    let found = match query_inode(&maps, address) {
+        Some(found) => found,
+        None => search_inode(address)?,
+    };
+    Some(found == Some(inode))
+}
+
+/// Asks for the one mapping. `None` if the kernel can't; `Some(None)` if nothing begins there.
+fn query_inode(maps: &File, address: usize) -> Option<Option<u64>> {
+    let mut query = Query::about(address)?;
+    if query.ask(maps) != 0 {
+        return match std::io::Error::last_os_error().raw_os_error() {
+            Some(libc::ENOENT) => Some(None),
+            _ => None,
+        };
+    }
+    let begins = query.start == query.address && query.offset == 0;
+    Some(begins.then_some(query.inode))
+}
+
+/// The same from the table of mappings.
+fn search_inode(address: usize) -> Option<Option<u64>> {
+    let mut answer = None;
+    read_lines(c"/proc/self/maps", |line| {
+        answer = inode_in(line, address);
+        answer.is_none()
+    })
+    .ok()?;
+    Some(answer.flatten())
+}
+
+/// The inode number in a line of the table; `None` if the line is about another address.
+fn inode_in(line: &[u8], address: usize) -> Option<Option<u64>> {
+    let text = line.split(|&byte| byte == b'/').next()?;
+    let mut fields = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
+    let (start, _) = fields.next()?.split_once('-')?;
+    if usize::from_str_radix(start, 16) != Ok(address) {
+        return None;
+    }
+    let offset = fields.nth(1)?;
+    let inode = fields.nth(1)?;
+    let begins = offset.bytes().all(|digit| digit == b'0');
+    Some(inode.parse().ok().filter(|_| begins))
+}
+
 /// Asks for the one mapping. `None` if the kernel can't.
 fn query(maps: &File, address: usize, name: &Name, id: i32) -> Option<bool> {
     let mut text = [0_u8; 64];
@@ -158,6 +219,16 @@ mod tests {
         assert_eq!(ask(0x7f00_0000_2000, 0xc000_0abc, 32769), None);
         assert_eq!(ask(0x7f00_0000_1000, 0xc000_0abd, 32769), Some(false));
         assert_eq!(ask(0x7f00_0000_1000, 0xc000_0abc, 32770), Some(false));
+    }
+
+    #[test]
+    fn a_line_tells_which_file_is_there() {
+        let line = b"7f0000001000-7f0000002000 rw-s 00000000 fd:01 77                         /x y";
+        assert_eq!(inode_in(line, 0x7f00_0000_1000), Some(Some(77)));
+        assert_eq!(inode_in(line, 0x7f00_0000_2000), None);
+        let middle = b"7f0000001000-7f0000002000 rw-s 00001000 fd:01 77 /x";
+        assert_eq!(inode_in(middle, 0x7f00_0000_1000), Some(None));
+        assert_eq!(is_inode_at(16, 1), Some(false));
     }
 
     #[test]

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::ptr;
 
-use super::file::check;
-use super::path::by_path;
-use super::refused::first_allowed;
-use super::status::Status;
 use crate::errno::Errno;
+use crate::file::Status;
+use crate::file::by_path;
+use crate::file::check;
+use crate::file::first_allowed;
+use crate::file::{set_mode, set_owner};
 
 const LIST: &CStr = c"system.posix_acl_access";
 
@@ -30,44 +31,6 @@ pub(super) fn copy(old: &File, status: &Status, new: &File) -> Result<(), Errno>
         set_mode(new, status.permissions())?;
     }
     Ok(())
-}
-
-fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno> {
-    let fd = file.as_raw_fd();
-    first_allowed(&[
-        // SAFETY: fchown takes numbers only.
-        &|| check(unsafe { libc::fchown(fd, user, group) }),
-        // SAFETY: the path is a string.
-        &|| check(unsafe { libc::fchownat(fd, c"".as_ptr(), user, group, libc::AT_EMPTY_PATH) }),
-        &|| {
-            by_path(file, |path| {
-                // SAFETY: the path is a string.
-                check(unsafe { libc::chown(path.as_ptr(), user, group) })
-            })
-        },
-    ])
-    .map(drop)
-}
-
-fn set_mode(file: &File, mode: u32) -> Result<(), Errno> {
-    let here = libc::AT_FDCWD;
-    first_allowed(&[
-        // SAFETY: fchmod takes numbers only.
-        &|| check(unsafe { libc::fchmod(file.as_raw_fd(), mode) }),
-        &|| {
-            by_path(file, |path| {
-                // SAFETY: the path is a string.
-                check(unsafe { libc::chmod(path.as_ptr(), mode) })
-            })
-        },
-        &|| {
-            by_path(file, |path| {
-                // SAFETY: the path is a string.
-                check(unsafe { libc::fchmodat(here, path.as_ptr(), mode, 0) })
-            })
-        },
-    ])
-    .map(drop)
 }
 
 /// Gives the file `to` the access control list of `from` (see acl(5)), or removes

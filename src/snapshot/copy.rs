@@ -13,11 +13,11 @@ use std::os::fd::AsRawFd as _;
 use std::sync::atomic::AtomicU8;
 
 use super::block::{BLOCK, parts};
-use super::file::offset;
 use super::handlers;
-use super::refused::first_allowed;
-use super::status::Status;
 use crate::errno::Errno;
+use crate::file::Status;
+use crate::file::first_allowed;
+use crate::file::offset;
 
 /// What a signal handler that was installed without `SA_RESTART` does to a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

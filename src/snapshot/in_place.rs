@@ -7,13 +7,14 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 
+use super::ascending;
 use super::copy::{self, Interruption};
-use super::durability::Durability;
-use super::file::Size;
-use super::status::Status;
 use super::touched::{Memory, Touched};
-use super::{ascending, file};
 use crate::errno::Errno;
+use crate::file;
+use crate::file::Durability;
+use crate::file::Size;
+use crate::file::Status;
 
 pub(super) fn overwrite(
     memory: Memory<'_>,

@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 use super::ascending::{self, Part, Zeros};
 use super::block::{BLOCK, parts};
 use super::copy::{self, Interruption};
-use super::file::{self, Size};
 use super::memory::{self, Residency, Use};
 use super::pair::{self, Threads};
 use super::runs::Runs;
-use super::status::Status;
 use super::touched::Touched;
 use crate::errno::Errno;
+use crate::file::Status;
+use crate::file::{self, Size};
 
 /// How many bytes are handed to the disk at a time.
 const WINDOW: usize = 4 << 20;

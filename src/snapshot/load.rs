@@ -7,11 +7,12 @@ use std::sync::atomic::AtomicU8;
 
 use super::block::LARGE;
 use super::copy::{self, Interruption};
-use super::descriptor::{inherited, position};
+use super::large;
 use super::loaded::Loaded;
-use super::status::Status;
-use super::{file, large};
 use crate::errno::Errno;
+use crate::file;
+use crate::file::Status;
+use crate::file::{inherited, position};
 
 pub(super) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded, Errno> {
     let inherited = inherited(path)?;

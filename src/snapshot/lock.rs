@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
-use super::file::check;
 use crate::errno::Errno;
+use crate::file::check;
 
 /// Locks a file with flock(2) until it is closed, at the latest by the process's
 /// death. `EWOULDBLOCK` if another process has it locked.

@@ -11,8 +11,8 @@ use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::block::BLOCK;
-use super::refused::is_refusal;
 use crate::errno::Errno;
+use crate::file::is_refusal;
 use crate::os::page_size;
 
 /// The smallest page size of Linux.

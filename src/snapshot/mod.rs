@@ -10,7 +10,6 @@
 //! | `second`     | the new file, and how it gets its name |
 //! | `in_place`   | overwriting a file that cannot be replaced |
 //! | `resolve`    | symbolic links, and which of them are not followed |
-//! | `durability` | whether a save waits for the disk |
 //! | `large`      | 2 MiB and more: holes, write-back; loads by two threads |
 //! | `ascending`  | the order in which a save reads a segment |
 //! | `zeros`      | which blocks are zero |
@@ -22,11 +21,6 @@
 //! | `handlers`   | the program's signal handlers |
 //! | `attributes` | owner, group, mode and access control list |
 //! | `lock`       | whether the process that writes a file lives |
-//! | `file`       | system calls for files |
-//! | `status`     | what the kernel knows of a file |
-//! | `refused`    | which errors mean that another call may do |
-//! | `path`       | paths as system calls take them |
-//! | `descriptor` | descriptors above 2, and inherited ones |
 //! | `loaded`     | what a load reports |
 //! | `block`      | the unit that is zero or not |
 
@@ -34,9 +28,6 @@ mod ascending;
 mod attributes;
 mod block;
 mod copy;
-mod descriptor;
-mod durability;
-mod file;
 mod handlers;
 mod in_place;
 mod large;
@@ -45,14 +36,11 @@ mod loaded;
 mod lock;
 mod memory;
 mod pair;
-mod path;
-mod refused;
 mod replace;
 mod resolve;
 mod runs;
 mod save;
 mod second;
-mod status;
 #[cfg(test)]
 mod tests;
 mod touched;

@@ -10,17 +10,18 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::ascending;
 use super::block::LARGE;
 use super::copy::Interruption;
-use super::durability::Durability;
 use super::large::{self, Allocation};
-use super::path::directory_of;
-use super::refused::is_refusal;
 use super::second::{Kind, Old, Published, Second};
-use super::status::Status;
 use super::touched::{Memory, Touched};
-use super::{ascending, file};
 use crate::errno::Errno;
+use crate::file;
+use crate::file::Durability;
+use crate::file::Status;
+use crate::file::directory_of;
+use crate::file::is_refusal;
 
 /// The outcome of replacing a file.
 pub(super) enum Replaced {

@@ -6,11 +6,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::descriptor::inherited;
-use super::file;
-use super::path::directory_of;
-use super::status::Status;
 use crate::errno::Errno;
+use crate::file;
+use crate::file::Status;
+use crate::file::directory_of;
+use crate::file::inherited;
 use crate::os;
 
 /// As many symbolic links as the kernel follows.

@@ -7,9 +7,9 @@ use std::fs::File;
 use std::ops::Range;
 
 use super::block::BLOCK;
-use super::file;
-use super::status::Status;
 use crate::errno::Errno;
+use crate::file;
+use crate::file::Status;
 
 /// Ranges with data, in ascending order, with holes between them.
 #[derive(Debug, Default)]

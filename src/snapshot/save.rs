@@ -7,16 +7,17 @@ use std::ffi::c_int;
 use std::fs::File;
 use std::path::Path;
 
+use super::ascending;
 use super::copy::Interruption;
-use super::durability::Durability;
 use super::in_place::overwrite;
 use super::replace::{Replaced, replace};
 use super::resolve::Target;
 use super::second::Old;
-use super::status::Status;
 use super::touched::{Memory, Touched};
-use super::{ascending, file};
 use crate::errno::Errno;
+use crate::file;
+use crate::file::Durability;
+use crate::file::Status;
 use crate::os;
 
 /// How often a save starts again where the file at the path keeps changing.

@@ -12,11 +12,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::path::directory_of;
-use super::refused::is_refusal;
-use super::status::Status;
-use super::{attributes, file, lock};
+use super::{attributes, lock};
 use crate::errno::Errno;
+use crate::file;
+use crate::file::Status;
+use crate::file::directory_of;
+use crate::file::is_refusal;
 use crate::os;
 
 /// The file to replace.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU8;
 
 use super::change;
 use super::entry::Entry;
@@ -20,12 +20,13 @@ use super::swap;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
+use crate::fork;
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime, Swapping};
+use crate::store::doubt::may_ask;
 use crate::store::users::Users;
-use crate::{fork, os};
 
 /// A segment that this process has attached.
 #[derive(Debug)]
@@ -418,23 +419,4 @@ impl fmt::Display for Attached {
         let name = Quoted(self.name.bytes());
         write!(f, "segment {name} (id {})", self.entry.id)
     }
-}
-
-/// Whether the kernel may be asked, once more, what is mapped at an address.
-fn may_ask() -> bool {
-    const MOST: u64 = 16;
-    const COUNT_BITS: u32 = 8;
-    /// The number of the present 34 ms, and how often it was asked in them.
-    static ASKED: AtomicU64 = AtomicU64::new(0);
-    let now = (os::ticks() >> 25) << COUNT_BITS;
-    let asked = ASKED.load(Ordering::Relaxed);
-    let (window, count) = (
-        asked >> COUNT_BITS << COUNT_BITS,
-        asked & ((1 << COUNT_BITS) - 1),
-    );
-    let count = if window == now { count } else { 0 };
-    if count < MOST {
-        ASKED.store(now | (count + 1), Ordering::Relaxed);
-    }
-    count < MOST
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::change;
-use super::entry::Entry;
+use super::entry::{Entry, LARGE};
 use super::hidden::Hidden;
 use super::listing::Listed;
 use super::locked::Names;
@@ -18,7 +18,7 @@ use super::store::{ATTEMPTS, SysV};
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::info::{Info, Permissions, RegistryInfo, time_of};
+use crate::info::{Info, Kind, Permissions, RegistryInfo, time_of};
 use crate::os;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime, Swapping, Target};
@@ -196,9 +196,6 @@ pub(super) fn sort(infos: &mut [Info]) {
     infos.sort_unstable_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
 }
 
-/// The kernel frees this many bytes in some 100 microseconds.
-pub(super) const LARGE: usize = 4 << 20;
-
 /// Deletes a segment if it is an orphan of at least this age, and `may_go` allows it.
 pub(super) fn prune_one<'a>(
     one: Listed,
@@ -271,6 +268,7 @@ impl Entry {
     pub(super) fn info(&self, name: Vec<u8>, status: &Status, lifetime: Lifetime) -> Info {
         Info {
             name,
+            kind: Kind::SysV,
             id: self.id.0,
             key: status.key.to_c(),
             size: status.size,

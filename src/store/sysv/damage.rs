@@ -8,7 +8,7 @@ use super::layout::HEADER_SIZE;
 use super::names::Lookup;
 use super::registry::Registry;
 use super::{keys, shm};
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::os;
 use crate::request::{Creation, Lifetime};
 
@@ -20,7 +20,7 @@ const SHORT: Duration = Duration::from_millis(1);
 /// of a stranger must not change.
 pub(crate) fn survive_damage(data: &[u8]) {
     let path = format!("/fuzz/{}", os::process().0).into_bytes();
-    let registry = Registry::open(&Resolved::Path(path)).unwrap();
+    let registry = Registry::open(&Registered::Path(path)).unwrap();
     let stranger = shm::create(keys::for_segment(), 4096, Creation::with_mode(0o600)).unwrap();
     let untouched = shm::status(stranger).unwrap();
     let names = [

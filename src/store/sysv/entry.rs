@@ -9,10 +9,13 @@ use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
 use crate::errno::Errno;
 use crate::error::{Error, Reason};
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::os;
 use crate::quoted::Quoted;
 use crate::request::{Access, Placement};
+
+/// The kernel frees this many bytes in some 100 microseconds.
+pub(super) const LARGE: usize = 4 << 20;
 
 /// A segment that a registry names, and the slot that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +38,7 @@ impl Entry {
     /// namespace finds it. `EACCES` if it is transient and nothing proves that it is not
     /// another program's segment, see [`keys::are_trusted`].
     #[inline]
-    pub(super) fn is_findable(&self, namespace: &Resolved) -> Result<bool, Errno> {
+    pub(super) fn is_findable(&self, namespace: &Registered) -> Result<bool, Errno> {
         if self.is_transient {
             return self.is_there(namespace);
         }
@@ -48,7 +51,7 @@ impl Entry {
 
     /// As above, for a transient segment, whose key does not lead to it.
     #[cold]
-    fn is_there(&self, namespace: &Resolved) -> Result<bool, Errno> {
+    fn is_there(&self, namespace: &Registered) -> Result<bool, Errno> {
         let Some(status) = self.status()? else {
             return Ok(false);
         };
@@ -57,8 +60,8 @@ impl Entry {
         }
         match namespace {
             // No other user creates segments there, so a stranger's has the identifier by now.
-            Resolved::User(_) => Ok(false),
-            Resolved::Path(_) => Err(Errno(libc::EACCES)),
+            Registered::User(_) => Ok(false),
+            Registered::Path(_) => Err(Errno(libc::EACCES)),
         }
     }
 

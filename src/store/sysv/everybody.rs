@@ -30,13 +30,13 @@ use crate::error::Result;
 use crate::ids::UserId;
 use crate::info::{Info, RegistryInfo};
 use crate::lock::Acquired;
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::{os, patience};
 
 /// A registry, and what this process may do with its namespace.
 pub(crate) enum Found {
     /// This process may use the namespace.
-    Ours(Resolved),
+    Ours(Registered),
     /// This process may only inspect the namespace.
     Foreign(Foreign),
     /// This process may not inspect it, or the registry cannot be read.
@@ -66,8 +66,8 @@ pub struct Unreadable {
 }
 
 /// All registries, also those that this process may not read. The user has chosen to trust the
-/// registry of the `selected` namespace.
-pub(crate) fn everybodys(selected: &Resolved) -> Result<Vec<Found>> {
+/// registry of the `selected` namespace, if it has one.
+pub(crate) fn everybodys(selected: Option<&Registered>) -> Result<Vec<Found>> {
     let failed = |errno: Errno| errno.during(format_args!("look for registries"));
     let patience = Rc::new(Cell::new(patience::LIMIT));
     let candidates = shm::all_of_everybody(may_be_registry).map_err(failed)?;
@@ -94,7 +94,7 @@ pub(crate) fn everybodys(selected: &Resolved) -> Result<Vec<Found>> {
 fn examine(
     id: Id,
     status: &Status,
-    selected: &Resolved,
+    selected: Option<&Registered>,
     patience: &Rc<Cell<Duration>>,
 ) -> std::result::Result<Option<Found>, String> {
     let mapping = match attach(id, status.size) {
@@ -127,13 +127,13 @@ fn examine(
     }
     let (namespace, is_mapped) = whose(&identity, status).ok_or_else(overwritten)?;
     let user = match namespace {
-        Resolved::User(user) => Some(user),
-        Resolved::Path(_) => None,
+        Registered::User(user) => Some(user),
+        Registered::Path(_) => None,
     };
     let is_chosen = match user {
         Some(user) => is_mapped && user == os::effective_user(),
         // Members of its group may have created it, or may write to it.
-        None => namespace == *selected || status.creator == os::effective_user(),
+        None => Some(&namespace) == selected || status.creator == os::effective_user(),
     };
     if is_chosen && keys::are_trusted(&namespace, status.creator, status.creator_group) {
         return Ok(Some(Found::Ours(namespace)));
@@ -154,9 +154,9 @@ fn examine(
 
 /// The namespace of an identity, and whether this process's user namespace maps the user in it.
 /// `None` if the bytes are not an identity.
-fn whose(identity: &[u8], status: &Status) -> Option<(Resolved, bool)> {
+fn whose(identity: &[u8], status: &Status) -> Option<(Registered, bool)> {
     if identity.first() == Some(&b'/') {
-        return Some((Resolved::Path(try_to_vec(identity).ok()?), true));
+        return Some((Registered::Path(try_to_vec(identity).ok()?), true));
     }
     let digits = identity.strip_prefix(b"uid ")?;
     let outside: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
@@ -164,17 +164,17 @@ fn whose(identity: &[u8], status: &Status) -> Option<(Resolved, bool)> {
         .into_iter()
         .find(|user| os::Map::Users.outside(user.0) == Ok(outside) && !keys::is_nobody(*user));
     Some(match inside {
-        Some(user) => (Resolved::User(user), true),
+        Some(user) => (Registered::User(user), true),
         // Outside all user namespaces, the two ids are the same.
         None => (
-            Resolved::User(UserId(outside)),
+            Registered::User(UserId(outside)),
             os::Map::Users.is_complete(),
         ),
     })
 }
 
 impl Foreign {
-    pub(crate) const fn namespace(&self) -> &Resolved {
+    pub(crate) const fn namespace(&self) -> &Registered {
         &self.registry.namespace
     }
 
@@ -312,7 +312,7 @@ mod tests {
     /// As a process sees it that has not selected its namespace.
     fn looked_at(id: Id, status: &Status) -> std::result::Result<Option<Found>, String> {
         let patience = Rc::new(Cell::new(patience::LIMIT));
-        examine(id, status, &Resolved::Path(b"/other".to_vec()), &patience)
+        examine(id, status, &Registered::Path(b"/other".to_vec()), &patience)
     }
 
     fn found(scratch: &Scratch) -> Option<Found> {
@@ -418,7 +418,7 @@ mod tests {
         let Ok(Some(Found::Foreign(theirs))) = forge(b"uid 61001") else {
             panic!("the registry is theirs");
         };
-        assert_eq!(*theirs.namespace(), Resolved::User(UserId(61_001)));
+        assert_eq!(*theirs.namespace(), Registered::User(UserId(61_001)));
         assert!(theirs.is_mapped);
     }
 
@@ -428,13 +428,13 @@ mod tests {
             return;
         }
         let path = format!("/test/{}/group", os::process().0).into_bytes();
-        let namespace = Resolved::Path(path.clone());
+        let namespace = Registered::Path(path.clone());
         // Its creator has this process's effective group.
         let (id, _) = as_user(61_001, move || forged(&path, &path));
         let status = shm::status(id).unwrap().unwrap();
         assert!(os::is_in_group(status.creator_group));
         let patience = Rc::new(Cell::new(patience::LIMIT));
-        let selected = examine(id, &status, &namespace, &patience);
+        let selected = examine(id, &status, Some(&namespace), &patience);
         assert!(matches!(selected, Ok(Some(Found::Ours(_)))));
         assert!(matches!(examined(id), Ok(Some(Found::Foreign(_)))));
     }

@@ -17,8 +17,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::by_name::LARGE;
-use super::entry::Entry;
+use super::entry::{Entry, LARGE};
 use super::layout::{State, Table};
 use super::locked::Names;
 use super::mapping::Mapping;

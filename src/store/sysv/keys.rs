@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::hash::hash_of;
 use super::shm::Key;
 use crate::ids::{GroupId, UserId};
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::{fork, os, random};
 
 /// How many keys a namespace may have its registry under: others, by chance or
@@ -23,7 +23,7 @@ pub(super) const SEGMENT: u32 = 0xc000_0000;
 
 /// What a segment with a given key is, if it is this library's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyKind {
     /// The registry of a namespace.
     Registry,
     /// A segment that a registry may name.
@@ -32,7 +32,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl KeyKind {
     /// The kind that the key stands for.
     #[must_use]
     pub const fn of(key: i32) -> Self {
@@ -65,41 +65,41 @@ pub(super) fn for_segment() -> Key {
 pub(super) const UNBORN: u32 = 0o100;
 
 /// The permission bits of a new registry.
-pub(super) const fn mode(namespace: &Resolved) -> u32 {
+pub(super) const fn mode(namespace: &Registered) -> u32 {
     match namespace {
-        Resolved::User(_) => 0o600,
-        Resolved::Path(_) => 0o660,
+        Registered::User(_) => 0o600,
+        Registered::Path(_) => 0o660,
     }
 }
 
 /// The group that shares a namespace: that of its registry's creator.
-pub(super) const fn group(namespace: &Resolved, creator_group: GroupId) -> Option<GroupId> {
+pub(super) const fn group(namespace: &Registered, creator_group: GroupId) -> Option<GroupId> {
     match namespace {
-        Resolved::User(_) => None,
-        Resolved::Path(_) => Some(creator_group),
+        Registered::User(_) => None,
+        Registered::Path(_) => Some(creator_group),
     }
 }
 
 /// Whether a registry created by this user and group can be trusted. Only the
 /// creator counts: an owner can give a segment away and keep control of it.
-pub(super) fn are_trusted(namespace: &Resolved, creator: UserId, creator_group: GroupId) -> bool {
+pub(super) fn are_trusted(namespace: &Registered, creator: UserId, creator_group: GroupId) -> bool {
     let ours = match namespace {
-        Resolved::User(user) => *user,
-        Resolved::Path(_) => os::effective_user(),
+        Registered::User(user) => *user,
+        Registered::Path(_) => os::effective_user(),
     };
     creator == UserId::ROOT
         || creator == ours && !is_nobody(creator)
-        || matches!(namespace, Resolved::Path(_))
+        || matches!(namespace, Registered::Path(_))
             && os::is_in_group(creator_group)
             && !is_no_group(creator_group)
 }
 
 /// Whether a registry that this process creates can be that of a namespace: the process
 /// may have changed its effective user id since it selected the namespace.
-pub(super) fn may_create(namespace: &Resolved) -> bool {
+pub(super) fn may_create(namespace: &Registered) -> bool {
     match namespace {
-        Resolved::User(user) => *user == os::effective_user(),
-        Resolved::Path(_) => true,
+        Registered::User(user) => *user == os::effective_user(),
+        Registered::Path(_) => true,
     }
 }
 
@@ -146,16 +146,16 @@ mod tests {
     #[test]
     fn the_key_tells_what_a_segment_is() {
         let registry = of_registry(b"uid 1000").next().unwrap();
-        assert_eq!(Kind::of(registry.to_c()), Kind::Registry);
-        assert_eq!(Kind::of(for_segment().to_c()), Kind::Named);
+        assert_eq!(KeyKind::of(registry.to_c()), KeyKind::Registry);
+        assert_eq!(KeyKind::of(for_segment().to_c()), KeyKind::Named);
         for other in [0, 1, i32::MAX, 0x6101_0203] {
-            assert_eq!(Kind::of(other), Kind::Other);
+            assert_eq!(KeyKind::of(other), KeyKind::Other);
         }
     }
 
     #[test]
     fn a_users_namespace_trusts_the_user_and_root_alone() {
-        let ours = Resolved::User(UserId(1000));
+        let ours = Registered::User(UserId(1000));
         assert!(are_trusted(&ours, UserId(1000), GroupId(5)));
         assert!(are_trusted(&ours, UserId(0), GroupId(5)));
         assert!(!are_trusted(&ours, UserId(1001), GroupId(5)));

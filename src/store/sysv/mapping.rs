@@ -3,36 +3,25 @@
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::slice;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::AtomicU8;
 
 use super::shm::{Id, Key, cerr, last};
 use crate::errno::Errno;
 use crate::os::{self, page_size};
 use crate::request::{Access, Placement};
+use crate::store::doubt::Serial;
 
 /// The last page of the address space that a program has on most machines. Beyond
 /// it, shmat(2) fails with `ENOMEM`, as if memory were short, unless the machine
 /// has a larger address space.
 const LAST_ADDRESS: usize = (1 << 47) - 4096;
 
-/// For each page address, modulo their number: how many attachments were made there.
-static ATTACHED: [AtomicU32; 1024] = [const { AtomicU32::new(0) }; 1024];
-
-fn attached_at(address: NonNull<c_void>) -> &'static AtomicU32 {
-    // Addresses are multiples of 4096 at least; the bits above those tell more.
-    let page = address.as_ptr().addr() >> 12;
-    ATTACHED
-        .get((page ^ (page >> 10)) % ATTACHED.len())
-        .unwrap_or(&ATTACHED[0])
-}
-
 /// A segment's attachment in this process. Dropping it detaches the segment.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     address: NonNull<c_void>,
     size: usize,
-    /// Which attachment at this address it is.
-    serial: u32,
+    serial: Serial,
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread, and is only handed
@@ -75,11 +64,10 @@ impl Mapping {
             });
         }
         let address = NonNull::new(address).ok_or(Errno(libc::EINVAL))?;
-        let serial = attached_at(address).fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             address,
             size,
-            serial: serial.wrapping_add(1),
+            serial: Serial::next(address.as_ptr().addr()),
         })
     }
 
@@ -119,11 +107,9 @@ impl Mapping {
         matches!(populated, Ok(_) | Err(Errno(libc::EINVAL)))
     }
 
-    /// Whether something was attached at the same address since: then the program must
-    /// have detached this segment itself. True without reason for one address in a
-    /// thousand.
+    /// Whether something was attached at the same address since.
     pub(crate) fn is_in_doubt(&self) -> bool {
-        attached_at(self.address).load(Ordering::Relaxed) != self.serial
+        self.serial.is_in_doubt(self.address.as_ptr().addr())
     }
 
     /// Whether the start of the segment that was created with this key, and has this

@@ -82,7 +82,7 @@ pub(crate) use damage::survive_damage;
 pub use everybody::Unreadable;
 pub(crate) use everybody::{Foreign, Found, everybodys};
 pub use hidden::Hidden;
-pub use keys::Kind;
+pub use keys::KeyKind;
 pub(crate) use limits::{registry_capacity, registry_capacity_wanted};
 pub(crate) use opened::retire_all;
 pub use proc::{Row, SEGMENT_TABLE, parse_segment_table};

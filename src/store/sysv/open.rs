@@ -14,7 +14,7 @@ use super::sweep::{Whose, sweep};
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::lock::Acquired;
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::os::Uncancelled;
 use crate::request::Creation;
 use crate::{fork, os, patience, random};
@@ -57,7 +57,7 @@ enum Candidate {
 
 impl Registry {
     /// Finds the registry under the keys of the namespace, or creates it.
-    pub(super) fn open(namespace: &Resolved) -> Result<Self> {
+    pub(super) fn open(namespace: &Registered) -> Result<Self> {
         let _uncancelled = Uncancelled::new();
         let identity = namespace.identity()?;
         if !keys::may_create(namespace) {
@@ -103,7 +103,7 @@ impl Registry {
     }
 
     /// Finds a complete registry, but creates none.
-    pub(super) fn find(namespace: &Resolved) -> Result<Option<Self>> {
+    pub(super) fn find(namespace: &Registered) -> Result<Option<Self>> {
         let identity = namespace.identity()?;
         for _ in 0..ATTEMPTS {
             match Self::search(namespace, &identity)? {
@@ -120,7 +120,7 @@ impl Registry {
 
     /// One pass over the keys. Looks at all of them before a registry is created or
     /// completed: a stranger that occupied an early one may be gone by now.
-    fn search(namespace: &Resolved, identity: &[u8]) -> Result<Search> {
+    fn search(namespace: &Registered, identity: &[u8]) -> Result<Search> {
         let mut vacant = None;
         let mut unborn = None;
         for key in keys::of_registry(identity) {
@@ -141,7 +141,7 @@ impl Registry {
     /// One attempt to find the registry, or to create and complete it. Notes the
     /// segment that it created.
     fn find_or_create(
-        namespace: &Resolved,
+        namespace: &Registered,
         identity: &[u8],
         created: &mut Option<(Id, Key)>,
     ) -> Result<ControlFlow<Self>> {
@@ -193,7 +193,7 @@ impl Registry {
     }
 
     /// Looks at the segment under one of the keys of the namespace.
-    fn examine(namespace: &Resolved, identity: &[u8], key: Key, id: Id) -> Result<Candidate> {
+    fn examine(namespace: &Registered, identity: &[u8], key: Key, id: Id) -> Result<Candidate> {
         let status = match shm::status(id) {
             Ok(Some(status)) if status.key == key => status,
             Ok(_) => return Ok(Candidate::Gone),
@@ -361,17 +361,17 @@ impl Registry {
 /// A segment that somebody else created. Nobody else creates a user's registry.
 /// But the registry of a path may be one that this process may not use, and to
 /// create another would give one name two segments.
-fn untrusted(namespace: &Resolved, id: Id, status: Option<Status>) -> Result<Candidate> {
+fn untrusted(namespace: &Registered, id: Id, status: Option<Status>) -> Result<Candidate> {
     match (namespace, status) {
-        (Resolved::User(_), _) => Ok(Candidate::Stranger),
-        (Resolved::Path(_), None) => Err(denied(
+        (Registered::User(_), _) => Ok(Candidate::Stranger),
+        (Registered::Path(_), None) => Err(denied(
             namespace,
             format_args!(
                 "no permission to read its registry, segment {id}; ask its owner, whom 'ipcs -m' \
                  shows, or choose another namespace"
             ),
         )),
-        (Resolved::Path(_), Some(status)) => Err(denied(
+        (Registered::Path(_), Some(status)) => Err(denied(
             namespace,
             format_args!(
                 "its registry, segment {id}, was created by user {} and group {}, of which this \
@@ -385,7 +385,7 @@ fn untrusted(namespace: &Resolved, id: Id, status: Option<Status>) -> Result<Can
 /// The error of a shmget(2) that looks for a registry. It is the first System V call of each
 /// process, and creates nothing, so the kernel refuses it for no reason of its own.
 #[cold]
-fn not_searchable(namespace: &Resolved, errno: Errno) -> Error {
+fn not_searchable(namespace: &Registered, errno: Errno) -> Error {
     let what = match errno {
         Errno(libc::ENOSYS) => {
             "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
@@ -402,7 +402,7 @@ fn not_searchable(namespace: &Resolved, errno: Errno) -> Error {
 }
 
 /// The error of a registry that can't be used.
-fn denied(namespace: &Resolved, why: std::fmt::Arguments<'_>) -> crate::error::Error {
+fn denied(namespace: &Registered, why: std::fmt::Arguments<'_>) -> crate::error::Error {
     crate::error::Error::new(libc::EACCES, format_args!("open {namespace}: {why}"))
         .because(crate::error::Reason::Namespace)
 }

@@ -11,7 +11,7 @@ use super::shm;
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::lock::{Guard, Mutex};
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 
 /// How long a process that is about to end waits for the lock.
 const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ impl Registry {
     /// The registry of a namespace, created if necessary. It may have been
     /// removed meanwhile, which [`Names::look_up`](super::locked::Names::look_up)
     /// finds out.
-    pub(super) fn of(namespace: &Resolved) -> Result<Arc<Self>> {
+    pub(super) fn of(namespace: &Registered) -> Result<Arc<Self>> {
         let known = Self::known(&registries(namespace)?, namespace);
         match known {
             Some(known) => Ok(known),
@@ -38,7 +38,7 @@ impl Registry {
     }
 
     /// The registry of a namespace; `None` if it has none.
-    pub(super) fn existing(namespace: &Resolved) -> Result<Option<Arc<Self>>> {
+    pub(super) fn existing(namespace: &Registered) -> Result<Option<Arc<Self>>> {
         let known = Self::known(&registries(namespace)?, namespace);
         if known.is_some() {
             return Ok(known);
@@ -46,7 +46,7 @@ impl Registry {
         Self::find(namespace)?.map(Self::keep).transpose()
     }
 
-    fn known(open: &[Arc<Self>], namespace: &Resolved) -> Option<Arc<Self>> {
+    fn known(open: &[Arc<Self>], namespace: &Registered) -> Option<Arc<Self>> {
         open.iter()
             .find(|known| known.namespace == *namespace)
             .map(Arc::clone)
@@ -136,7 +136,7 @@ impl Registry {
 }
 
 /// The registries that this process has attached, to look for that of a namespace.
-fn registries(namespace: &Resolved) -> Result<Guard<'static, Vec<Arc<Registry>>>> {
+fn registries(namespace: &Registered) -> Result<Guard<'static, Vec<Arc<Registry>>>> {
     OPEN.lock()
         .map_err(|errno| errno.during(format_args!("wait for a thread that opens {namespace}")))
 }

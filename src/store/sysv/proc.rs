@@ -9,7 +9,7 @@ pub const SEGMENT_TABLE: &str = "/proc/sysvipc/shm";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Row {
-    /// The System V key; see [`Kind::of`](super::Kind::of).
+    /// The System V key; see [`KeyKind::of`](super::KeyKind::of).
     pub key: i32,
     /// The System V identifier.
     pub id: i32,

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::keys::Kind;
+use super::keys::KeyKind;
 use super::layout::{Facts, State};
 use super::locked::Names;
 use super::registry::Presence;
@@ -89,7 +89,7 @@ fn exists(used: Used, id: Id, lifetime: Lifetime) -> std::result::Result<bool, E
 /// it detaches its segments, and no other process has seen this one.
 fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
     // The process that wrote such a key must not make this one delete another program's segment.
-    if Kind::of(facts.key.to_c()) != Kind::Named {
+    if KeyKind::of(facts.key.to_c()) != KeyKind::Named {
         return Ok(None);
     }
     // The creation may have failed because a stranger has the key.

@@ -53,7 +53,7 @@ use crate::error::{Error, Result};
 use crate::ids::GroupId;
 use crate::info::RegistryInfo;
 use crate::lock::Held;
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::request::{Access, Lifetime, Placement};
 
 /// Attaches a registry, or what may be one.
@@ -64,7 +64,7 @@ pub(super) fn attach(id: Id, size: usize) -> std::result::Result<Mapping, Errno>
 /// Whether a segment has the key, the size and the mode of a registry. The library attaches only
 /// such segments to find out whose registries they are.
 pub(super) fn may_be_registry(status: &Status) -> bool {
-    keys::Kind::of(status.key.to_c()) == keys::Kind::Registry
+    keys::KeyKind::of(status.key.to_c()) == keys::KeyKind::Registry
         && !status.is_removed
         && [0o600, 0o660].contains(&(status.mode & !keys::UNBORN))
         && layout::capacity_of(status.size).is_some()
@@ -73,7 +73,7 @@ pub(super) fn may_be_registry(status: &Status) -> bool {
 /// A namespace's registry, attached.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    pub(super) namespace: Resolved,
+    pub(super) namespace: Registered,
     pub(super) id: Id,
     pub(super) key: Key,
     /// The group that shares it, if several users may.
@@ -95,7 +95,7 @@ pub(super) enum Presence {
 
 impl Registry {
     /// A segment that is attached and may be a registry of the namespace.
-    pub(super) fn new(namespace: &Resolved, id: Id, status: &Status, mapping: Mapping) -> Self {
+    pub(super) fn new(namespace: &Registered, id: Id, status: &Status, mapping: Mapping) -> Self {
         Self {
             namespace: namespace.clone(),
             id,

@@ -4,7 +4,7 @@
 
 use crate::errno::Errno;
 use crate::error::Error;
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::request::Target;
 
 /// How often to try again when other processes undo something in between.
@@ -12,11 +12,11 @@ pub(super) const ATTEMPTS: usize = 1000;
 
 /// The System V segments of a namespace.
 pub(crate) struct SysV {
-    pub(super) namespace: Resolved,
+    pub(super) namespace: Registered,
 }
 
 impl SysV {
-    pub(in crate::store) const fn new(namespace: Resolved) -> Self {
+    pub(in crate::store) const fn new(namespace: Registered) -> Self {
         Self { namespace }
     }
 

@@ -8,7 +8,7 @@
 
 use super::entry::Entry;
 use super::hash::HashedName;
-use super::keys::Kind;
+use super::keys::KeyKind;
 use super::layout::{Damage, Facts, Slot, State, Table};
 use super::shm::{Id, Key};
 use crate::request::Lifetime;
@@ -53,7 +53,7 @@ impl Used {
     /// process that wrote it must not make this one use, or delete, another program's segment.
     #[inline]
     fn entry_of(self, id: Id, lifetime: Lifetime) -> Option<Entry> {
-        if Kind::of(self.facts.key.to_c()) != Kind::Named {
+        if KeyKind::of(self.facts.key.to_c()) != KeyKind::Named {
             return None;
         }
         Some(Entry {

@@ -17,12 +17,12 @@ use super::shm::{self, Id, Status};
 use super::table::{NewSegment, Used};
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 
 /// The registries of a namespace that were removed while processes use them, and that no
 /// other registry has superseded yet: their identifiers, and how many of their names have
 /// a segment. Without the lock, so that a stopped process delays no report.
-pub(crate) fn removed_in_use(namespace: &Resolved) -> Result<Vec<(i32, usize)>> {
+pub(crate) fn removed_in_use(namespace: &Registered) -> Result<Vec<(i32, usize)>> {
     let identity = namespace.identity()?;
     let count = |registry: &Registry| {
         registry
@@ -40,7 +40,7 @@ pub(crate) fn removed_in_use(namespace: &Resolved) -> Result<Vec<(i32, usize)>> 
 
 impl Registry {
     /// Marks the removed registries of a namespace as superseded.
-    pub(super) fn freeze_predecessors(namespace: &Resolved, identity: &[u8]) -> Result<()> {
+    pub(super) fn freeze_predecessors(namespace: &Registered, identity: &[u8]) -> Result<()> {
         for predecessor in Self::predecessors(namespace, identity)? {
             match predecessor.lock() {
                 Ok(_names) => predecessor.supersede(),
@@ -84,7 +84,7 @@ impl Registry {
 
     /// The removed registries of a namespace that processes still use. An error if there
     /// may be one that can't be attached: its names would be lost.
-    fn predecessors(namespace: &Resolved, identity: &[u8]) -> Result<Vec<Self>> {
+    fn predecessors(namespace: &Registered, identity: &[u8]) -> Result<Vec<Self>> {
         let failed = |errno: Errno| {
             errno.during(format_args!(
                 "look for removed registries of {namespace}, whose names must not be lost"

@@ -14,7 +14,7 @@ use super::registry::{Presence, Registry, attach};
 use super::shm::{self, Id, Key};
 use super::sweep::{self, Whose};
 use super::table::NewSegment;
-use crate::namespace::Resolved;
+use crate::namespace::Registered;
 use crate::os;
 use crate::request::{Creation, Lifetime};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,7 +31,7 @@ impl Scratch {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let path = format!("/test/{}/{number}", os::process().0);
-        Self(Registry::open(&Resolved::Path(path.into_bytes())).unwrap())
+        Self(Registry::open(&Registered::Path(path.into_bytes())).unwrap())
     }
 
     fn names(&self) -> Names<'_> {
@@ -71,7 +71,7 @@ impl Scratch {
     }
 
     /// The registry under a key, complete or not.
-    pub(super) fn at(&self, namespace: &Resolved, key: Key) -> Registry {
+    pub(super) fn at(&self, namespace: &Registered, key: Key) -> Registry {
         let id = shm::find(key, 0).unwrap();
         let size = shm::status(id).unwrap().unwrap().size;
         Registry {
@@ -360,7 +360,7 @@ fn a_look_without_the_lock_finds_what_exists_while_the_lock_is_held() {
 #[test]
 fn of_two_new_registries_the_one_with_the_earlier_key_is_completed() {
     let scratch = Scratch::new();
-    let namespace = Resolved::Path(format!("/test/{}/two", os::process().0).into_bytes());
+    let namespace = Registered::Path(format!("/test/{}/two", os::process().0).into_bytes());
     let identity = namespace.identity().unwrap();
     let keys: Vec<_> = keys::of_registry(&identity).collect();
     let new = |key| {
@@ -489,7 +489,7 @@ fn a_registry_of_another_version_is_enotsup() {
 
 #[test]
 fn a_strangers_segment_under_the_first_key_leads_to_the_next() {
-    let namespace = Resolved::Path(format!("/test/{}/squat", os::process().0).into_bytes());
+    let namespace = Registered::Path(format!("/test/{}/squat", os::process().0).into_bytes());
     let identity = namespace.identity().unwrap();
     let keys: Vec<_> = keys::of_registry(&identity).collect();
     let stranger = shm::create(keys[0], 100, Creation::with_mode(0o600)).unwrap();
@@ -553,7 +553,7 @@ fn a_new_name_wakes_those_who_wait_and_costs_nothing_without_them() {
 #[test]
 fn a_registry_that_was_forestalled_does_not_occupy_its_key() {
     let scratch = Scratch::new();
-    let namespace = Resolved::Path(format!("/test/{}/husk", os::process().0).into_bytes());
+    let namespace = Registered::Path(format!("/test/{}/husk", os::process().0).into_bytes());
     let identity = namespace.identity().unwrap();
     let size = scratch.0.mapping.size();
     for key in keys::of_registry(&identity) {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::name::OwnedName;
 use crate::request::{Access, Placement, Request, Target, Wanted};
 use crate::store::sysv::attached::Attached;
-use crate::store::sysv::by_name::LARGE;
+use crate::store::sysv::entry::LARGE;
 use crate::store::sysv::hidden::Large;
 use crate::store::sysv::listing::Listed;
 use crate::store::sysv::mapping::Mapping;

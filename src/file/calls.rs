@@ -15,12 +15,12 @@ use super::refused::first_allowed;
 use crate::errno::Errno;
 
 /// An offset as the kernel takes it. No memory is larger than the largest file.
-pub(super) fn offset(offset: usize) -> libc::off_t {
+pub(crate) fn offset(offset: usize) -> libc::off_t {
     libc::off_t::try_from(offset).unwrap_or(libc::off_t::MAX)
 }
 
 /// The `errno` value of a call that returns -1.
-pub(super) fn check(result: impl Into<i64>) -> Result<i64, Errno> {
+pub(crate) fn check(result: impl Into<i64>) -> Result<i64, Errno> {
     match result.into() {
         -1 => Err(Errno::from(io::Error::last_os_error())),
         result => Ok(result),
@@ -29,7 +29,7 @@ pub(super) fn check(result: impl Into<i64>) -> Result<i64, Errno> {
 
 /// Opens a file, with a descriptor above 2. `EINTR` if a signal handler interrupts the
 /// wait for a FIFO's other end; the standard library would wait again.
-pub(super) fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> Result<File, Errno> {
+pub(crate) fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> Result<File, Errno> {
     let path = to_c(path)?;
     let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY;
     // SAFETY: the path is a string.
@@ -53,7 +53,7 @@ fn open_without_at(_: &CStr, _: c_int, _: libc::mode_t) -> Result<i64, Errno> {
 }
 
 /// Sets a file's size. Writes nothing, so a larger file ends with a hole.
-pub(super) fn set_size(file: &File, size: u64) -> Result<(), Errno> {
+pub(crate) fn set_size(file: &File, size: u64) -> Result<(), Errno> {
     let size = libc::off_t::try_from(size).map_err(|_| Errno(libc::EFBIG))?;
     let by_path = || {
         by_path(file, |path| {
@@ -73,7 +73,7 @@ pub(super) fn set_size(file: &File, size: u64) -> Result<(), Errno> {
 
 /// Makes a new file `size` bytes long. False where the file system cannot extend a
 /// file without writing to it.
-pub(super) fn extend(file: &File, size: usize) -> Result<bool, Errno> {
+pub(crate) fn extend(file: &File, size: usize) -> Result<bool, Errno> {
     match set_size(file, u64::try_from(size).unwrap_or(u64::MAX)) {
         Ok(()) => Ok(true),
         Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => Err(errno),
@@ -83,14 +83,14 @@ pub(super) fn extend(file: &File, size: usize) -> Result<bool, Errno> {
 
 /// Whether a file keeps its size when room beyond its end is reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Size {
+pub(crate) enum Size {
     Grows,
     Kept,
 }
 
 /// Reserves room for a range of a file. False where the file system cannot do that;
 /// the error if there is too little room.
-pub(super) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<bool, Errno> {
+pub(crate) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<bool, Errno> {
     let (start, length) = (offset(range.start), offset(range.len()));
     let mode = match size {
         Size::Grows => 0,
@@ -109,7 +109,7 @@ pub(super) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<
 
 /// Gives back the room of a range of a file, which becomes a hole; where that is not
 /// possible, it stays.
-pub(super) fn deallocate(file: &File, range: &Range<usize>) {
+pub(crate) fn deallocate(file: &File, range: &Range<usize>) {
     let (start, length) = (offset(range.start), offset(range.len()));
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: fallocate takes numbers only.
@@ -117,7 +117,7 @@ pub(super) fn deallocate(file: &File, range: &Range<usize>) {
 }
 
 /// Starts writing a range of a file to the disk, without waiting for it.
-pub(super) fn begin_write_back(file: &File, range: &Range<usize>) {
+pub(crate) fn begin_write_back(file: &File, range: &Range<usize>) {
     let (start, length) = (offset(range.start), offset(range.len()));
     // SAFETY: sync_file_range takes numbers only. The caller waits for the disk
     // later, and gets an error then.
@@ -126,14 +126,14 @@ pub(super) fn begin_write_back(file: &File, range: &Range<usize>) {
 
 /// The first offset, from `from` on, of data or of a hole: `whence` is `SEEK_DATA`
 /// or `SEEK_HOLE`. Moves the descriptor's position.
-pub(super) fn seek(file: &File, from: usize, whence: libc::c_int) -> Result<usize, Errno> {
+pub(crate) fn seek(file: &File, from: usize, whence: libc::c_int) -> Result<usize, Errno> {
     // SAFETY: lseek takes numbers only.
     let found = unsafe { libc::lseek(file.as_raw_fd(), offset(from), whence) };
     usize::try_from(found).map_err(|_| Errno::from(io::Error::last_os_error()))
 }
 
 /// Waits until a file's bytes are on the disk.
-pub(super) fn sync(file: &File) -> Result<(), Errno> {
+pub(crate) fn sync(file: &File) -> Result<(), Errno> {
     let fd = file.as_raw_fd();
     first_allowed(&[
         // SAFETY: fdatasync takes a number only.
@@ -146,7 +146,7 @@ pub(super) fn sync(file: &File) -> Result<(), Errno> {
 }
 
 /// Waits until a file's bytes and what the kernel knows of it are on the disk.
-pub(super) fn sync_all(file: &File) -> Result<(), Errno> {
+pub(crate) fn sync_all(file: &File) -> Result<(), Errno> {
     let fd = file.as_raw_fd();
     // SAFETY: fsync takes a number only.
     let fsync = || check(unsafe { libc::fsync(fd) });
@@ -154,13 +154,13 @@ pub(super) fn sync_all(file: &File) -> Result<(), Errno> {
 }
 
 /// Writes the whole file system of a file to the disk, and waits for that.
-pub(super) fn sync_file_system(file: &File) -> Result<(), Errno> {
+pub(crate) fn sync_file_system(file: &File) -> Result<(), Errno> {
     // SAFETY: the descriptor is open.
     check(unsafe { libc::syncfs(file.as_raw_fd()) }).map(drop)
 }
 
 /// Closes a file. Some file systems report errors of earlier writes only here.
-pub(super) fn close(file: File) -> Result<(), Errno> {
+pub(crate) fn close(file: File) -> Result<(), Errno> {
     // SAFETY: the descriptor is ours, and is not used again.
     match check(unsafe { libc::close(file.into_raw_fd()) }) {
         // Linux has closed it.
@@ -170,7 +170,7 @@ pub(super) fn close(file: File) -> Result<(), Errno> {
 }
 
 /// Gives a name to a file that was opened without one (`O_TMPFILE`, see open(2)).
-pub(super) fn link(file: &File, path: &Path) -> Result<(), Errno> {
+pub(crate) fn link(file: &File, path: &Path) -> Result<(), Errno> {
     let (to, here) = (to_c(path)?, libc::AT_FDCWD);
     let fd = file.as_raw_fd();
     // Faster, and without /proc; but before Linux 6.10 only for privileged processes.
@@ -187,7 +187,7 @@ pub(super) fn link(file: &File, path: &Path) -> Result<(), Errno> {
 }
 
 /// Renames a file, whatever `to` named before.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
     let (from, to, here) = (to_c(from)?, to_c(to)?, libc::AT_FDCWD);
     first_allowed(&[
         // SAFETY: both paths are strings.
@@ -200,7 +200,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
 }
 
 /// Renames a file. `EEXIST` if `to` names one.
-pub(super) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     let (from_c, to_c) = (to_c(from)?, to_c(to)?);
     let link = || {
         // SAFETY: both paths are strings.
@@ -231,7 +231,7 @@ fn rename_with(from: &CStr, to: &CStr, flags: libc::c_uint) -> Result<i64, Errno
 }
 
 /// Removes a name of a file.
-pub(super) fn unlink(path: &Path) -> Result<(), Errno> {
+pub(crate) fn unlink(path: &Path) -> Result<(), Errno> {
     let path = to_c(path)?;
     first_allowed(&[
         // SAFETY: the path is a string.
@@ -243,7 +243,7 @@ pub(super) fn unlink(path: &Path) -> Result<(), Errno> {
 }
 
 /// The target of a symbolic link that was itself opened (`O_PATH`).
-pub(super) fn target_of(link: &File) -> Result<PathBuf, Errno> {
+pub(crate) fn target_of(link: &File) -> Result<PathBuf, Errno> {
     let mut buffer = [0_u8; libc::PATH_MAX as usize];
     // SAFETY: the name is a string, and the length is the buffer's.
     let length = unsafe {
@@ -260,7 +260,7 @@ pub(super) fn target_of(link: &File) -> Result<PathBuf, Errno> {
 }
 
 /// Whether a file is in /proc, where a link may lead to a file that has no name.
-pub(super) fn is_in_proc(file: &File) -> bool {
+pub(crate) fn is_in_proc(file: &File) -> bool {
     let mut status = MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
     let result = unsafe { libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) };

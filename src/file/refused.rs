@@ -7,7 +7,7 @@ use crate::errno::Errno;
 
 /// Whether an error may mean that the system call is not available here, rather than
 /// that the operation has failed. Sandboxes return any of these.
-pub(super) const fn is_refusal(Errno(errno): Errno) -> bool {
+pub(crate) const fn is_refusal(Errno(errno): Errno) -> bool {
     matches!(
         errno,
         libc::EPERM | libc::EACCES | libc::ENOSYS | libc::EINVAL | libc::EOPNOTSUPP
@@ -16,7 +16,7 @@ pub(super) const fn is_refusal(Errno(errno): Errno) -> bool {
 
 /// Tries ways to do the same in turn, until one is not refused. If all are, returns the
 /// error of the first.
-pub(super) fn first_allowed<T>(ways: &[&dyn Fn() -> Result<T, Errno>]) -> Result<T, Errno> {
+pub(crate) fn first_allowed<T>(ways: &[&dyn Fn() -> Result<T, Errno>]) -> Result<T, Errno> {
     let mut refusal = None;
     for way in ways {
         match way() {

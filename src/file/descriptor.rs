@@ -12,7 +12,7 @@ use crate::errno::Errno;
 
 /// Keeps a file off the descriptors 0 to 2. In a program that has closed those, a
 /// `printf` of another thread would write into the file.
-pub(super) fn above_standard(file: File) -> Result<File, Errno> {
+pub(crate) fn above_standard(file: File) -> Result<File, Errno> {
     if file.as_raw_fd() > libc::STDERR_FILENO {
         Ok(file)
     } else {
@@ -25,7 +25,7 @@ pub(super) fn above_standard(file: File) -> Result<File, Errno> {
 ///
 /// Opening such a path instead would start at the beginning of a file, and fail for
 /// a socket.
-pub(super) fn inherited(path: &Path) -> Result<Option<File>, Errno> {
+pub(crate) fn inherited(path: &Path) -> Result<Option<File>, Errno> {
     let number = |digits: &[u8]| {
         let digits = std::str::from_utf8(digits).ok()?;
         let number: c_int = digits.parse().ok()?;
@@ -59,7 +59,7 @@ fn duplicate(fd: c_int) -> Result<File, Errno> {
 }
 
 /// A descriptor's position in its file; 0 if it has none.
-pub(super) fn position(file: &File) -> u64 {
+pub(crate) fn position(file: &File) -> u64 {
     // SAFETY: lseek takes numbers only.
     let offset = unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_CUR) };
     u64::try_from(offset).unwrap_or(0)

@@ -5,12 +5,12 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::file;
+use super::calls;
 use crate::environment;
 use crate::errno::Errno;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Durability {
+pub(crate) enum Durability {
     /// The bytes survive a power cut.
     Disk,
     /// The bytes survive the process (`SHM_UTIL_SYNC=0`).
@@ -19,7 +19,7 @@ pub(super) enum Durability {
 
 impl Durability {
     /// The one that the environment selects.
-    pub(super) fn selected() -> Self {
+    pub(crate) fn selected() -> Self {
         if environment::waits_for_disk() {
             Self::Disk
         } else {
@@ -28,25 +28,25 @@ impl Durability {
     }
 
     /// Waits for a file's bytes. Pipes and terminals have no disk.
-    pub(super) fn wait_for(self, file: &File) -> Result<(), Errno> {
+    pub(crate) fn wait_for(self, file: &File) -> Result<(), Errno> {
         if self == Self::Memory {
             return Ok(());
         }
-        not_supported_is_fine(file::sync(file))
+        not_supported_is_fine(calls::sync(file))
     }
 
     /// Waits for a file that has got a name, and for its entry in the directory.
-    pub(super) fn wait_for_entry(self, directory: &Path, file: &File) -> Result<(), Errno> {
+    pub(crate) fn wait_for_entry(self, directory: &Path, file: &File) -> Result<(), Errno> {
         if self == Self::Memory {
             return Ok(());
         }
         // The file was on the disk as one without a name. Without a journal, a repair after a
         // power cut would find a name that leads to a deleted file, and remove it.
-        not_supported_is_fine(file::sync_all(file))?;
-        match file::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) {
+        not_supported_is_fine(calls::sync_all(file))?;
+        match calls::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) {
             Ok(directory) => self.wait_for(&directory),
             // The process may write to the directory but not read it.
-            Err(_) => file::sync_file_system(file),
+            Err(_) => calls::sync_file_system(file),
         }
     }
 }

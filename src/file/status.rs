@@ -14,33 +14,33 @@ use crate::errno::Errno;
 
 /// See statx(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
+pub(crate) struct Status {
     /// The type and the permission bits.
-    pub(super) mode: u32,
-    pub(super) user: u32,
-    pub(super) group: u32,
-    pub(super) links: u64,
+    pub(crate) mode: u32,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+    pub(crate) links: u64,
     /// In bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// In units of 512 bytes.
-    pub(super) blocks: u64,
+    pub(crate) blocks: u64,
     inode: u64,
     device: (u32, u32),
     attributes: u64,
 }
 
 impl Status {
-    pub(super) fn of(file: &File) -> Result<Self, Errno> {
+    pub(crate) fn of(file: &File) -> Result<Self, Errno> {
         Self::at(file.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
     }
 
     /// Does not follow a symbolic link.
-    pub(super) fn of_path(path: &Path) -> Result<Self, Errno> {
+    pub(crate) fn of_path(path: &Path) -> Result<Self, Errno> {
         Self::at(libc::AT_FDCWD, &to_c(path)?, libc::AT_SYMLINK_NOFOLLOW)
     }
 
     /// Follows symbolic links.
-    pub(super) fn of_target(path: &Path) -> Result<Self, Errno> {
+    pub(crate) fn of_target(path: &Path) -> Result<Self, Errno> {
         Self::at(libc::AT_FDCWD, &to_c(path)?, 0)
     }
 
@@ -96,24 +96,24 @@ impl Status {
         self.mode & libc::S_IFMT == kind
     }
 
-    pub(super) const fn is_file(&self) -> bool {
+    pub(crate) const fn is_file(&self) -> bool {
         self.has_type(libc::S_IFREG)
     }
 
-    pub(super) const fn is_fifo(&self) -> bool {
+    pub(crate) const fn is_fifo(&self) -> bool {
         self.has_type(libc::S_IFIFO)
     }
 
-    pub(super) const fn is_link(&self) -> bool {
+    pub(crate) const fn is_link(&self) -> bool {
         self.has_type(libc::S_IFLNK)
     }
 
     /// The permission bits, set-uid, set-gid and sticky.
-    pub(super) const fn permissions(&self) -> u32 {
+    pub(crate) const fn permissions(&self) -> u32 {
         self.mode & 0o7777
     }
 
-    pub(super) const fn is_same_file(&self, other: &Self) -> bool {
+    pub(crate) const fn is_same_file(&self, other: &Self) -> bool {
         self.inode == other.inode
             && self.device.0 == other.device.0
             && self.device.1 == other.device.1
@@ -121,17 +121,17 @@ impl Status {
 
     /// Whether both have the same type, mode, owner and group, so that one can replace
     /// the other.
-    pub(super) const fn is_alike(&self, other: &Self) -> bool {
+    pub(crate) const fn is_alike(&self, other: &Self) -> bool {
         self.mode == other.mode && self.user == other.user && self.group == other.group
     }
 
     /// Whether something is mounted here: no other file can take its place.
-    pub(super) const fn is_mount_point(&self) -> bool {
+    pub(crate) const fn is_mount_point(&self) -> bool {
         self.has(libc::STATX_ATTR_MOUNT_ROOT)
     }
 
     /// Whether it is a directory in which names can only be created (see chattr(1)).
-    pub(super) const fn is_append_only(&self) -> bool {
+    pub(crate) const fn is_append_only(&self) -> bool {
         self.has(libc::STATX_ATTR_APPEND)
     }
 

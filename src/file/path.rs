@@ -19,7 +19,7 @@ const SHORT: usize = 255;
     clippy::large_enum_variant,
     reason = "it is on the stack so that no memory is allocated"
 )]
-pub(super) enum CPath {
+pub(crate) enum CPath {
     Short([u8; SHORT + 1]),
     Long(CString),
 }
@@ -36,7 +36,7 @@ impl Deref for CPath {
 }
 
 /// `EINVAL` if the path contains a zero byte, `ENOMEM` if memory is short.
-pub(super) fn to_c(path: &Path) -> Result<CPath, Errno> {
+pub(crate) fn to_c(path: &Path) -> Result<CPath, Errno> {
     let path = path.as_os_str().as_bytes();
     let mut short = [0; SHORT + 1];
     match short.get_mut(..path.len()) {
@@ -61,13 +61,13 @@ pub(super) fn to_c(path: &Path) -> Result<CPath, Errno> {
 }
 
 /// A path that leads to an open file, also if it has no name.
-pub(super) fn of_descriptor(file: &File) -> Result<CString, Errno> {
+pub(crate) fn of_descriptor(file: &File) -> Result<CString, Errno> {
     CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|_| Errno(libc::EINVAL))
 }
 
 /// Does with that path what another call, which was refused, does with the file. `ENOSYS`
 /// if /proc is not mounted.
-pub(super) fn by_path<T>(
+pub(crate) fn by_path<T>(
     file: &File,
     call: impl FnOnce(&CStr) -> Result<T, Errno>,
 ) -> Result<T, Errno> {
@@ -78,7 +78,7 @@ pub(super) fn by_path<T>(
 }
 
 /// The directory that a path's last component is in.
-pub(super) fn directory_of(path: &Path) -> &Path {
+pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -1,0 +1,28 @@
+//! Files: system calls, and what does the same job where one is refused. Saves, loads and
+//! directory namespaces use this.
+//!
+//! | module       | job |
+//! | ------------ | --- |
+//! | `durability` | whether a change waits for the disk |
+//! | `calls`      | system calls for files |
+//! | `owner`      | owner, group and mode |
+//! | `status`     | what the kernel knows of a file |
+//! | `refused`    | which errors mean that another call may do |
+//! | `path`       | paths as system calls take them |
+//! | `descriptor` | descriptors above 2, and inherited ones |
+
+mod calls;
+mod descriptor;
+mod durability;
+mod owner;
+mod path;
+mod refused;
+mod status;
+
+pub(crate) use calls::*;
+pub(crate) use descriptor::{inherited, position};
+pub(crate) use durability::Durability;
+pub(crate) use owner::{set_mode, set_owner};
+pub(crate) use path::{by_path, directory_of, to_c};
+pub(crate) use refused::{first_allowed, is_refusal};
+pub(crate) use status::Status;

@@ -1,0 +1,49 @@
+//! A file's owner, group and mode.
+
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+
+use super::calls::check;
+use super::path::by_path;
+use super::refused::first_allowed;
+use crate::errno::Errno;
+
+/// Changes a file's owner and group; `u32::MAX` leaves one as it is. See fchown(2).
+pub(crate) fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno> {
+    let fd = file.as_raw_fd();
+    first_allowed(&[
+        // SAFETY: fchown takes numbers only.
+        &|| check(unsafe { libc::fchown(fd, user, group) }),
+        // SAFETY: the path is a string.
+        &|| check(unsafe { libc::fchownat(fd, c"".as_ptr(), user, group, libc::AT_EMPTY_PATH) }),
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: the path is a string.
+                check(unsafe { libc::chown(path.as_ptr(), user, group) })
+            })
+        },
+    ])
+    .map(drop)
+}
+
+/// Changes a file's permission bits. See fchmod(2).
+pub(crate) fn set_mode(file: &File, mode: u32) -> Result<(), Errno> {
+    let here = libc::AT_FDCWD;
+    first_allowed(&[
+        // SAFETY: fchmod takes numbers only.
+        &|| check(unsafe { libc::fchmod(file.as_raw_fd(), mode) }),
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: the path is a string.
+                check(unsafe { libc::chmod(path.as_ptr(), mode) })
+            })
+        },
+        &|| {
+            by_path(file, |path| {
+                // SAFETY: the path is a string.
+                check(unsafe { libc::fchmodat(here, path.as_ptr(), mode, 0) })
+            })
+        },
+    ])
+    .map(drop)
+}

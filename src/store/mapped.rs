@@ -1,0 +1,192 @@
+//! Memory that is mapped with mmap(2): a file, or memory of this process and its children.
+
+use std::ffi::{c_int, c_void};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::atomic::AtomicU8;
+
+use super::doubt::{Serial, may_ask};
+use crate::errno::Errno;
+use crate::os::{self, page_size};
+use crate::request::{Access, Placement};
+
+/// A mapping. Dropping it unmaps the memory.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    address: NonNull<c_void>,
+    size: usize,
+    serial: Serial,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread, and is only handed
+// out as atomic bytes or as an address.
+unsafe impl Send for Mapped {}
+// SAFETY: as above.
+unsafe impl Sync for Mapped {}
+
+impl Mapped {
+    /// Maps the first `size` bytes of a file. The mapping outlives the descriptor, and so do
+    /// open file description locks that were taken through it.
+    pub(super) fn file(
+        file: &File,
+        size: usize,
+        placement: Placement,
+        access: Access,
+    ) -> Result<Self, Errno> {
+        let (protection, flags) = (protection(access), libc::MAP_SHARED);
+        Self::new(size, placement, protection, flags, file.as_raw_fd())
+    }
+
+    /// New memory, all zero, which children share.
+    pub(super) fn anonymous(size: usize, placement: Placement) -> Result<Self, Errno> {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        Self::new(size, placement, protection(Access::ReadWrite), flags, -1)
+    }
+
+    /// Maps the same memory once more.
+    pub(super) fn again(&self, placement: Placement, access: Access) -> Result<Self, Errno> {
+        // Nothing else can be mapped there from now on.
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let place = Self::new(self.size, placement, libc::PROT_NONE, flags, -1)?;
+        let (from, to) = (self.address.as_ptr(), place.address.as_ptr());
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: an old size of 0 duplicates a shared mapping, see mremap(2). The new one
+        // replaces the place, which nobody uses.
+        let copy = unsafe { libc::mremap(from, 0, self.size, flags, to) };
+        if copy == libc::MAP_FAILED {
+            return Err(last());
+        }
+        // SAFETY: this memory was just mapped there, and nobody uses it.
+        if unsafe { libc::mprotect(to, self.size, protection(access)) } != 0 {
+            return Err(last());
+        }
+        Ok(place)
+    }
+
+    fn new(
+        size: usize,
+        placement: Placement,
+        protection: c_int,
+        flags: c_int,
+        fd: c_int,
+    ) -> Result<Self, Errno> {
+        let (wanted, flags) = match placement {
+            Placement::Anywhere => (0, flags),
+            Placement::At(address) => {
+                let wanted = address & !(page_size() - 1);
+                if wanted == 0 || wanted > usize::MAX / 2 {
+                    return Err(Errno(libc::EINVAL));
+                }
+                (wanted, flags | libc::MAP_FIXED_NOREPLACE)
+            }
+        };
+        let hint = ptr::without_provenance_mut(wanted);
+        // SAFETY: without MAP_FIXED the kernel never maps over anything.
+        let address = unsafe { libc::mmap(hint, size, protection, flags, fd, 0) };
+        if address == libc::MAP_FAILED {
+            return Err(match (placement, last()) {
+                // Something is mapped there, or the system does not allow the address.
+                (Placement::At(_), Errno(libc::EEXIST | libc::EPERM)) => Errno(libc::EINVAL),
+                (Placement::At(at), Errno(libc::ENOMEM)) if is_beyond(at, size) => {
+                    Errno(libc::EINVAL)
+                }
+                (_, errno) => errno,
+            });
+        }
+        let address = NonNull::new(address).ok_or(Errno(libc::EINVAL))?;
+        let mapped = Self {
+            address,
+            size,
+            serial: Serial::next(address.as_ptr().addr()),
+        };
+        // Kernels before Linux 4.17 take the address as a hint.
+        if wanted != 0 && address.as_ptr().addr() != wanted {
+            return Err(Errno(libc::EINVAL));
+        }
+        Ok(mapped)
+    }
+
+    /// Where it is mapped.
+    pub(super) fn address(&self) -> usize {
+        self.address.as_ptr().addr()
+    }
+
+    /// The bytes: atomic, because other processes may change them at any time.
+    pub(super) const fn bytes(&self) -> &[AtomicU8] {
+        // SAFETY: the kernel mapped `size` bytes there, which stay until the
+        // mapping is dropped; AtomicU8 has the layout of a byte.
+        unsafe { slice::from_raw_parts(self.address.as_ptr().cast::<AtomicU8>(), self.size) }
+    }
+
+    /// The inode number of the mapped file. The kernel gives memory without a file one, too.
+    pub(super) fn inode(&self) -> Option<u64> {
+        os::inode_at(self.address())
+    }
+
+    /// Whether the start of the file with this inode number is still mapped here. The program
+    /// may have called munmap(2), and something else may be mapped here now. If there is no
+    /// reason for doubt, this asks the kernel only now and then.
+    pub(super) fn is_of(&self, inode: u64) -> bool {
+        let is_due = self.serial.is_in_doubt(self.address()) || may_ask();
+        !is_due || self.is_surely_of(inode)
+    }
+
+    /// The same, but always asks the kernel. True if the system does not tell.
+    pub(super) fn is_surely_of(&self, inode: u64) -> bool {
+        os::is_inode_at(self.address(), inode).unwrap_or(true)
+    }
+
+    /// Leaves the address alone: something else is mapped there now.
+    pub(super) fn abandon(self) {
+        std::mem::forget(self);
+    }
+
+    /// Forbids or allows the kernel to write the pages to swap space, see mlock(2).
+    pub(super) fn set_locked(&self, yes: bool) -> Result<(), Errno> {
+        let address = self.address.as_ptr();
+        // SAFETY: neither call changes a byte.
+        let result = unsafe {
+            if yes {
+                libc::mlock(address, self.size)
+            } else {
+                libc::munlock(address, self.size)
+            }
+        };
+        if result == 0 { Ok(()) } else { Err(last()) }
+    }
+
+    /// Waits until changed pages are on the disk, see msync(2).
+    pub(super) fn sync(&self) -> Result<(), Errno> {
+        // SAFETY: this changes no byte.
+        let result = unsafe { libc::msync(self.address.as_ptr(), self.size, libc::MS_SYNC) };
+        if result == 0 { Ok(()) } else { Err(last()) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: called once for each mapping, when nothing borrows it any more.
+        unsafe { libc::munmap(self.address.as_ptr(), self.size) };
+    }
+}
+
+const fn protection(access: Access) -> c_int {
+    match access {
+        Access::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+        Access::ReadOnly => libc::PROT_READ,
+    }
+}
+
+/// Whether memory at an address would reach beyond the address space that a program has on most
+/// machines.
+fn is_beyond(address: usize, size: usize) -> bool {
+    const END: usize = (1 << 47) - 4096;
+    address.checked_add(size).is_none_or(|end| end > END)
+}
+
+fn last() -> Errno {
+    Errno::from(io::Error::last_os_error())
+}
