@@ -41,6 +41,23 @@ extern "C" {
 #define SHMX_SAME ((unsigned int) -1)
 
 /**
+ * Kind of memory in ShmxInfo: a System V segment (see shmget(2)).
+ */
+#define SHMX_SYSV 1
+
+/**
+ * Kind of memory in ShmxInfo: a file in a directory (see NOB_DATABASE in
+ * shm_util(7)).
+ */
+#define SHMX_DIRECTORY 2
+
+/**
+ * Kind of memory in ShmxInfo: memory of this process and of the children that
+ * it forks.
+ */
+#define SHMX_PRIVATE 3
+
+/**
  * Flag of shmxCreate: fail with EEXIST if the segment exists.
  */
 #define SHMX_EXCL 1
@@ -222,11 +239,12 @@ struct ShmxInfo {
    */
   unsigned long mappings;
   /**
-   * System V identifier, as shown by ipcs -m.
+   * System V identifier, as shown by ipcs -m; -1 for other kinds of memory.
    */
   int id;
   /**
-   * System V key; 0 if the segment is transient or has lost its name.
+   * System V key; 0 if the segment is transient or has lost its name, and
+   * for other kinds of memory.
    */
   int key;
   /**
@@ -276,6 +294,11 @@ struct ShmxInfo {
    * sees such a segment.
    */
   int hidden;
+  /**
+   * What the segment is: SHMX_SYSV, SHMX_DIRECTORY or SHMX_PRIVATE. Members
+   * that this kind of memory does not record are 0.
+   */
+  int kind;
   /**
    * Name: up to 1000 bytes and a terminating NUL.
    */
@@ -793,6 +816,22 @@ int shmxDetach(SharedMemory memory);
  * - EACCES, EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
 int shmxPublish(SharedMemory memory);
+
+/**
+ * Waits until everything that was stored in a segment before this call is on
+ * the disk, if the segment is a file in a directory (see NOB_DATABASE in
+ * shm_util(7)). Without this call, the kernel writes it to the disk at some
+ * time, in no particular order. Other kinds of memory end with a reboot at the
+ * latest: for those, the call returns 0 at once.
+ *
+ * On success, returns 0. On error, returns one of these values, or another one
+ * of msync(2), and sets errno to it.
+ *
+ * - EINVAL: memory is not a valid handle.
+ * - EIO: the disk reported an error.
+ * - EDEADLK: the caller is a signal handler that interrupted another call.
+ */
+int shmxSync(SharedMemory memory);
 
 /**
  * Reads a file into a segment, like shmLoad, and stores in *loaded how many

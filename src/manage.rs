@@ -140,6 +140,30 @@ impl Segment {
         self.attached.set_lifetime(lifetime)
     }
 
+    /// Waits until everything that was stored in the segment before this call is on the disk, if
+    /// the segment is a file in a [directory](crate::Namespace#kinds-of-memory). Without this
+    /// call, the kernel writes it to the disk at some time, in no particular order. Other
+    /// segments end with a reboot at the latest: for those, there is nothing to wait for.
+    ///
+    /// ```
+    /// let segment = shm_util::Segment::create("doc-sync", 100)?;
+    /// segment.write_at(0, b"good morning")?;
+    /// segment.sync()?;
+    /// # Ok::<(), shm_util::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of msync(2), such as `EIO`; `EDEADLK`: see [`create`](Self::create).
+    pub fn sync(&self) -> Result<()> {
+        self.sync_within(&Call::begin(Purpose::Copy)?)
+    }
+
+    /// The same within a call that has begun.
+    pub(crate) fn sync_within(&self, _call: &Call) -> Result<()> {
+        self.attached.sync()
+    }
+
     /// Gives a hidden segment, created with [`Options::hidden`](crate::Options::hidden), its
     /// name: from then on, other processes find it, with everything that was stored in it
     /// before.

@@ -221,6 +221,7 @@ impl Segment {
         work(Memory {
             bytes: self.bytes(),
             swapped: &|| self.attached.swapped(),
+            file: &|| self.attached.file(),
         })
     }
 
@@ -246,6 +247,7 @@ impl Segment {
 
     /// The same within a call that has begun.
     pub(crate) fn save_within(&self, _call: &Call, file: &Path) -> Result<()> {
+        self.attached.check_whole()?;
         self.with_memory(|memory| snapshot::save(memory, file))
     }
 
@@ -282,6 +284,7 @@ impl Segment {
                 ))
                 .because(Reason::ReadOnly));
         }
+        self.attached.check_whole()?;
         snapshot::load(self.bytes(), file)
     }
 

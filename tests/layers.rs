@@ -54,6 +54,7 @@ const LAYERS: &[&str] = &[
     "file::descriptor",
     "file::calls",
     "file::owner",
+    "file::temporary",
     "file::durability",
     "file",
     "snapshot::lock",

@@ -53,6 +53,7 @@ int (*keep) (SharedMemory, int) = shmxKeep;
 int (*remove_name) (const char *) = shmxRemove;
 int (*remove_segment) (SharedMemory) = shmxRemoveSegment;
 int (*publish) (SharedMemory) = shmxPublish;
+int (*sync_segment) (SharedMemory) = shmxSync;
 int (*prune) (long, long *) = shmxPrune;
 int (*wait_for) (const char *, long) = shmxWait;
 const char *(*error_text) (void) = shmxErrorText;

@@ -50,6 +50,7 @@ static void call_the_library (int signal)
     count (shmxDetach ((SharedMemory) 7), EINVAL);
     count (shmxRemoveSegment ((SharedMemory) 7), EINVAL);
     count (shmxPublish ((SharedMemory) 7), EINVAL);
+    count (shmxSync ((SharedMemory) 7), EINVAL);
     count (shmxLoad ((SharedMemory) 7, "/nonexistent/$HOME/file", NULL), EINVAL);
     shmAddress ((SharedMemory) 7);
     shmxCreated ((SharedMemory) 7);

@@ -114,6 +114,25 @@ pub extern "C" fn shmxPublish(memory: SharedMemory) -> c_int {
     })
 }
 
+/// Waits until everything that was stored in a segment before this call is on
+/// the disk, if the segment is a file in a directory (see NOB_DATABASE in
+/// shm_util(7)). Without this call, the kernel writes it to the disk at some
+/// time, in no particular order. Other kinds of memory end with a reboot at the
+/// latest: for those, the call returns 0 at once.
+///
+/// On success, returns 0. On error, returns one of these values, or another one
+/// of msync(2), and sets errno to it.
+///
+/// - EINVAL: `memory` is not a valid handle.
+/// - EIO: the disk reported an error.
+/// - EDEADLK: the caller is a signal handler that interrupted another call.
+#[unsafe(no_mangle)]
+pub extern "C" fn shmxSync(memory: SharedMemory) -> c_int {
+    status_of("shmxSync", || {
+        Handle::from_pointer(memory).with(|segment, call| segment.sync_within(call))
+    })
+}
+
 /// Reads a file into a segment, like shmLoad, and stores in `*loaded` how many
 /// bytes the file has and how many were read, unless `loaded` is NULL. The call
 /// succeeds if the sizes of the file and the segment differ, and prints

@@ -8,8 +8,17 @@ use std::mem::offset_of;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::place::Extensible;
-use crate::info::Info;
+use crate::info::{Info, Kind};
 use crate::name::NAME_MAX;
+
+/// Kind of memory in ShmxInfo: a System V segment (see shmget(2)).
+pub const SHMX_SYSV: c_int = 1;
+/// Kind of memory in ShmxInfo: a file in a directory (see NOB_DATABASE in
+/// shm_util(7)).
+pub const SHMX_DIRECTORY: c_int = 2;
+/// Kind of memory in ShmxInfo: memory of this process and of the children that
+/// it forks.
+pub const SHMX_PRIVATE: c_int = 3;
 
 /// Information about a segment. Later versions of the library may append
 /// members.
@@ -33,9 +42,10 @@ pub struct ShmxInfo {
     /// Number of attachments in all processes. A process may have several, and
     /// mprotect(2) may split one in two.
     pub mappings: c_ulong,
-    /// System V identifier, as shown by ipcs -m.
+    /// System V identifier, as shown by ipcs -m; -1 for other kinds of memory.
     pub id: c_int,
-    /// System V key; 0 if the segment is transient or has lost its name.
+    /// System V key; 0 if the segment is transient or has lost its name, and
+    /// for other kinds of memory.
     pub key: c_int,
     /// Process ID of the creator; 0 if it is not visible in this PID
     /// namespace.
@@ -62,6 +72,9 @@ pub struct ShmxInfo {
     /// 1 if the segment is hidden (see SHMX_HIDDEN), otherwise 0. Only shmxStat
     /// sees such a segment.
     pub hidden: c_int,
+    /// What the segment is: SHMX_SYSV, SHMX_DIRECTORY or SHMX_PRIVATE. Members
+    /// that this kind of memory does not record are 0.
+    pub kind: c_int,
     /// Name: up to 1000 bytes and a terminating NUL.
     pub name: [c_char; 1001],
 }
@@ -78,8 +91,9 @@ const _: () = {
     assert!(offset_of!(ShmxInfo, uid) == 72);
     assert!(offset_of!(ShmxInfo, kept) == 96);
     assert!(offset_of!(ShmxInfo, hidden) == 104);
-    assert!(offset_of!(ShmxInfo, name) == 108);
-    assert!(size_of::<ShmxInfo>() == 1112);
+    assert!(offset_of!(ShmxInfo, kind) == 108);
+    assert!(offset_of!(ShmxInfo, name) == 112);
+    assert!(size_of::<ShmxInfo>() == 1120);
     assert!(size_of::<[c_char; 1001]>() == NAME_MAX + 1);
 };
 
@@ -116,6 +130,11 @@ impl From<&Info> for ShmxInfo {
             kept: info.kept.into(),
             transient: info.transient.into(),
             hidden: info.hidden.into(),
+            kind: match info.kind {
+                Kind::SysV => SHMX_SYSV,
+                Kind::Directory => SHMX_DIRECTORY,
+                Kind::Private => SHMX_PRIVATE,
+            },
             name,
         }
     }

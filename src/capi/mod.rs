@@ -148,7 +148,7 @@ pub use ext::*;
 pub(crate) use frame::is_running;
 #[cfg(any(test, fuzzing))]
 pub(crate) use handle::Handle;
-pub use info::ShmxInfo;
+pub use info::*;
 pub use list::*;
 pub use loaded::ShmxLoaded;
 pub use reason::*;

@@ -201,18 +201,23 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
 
 /// Renames a file. `EEXIST` if `to` names one.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+    let check_first = || match super::status::Status::of_path(to) {
+        Err(Errno(libc::ENOENT)) => rename(from, to),
+        _ => Err(Errno(libc::EEXIST)),
+    };
+    first_allowed(&[&|| rename_new_at_once(from, to), &check_first])
+}
+
+/// The same, but fails where the system cannot do that in one step.
+pub(crate) fn rename_new_at_once(from: &Path, to: &Path) -> Result<(), Errno> {
     let (from_c, to_c) = (to_c(from)?, to_c(to)?);
     let link = || {
         // SAFETY: both paths are strings.
         check(unsafe { libc::link(from_c.as_ptr(), to_c.as_ptr()) })?;
         unlink(from).map(|()| 0)
     };
-    let check_first = || match super::status::Status::of_path(to) {
-        Err(Errno(libc::ENOENT)) => rename(from, to).map(|()| 0),
-        _ => Err(Errno(libc::EEXIST)),
-    };
     let without_replacing = || rename_with(&from_c, &to_c, libc::RENAME_NOREPLACE);
-    first_allowed(&[&without_replacing, &link, &check_first]).map(drop)
+    first_allowed(&[&without_replacing, &link]).map(drop)
 }
 
 fn rename_with(from: &CStr, to: &CStr, flags: libc::c_uint) -> Result<i64, Errno> {

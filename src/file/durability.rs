@@ -43,6 +43,14 @@ impl Durability {
         // The file was on the disk as one without a name. Without a journal, a repair after a
         // power cut would find a name that leads to a deleted file, and remove it.
         not_supported_is_fine(calls::sync_all(file))?;
+        self.wait_for_directory(directory, file)
+    }
+
+    /// Waits for the names in a directory; `file` is open on the same file system.
+    pub(crate) fn wait_for_directory(self, directory: &Path, file: &File) -> Result<(), Errno> {
+        if self == Self::Memory {
+            return Ok(());
+        }
         match calls::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) {
             Ok(directory) => self.wait_for(&directory),
             // The process may write to the directory but not read it.

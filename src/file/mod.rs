@@ -3,6 +3,7 @@
 //!
 //! | module       | job |
 //! | ------------ | --- |
+//! | `temporary`  | names of files that are not complete yet |
 //! | `durability` | whether a change waits for the disk |
 //! | `calls`      | system calls for files |
 //! | `owner`      | owner, group and mode |
@@ -18,11 +19,13 @@ mod owner;
 mod path;
 mod refused;
 mod status;
+mod temporary;
 
 pub(crate) use calls::*;
 pub(crate) use descriptor::{inherited, position};
 pub(crate) use durability::Durability;
-pub(crate) use owner::{set_mode, set_owner};
-pub(crate) use path::{by_path, directory_of, to_c};
-pub(crate) use refused::{first_allowed, is_refusal};
+pub(crate) use owner::{set_mode, set_mode_of_path, set_owner};
+pub(crate) use path::{by_path, directory_of};
+pub(crate) use refused::{first_allowed, is_nameless_unsupported, is_refusal};
 pub(crate) use status::Status;
+pub(crate) use temporary::TemporaryName;

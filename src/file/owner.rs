@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
+use std::path::Path;
 
 use super::calls::check;
-use super::path::by_path;
+use super::path::{by_path, to_c};
 use super::refused::first_allowed;
 use crate::errno::Errno;
 
@@ -22,6 +23,18 @@ pub(crate) fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno>
                 check(unsafe { libc::chown(path.as_ptr(), user, group) })
             })
         },
+    ])
+    .map(drop)
+}
+
+/// Changes the permission bits of the file that a path leads to. See chmod(2).
+pub(crate) fn set_mode_of_path(path: &Path, mode: u32) -> Result<(), Errno> {
+    let (path, here) = (to_c(path)?, libc::AT_FDCWD);
+    first_allowed(&[
+        // SAFETY: the path is a string.
+        &|| check(unsafe { libc::chmod(path.as_ptr(), mode) }),
+        // SAFETY: as above.
+        &|| check(unsafe { libc::fchmodat(here, path.as_ptr(), mode, 0) }),
     ])
     .map(drop)
 }

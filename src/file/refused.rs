@@ -14,6 +14,12 @@ pub(crate) const fn is_refusal(Errno(errno): Errno) -> bool {
     )
 }
 
+/// Whether an error means that nameless files are not supported. Before Linux 3.11 the
+/// flag means to open the directory itself.
+pub(crate) const fn is_nameless_unsupported(errno: Errno) -> bool {
+    is_refusal(errno) || matches!(errno, Errno(libc::EISDIR | libc::EXDEV | libc::EMLINK))
+}
+
 /// Tries ways to do the same in turn, until one is not refused. If all are, returns the
 /// error of the first.
 pub(crate) fn first_allowed<T>(ways: &[&dyn Fn() -> Result<T, Errno>]) -> Result<T, Errno> {

@@ -24,8 +24,17 @@ pub(crate) struct Status {
     pub(crate) size: u64,
     /// In units of 512 bytes.
     pub(crate) blocks: u64,
-    inode: u64,
-    device: (u32, u32),
+    /// When it was created, in seconds since 1970; `None` if the file system does not record
+    /// that.
+    pub(crate) created: Option<i64>,
+    /// When its bytes were last changed.
+    pub(crate) modified: i64,
+    /// When it was last read or mapped; file systems record that now and then only.
+    pub(crate) accessed: i64,
+    /// When its bytes, owner, group, mode or number of links were last changed.
+    pub(crate) changed: i64,
+    pub(crate) inode: u64,
+    pub(crate) device: (u32, u32),
     attributes: u64,
 }
 
@@ -54,7 +63,7 @@ impl Status {
                 directory,
                 path.as_ptr(),
                 flags,
-                libc::STATX_BASIC_STATS,
+                libc::STATX_BASIC_STATS | libc::STATX_BTIME,
                 raw.as_mut_ptr(),
             )
         };
@@ -86,6 +95,10 @@ impl Status {
             links: raw.st_nlink,
             size: u64::try_from(raw.st_size).unwrap_or(0),
             blocks: u64::try_from(raw.st_blocks).unwrap_or(0),
+            created: None,
+            modified: raw.st_mtime,
+            accessed: raw.st_atime,
+            changed: raw.st_ctime,
             inode: raw.st_ino,
             device: (libc::major(raw.st_dev), libc::minor(raw.st_dev)),
             attributes: 0,
@@ -98,6 +111,10 @@ impl Status {
 
     pub(crate) const fn is_file(&self) -> bool {
         self.has_type(libc::S_IFREG)
+    }
+
+    pub(crate) const fn is_directory(&self) -> bool {
+        self.has_type(libc::S_IFDIR)
     }
 
     pub(crate) const fn is_fifo(&self) -> bool {
@@ -150,6 +167,10 @@ impl From<libc::statx> for Status {
             links: u64::from(raw.stx_nlink),
             size: raw.stx_size,
             blocks: raw.stx_blocks,
+            created: (raw.stx_mask & libc::STATX_BTIME != 0).then_some(raw.stx_btime.tv_sec),
+            modified: raw.stx_mtime.tv_sec,
+            accessed: raw.stx_atime.tv_sec,
+            changed: raw.stx_ctime.tv_sec,
             inode: raw.stx_ino,
             device: (raw.stx_dev_major, raw.stx_dev_minor),
             attributes: raw.stx_attributes,

@@ -10,15 +10,18 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{attributes, lock};
 use crate::errno::Errno;
 use crate::file;
 use crate::file::Status;
+use crate::file::TemporaryName;
 use crate::file::directory_of;
-use crate::file::is_refusal;
 use crate::os;
+
+/// How temporary names begin that do not depend on the path.
+const PREFIX: &str = ".shm_util.";
 
 /// The file to replace.
 #[derive(Clone, Copy)]
@@ -74,7 +77,7 @@ impl Second {
         };
         let second = match second {
             // The file system, the kernel or a sandbox does not support it.
-            Err(errno) if kind == Kind::Nameless && is_unsupported(errno) => {
+            Err(errno) if kind == Kind::Nameless && file::is_nameless_unsupported(errno) => {
                 Self::named(path, old)?
             }
             second => second?,
@@ -105,13 +108,13 @@ impl Second {
                 Ok(file) => match lock::try_to_lock(&file) {
                     // From now on nobody takes it for a leftover.
                     Ok(()) if has_name(&file, &fixed) => {
-                        let name = Some(TemporaryName(Some(fixed)));
+                        let name = Some(TemporaryName::at(fixed));
                         return Ok(Self { file, name });
                     }
                     // Another save took it for one, and removes it.
                     Ok(()) | Err(Errno(libc::EWOULDBLOCK)) => break,
                     Err(_) => {
-                        drop(TemporaryName(Some(fixed)));
+                        drop(TemporaryName::at(fixed));
                         break;
                     }
                 },
@@ -120,7 +123,7 @@ impl Second {
                 Err(errno) => return Err(errno),
             }
         }
-        let (file, name) = TemporaryName::new(directory_of(path), open)?;
+        let (file, name) = TemporaryName::new(directory_of(path), PREFIX, open)?;
         let name = Some(name);
         Ok(Self { file, name })
     }
@@ -139,7 +142,9 @@ impl Second {
                     file::link(&file, path).map(|()| None)
                 };
                 match linked {
-                    Err(errno) if is_unsupported(errno) || errno == Errno(libc::ENOENT) => {
+                    Err(errno)
+                        if file::is_nameless_unsupported(errno) || errno == Errno(libc::ENOENT) =>
+                    {
                         LINKS_ARE_REFUSED.store(true, Ordering::Relaxed);
                         return Ok(Published::LinkRefused);
                     }
@@ -153,12 +158,6 @@ impl Second {
         }
         Ok(Published::Done(file))
     }
-}
-
-/// Whether an error means that nameless files are not supported. Before Linux 3.11 the
-/// flag means to open the directory itself.
-const fn is_unsupported(errno: Errno) -> bool {
-    is_refusal(errno) || matches!(errno, Errno(libc::EISDIR | libc::EXDEV | libc::EMLINK))
 }
 
 /// The temporary name that depends only on the path.
@@ -176,58 +175,6 @@ fn has_name(file: &File, name: &Path) -> bool {
     }
 }
 
-/// A name that is removed unless its file is renamed.
-#[derive(Debug)]
-struct TemporaryName(Option<PathBuf>);
-
-impl TemporaryName {
-    /// Calls `make` with paths in a directory until it does not fail with `EEXIST`.
-    fn new<T>(
-        directory: &Path,
-        make: impl Fn(&Path) -> Result<T, Errno>,
-    ) -> Result<(T, Self), Errno> {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        loop {
-            let mut name = OsString::from(".shm_util.");
-            name.push(os::process().0.to_string());
-            name.push(".");
-            name.push(COUNTER.fetch_add(1, Ordering::Relaxed).to_string());
-            let path = directory.join(name);
-            match make(&path) {
-                Err(Errno(libc::EEXIST)) => {}
-                result => return result.map(|made| (made, Self(Some(path)))),
-            }
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.0.as_deref().unwrap_or_else(|| Path::new(""))
-    }
-
-    /// Renames the file to `path`, whatever that named before.
-    fn rename(mut self, path: &Path) -> Result<(), Errno> {
-        file::rename(self.path(), path)?;
-        self.0 = None;
-        Ok(())
-    }
-
-    /// Renames the file to `path`, if that names nothing.
-    fn rename_new(mut self, path: &Path) -> Result<(), Errno> {
-        file::rename_new(self.path(), path)?;
-        self.0 = None;
-        Ok(())
-    }
-}
-
-impl Drop for TemporaryName {
-    fn drop(&mut self) {
-        if let Some(name) = &self.0 {
-            // The save reports its own error, not this one.
-            let _ = file::unlink(name);
-        }
-    }
-}
-
 /// Gives a complete file that has no name one beside `path`, from which it can be renamed.
 fn link_beside(file: &File, path: &Path) -> Result<TemporaryName, Errno> {
     let name = fixed_name(path);
@@ -235,15 +182,15 @@ fn link_beside(file: &File, path: &Path) -> Result<TemporaryName, Errno> {
         let is_alike = |found: &Status| Status::of(file).is_ok_and(|ours| ours.is_alike(found));
         for _ in 0..2 {
             match file::link(file, &name) {
-                Ok(()) => return Ok(TemporaryName(Some(name))),
+                Ok(()) => return Ok(TemporaryName::at(name)),
                 Err(Errno(libc::EEXIST)) if remove_leftover(&name, is_alike) => {}
-                Err(errno) if is_unsupported(errno) => return Err(errno),
+                Err(errno) if file::is_nameless_unsupported(errno) => return Err(errno),
                 Err(_) => break,
             }
         }
     }
     // The name is too long, or another file has it, or another save uses it.
-    let ((), name) = TemporaryName::new(directory_of(path), |name| file::link(file, name))?;
+    let ((), name) = TemporaryName::new(directory_of(path), PREFIX, |name| file::link(file, name))?;
     Ok(name)
 }
 

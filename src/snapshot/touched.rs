@@ -4,8 +4,8 @@
 //!
 //! Two answers of the kernel are used:
 //!
-//! * `SEEK_DATA` on the file behind the mapping is exact, but only privileged
-//!   processes may open that file.
+//! * `SEEK_DATA` on the file behind the mapping is exact, but of a System V segment only
+//!   privileged processes may open that file.
 //! * mincore(2) is for everybody, but reports a page that was swapped out as if it
 //!   had never been touched. So it counts only where the kernel says, before and
 //!   after, that no page of the segment is in swap space. (A page would have to be
@@ -30,11 +30,18 @@ pub(crate) struct Memory<'a> {
     /// How many pages of the segment are in swap space now; `None` if that is not
     /// known.
     pub(crate) swapped: &'a dyn Fn() -> Option<u64>,
+    /// Opens the file that the segment is, if it is one.
+    pub(crate) file: &'a dyn Fn() -> Option<File>,
 }
 
 impl Memory<'_> {
     fn is_in_memory(&self) -> bool {
         (self.swapped)() == Some(0)
+    }
+
+    /// The file behind the mapping.
+    fn backing_file(&self) -> Option<File> {
+        (self.file)().or_else(|| memory::backing_file(self.bytes))
     }
 }
 
@@ -62,7 +69,7 @@ impl<'a> Touched<'a> {
             // It takes less time than opening a file.
             residency
         } else {
-            memory::backing_file(memory.bytes).map_or(residency, Source::BackingFile)
+            memory.backing_file().map_or(residency, Source::BackingFile)
         };
         Self {
             memory,
@@ -122,7 +129,7 @@ impl<'a> Touched<'a> {
             return Source::Residency { is_trusted: true };
         }
         let file = match bytes.len() {
-            ..LARGE => memory::backing_file(bytes),
+            ..LARGE => self.memory.backing_file(),
             _ => None, // it was tried first
         };
         file.map_or(Source::Unknown, Source::BackingFile)

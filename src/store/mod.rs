@@ -21,6 +21,7 @@ mod private;
 mod sysv;
 mod users;
 
+use std::fs::File;
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
@@ -254,6 +255,31 @@ impl Attached {
     /// Removes the segment's name, if it still belongs to the segment.
     pub(crate) fn remove(&self) -> Result<()> {
         each!(self, attached => attached.remove())
+    }
+
+    /// Waits until what was stored in the segment is on the disk, if it has one.
+    pub(crate) fn sync(&self) -> Result<()> {
+        match self {
+            // They end with a reboot.
+            Self::SysV(_) | Self::Private(_) => Ok(()),
+            Self::Directory(attached) => attached.sync(),
+        }
+    }
+
+    /// The file that the segment is, if it is one and has its name.
+    pub(crate) fn file(&self) -> Option<File> {
+        match self {
+            Self::SysV(_) | Self::Private(_) => None,
+            Self::Directory(attached) => attached.file(),
+        }
+    }
+
+    /// `EIO` if the segment's file was truncated: an access to the missing bytes is SIGBUS.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match self {
+            Self::SysV(_) | Self::Private(_) => Ok(()),
+            Self::Directory(attached) => attached.check_whole(),
+        }
     }
 
     /// Makes a segment that this attachment's call created end with the attachment.

@@ -1,101 +1,48 @@
-use crate::error::{Error, Result};
-use crate::info::{Info, Permissions};
-use crate::name::OwnedName;
-use crate::request::{Access, Lifetime, Request, Swapping, Target};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
-use std::time::Duration;
-pub(super) struct Directory;
-impl Directory {
-    pub(super) fn new(_: Arc<[u8]>) -> Self {
-        Self
-    }
-}
-#[derive(Debug)]
-pub(super) struct Absent;
-#[derive(Debug)]
-pub(super) struct Attached;
-impl Absent {
-    pub(super) fn sleep(&self, _: Duration) -> bool {
-        todo!()
-    }
-}
-impl Directory {
-    pub(super) fn attach(&self, _: OwnedName, _: &Request) -> Result<Attached> {
-        todo!()
-    }
-    pub(super) fn no_such(&self, _: Target<'_>) -> Error {
-        todo!()
-    }
-    pub(super) fn info(&self, _: Target<'_>) -> Result<Info> {
-        todo!()
-    }
-    pub(super) fn expect(&self, _: &[u8]) -> Result<Option<Absent>> {
-        todo!()
-    }
-    pub(super) fn list(&self) -> Result<Vec<Info>> {
-        todo!()
-    }
-    pub(super) fn set_lifetime(&self, _: &[u8], _: Lifetime) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn set_permissions(&self, _: &[u8], _: Permissions) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn set_swapping(&self, _: &[u8], _: Swapping) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn remove(&self, _: Target<'_>) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn prune(&self, _: Duration) -> Result<Vec<Info>> {
-        todo!()
-    }
-}
-impl Attached {
-    pub(super) fn name(&self) -> &[u8] {
-        todo!()
-    }
-    pub(super) fn bytes(&self) -> &[AtomicU8] {
-        todo!()
-    }
-    pub(super) const fn access(&self) -> Access {
-        Access::ReadWrite
-    }
-    pub(super) const fn is_closed(&self) -> bool {
-        true
-    }
-    pub(super) const fn was_created(&self) -> bool {
-        true
-    }
-    pub(super) fn info(&self) -> Result<Info> {
-        todo!()
-    }
-    pub(super) fn set_permissions(&self, _: Permissions) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn set_swapping(&self, _: Swapping) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn set_lifetime(&self, _: Lifetime) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn publish(&self) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn remove(&self) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn sync(&self) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn give_up(&self) {
-        todo!()
-    }
-    pub(super) fn detach(&mut self) -> Result<()> {
-        todo!()
-    }
-    pub(super) fn close(&mut self) -> Result<()> {
-        todo!()
-    }
-}
+//! Files in a directory, one for each name, mapped with mmap(2).
+//!
+//! The file system is the registry. A segment is a regular file with exactly its bytes, so the
+//! shell's commands and every language's mmap work on it, and it lives as long as the file: if
+//! that is on a disk, it outlives a reboot. There is no other record of names, and nothing that a
+//! process could leave half changed:
+//!
+//! * A new file gets its name, by link(2) or rename(2), when it is complete. A process that dies
+//!   before that leaves nothing, or a temporary file that the next ones remove.
+//! * Locks that end with the mapping show who has a segment attached, see `lock`. No descriptor
+//!   stays open, so a program that closes all of its descriptors is still counted.
+//! * The last process to leave locks the file exclusively, and then removes it. One that comes in
+//!   between waits, and looks again.
+//!
+//! | file          | job |
+//! | ------------- | --- |
+//! | `attach`      | create or attach the segment of a name |
+//! | `attached`    | a segment's attachment, until it is detached, and deleted if it was the last |
+//! | `by_name`     | what needs no attachment: look, list, keep, remove, prune |
+//! | `wait`        | wait until a name exists |
+//! | `fresh`       | a new file, until it has its name |
+//! | `change`      | change or remove a file, whoever attaches it meanwhile |
+//! | `existing`    | what a name stands for now |
+//! | `holders`     | how many attachments a file has |
+//! | `lock`        | the locks of attachments and changes |
+//! | `file_name`   | the file names of segments |
+//! | `file_system` | whether a file system suits segments |
+//! | `store`       | the directory of a namespace |
+
+mod attach;
+mod attached;
+mod by_name;
+mod change;
+mod existing;
+mod file_name;
+mod file_system;
+mod fresh;
+mod holders;
+mod lock;
+mod store;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+pub(super) use attached::Attached;
+pub(crate) use file_system::FileSystem;
+pub(super) use store::Directory;
+pub(super) use wait::Absent;

@@ -1,0 +1,227 @@
+//! Creates or attaches the segment of a name.
+
+#![forbid(unsafe_code)]
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::attached::Attached;
+use super::existing::{self, Identity};
+use super::file_system::FileSystem;
+use super::fresh::{Fresh, Unpublished};
+use super::lock;
+use super::store::{Directory, Pauses, impatient};
+use crate::environment;
+use crate::errno::Errno;
+use crate::error::{Error, Reason, Result};
+use crate::file::Status;
+use crate::name::OwnedName;
+use crate::os::Uncancelled;
+use crate::quoted::Quoted;
+use crate::request::{Lifetime, Placement, Request, Target, Wanted};
+use crate::store::mapped::Mapped;
+
+/// What a look at a name found.
+enum Found {
+    /// Its segment, attached.
+    Segment(Status, Mapped),
+    /// Nothing.
+    Nothing,
+    /// A segment that a process is deleting, or has deleted.
+    Dying,
+}
+
+/// A new segment.
+struct Made {
+    status: Status,
+    mapping: Mapped,
+    hidden: Option<Fresh>,
+}
+
+impl Directory {
+    pub(in crate::store) fn attach(&self, name: OwnedName, request: &Request) -> Result<Attached> {
+        let _uncancelled = Uncancelled::new();
+        let doing = request.wanted.doing();
+        let path = self.path_of(doing, name.bytes())?;
+        let mut pauses = Pauses::new();
+        loop {
+            let found = self.find(name.bytes(), &path, request)?;
+            let (status, mapping, made) = match (found, request.wanted) {
+                (Found::Segment(status, mapping), _) => (status, mapping, None),
+                (Found::Dying, _) => {
+                    pauses.pause().map_err(|_| impatient(doing, name.bytes()))?;
+                    continue;
+                }
+                (Found::Nothing, Wanted::OfSize(size) | Wanted::New(size)) => {
+                    let Some(made) = self.make(name.bytes(), &path, size, request)? else {
+                        continue;
+                    };
+                    (made.status, made.mapping, Some(made.hidden))
+                }
+                (Found::Nothing, Wanted::Existing | Wanted::ExistingOfSize(_)) => {
+                    return Err(self.no_such(Target::Name(name.bytes())));
+                }
+            };
+            return Ok(Attached {
+                name,
+                directory: self.clone(),
+                path,
+                status,
+                is_new: made.is_some(),
+                access: request.access,
+                hidden: made.flatten(),
+                is_published: AtomicBool::new(false),
+                mapping: Some(mapping),
+            });
+        }
+    }
+
+    /// Attaches the segment that has a name now.
+    fn find(&self, name: &[u8], path: &Path, request: &Request) -> Result<Found> {
+        let doing = "attach";
+        let failed = |errno| existing::refused(errno, doing, name, path);
+        let is_new = matches!(request.wanted, Wanted::New(_));
+        let opened = match existing::open(path, request.access) {
+            Ok(opened) => opened,
+            Err(Errno(libc::ENOENT)) => return Ok(Found::Nothing),
+            Err(_) if is_new && Status::of_path(path).is_ok() => return Err(taken(name, path)),
+            Err(errno) => return Err(self.not_opened(errno, name, path)),
+        };
+        if is_new {
+            return Err(taken(name, path));
+        }
+        // Locks mean nothing on what is no segment, and are released at once.
+        if !lock::attach(&opened).map_err(failed)? {
+            return Ok(Found::Dying);
+        }
+        let status = Status::of(&opened).map_err(failed)?;
+        if status.links == 0 {
+            return Ok(Found::Dying);
+        }
+        let checked = self.check_segment(name, &status, request).and_then(|size| {
+            let system = FileSystem::of_segment(&opened, &status).map_err(failed)?;
+            self.check(system, &format_args!("{doing} segment {}", Quoted(name)))?;
+            Mapped::file(&opened, size, request.placement, request.access)
+                .map_err(|errno| not_mapped(name, request.placement, size, errno))
+        });
+        match checked {
+            Ok(mapping) => Ok(Found::Segment(status, mapping)),
+            Err(error) => {
+                // Meanwhile, the last holder may have taken this process for another.
+                let was_attached = lock::is_attached(&opened).unwrap_or(false);
+                drop(opened);
+                if was_attached {
+                    self.delete_if_unused(name, path, Identity::of(&status), |_| true)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The size in bytes of an existing segment, if it is what was asked for.
+    fn check_segment(&self, name: &[u8], status: &Status, request: &Request) -> Result<usize> {
+        if let Some(error) = existing::is_no_segment("attach", name, status) {
+            return Err(error);
+        }
+        let size = usize::try_from(status.size).map_err(|_| {
+            Errno(libc::ENOMEM).during(format_args!(
+                "attach segment {} of {} bytes",
+                Quoted(name),
+                status.size
+            ))
+        })?;
+        match request.wanted.minimum() {
+            Some(wanted) if size < wanted.get() => Err(Errno(libc::EINVAL)
+                .during(format_args!(
+                    "segment {} has {size} bytes, {wanted} requested",
+                    Quoted(name)
+                ))
+                .because(Reason::TooSmall)),
+            _ => Ok(size),
+        }
+    }
+
+    /// Creates a segment. `None` if another process has got the name meanwhile, and its segment
+    /// will do.
+    fn make(
+        &self,
+        name: &[u8],
+        path: &Path,
+        size: NonZeroUsize,
+        request: &Request,
+    ) -> Result<Option<Made>> {
+        let lifetime = match request.lifetime {
+            Lifetime::Used => environment::lifetime(),
+            chosen => chosen,
+        };
+        loop {
+            let fresh = Fresh::new(self, name, size, request.creation, lifetime)?;
+            let status = Status::of(&fresh.file)
+                .map_err(|errno| errno.during(format_args!("create segment {}", Quoted(name))))?;
+            // Before it has its name, so that a failure leaves nothing.
+            let size = size.get();
+            let mapping = Mapped::file(&fresh.file, size, request.placement, request.access)
+                .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
+            if request.hidden {
+                let hidden = Some(fresh);
+                return Ok(Some(Made {
+                    status,
+                    mapping,
+                    hidden,
+                }));
+            }
+            match fresh.publish(self, path) {
+                Ok(()) => {
+                    let hidden = None;
+                    return Ok(Some(Made {
+                        status,
+                        mapping,
+                        hidden,
+                    }));
+                }
+                Err(Unpublished::LinkRefused) => {}
+                Err(Unpublished::Taken) if matches!(request.wanted, Wanted::New(_)) => {
+                    return Err(taken(name, path));
+                }
+                Err(Unpublished::Taken) => return Ok(None),
+                Err(Unpublished::Failed(errno)) => {
+                    let doing = format_args!("create segment {}", Quoted(name));
+                    return Err(self.refused(errno, &doing));
+                }
+            }
+        }
+    }
+
+    /// The error if what has a name can't be opened.
+    #[cold]
+    fn not_opened(&self, errno: Errno, name: &[u8], path: &Path) -> Error {
+        let doing = format_args!("attach segment {}", Quoted(name));
+        match Status::of_path(path) {
+            Ok(status) => existing::is_no_segment("attach", name, &status)
+                .unwrap_or_else(|| existing::refused(errno, "attach", name, path)),
+            Err(_) => self.refused(errno, &doing),
+        }
+    }
+}
+
+#[cold]
+fn taken(name: &[u8], path: &Path) -> Error {
+    let size = Status::of_path(path).map_or(0, |status| status.size);
+    Errno(libc::EEXIST).during(format_args!(
+        "segment {} already exists with {size} bytes",
+        Quoted(name)
+    ))
+}
+
+#[cold]
+fn not_mapped(name: &[u8], placement: Placement, size: usize, errno: Errno) -> Error {
+    let error = errno.during(format_args!(
+        "attach segment {} of {size} bytes{placement}",
+        Quoted(name)
+    ));
+    match (errno, placement) {
+        (Errno(libc::EINVAL), Placement::At(_)) => error.because(Reason::Address),
+        _ => error,
+    }
+}

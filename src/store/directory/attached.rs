@@ -1,0 +1,264 @@
+//! A segment's attachment, until it is detached; and the deletion of the segment by the last
+//! process.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use super::existing::{self, Identity};
+use super::fresh::{Fresh, Unpublished};
+use super::store::Directory;
+use crate::errno::Errno;
+use crate::error::{Reason, Result};
+use crate::file::Status;
+use crate::info::{Info, Permissions};
+use crate::name::OwnedName;
+use crate::os::Uncancelled;
+use crate::quoted::Quoted;
+use crate::request::{Access, Lifetime, Swapping};
+use crate::store::mapped::Mapped;
+
+/// A segment that this process has attached.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    pub(super) name: OwnedName,
+    pub(super) directory: Directory,
+    pub(super) path: PathBuf,
+    /// When it was attached.
+    pub(super) status: Status,
+    pub(super) is_new: bool,
+    pub(super) access: Access,
+    /// A hidden file. It stays open until the segment is detached, so that it can get its name.
+    pub(super) hidden: Option<Fresh>,
+    pub(super) is_published: AtomicBool,
+    /// `None` once it was detached.
+    pub(super) mapping: Option<Mapped>,
+}
+
+impl Attached {
+    #[inline]
+    pub(in crate::store) fn name(&self) -> &[u8] {
+        self.name.bytes()
+    }
+
+    #[inline]
+    pub(in crate::store) fn bytes(&self) -> &[AtomicU8] {
+        self.mapping.as_ref().map_or(&[], Mapped::bytes)
+    }
+
+    #[inline]
+    pub(in crate::store) const fn access(&self) -> Access {
+        self.access
+    }
+
+    #[inline]
+    pub(in crate::store) const fn is_closed(&self) -> bool {
+        self.mapping.is_none()
+    }
+
+    #[inline]
+    pub(in crate::store) const fn was_created(&self) -> bool {
+        self.is_new
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::of(&self.status)
+    }
+
+    fn is_hidden(&self) -> bool {
+        self.hidden.is_some() && !self.is_published.load(Ordering::Acquire)
+    }
+
+    pub(in crate::store) fn info(&self) -> Result<Info> {
+        let _uncancelled = Uncancelled::new();
+        if let Some(fresh) = self.hidden.as_ref().filter(|_| self.is_hidden()) {
+            let status = Status::of(&fresh.file)
+                .map_err(|errno| errno.during(format_args!("look at {self}")))?;
+            return Ok(Info {
+                hidden: true,
+                ..existing::info(self.name(), &status, 1)?
+            });
+        }
+        match self.identity().at(&self.path) {
+            Some(status) => {
+                let count = existing::count(&self.path, &status);
+                existing::info(self.name(), &status, count)
+            }
+            // It has lost its name: what was known when it was attached, and this attachment.
+            None => Ok(Info {
+                kept: false,
+                ..existing::info(self.name(), &self.status, 1)?
+            }),
+        }
+    }
+
+    pub(in crate::store) fn set_permissions(&self, permissions: Permissions) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        if let Some(fresh) = self.hidden.as_ref().filter(|_| self.is_hidden()) {
+            let status = Status::of(&fresh.file)
+                .map_err(|errno| errno.during(format_args!("set the permissions of {self}")))?;
+            return super::by_name::change_permissions(
+                self.name(),
+                &fresh.file,
+                &status,
+                permissions,
+            );
+        }
+        self.directory
+            .change_permissions(self.name(), &self.path, Some(self.identity()), permissions)?
+            .ok_or_else(|| self.lost("set the permissions of"))
+    }
+
+    pub(in crate::store) fn set_swapping(&self, swapping: Swapping) -> Result<()> {
+        super::by_name::set_swapping(self.name(), swapping)
+    }
+
+    pub(in crate::store) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        if let Some(fresh) = self.hidden.as_ref().filter(|_| self.is_hidden()) {
+            let status = Status::of(&fresh.file)
+                .map_err(|errno| errno.during(format_args!("keep {self}")))?;
+            return super::by_name::change_lifetime(self.name(), &fresh.file, &status, lifetime);
+        }
+        self.directory
+            .change_lifetime(self.name(), &self.path, Some(self.identity()), lifetime)?
+            .ok_or_else(|| self.lost("keep"))
+    }
+
+    pub(in crate::store) fn publish(&self) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        let not_hidden = || {
+            Errno(libc::EINVAL)
+                .during(format_args!(
+                    "publish {self}: it is not hidden, or was published before"
+                ))
+                .because(Reason::NotHidden)
+        };
+        let fresh = self.hidden.as_ref().filter(|_| self.is_hidden());
+        let Some(fresh) = fresh else {
+            return Err(not_hidden());
+        };
+        match fresh.publish(&self.directory, &self.path) {
+            Ok(()) => {
+                self.is_published.store(true, Ordering::Release);
+                Ok(())
+            }
+            // Another thread, or the other process after a fork, was faster.
+            Err(Unpublished::Taken) if self.identity().at(&self.path).is_some() => {
+                Err(not_hidden())
+            }
+            Err(Unpublished::Taken) => Err(Errno(libc::EEXIST).during(format_args!(
+                "publish {self}: another segment already has the name"
+            ))),
+            Err(Unpublished::LinkRefused) => Err(Errno(libc::ENOTSUP).during(format_args!(
+                "publish {self}: a sandbox does not allow a nameless file to get a name; the next \
+                 hidden segment of this process has a temporary name"
+            ))),
+            Err(Unpublished::Failed(errno)) => {
+                Err(errno.during(format_args!("publish {self} in {}", self.directory)))
+            }
+        }
+    }
+
+    pub(in crate::store) fn remove(&self) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        if self.is_hidden() {
+            return Err(Errno(libc::EIDRM).during(format_args!(
+                "remove {self}: it is hidden, and has no name yet"
+            )));
+        }
+        self.directory
+            .remove_file(self.name(), &self.path, Some(self.identity()))?
+            .ok_or_else(|| {
+                Errno(libc::EIDRM).during(format_args!(
+                    "remove {self}: it has lost its name, which may be another segment's by now"
+                ))
+            })
+    }
+
+    pub(in crate::store) fn sync(&self) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        match &self.mapping {
+            Some(mapping) => mapping
+                .sync()
+                .map_err(|errno| errno.during(format_args!("write {self} to the disk"))),
+            None => Ok(()),
+        }
+    }
+
+    pub(in crate::store) fn check_whole(&self) -> Result<()> {
+        let expected = self.status.size;
+        match self.identity().at(&self.path) {
+            Some(status) if status.size < expected => Err(Errno(libc::EIO).during(format_args!(
+                "use {self}: its file was truncated from {expected} to {} bytes",
+                status.size
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn lost(&self, doing: &str) -> crate::error::Error {
+        Errno(libc::EIDRM).during(format_args!("{doing} {self}: it has lost its name"))
+    }
+
+    /// Rolls back a create whose handle could not be returned: the segment does not outlive the
+    /// attachment.
+    #[cfg(feature = "capi")]
+    pub(in crate::store) fn give_up(&self) {
+        if self.is_new {
+            let _ = self.set_lifetime(Lifetime::Used);
+        }
+    }
+
+    pub(in crate::store) fn detach(&mut self) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        self.release().map(drop)
+    }
+
+    pub(in crate::store) fn close(&mut self) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        let is_hidden = self.is_hidden();
+        if !self.release()? || is_hidden {
+            return Ok(());
+        }
+        self.directory
+            .delete_if_unused(self.name.bytes(), &self.path, self.identity(), |_| true)
+            .map(drop)
+    }
+
+    /// Unmaps the segment, if it is still mapped there. False if it was detached before.
+    fn release(&mut self) -> Result<bool> {
+        let Some(mapping) = self.mapping.take() else {
+            return Ok(false);
+        };
+        let is_ours = mapping.is_of(self.status.inode);
+        // The descriptor of a file that was never published holds its memory, too.
+        self.hidden = None;
+        if is_ours {
+            drop(mapping);
+            return Ok(true);
+        }
+        mapping.abandon();
+        Err(Errno(libc::EINVAL)
+            .during(format_args!(
+                "detach {self}: it is not attached there any more (the program may have called \
+                 munmap)"
+            ))
+            .because(Reason::Detached))
+    }
+
+    /// The segment's file, if it still has its name.
+    pub(in crate::store) fn file(&self) -> Option<std::fs::File> {
+        let opened = existing::open(&self.path, Access::ReadOnly).ok()?;
+        let status = Status::of(&opened).ok()?;
+        (Identity::of(&status) == self.identity()).then_some(opened)
+    }
+}
+
+impl fmt::Display for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "segment {}", Quoted(self.name.bytes()))
+    }
+}

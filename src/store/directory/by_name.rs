@@ -1,0 +1,278 @@
+//! What is done with segments by name, without attaching them for the program: look, list, keep,
+//! remove, prune.
+
+#![forbid(unsafe_code)]
+
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::change::Fate;
+use super::existing::{self, Identity, KEPT, MODE_BITS};
+use super::store::Directory;
+use super::{file_name, fresh};
+use crate::allocate::require_memory_for;
+use crate::errno::Errno;
+use crate::error::{Error, Result};
+use crate::file::{self, Status};
+use crate::info::{Info, Permissions};
+use crate::os::{self, Uncancelled};
+use crate::quoted::Quoted;
+use crate::request::{self, Lifetime, Swapping, Target};
+
+impl Directory {
+    pub(in crate::store) fn info(&self, target: Target<'_>) -> Result<Info> {
+        let _uncancelled = Uncancelled::new();
+        let doing = "look at";
+        let Target::Name(name) = target else {
+            return Err(self.no_such(target));
+        };
+        let path = self.path_of(doing, name)?;
+        match Status::of_path(&path) {
+            Ok(status) => match existing::is_no_segment(doing, name, &status) {
+                None => existing::info(name, &status, existing::count(&path, &status)),
+                Some(error) => Err(error),
+            },
+            Err(Errno(libc::ENOENT)) => Err(self.no_such(target)),
+            Err(errno) => Err(self.refused(errno, &format_args!("{doing} {target}"))),
+        }
+    }
+
+    pub(in crate::store) fn list(&self) -> Result<Vec<Info>> {
+        let _uncancelled = Uncancelled::new();
+        let mut infos = Vec::new();
+        self.for_each("list the names", |name, path, status| {
+            infos
+                .try_reserve(1)
+                .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list the names")))?;
+            let count = existing::count(path, status);
+            infos.push(existing::info(name, status, count)?);
+            Ok(())
+        })?;
+        Ok(infos)
+    }
+
+    /// Passes each segment's name, path and status.
+    fn for_each(
+        &self,
+        doing: &str,
+        mut work: impl FnMut(&[u8], &Path, &Status) -> Result<()>,
+    ) -> Result<()> {
+        drop(self.open(&doing)?);
+        require_memory_for(self.path().as_os_str().len() + file_name::LONGEST)
+            .map_err(|errno| errno.during(format_args!("{doing}")))?;
+        let failed = |error: std::io::Error| self.refused(error.into(), &doing);
+        for entry in fs::read_dir(self.path()).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Some(name) = file_name::decode(entry.file_name().as_bytes()) else {
+                continue;
+            };
+            let path = entry.path();
+            // It may have been removed since.
+            match Status::of_path(&path) {
+                Ok(status) if status.is_file() && status.size > 0 => work(&name, &path, &status)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::store) fn set_lifetime(&self, name: &[u8], lifetime: Lifetime) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        let path = self.path_of("keep", name)?;
+        self.change_lifetime(name, &path, None, lifetime)?
+            .ok_or_else(|| self.no_such(Target::Name(name)))
+    }
+
+    /// `None` if the name stands for no segment, or not for `segment`.
+    pub(super) fn change_lifetime(
+        &self,
+        name: &[u8],
+        path: &Path,
+        segment: Option<Identity>,
+        lifetime: Lifetime,
+    ) -> Result<Option<()>> {
+        self.with_claim("keep", name, path, segment, |file, status| {
+            change_lifetime(name, file, status, lifetime)
+        })
+    }
+
+    pub(in crate::store) fn set_permissions(
+        &self,
+        name: &[u8],
+        permissions: Permissions,
+    ) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        let path = self.path_of(SETTING, name)?;
+        self.change_permissions(name, &path, None, permissions)?
+            .ok_or_else(|| self.no_such(Target::Name(name)))
+    }
+
+    /// `None` if the name stands for no segment, or not for `segment`.
+    pub(super) fn change_permissions(
+        &self,
+        name: &[u8],
+        path: &Path,
+        segment: Option<Identity>,
+        permissions: Permissions,
+    ) -> Result<Option<()>> {
+        check_mode(name, permissions)?;
+        self.with_claim(SETTING, name, path, segment, |file, status| {
+            change_permissions(name, file, status, permissions)
+        })
+    }
+
+    pub(in crate::store) fn set_swapping(&self, name: &[u8], swapping: Swapping) -> Result<()> {
+        self.info(Target::Name(name))?;
+        set_swapping(name, swapping)
+    }
+
+    pub(in crate::store) fn remove(&self, target: Target<'_>) -> Result<()> {
+        let _uncancelled = Uncancelled::new();
+        let Target::Name(name) = target else {
+            return Err(self.no_such(target));
+        };
+        let path = self.path_of("remove", name)?;
+        self.remove_file(name, &path, None)?
+            .ok_or_else(|| self.no_such(target))
+    }
+
+    /// `None` if the name stands for no segment, or not for `segment`.
+    pub(super) fn remove_file(
+        &self,
+        name: &[u8],
+        path: &Path,
+        segment: Option<Identity>,
+    ) -> Result<Option<()>> {
+        self.with_claim("remove", name, path, segment, |file, _| {
+            self.unlink("remove", name, path, file)
+        })
+    }
+
+    pub(in crate::store) fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
+        let _uncancelled = Uncancelled::new();
+        let mut pruned = Vec::new();
+        fresh::sweep(self.path());
+        self.for_each("prune", |name, path, status| {
+            let is_old = |status: &Status| idle_time(status) >= minimum_age;
+            if existing::is_kept(status) || !is_old(status) || existing::count(path, status) > 0 {
+                return Ok(());
+            }
+            pruned
+                .try_reserve(1)
+                .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
+            let info = existing::info(name, status, 0)?;
+            // What this user may not delete stays.
+            if let Ok(Fate::Deleted) =
+                self.delete_if_unused(name, path, Identity::of(status), is_old)
+            {
+                pruned.push(info);
+            }
+            Ok(())
+        })?;
+        pruned.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(pruned)
+    }
+}
+
+/// The verb for messages about permissions.
+const SETTING: &str = "set the permissions of";
+
+/// How long a file was neither written nor attached. File systems record that a file was attached
+/// once a day at least.
+fn idle_time(status: &Status) -> Duration {
+    let last = status.modified.max(status.accessed).max(status.changed);
+    let now = os::seconds(os::Clock::Realtime);
+    Duration::from_secs(now.saturating_sub(u64::try_from(last).unwrap_or(0)))
+}
+
+/// Marks an open file as kept, or not.
+pub(super) fn change_lifetime(
+    name: &[u8],
+    file: &File,
+    status: &Status,
+    lifetime: Lifetime,
+) -> Result<()> {
+    let mode = match lifetime {
+        Lifetime::Kept => status.permissions() | KEPT,
+        Lifetime::Used | Lifetime::Transient => status.permissions() & !KEPT,
+    };
+    if mode == status.permissions() {
+        return Ok(());
+    }
+    file::set_mode(file, mode).map_err(|errno| not_changed(errno, "keep", name, status))
+}
+
+fn check_mode(name: &[u8], permissions: Permissions) -> Result<()> {
+    match permissions
+        .mode
+        .filter(|mode| mode & !request::MODE_BITS != 0)
+    {
+        Some(mode) => Err(Error::argument(format_args!(
+            "{SETTING} segment {}: mode 0{mode:o} has bits beyond 0777",
+            Quoted(name)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Changes the owner, group and mode of an open file. It stays kept, or not.
+pub(super) fn change_permissions(
+    name: &[u8],
+    file: &File,
+    status: &Status,
+    permissions: Permissions,
+) -> Result<()> {
+    check_mode(name, permissions)?;
+    let failed = |errno| not_changed(errno, SETTING, name, status);
+    let mode = match permissions.mode {
+        Some(mode) => mode & MODE_BITS | status.mode & KEPT,
+        None => status.permissions(),
+    };
+    let (user, group) = (permissions.uid, permissions.gid);
+    // Changing the owner ends the right to change the mode.
+    if mode != status.permissions() {
+        file::set_mode(file, mode).map_err(failed)?;
+    }
+    if user.is_some_and(|user| user != status.user)
+        || group.is_some_and(|group| group != status.group)
+    {
+        let unchanged = u32::MAX;
+        file::set_owner(file, user.unwrap_or(unchanged), group.unwrap_or(unchanged))
+            .map_err(failed)?;
+        // The kernel may have taken the mark of a kept segment for a program's permission.
+        let after = Status::of(file).map_err(failed)?;
+        if after.permissions() != mode {
+            file::set_mode(file, mode).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+#[cold]
+fn not_changed(errno: Errno, doing: &str, name: &[u8], status: &Status) -> Error {
+    let error = errno.during(format_args!(
+        "{doing} segment {} of user {}",
+        Quoted(name),
+        status.user
+    ));
+    if errno == Errno(libc::EPERM) && status.user != os::effective_user().0 {
+        error.because(crate::error::Reason::Owner)
+    } else {
+        error
+    }
+}
+
+/// Files cannot be locked in memory for all processes.
+#[cold]
+pub(super) fn set_swapping(name: &[u8], swapping: Swapping) -> Result<()> {
+    match swapping {
+        Swapping::Allowed => Ok(()),
+        Swapping::Forbidden => Err(Errno(libc::ENOTSUP).during(format_args!(
+            "lock segment {} in memory: it is a file; each process can lock its own mapping with \
+             mlock(2)",
+            Quoted(name)
+        ))),
+    }
+}

@@ -1,0 +1,208 @@
+//! Changes and removes a segment's file, whoever attaches it, detaches it or dies meanwhile.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+
+use super::existing::{self, Identity};
+use super::lock::{self, Claim};
+use super::store::{Directory, Pauses, impatient};
+use crate::errno::Errno;
+use crate::error::{Error, Reason, Result};
+use crate::file::{self, Durability, Status};
+use crate::ids::UserId;
+use crate::os;
+use crate::quoted::Quoted;
+use crate::request::Access;
+
+/// What became of a segment that may have no holder any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is deleted.
+    Deleted,
+    /// The name does not stand for this segment any more.
+    Gone,
+    /// Others have it attached, or are changing it.
+    InUse,
+    /// It stays, whether anybody has it attached or not.
+    Kept,
+}
+
+impl Directory {
+    /// Deletes a segment that this process has just detached, if nobody has it attached and it is
+    /// not kept, and `may_go` allows it.
+    pub(super) fn delete_if_unused(
+        &self,
+        name: &[u8],
+        path: &Path,
+        segment: Identity,
+        may_go: impl Fn(&Status) -> bool,
+    ) -> Result<Fate> {
+        let failed = |errno| existing::refused(errno, "delete", name, path);
+        let opened = match open_to_change(path) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(Fate::Gone),
+            Err(errno) => return self.leave_to_owner(errno, name, path, segment),
+        };
+        // Another segment must not be locked: its last holder would take that for an attachment.
+        match Status::of(&opened).map_err(failed)? {
+            status if Identity::of(&status) != segment => return Ok(Fate::Gone),
+            status if existing::is_kept(&status) => return Ok(Fate::Kept),
+            _ => {}
+        }
+        if !lock::claim(&opened, Claim::Segment).map_err(failed)? {
+            return Ok(Fate::InUse);
+        }
+        // From here on nobody can attach it, nor change its name.
+        match segment.at(path) {
+            None => Ok(Fate::Gone),
+            Some(status) if existing::is_kept(&status) => Ok(Fate::Kept),
+            Some(status) if !may_go(&status) => Ok(Fate::Kept),
+            Some(_) => {
+                file::unlink(path).map_err(failed)?;
+                self.wait_for_disk(&opened).map_err(failed)?;
+                Ok(Fate::Deleted)
+            }
+        }
+    }
+
+    /// A segment that this process may not delete: if it was the last to leave, that is an error,
+    /// because the segment stays.
+    #[cold]
+    fn leave_to_owner(
+        &self,
+        errno: Errno,
+        name: &[u8],
+        path: &Path,
+        segment: Identity,
+    ) -> Result<Fate> {
+        let Some(status) = segment.at(path) else {
+            return Ok(Fate::Gone);
+        };
+        if existing::is_kept(&status) {
+            return Ok(Fate::Kept);
+        }
+        if existing::count(path, &status) > 0 {
+            return Ok(Fate::InUse);
+        }
+        match errno {
+            // As for System V segments.
+            Errno(libc::EACCES) => Err(belongs_to_another("delete", name, &status)),
+            errno => Err(existing::refused(errno, "delete", name, path)),
+        }
+    }
+
+    /// Does something with the file of a name which nobody else changes meanwhile. `None` if the
+    /// name stands for no segment, or not for `segment`.
+    pub(super) fn with_claim<T>(
+        &self,
+        doing: &str,
+        name: &[u8],
+        path: &Path,
+        segment: Option<Identity>,
+        work: impl Fn(&File, &Status) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let failed = |errno| existing::refused(errno, doing, name, path);
+        let mut pauses = Pauses::new();
+        loop {
+            let opened = match open_to_change(path) {
+                Ok(Some(opened)) => opened,
+                Ok(None) => return Ok(None),
+                Err(errno) => return Err(may_not_change(errno, doing, name, path)),
+            };
+            let status = Status::of(&opened).map_err(failed)?;
+            let found = Identity::of(&status);
+            if segment.is_some_and(|segment| segment != found) {
+                return Ok(None);
+            }
+            if let Some(error) = existing::is_no_segment(doing, name, &status) {
+                return Err(error);
+            }
+            if !lock::claim(&opened, Claim::Name).map_err(failed)? {
+                pauses.pause().map_err(|_| impatient(doing, name))?;
+                continue;
+            }
+            let Some(status) = found.at(path) else {
+                // It was removed meanwhile.
+                continue;
+            };
+            let was_attached = lock::is_attached(&opened).map_err(failed)?;
+            let done = work(&opened, &status);
+            drop(opened);
+            // The last holder may have left meanwhile, and have taken this process for another.
+            if was_attached {
+                self.delete_if_unused(name, path, found, |_| true)?;
+            }
+            return done.map(Some);
+        }
+    }
+
+    /// Removes the name of a file that this process has claimed.
+    pub(super) fn unlink(&self, doing: &str, name: &[u8], path: &Path, file: &File) -> Result<()> {
+        let failed = |errno| existing::refused(errno, doing, name, path);
+        file::unlink(path).map_err(failed)?;
+        self.wait_for_disk(file).map_err(failed)
+    }
+
+    /// Waits until the directory is on the disk, if it has one.
+    fn wait_for_disk(&self, file: &File) -> std::result::Result<(), Errno> {
+        let system = super::file_system::FileSystem::of_segment(file, &Status::of(file)?)?;
+        if system.has_disk() {
+            Durability::selected().wait_for_directory(self.path(), file)?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens a segment's file for a lock that needs write access. `None` if the name stands for no
+/// regular file. The owner may lock a file that its mode does not allow to be written.
+fn open_to_change(path: &Path) -> std::result::Result<Option<File>, Errno> {
+    match existing::open(path, Access::ReadWrite) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Errno(libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::EISDIR | libc::ENXIO)) => {
+            Ok(None)
+        }
+        Err(Errno(libc::EACCES)) => open_own(path).map(Some),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Opens a file of this user whatever its mode, which changes for a moment: for the owner only, who
+/// may change it at any time.
+#[cold]
+fn open_own(path: &Path) -> std::result::Result<File, Errno> {
+    let refused = Errno(libc::EACCES);
+    let found = file::open(path, libc::O_PATH | libc::O_NOFOLLOW, 0)?;
+    let status = Status::of(&found)?;
+    if !status.is_file() || UserId(status.user) != os::effective_user() {
+        return Err(refused);
+    }
+    let link = crate::allocate::text(format_args!("/proc/self/fd/{}", found.as_raw_fd()));
+    let link = PathBuf::from(link);
+    file::set_mode_of_path(&link, status.permissions() | 0o600)?;
+    let opened = file::open(&link, libc::O_RDWR | libc::O_NONBLOCK, 0);
+    file::set_mode_of_path(&link, status.permissions())?;
+    opened
+}
+
+/// The error if a process may not open a file for a change.
+#[cold]
+fn may_not_change(errno: Errno, doing: &str, name: &[u8], path: &Path) -> Error {
+    match (errno, Status::of_path(path)) {
+        (Errno(libc::EACCES), Ok(status)) => belongs_to_another(doing, name, &status),
+        _ => existing::refused(errno, doing, name, path),
+    }
+}
+
+#[cold]
+fn belongs_to_another(doing: &str, name: &[u8], status: &Status) -> Error {
+    Errno(libc::EPERM)
+        .during(format_args!(
+            "{doing} segment {} of user {}",
+            Quoted(name),
+            status.user
+        ))
+        .because(Reason::Owner)
+}

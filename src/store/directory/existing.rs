@@ -1,0 +1,142 @@
+//! What a name stands for now.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::path::Path;
+
+use super::holders;
+use crate::allocate::try_to_vec;
+use crate::errno::Errno;
+use crate::error::{Error, Reason, Result};
+use crate::file::{self, Status};
+use crate::ids::UserId;
+use crate::info::{Info, Kind, time_of};
+use crate::os;
+use crate::quoted::Quoted;
+use crate::request::Access;
+
+/// The owner's permission to execute a segment's file, which means nothing for memory, marks a
+/// kept segment.
+pub(super) const KEPT: u32 = 0o100;
+
+/// The permission bits of a file that are the segment's.
+pub(super) const MODE_BITS: u32 = 0o666;
+
+/// Opens what has a segment's name; never a symbolic link, and without waiting for anything.
+pub(super) fn open(path: &Path, access: Access) -> std::result::Result<File, Errno> {
+    let access = match access {
+        Access::ReadWrite => libc::O_RDWR,
+        Access::ReadOnly => libc::O_RDONLY,
+    };
+    file::open(path, access | libc::O_NOFOLLOW | libc::O_NONBLOCK, 0)
+}
+
+/// Which file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: (u32, u32),
+    pub(super) inode: u64,
+}
+
+impl Identity {
+    pub(super) const fn of(status: &Status) -> Self {
+        Self {
+            device: status.device,
+            inode: status.inode,
+        }
+    }
+
+    /// The status of the file that has this name now, if it is this one.
+    pub(super) fn at(self, path: &Path) -> Option<Status> {
+        Status::of_path(path)
+            .ok()
+            .filter(|status| Self::of(status) == self && status.is_file())
+    }
+}
+
+pub(super) const fn is_kept(status: &Status) -> bool {
+    status.mode & KEPT != 0
+}
+
+/// The error if something has the name that is no segment. `None` if it may be one.
+#[cold]
+pub(super) fn is_no_segment(doing: &str, name: &[u8], status: &Status) -> Option<Error> {
+    let what = if status.is_directory() {
+        "is a directory"
+    } else if status.is_link() {
+        "is a symbolic link"
+    } else if !status.is_file() {
+        "is not a regular file"
+    } else if status.size == 0 {
+        "is empty"
+    } else {
+        return None;
+    };
+    let message = format_args!("{doing} segment {}: its file {what}", Quoted(name));
+    Some(
+        Errno(libc::EINVAL)
+            .during(message)
+            .because(Reason::Argument),
+    )
+}
+
+/// The error if a segment's file can't be opened or changed: it says whose it is.
+#[cold]
+pub(super) fn refused(errno: Errno, doing: &str, name: &[u8], path: &Path) -> Error {
+    let name = Quoted(name);
+    match (errno, Status::of_path(path)) {
+        (Errno(libc::EPERM | libc::EACCES), Ok(status)) => {
+            let error = errno.during(format_args!(
+                "{doing} segment {name} of user {}, mode {:04o}",
+                status.user,
+                status.mode & MODE_BITS
+            ));
+            match errno {
+                Errno(libc::EACCES) => error.because(Reason::Permission),
+                _ if UserId(status.user) == os::effective_user() => error,
+                _ => error.because(Reason::Owner),
+            }
+        }
+        _ => errno.during(format_args!("{doing} segment {name}")),
+    }
+}
+
+/// What programs learn about a segment.
+pub(super) fn info(name: &[u8], status: &Status, mappings: u64) -> Result<Info> {
+    let name = try_to_vec(name)
+        .map_err(|errno| errno.during(format_args!("look at segment {}", Quoted(name))))?;
+    let changed = time_of(status.changed).unwrap_or(std::time::UNIX_EPOCH);
+    Ok(Info {
+        name,
+        kind: Kind::Directory,
+        id: -1,
+        key: 0,
+        size: usize::try_from(status.size).unwrap_or(usize::MAX),
+        created: status.created.and_then(time_of).unwrap_or(changed),
+        attached: None,
+        detached: None,
+        changed,
+        creator_pid: 0,
+        last_pid: 0,
+        uid: status.user,
+        gid: status.group,
+        creator_uid: status.user,
+        creator_gid: status.group,
+        mode: status.mode & MODE_BITS,
+        mappings,
+        locked: false,
+        kept: is_kept(status),
+        transient: false,
+        hidden: false,
+    })
+}
+
+/// The number of attachments of the segment that has a name, which the caller has just looked at.
+pub(super) fn count(path: &Path, status: &Status) -> u64 {
+    let opened = open(path, Access::ReadOnly).or_else(|_| {
+        let flags = libc::O_WRONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        file::open(path, flags, 0)
+    });
+    holders::count(opened.ok().as_ref(), status)
+}

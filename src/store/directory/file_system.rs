@@ -1,0 +1,103 @@
+//! The file system of a directory: whether it suits segments.
+
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::errno::Errno;
+use crate::file::Status;
+use crate::os;
+
+/// What matters about a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    /// Its files outlive a reboot.
+    Disk,
+    /// Its files are in memory: there is no disk to wait for.
+    Memory,
+    /// Its files are in huge pages.
+    HugePages,
+    /// Other machines may change its files, and their locks and mappings are not coherent with
+    /// this machine's. It has this name.
+    Network(&'static str),
+}
+
+/// See statfs(2) and `linux/magic.h`.
+const TYPES: &[(u64, FileSystem)] = &[
+    (0x0102_1994, FileSystem::Memory), // tmpfs
+    (0x8584_58f6, FileSystem::Memory), // ramfs
+    (0x9584_58f6, FileSystem::HugePages),
+    (0x6969, FileSystem::Network("NFS")),
+    (0x517b, FileSystem::Network("SMB")),
+    (0xfe53_4d42, FileSystem::Network("SMB")),
+    (0xff53_4d42, FileSystem::Network("SMB")),
+    (0x00c3_6400, FileSystem::Network("Ceph")),
+    (0x0102_1997, FileSystem::Network("9P")),
+    (0x5346_414f, FileSystem::Network("AFS")),
+    (0x6b41_4653, FileSystem::Network("AFS")),
+    (0x7375_7245, FileSystem::Network("Coda")),
+];
+
+impl FileSystem {
+    /// That of an open file.
+    pub(crate) fn of(file: &File) -> Result<Self, Errno> {
+        let mut status = MaybeUninit::<libc::statfs>::zeroed();
+        // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
+        if unsafe { libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) } != 0 {
+            return Err(Errno::from(std::io::Error::last_os_error()));
+        }
+        // SAFETY: the kernel has filled it in.
+        let magic = unsafe { status.assume_init() }.f_type;
+        // Some systems extend the sign.
+        let magic = u64::try_from(magic & 0xffff_ffff).unwrap_or(0);
+        let found = TYPES.iter().find(|(known, _)| *known == magic);
+        Ok(found.map_or(Self::Disk, |(_, found)| *found))
+    }
+
+    /// That of a segment's file, which most calls have asked for a moment ago.
+    pub(super) fn of_segment(file: &File, status: &Status) -> Result<Self, Errno> {
+        /// For some devices: what their file systems are, and in which second that was found out.
+        static KNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+        let (major, minor) = status.device;
+        let device = (u64::from(major & 0xfff) << 20) | u64::from(minor & 0xf_ffff);
+        let now = os::seconds(os::Clock::Monotonic) & 0x0fff_ffff;
+        let place = KNOWN.get(minor as usize % KNOWN.len()).unwrap_or(&KNOWN[0]);
+        for kind in [Self::Disk, Self::Memory] {
+            if place.load(Ordering::Relaxed) == kind.tag() | (now << 32) | device {
+                return Ok(kind);
+            }
+        }
+        // If a sandbox does not tell, it is taken for a disk.
+        let found = Self::of(file).unwrap_or(Self::Disk);
+        if found.tag() != 0 {
+            place.store(found.tag() | (now << 32) | device, Ordering::Relaxed);
+        }
+        Ok(found)
+    }
+
+    const fn tag(self) -> u64 {
+        match self {
+            Self::Disk => 1 << 60,
+            Self::Memory => 2 << 60,
+            Self::HugePages | Self::Network(_) => 0,
+        }
+    }
+
+    /// Whether changes must be written to a disk to outlive a power cut.
+    pub(super) const fn has_disk(self) -> bool {
+        matches!(self, Self::Disk | Self::Network(_))
+    }
+}
+
+/// Whether a process may create a file of this size (`RLIMIT_FSIZE`): beyond the limit, the
+/// kernel would send it a signal.
+pub(super) fn file_size_limit() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: there is room for the limit.
+    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) };
+    limit.rlim_cur
+}

@@ -1,0 +1,260 @@
+//! A new file, until it has its name.
+//!
+//! Where the file system supports it (`O_TMPFILE`), it has no name until it is complete, so a
+//! process that dies leaves nothing. Elsewhere it has a temporary name, which the next process
+//! that makes such a file removes, unless its maker lives.
+
+#![forbid(unsafe_code)]
+
+use std::fs::{self, File};
+use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::existing::{self, Identity, KEPT, MODE_BITS};
+use super::file_system::{self, FileSystem};
+use super::lock::{self, Claim};
+use super::store::Directory;
+use crate::allocate::require_memory_for;
+use crate::errno::Errno;
+use crate::error::{Error, Reason, Result};
+use crate::file::{self, Durability, Size, Status, TemporaryName};
+use crate::quoted::Quoted;
+use crate::request::{Access, Creation, Lifetime};
+
+/// How temporary names begin.
+const PREFIX: &str = ".shm_util_new.";
+
+/// Set if this process may not name a nameless file, which is known only when it tries.
+static LINKS_ARE_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// A new file that counts as attached, and disappears unless it is published.
+#[derive(Debug)]
+pub(super) struct Fresh {
+    pub(super) file: File,
+    name: Option<TemporaryName>,
+    durability: Durability,
+}
+
+/// Why a file could not get its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unpublished {
+    /// Something has the name: EEXIST.
+    Taken,
+    /// The nameless file may not get a name. A named one may do.
+    LinkRefused,
+    Failed(Errno),
+}
+
+impl Fresh {
+    /// A file of zeros.
+    pub(super) fn new(
+        directory: &Directory,
+        name: &[u8],
+        size: NonZeroUsize,
+        creation: Creation,
+        lifetime: Lifetime,
+    ) -> Result<Self> {
+        let doing = format_args!("create segment {}", Quoted(name));
+        let failed = |errno: Errno| errno.during(doing);
+        if let Some(bits) = Some(creation.mode).filter(|mode| mode & !0o777 != 0) {
+            return Err(Error::argument(format_args!(
+                "{doing}: mode 0{bits:o} has bits beyond 0777"
+            )));
+        }
+        if lifetime == Lifetime::Transient {
+            return Err(Errno(libc::ENOTSUP).during(format_args!(
+                "{doing}: files in {directory} cannot be transient, because the kernel does not \
+                 delete them with their last process"
+            )));
+        }
+        let (file, temporary) = if LINKS_ARE_REFUSED.load(Ordering::Relaxed) {
+            named(directory)
+        } else {
+            nameless(directory)
+        }
+        .map_err(|errno| directory.refused(errno, &doing))?;
+        let status = Status::of(&file).map_err(failed)?;
+        let system = FileSystem::of_segment(&file, &status).map_err(failed)?;
+        directory.check(system, &doing)?;
+        if creation.huge_pages && system != FileSystem::HugePages {
+            return Err(Errno(libc::ENOTSUP).during(format_args!(
+                "{doing}: {directory} is not on hugetlbfs, which huge pages come from"
+            )));
+        }
+        let durability = if system.has_disk() {
+            Durability::selected()
+        } else {
+            Durability::Memory
+        };
+        let fresh = Self {
+            file,
+            name: temporary,
+            durability,
+        };
+        let kept = if lifetime == Lifetime::Kept { KEPT } else { 0 };
+        file::set_mode(&fresh.file, creation.mode & MODE_BITS | kept).map_err(failed)?;
+        reserve(&fresh.file, size.get(), creation)
+            .map_err(|errno| no_room(errno, &doing, directory, size.get()))?;
+        // A name must not lead to half a file after a power cut.
+        durability.wait_for(&fresh.file).map_err(failed)?;
+        Ok(fresh)
+    }
+
+    /// Gives the file its name.
+    pub(super) fn publish(
+        &self,
+        directory: &Directory,
+        path: &Path,
+    ) -> std::result::Result<(), Unpublished> {
+        let linked = match &self.name {
+            Some(name) => name.rename_new_at_once(path),
+            None => match file::link(&self.file, path) {
+                Err(errno) if is_link_refused(errno, directory) => {
+                    LINKS_ARE_REFUSED.store(true, Ordering::Relaxed);
+                    return Err(Unpublished::LinkRefused);
+                }
+                linked => linked,
+            },
+        };
+        linked.map_err(|errno| match errno {
+            Errno(libc::EEXIST) => Unpublished::Taken,
+            errno => Unpublished::Failed(errno),
+        })?;
+        self.durability
+            .wait_for_entry(directory.path(), &self.file)
+            .map_err(|errno| {
+                // It is not known whether the name outlives a power cut, so it goes.
+                let _ = file::unlink(path);
+                Unpublished::Failed(errno)
+            })
+    }
+}
+
+/// Whether a nameless file may not get a name, though the directory exists.
+fn is_link_refused(errno: Errno, directory: &Directory) -> bool {
+    (file::is_nameless_unsupported(errno) || errno == Errno(libc::ENOENT))
+        && Status::of_target(directory.path()).is_ok()
+}
+
+type New = (File, Option<TemporaryName>);
+
+fn nameless(directory: &Directory) -> std::result::Result<New, Errno> {
+    match file::open(directory.path(), libc::O_RDWR | libc::O_TMPFILE, 0o600) {
+        Ok(file) => {
+            lock::attach(&file)?;
+            Ok((file, None))
+        }
+        // The file system, the kernel or a sandbox does not support it.
+        Err(errno) if file::is_nameless_unsupported(errno) => named(directory),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn named(directory: &Directory) -> std::result::Result<New, Errno> {
+    const ATTEMPTS: usize = 100;
+    sweep(directory.path());
+    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
+    let open = |path: &Path| file::open(path, flags, 0o600);
+    for _ in 0..ATTEMPTS {
+        let (file, name) = TemporaryName::new(directory.path(), PREFIX, open)?;
+        // From now on nobody takes it for a leftover.
+        let is_held = lock::attach(&file)?;
+        if is_held && Identity::of(&Status::of(&file)?).at(name.path()).is_some() {
+            return Ok((file, Some(name)));
+        }
+    }
+    Err(Errno(libc::EAGAIN))
+}
+
+/// Removes the temporary files that processes which died have left in a directory.
+pub(super) fn sweep(directory: &Path) {
+    if require_memory_for(directory.as_os_str().len()).is_err() {
+        return;
+    }
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    let is_temporary = |name: &[u8]| name.starts_with(PREFIX.as_bytes());
+    for entry in entries.flatten() {
+        if is_temporary(entry.file_name().as_bytes()) {
+            sweep_one(&entry.path());
+        }
+    }
+}
+
+fn sweep_one(path: &Path) {
+    let Ok(left) = existing::open(path, Access::ReadWrite) else {
+        return;
+    };
+    let Ok(status) = Status::of(&left) else {
+        return;
+    };
+    if status.is_file()
+        && lock::claim(&left, Claim::Segment) == Ok(true)
+        && Identity::of(&status).at(path).is_some()
+    {
+        // Another process may do that.
+        let _ = file::unlink(path);
+    }
+}
+
+/// Makes a new file this long, and makes sure that there is room for all of it, unless the
+/// program does not want that.
+fn reserve(file: &File, size: usize, creation: Creation) -> std::result::Result<(), Errno> {
+    if u64::try_from(size).unwrap_or(u64::MAX) > file_system::file_size_limit() {
+        return Err(Errno(libc::EFBIG));
+    }
+    if creation.no_reserve {
+        return file::set_size(file, u64::try_from(size).unwrap_or(u64::MAX));
+    }
+    if file::allocate(file, &(0..size), Size::Grows)? {
+        return Ok(());
+    }
+    write_zeros(file, size)
+}
+
+/// Writes zeros to a new file, where room cannot be reserved in another way.
+#[cold]
+fn write_zeros(file: &File, size: usize) -> std::result::Result<(), Errno> {
+    const ZEROS: [u8; 16384] = [0; 16384];
+    let mut at = 0;
+    while at < size {
+        let part = ZEROS.get(..size - at).unwrap_or(&ZEROS);
+        match file.write_at(part, u64::try_from(at).unwrap_or(u64::MAX)) {
+            Ok(0) => return Err(Errno(libc::EIO)),
+            Ok(count) => at += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The error if there is no room for a new file.
+#[cold]
+fn no_room(
+    errno: Errno,
+    doing: &dyn std::fmt::Display,
+    directory: &Directory,
+    size: usize,
+) -> Error {
+    let limit = file_system::file_size_limit();
+    match errno {
+        Errno(libc::EFBIG) if u64::try_from(size).unwrap_or(u64::MAX) > limit => errno
+            .during(format_args!(
+                "{doing} of {size} bytes: RLIMIT_FSIZE allows files of {limit} bytes; raise it \
+                 with 'ulimit -f'"
+            ))
+            .because(Reason::Limit),
+        Errno(libc::ENOSPC) => errno.during(format_args!(
+            "{doing} of {size} bytes: the file system of {directory} is full"
+        )),
+        Errno(libc::EDQUOT) => errno.during(format_args!(
+            "{doing} of {size} bytes: the disk quota in {directory} is used up"
+        )),
+        errno => errno.during(format_args!("{doing} of {size} bytes in {directory}")),
+    }
+}

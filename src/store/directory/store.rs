@@ -1,0 +1,158 @@
+//! The directory of a namespace, and the errors that are about it.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::file_name;
+use super::file_system::FileSystem;
+use crate::errno::Errno;
+use crate::error::{Error, Reason, Result};
+use crate::file::{self, Status};
+use crate::patience;
+use crate::quoted::Quoted;
+use crate::request::Target;
+
+/// The files in the directory of this absolute path.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    path: Arc<[u8]>,
+}
+
+impl Directory {
+    pub(in crate::store) const fn new(path: Arc<[u8]>) -> Self {
+        Self { path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.path))
+    }
+
+    /// The path of a segment's file; `doing` is what the call does with it, for the message.
+    pub(super) fn path_of(&self, doing: &str, name: &[u8]) -> Result<PathBuf> {
+        let failed = |errno: Errno| errno.during(format_args!("{doing} segment {}", Quoted(name)));
+        let mut path = Vec::new();
+        path.try_reserve_exact(self.path.len() + 1 + 3 * name.len().max(1))
+            .map_err(|_| failed(Errno(libc::ENOMEM)))?;
+        path.extend_from_slice(&self.path);
+        if self.path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        let start = path.len();
+        file_name::encode(name, &mut path).map_err(failed)?;
+        let length = path.len() - start;
+        if length > file_name::LONGEST {
+            return Err(Errno(libc::ENAMETOOLONG).during(format_args!(
+                "{doing} segment {}: the name of its file has {length} bytes, the limit is {}",
+                Quoted(name),
+                file_name::LONGEST
+            )));
+        }
+        Ok(PathBuf::from(OsString::from_vec(path)))
+    }
+
+    /// The error if no segment has a name or an identifier.
+    pub(in crate::store) fn no_such(&self, target: Target<'_>) -> Error {
+        if let (Target::Name(_), Err(error)) =
+            (target, self.open(&format_args!("look for {target}")))
+        {
+            return error;
+        }
+        Errno(libc::ENOENT).during(format_args!("no {target} in {self}"))
+    }
+
+    /// Opens the directory; `doing` is what the call does, for the message.
+    pub(super) fn open(&self, doing: &dyn std::fmt::Display) -> Result<File> {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        let opened =
+            file::open(self.path(), flags, 0).map_err(|errno| self.refused(errno, doing))?;
+        let found = FileSystem::of(&opened).unwrap_or(FileSystem::Disk);
+        self.check(found, doing).map(|()| opened)
+    }
+
+    /// `ENOTSUP` if the file system does not suit segments.
+    pub(super) fn check(&self, found: FileSystem, doing: &dyn std::fmt::Display) -> Result<()> {
+        match found {
+            FileSystem::Network(name) => Err(Errno(libc::ENOTSUP).during(format_args!(
+                "{doing}: {self} is on {name}, whose locks and mappings are not coherent between \
+                 machines; choose a directory of this machine"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The error if the directory itself, or something in it, can't be used.
+    #[cold]
+    pub(super) fn refused(&self, errno: Errno, doing: &dyn std::fmt::Display) -> Error {
+        let status = Status::of_target(self.path());
+        match (errno, status) {
+            (Errno(libc::ENOENT), Err(Errno(libc::ENOENT))) => errno
+                .during(format_args!(
+                    "{doing}: {self} does not exist; make it with mkdir(1)"
+                ))
+                .because(Reason::Namespace),
+            (Errno(libc::ENOTDIR | libc::ENOENT), Ok(status)) if !status.is_directory() => {
+                Errno(libc::ENOTDIR)
+                    .during(format_args!("{doing}: {self}"))
+                    .because(Reason::Namespace)
+            }
+            (Errno(libc::EACCES), _) => errno
+                .during(format_args!("{doing}: this user may not use {self}"))
+                .because(Reason::Namespace),
+            _ => errno.during(format_args!("{doing} in {self}")),
+        }
+    }
+}
+
+impl std::fmt::Display for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "directory {}", Quoted(&self.path))
+    }
+}
+
+/// Waits for another process that is changing or deleting a segment, for at most as long as a
+/// call may wait.
+pub(super) struct Pauses {
+    next: Duration,
+}
+
+impl Pauses {
+    pub(super) const fn new() -> Self {
+        Self {
+            next: Duration::ZERO,
+        }
+    }
+
+    /// Sleeps, longer each time. `ETIMEDOUT` if the call has waited for too long.
+    pub(super) fn pause(&mut self) -> std::result::Result<(), Errno> {
+        const LONGEST: Duration = Duration::from_millis(4);
+        let pause = self.next.min(patience::left());
+        if self.next > Duration::ZERO && pause == Duration::ZERO {
+            return Err(Errno(libc::ETIMEDOUT));
+        }
+        if pause == Duration::ZERO {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(pause);
+            patience::spend(pause);
+        }
+        self.next = LONGEST.min(self.next * 2 + Duration::from_micros(20));
+        Ok(())
+    }
+}
+
+/// The error if another process does not end its change.
+#[cold]
+pub(super) fn impatient(doing: &str, name: &[u8]) -> Error {
+    Errno(libc::ETIMEDOUT).during(format_args!(
+        "{doing} segment {}: another process has been changing it for {} s; continue or end that \
+         process (lslocks(8) shows it)",
+        Quoted(name),
+        patience::LIMIT.as_secs()
+    ))
+}
