@@ -23,7 +23,7 @@ pub enum Identity {
     UserOutside(u32),
     /// The namespace of this absolute path.
     Path(Vec<u8>),
-    /// The directory of this absolute path.
+    /// The directory of this absolute path, which ends in `/`.
     Directory(Vec<u8>),
     /// The memory of this process.
     Private,

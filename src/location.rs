@@ -16,8 +16,7 @@ use crate::quoted::Quoted;
 pub(crate) enum Location {
     /// The System V segments of an absolute path. No file of that name need exist.
     Path(Arc<[u8]>),
-    /// The files in the directory of this absolute path, which has no `/` at its end unless it
-    /// is the root directory.
+    /// The files in the directory of this absolute path, which ends in `/`.
     Directory(Arc<[u8]>),
     /// Memory of this process.
     Private,
@@ -33,13 +32,14 @@ impl Location {
             return Ok(Self::Private);
         }
         let path = filename::translate(path)?;
-        let absolute = filename::absolute(&path)?;
-        let kind = if path.last() == Some(&b'/') {
-            Self::Directory
-        } else {
-            Self::Path
-        };
-        Self::shared(&absolute).map(kind)
+        let mut absolute = filename::absolute(&path)?;
+        if path.last() != Some(&b'/') {
+            return Self::of_registry(&absolute);
+        }
+        if absolute.last() != Some(&b'/') {
+            absolute.push(b'/');
+        }
+        Self::shared(&absolute).map(Self::Directory)
     }
 
     /// The System V segments of an absolute path.

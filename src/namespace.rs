@@ -174,7 +174,7 @@ impl fmt::Display for Namespace {
 pub(crate) enum Resolved {
     /// System V segments.
     SysV(Registered),
-    /// The files in the directory of this absolute path.
+    /// The files in the directory of this absolute path, which ends in `/`.
     Directory(Arc<[u8]>),
     /// Memory of this process.
     Private,
@@ -244,7 +244,7 @@ mod tests {
         let directory = Namespace::at("/plant/./").unwrap();
         assert_eq!(
             format!("{directory:?}"),
-            "Namespace(At(Directory('/plant')))"
+            "Namespace(At(Directory('/plant/')))"
         );
         let private = Namespace::at("private:").unwrap();
         assert_eq!(format!("{private:?}"), "Namespace(At(Private))");

@@ -223,6 +223,13 @@ fn check_namespace(namespace: &shm_util::Result<Identity>) -> Finding {
                 names::quote(path)
             ),
         ),
+        Ok(Identity::Directory(_) | Identity::Private) => Finding::ok(
+            subject,
+            namespace
+                .as_ref()
+                .map(crate::namespace::quote)
+                .unwrap_or_default(),
+        ),
         Err(error) => Finding::attention(
             subject,
             error.to_string(),

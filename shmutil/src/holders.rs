@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::thread;
 
 use shm_util::Info;
-use shm_util::admin::Kind;
+use shm_util::admin::KeyKind;
 
 /// A process that has a segment attached.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -156,7 +156,7 @@ pub(crate) fn path(pid: u32, file: &str) -> PathBuf {
 fn count(maps: &[u8], wanted: &Counts) -> Counts {
     let mut counts = Counts::new();
     for (id, key) in maps.split(|&byte| byte == b'\n').filter_map(segment) {
-        let transient = (Kind::of(key) == Kind::Named).then_some((id, 0));
+        let transient = (KeyKind::of(key) == KeyKind::Named).then_some((id, 0));
         let found = [Some((id, key)), transient].into_iter().flatten();
         if let Some(segment) = found.into_iter().find(|one| wanted.contains_key(one)) {
             *counts.entry(segment).or_default() += 1;

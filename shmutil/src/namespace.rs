@@ -41,6 +41,8 @@ pub(crate) fn show(identity: &Identity) -> String {
         Identity::User(user) => format!("user {}", user_name(*user)),
         Identity::UserOutside(user) => format!("user {user} outside this user namespace"),
         Identity::Path(path) => names::show(path),
+        Identity::Directory(path) => names::show(path),
+        Identity::Private => "private:".to_owned(),
     }
 }
 
@@ -51,6 +53,8 @@ pub(crate) fn quote(identity: &Identity) -> String {
             format!("the namespace of {}", show(identity))
         }
         Identity::Path(path) => format!("namespace {}", names::quote(path)),
+        Identity::Directory(path) => format!("directory {}", names::quote(path)),
+        Identity::Private => "the private namespace of this process".to_owned(),
     }
 }
 

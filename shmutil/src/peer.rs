@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use shm_util::admin::{Kind, Row};
+use shm_util::admin::{KeyKind, Row};
 
 use crate::holders;
 use crate::sysvipc;
@@ -25,7 +25,7 @@ pub(crate) fn size(pipe: &File) -> Option<u64> {
         .into_iter()
         .find(|&pid| is_command(pid, b"save"))?;
     let mut segments = holders::mapped_by(sender);
-    segments.retain(|&(_, key)| Kind::of(key) == Kind::Named);
+    segments.retain(|&(_, key)| KeyKind::of(key) == KeyKind::Named);
     // If the save runs in another IPC namespace, the segment is not in this one's table.
     match segments.as_slice() {
         &[(id, key)] => find(&sysvipc::rows().ok()?, id, key),

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use shm_util::admin::Kind;
+use shm_util::admin::KeyKind;
 use shm_util::{Info, Options, ReadOnlySegment};
 
 use crate::borrowed;
@@ -43,17 +43,17 @@ impl Which {
 pub(crate) fn failure_of_id(id: i32, error: &shm_util::Error) -> Failure {
     let rows = sysvipc::rows().unwrap_or_default();
     let found = rows.iter().find(|row| row.id == id);
-    let advice = match found.map(|row| Kind::of(row.key)) {
+    let advice = match found.map(|row| KeyKind::of(row.key)) {
         _ if error.errno() != libc::ENOENT => return Failure::library(error, None),
         None => return Failure::library(error, None),
-        Some(Kind::Registry) => {
+        Some(KeyKind::Registry) => {
             "; this is a registry, which programs remove when no names are left in it".to_owned()
         }
-        Some(Kind::Named) => format!(
+        Some(KeyKind::Named) => format!(
             "; this is a segment of another namespace, or one that has no name: '{}' shows which",
             command("list --all")
         ),
-        Some(Kind::Other) => {
+        Some(KeyKind::Other) => {
             format!("; this is another program's segment, which 'ipcrm -m {id}' removes")
         }
     };

@@ -15,6 +15,7 @@ use super::handle::Handle;
 use super::loaded::ShmxLoaded;
 use super::place::Place;
 use crate::errno::Errno;
+use crate::segment::Segment;
 
 /// Returns 1 if the call that returned this handle created the segment, and 0
 /// if the segment existed. If several processes create a name at once, exactly
@@ -129,7 +130,7 @@ pub extern "C" fn shmxPublish(memory: SharedMemory) -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxSync(memory: SharedMemory) -> c_int {
     status_of("shmxSync", || {
-        Handle::from_pointer(memory).with(|segment, call| segment.sync_within(call))
+        Handle::from_pointer(memory).with(Segment::sync_within)
     })
 }
 

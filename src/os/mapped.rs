@@ -93,55 +93,58 @@ pub(crate) fn is_segment_at(address: usize, key: u32, id: i32) -> Option<bool> {
     query(&maps, address, &name, id).or_else(|| search(address, &name, id))
 }
 
-/// The inode number of what begins, with the start of a file, at an address; 0 if that has none.
-/// `None` if nothing begins there, or if the system does not tell.
-pub(crate) fn inode_at(address: usize) -> Option<u64> {
-    let _uncancelled = Uncancelled::new();
-    let maps = File::open("/proc/self/maps").ok()?;
-    match query_inode(&maps, address) {
-        Some(found) => found,
-        None => search_inode(address)?,
-    }
+/// What begins at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// Nothing, or not the start of a file.
+    Nothing,
+    /// The start of the file with this inode number. Memory that processes share has one, too.
+    Inode(u64),
 }
 
-/// Whether the start of a file with this inode number is mapped at an address. `None` if the
-/// system does not tell.
-pub(crate) fn is_inode_at(address: usize, inode: u64) -> Option<bool> {
+/// What begins at an address. `None` if the system does not tell.
+pub(crate) fn beginning_at(address: usize) -> Option<Beginning> {
     let _uncancelled = Uncancelled::new();
     let maps = File::open("/proc/self/maps").ok()?;
-    let found = match query_inode(&maps, address) {
-        Some(found) => found,
-        None => search_inode(address)?,
-    };
-    Some(found == Some(inode))
+    query_beginning(&maps, address).or_else(|| search_beginning(address))
 }
 
-/// Asks for the one mapping. `None` if the kernel can't; `Some(None)` if nothing begins there.
-fn query_inode(maps: &File, address: usize) -> Option<Option<u64>> {
+/// Asks for the one mapping. `None` if the kernel can't.
+fn query_beginning(maps: &File, address: usize) -> Option<Beginning> {
     let mut query = Query::about(address)?;
     if query.ask(maps) != 0 {
         return match std::io::Error::last_os_error().raw_os_error() {
-            Some(libc::ENOENT) => Some(None),
+            Some(libc::ENOENT) => Some(Beginning::Nothing),
             _ => None,
         };
     }
     let begins = query.start == query.address && query.offset == 0;
-    Some(begins.then_some(query.inode))
+    Some(Beginning::of(begins, query.inode))
 }
 
 /// The same from the table of mappings.
-fn search_inode(address: usize) -> Option<Option<u64>> {
+fn search_beginning(address: usize) -> Option<Beginning> {
     let mut answer = None;
     read_lines(c"/proc/self/maps", |line| {
-        answer = inode_in(line, address);
+        answer = beginning_in(line, address);
         answer.is_none()
     })
     .ok()?;
-    Some(answer.flatten())
+    Some(answer.unwrap_or(Beginning::Nothing))
 }
 
-/// The inode number in a line of the table; `None` if the line is about another address.
-fn inode_in(line: &[u8], address: usize) -> Option<Option<u64>> {
+impl Beginning {
+    const fn of(begins: bool, inode: u64) -> Self {
+        if begins {
+            Self::Inode(inode)
+        } else {
+            Self::Nothing
+        }
+    }
+}
+
+/// What a line of the table shows; `None` if the line is about another address.
+fn beginning_in(line: &[u8], address: usize) -> Option<Beginning> {
     let text = line.split(|&byte| byte == b'/').next()?;
     let mut fields = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
     let (start, _) = fields.next()?.split_once('-')?;
@@ -151,7 +154,7 @@ fn inode_in(line: &[u8], address: usize) -> Option<Option<u64>> {
     let offset = fields.nth(1)?;
     let inode = fields.nth(1)?;
     let begins = offset.bytes().all(|digit| digit == b'0');
-    Some(inode.parse().ok().filter(|_| begins))
+    Some(Beginning::of(begins, inode.parse().ok()?))
 }
 
 /// Asks for the one mapping. `None` if the kernel can't.
@@ -224,11 +227,17 @@ mod tests {
     #[test]
     fn a_line_tells_which_file_is_there() {
         let line = b"7f0000001000-7f0000002000 rw-s 00000000 fd:01 77                         /x y";
-        assert_eq!(inode_in(line, 0x7f00_0000_1000), Some(Some(77)));
-        assert_eq!(inode_in(line, 0x7f00_0000_2000), None);
+        assert_eq!(
+            beginning_in(line, 0x7f00_0000_1000),
+            Some(Beginning::Inode(77))
+        );
+        assert_eq!(beginning_in(line, 0x7f00_0000_2000), None);
         let middle = b"7f0000001000-7f0000002000 rw-s 00001000 fd:01 77 /x";
-        assert_eq!(inode_in(middle, 0x7f00_0000_1000), Some(None));
-        assert_eq!(is_inode_at(16, 1), Some(false));
+        assert_eq!(
+            beginning_in(middle, 0x7f00_0000_1000),
+            Some(Beginning::Nothing)
+        );
+        assert_eq!(beginning_at(16), Some(Beginning::Nothing));
     }
 
     #[test]

@@ -98,11 +98,10 @@ fn touched_pages(pages: &Pages) -> usize {
 }
 
 /// The pages as memory of which that many pages are in swap space.
-fn with_swapped<T>(pages: &Pages, file: &|| None,
-        swapped: Option<u64>, work: impl FnOnce(Memory<'_>) -> T) -> T {
+fn with_swapped<T>(pages: &Pages, swapped: Option<u64>, work: impl FnOnce(Memory<'_>) -> T) -> T {
     work(Memory {
-        bytes: pages.bytes(),
         file: &|| None,
+        bytes: pages.bytes(),
         swapped: &|| swapped,
     })
 }
@@ -408,8 +407,7 @@ fn a_save_leaves_untouched_what_it_can_know_to_be() {
 
 /// Saves pages of which one in 40 was touched, in two ways, as an ordinary user; returns
 /// how many pages were touched before and after.
-fn save_unprivileged(file: &|| None,
-        swapped: impl Fn() -> Option<u64>) -> (usize, usize) {
+fn save_unprivileged(swapped: impl Fn() -> Option<u64>) -> (usize, usize) {
     let pages = Pages::new(4 * LARGE + 5);
     let mut content = vec![0; 4 * LARGE + 5];
     for at in (7 * page_size()..content.len()).step_by(40 * page_size()) {
@@ -425,9 +423,9 @@ fn save_unprivileged(file: &|| None,
     for write in [with_holes, in_order] {
         let file = file();
         let memory = Memory {
-            bytes: pages.bytes(),
             file: &|| None,
-        swapped: &swapped,
+            bytes: pages.bytes(),
+            swapped: &swapped,
         };
         write(&file, Touched::unprivileged(memory)).unwrap();
         assert_same(&content_of(&file), &content);

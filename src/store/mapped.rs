@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU8;
 
 use super::doubt::{Serial, may_ask};
 use crate::errno::Errno;
-use crate::os::{self, page_size};
+use crate::os::{self, Beginning, page_size};
 use crate::request::{Access, Placement};
 
 /// A mapping. Dropping it unmaps the memory.
@@ -123,7 +123,10 @@ impl Mapped {
 
     /// The inode number of the mapped file. The kernel gives memory without a file one, too.
     pub(super) fn inode(&self) -> Option<u64> {
-        os::inode_at(self.address())
+        match os::beginning_at(self.address()) {
+            Some(Beginning::Inode(inode)) => Some(inode),
+            _ => None,
+        }
     }
 
     /// Whether the start of the file with this inode number is still mapped here. The program
@@ -136,7 +139,8 @@ impl Mapped {
 
     /// The same, but always asks the kernel. True if the system does not tell.
     pub(super) fn is_surely_of(&self, inode: u64) -> bool {
-        os::is_inode_at(self.address(), inode).unwrap_or(true)
+        let found = os::beginning_at(self.address());
+        found.is_none_or(|found| found == Beginning::Inode(inode))
     }
 
     /// Leaves the address alone: something else is mapped there now.
@@ -147,13 +151,12 @@ impl Mapped {
     /// Forbids or allows the kernel to write the pages to swap space, see mlock(2).
     pub(super) fn set_locked(&self, yes: bool) -> Result<(), Errno> {
         let address = self.address.as_ptr();
-        // SAFETY: neither call changes a byte.
-        let result = unsafe {
-            if yes {
-                libc::mlock(address, self.size)
-            } else {
-                libc::munlock(address, self.size)
-            }
+        let result = if yes {
+            // SAFETY: this changes no byte.
+            unsafe { libc::mlock(address, self.size) }
+        } else {
+            // SAFETY: as above.
+            unsafe { libc::munlock(address, self.size) }
         };
         if result == 0 { Ok(()) } else { Err(last()) }
     }

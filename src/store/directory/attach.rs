@@ -99,8 +99,8 @@ impl Directory {
         if status.links == 0 {
             return Ok(Found::Dying);
         }
-        let checked = self.check_segment(name, &status, request).and_then(|size| {
-            let system = FileSystem::of_segment(&opened, &status).map_err(failed)?;
+        let checked = Self::check_segment(name, &status, request).and_then(|size| {
+            let system = FileSystem::of_segment(&opened, &status);
             self.check(system, &format_args!("{doing} segment {}", Quoted(name)))?;
             Mapped::file(&opened, size, request.placement, request.access)
                 .map_err(|errno| not_mapped(name, request.placement, size, errno))
@@ -120,7 +120,7 @@ impl Directory {
     }
 
     /// The size in bytes of an existing segment, if it is what was asked for.
-    fn check_segment(&self, name: &[u8], status: &Status, request: &Request) -> Result<usize> {
+    fn check_segment(name: &[u8], status: &Status, request: &Request) -> Result<usize> {
         if let Some(error) = existing::is_no_segment("attach", name, status) {
             return Err(error);
         }

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 
 use super::existing::{self, Identity};
+use super::file_system::FileSystem;
 use super::lock::{self, Claim};
 use super::store::{Directory, Pauses, impatient};
 use crate::errno::Errno;
@@ -44,7 +45,7 @@ impl Directory {
         let opened = match open_to_change(path) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(Fate::Gone),
-            Err(errno) => return self.leave_to_owner(errno, name, path, segment),
+            Err(errno) => return Self::leave_to_owner(errno, name, path, segment),
         };
         // Another segment must not be locked: its last holder would take that for an attachment.
         match Status::of(&opened).map_err(failed)? {
@@ -71,13 +72,7 @@ impl Directory {
     /// A segment that this process may not delete: if it was the last to leave, that is an error,
     /// because the segment stays.
     #[cold]
-    fn leave_to_owner(
-        &self,
-        errno: Errno,
-        name: &[u8],
-        path: &Path,
-        segment: Identity,
-    ) -> Result<Fate> {
+    fn leave_to_owner(errno: Errno, name: &[u8], path: &Path, segment: Identity) -> Result<Fate> {
         let Some(status) = segment.at(path) else {
             return Ok(Fate::Gone);
         };
@@ -117,8 +112,8 @@ impl Directory {
             if segment.is_some_and(|segment| segment != found) {
                 return Ok(None);
             }
-            if let Some(error) = existing::is_no_segment(doing, name, &status) {
-                return Err(error);
+            if !status.is_file() {
+                return Ok(None);
             }
             if !lock::claim(&opened, Claim::Name).map_err(failed)? {
                 pauses.pause().map_err(|_| impatient(doing, name))?;
@@ -148,7 +143,7 @@ impl Directory {
 
     /// Waits until the directory is on the disk, if it has one.
     fn wait_for_disk(&self, file: &File) -> std::result::Result<(), Errno> {
-        let system = super::file_system::FileSystem::of_segment(file, &Status::of(file)?)?;
+        let system = FileSystem::of_segment(file, &Status::of(file)?);
         if system.has_disk() {
             Durability::selected().wait_for_directory(self.path(), file)?;
         }

@@ -56,7 +56,7 @@ impl FileSystem {
     }
 
     /// That of a segment's file, which most calls have asked for a moment ago.
-    pub(super) fn of_segment(file: &File, status: &Status) -> Result<Self, Errno> {
+    pub(super) fn of_segment(file: &File, status: &Status) -> Self {
         /// For some devices: what their file systems are, and in which second that was found out.
         static KNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
         let (major, minor) = status.device;
@@ -65,7 +65,7 @@ impl FileSystem {
         let place = KNOWN.get(minor as usize % KNOWN.len()).unwrap_or(&KNOWN[0]);
         for kind in [Self::Disk, Self::Memory] {
             if place.load(Ordering::Relaxed) == kind.tag() | (now << 32) | device {
-                return Ok(kind);
+                return kind;
             }
         }
         // If a sandbox does not tell, it is taken for a disk.
@@ -73,7 +73,7 @@ impl FileSystem {
         if found.tag() != 0 {
             place.store(found.tag() | (now << 32) | device, Ordering::Relaxed);
         }
-        Ok(found)
+        found
     }
 
     const fn tag(self) -> u64 {

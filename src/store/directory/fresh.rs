@@ -77,7 +77,7 @@ impl Fresh {
         }
         .map_err(|errno| directory.refused(errno, &doing))?;
         let status = Status::of(&file).map_err(failed)?;
-        let system = FileSystem::of_segment(&file, &status).map_err(failed)?;
+        let system = FileSystem::of_segment(&file, &status);
         directory.check(system, &doing)?;
         if creation.huge_pages && system != FileSystem::HugePages {
             return Err(Errno(libc::ENOTSUP).during(format_args!(

@@ -18,7 +18,7 @@ use crate::patience;
 use crate::quoted::Quoted;
 use crate::request::Target;
 
-/// The files in the directory of this absolute path.
+/// The files in the directory of this absolute path, which ends in `/`.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
     path: Arc<[u8]>,
@@ -37,12 +37,9 @@ impl Directory {
     pub(super) fn path_of(&self, doing: &str, name: &[u8]) -> Result<PathBuf> {
         let failed = |errno: Errno| errno.during(format_args!("{doing} segment {}", Quoted(name)));
         let mut path = Vec::new();
-        path.try_reserve_exact(self.path.len() + 1 + 3 * name.len().max(1))
+        path.try_reserve_exact(self.path.len() + 3 * name.len().max(1))
             .map_err(|_| failed(Errno(libc::ENOMEM)))?;
         path.extend_from_slice(&self.path);
-        if self.path.last() != Some(&b'/') {
-            path.push(b'/');
-        }
         let start = path.len();
         file_name::encode(name, &mut path).map_err(failed)?;
         let length = path.len() - start;
