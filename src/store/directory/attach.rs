@@ -185,6 +185,15 @@ impl Directory {
                     return Err(taken(name, path));
                 }
                 Err(Unpublished::Taken) => return Ok(None),
+                Err(Unpublished::NotDurable(errno)) => {
+                    drop((mapping, fresh));
+                    let segment = Identity::of(&status);
+                    self.delete_if_unused(name, path, segment, |_| true)?;
+                    return Err(errno.during(format_args!(
+                        "write the name of segment {} to the disk of {self}",
+                        Quoted(name)
+                    )));
+                }
                 Err(Unpublished::Failed(errno)) => {
                     let doing = format_args!("create segment {}", Quoted(name));
                     return Err(self.refused(errno, &doing));

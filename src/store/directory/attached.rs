@@ -140,11 +140,16 @@ impl Attached {
         let Some(fresh) = fresh else {
             return Err(not_hidden());
         };
-        match fresh.publish(&self.directory, &self.path) {
-            Ok(()) => {
-                self.is_published.store(true, Ordering::Release);
-                Ok(())
-            }
+        let published = fresh.publish(&self.directory, &self.path);
+        if let Ok(()) | Err(Unpublished::NotDurable(_)) = published {
+            self.is_published.store(true, Ordering::Release);
+        }
+        match published {
+            Ok(()) => Ok(()),
+            Err(Unpublished::NotDurable(errno)) => Err(errno.during(format_args!(
+                "write the name of {self} to the disk of {}; it is published",
+                self.directory
+            ))),
             // Another thread, or the other process after a fork, was faster.
             Err(Unpublished::Taken) if self.identity().at(&self.path).is_some() => {
                 Err(not_hidden())

@@ -16,18 +16,20 @@ pub(crate) enum FileSystem {
     Disk,
     /// Its files are in memory: there is no disk to wait for.
     Memory,
-    /// Its files are in huge pages.
-    HugePages,
+    /// Its files are in huge pages of this size in bytes.
+    HugePages(usize),
     /// Other machines may change its files, and their locks and mappings are not coherent with
     /// this machine's. It has this name.
     Network(&'static str),
 }
 
+/// hugetlbfs
+const HUGE_PAGES: u64 = 0x9584_58f6;
+
 /// See statfs(2) and `linux/magic.h`.
 const TYPES: &[(u64, FileSystem)] = &[
     (0x0102_1994, FileSystem::Memory), // tmpfs
     (0x8584_58f6, FileSystem::Memory), // ramfs
-    (0x9584_58f6, FileSystem::HugePages),
     (0x6969, FileSystem::Network("NFS")),
     (0x517b, FileSystem::Network("SMB")),
     (0xfe53_4d42, FileSystem::Network("SMB")),
@@ -48,9 +50,14 @@ impl FileSystem {
             return Err(Errno::from(std::io::Error::last_os_error()));
         }
         // SAFETY: the kernel has filled it in.
-        let magic = unsafe { status.assume_init() }.f_type;
+        let status = unsafe { status.assume_init() };
         // Some systems extend the sign.
-        let magic = u64::try_from(magic & 0xffff_ffff).unwrap_or(0);
+        let magic = u64::try_from(status.f_type & 0xffff_ffff).unwrap_or(0);
+        if magic == HUGE_PAGES {
+            return Ok(Self::HugePages(
+                usize::try_from(status.f_bsize).unwrap_or(1),
+            ));
+        }
         let found = TYPES.iter().find(|(known, _)| *known == magic);
         Ok(found.map_or(Self::Disk, |(_, found)| *found))
     }
@@ -80,7 +87,7 @@ impl FileSystem {
         match self {
             Self::Disk => 1 << 60,
             Self::Memory => 2 << 60,
-            Self::HugePages | Self::Network(_) => 0,
+            Self::HugePages(_) | Self::Network(_) => 0,
         }
     }
 

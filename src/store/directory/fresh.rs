@@ -46,6 +46,8 @@ pub(super) enum Unpublished {
     /// The nameless file may not get a name. A named one may do.
     LinkRefused,
     Failed(Errno),
+    /// It has its name, but it is not known whether the name outlives a power cut.
+    NotDurable(Errno),
 }
 
 impl Fresh {
@@ -79,10 +81,19 @@ impl Fresh {
         let status = Status::of(&file).map_err(failed)?;
         let system = FileSystem::of_segment(&file, &status);
         directory.check(system, &doing)?;
-        if creation.huge_pages && system != FileSystem::HugePages {
-            return Err(Errno(libc::ENOTSUP).during(format_args!(
-                "{doing}: {directory} is not on hugetlbfs, which huge pages come from"
-            )));
+        match system {
+            FileSystem::HugePages(page) if !size.get().is_multiple_of(page) => {
+                return Err(Error::argument(format_args!(
+                    "{doing} of {size} bytes: in {directory}, the size must be a multiple of the \
+                     huge page size, {page} bytes"
+                )));
+            }
+            FileSystem::Disk | FileSystem::Memory if creation.huge_pages => {
+                return Err(Errno(libc::ENOTSUP).during(format_args!(
+                    "{doing}: {directory} is not on hugetlbfs, which huge pages come from"
+                )));
+            }
+            _ => {}
         }
         let durability = if system.has_disk() {
             Durability::selected()
@@ -125,11 +136,7 @@ impl Fresh {
         })?;
         self.durability
             .wait_for_entry(directory.path(), &self.file)
-            .map_err(|errno| {
-                // It is not known whether the name outlives a power cut, so it goes.
-                let _ = file::unlink(path);
-                Unpublished::Failed(errno)
-            })
+            .map_err(Unpublished::NotDurable)
     }
 }
 

@@ -55,11 +55,9 @@ mod tests {
 
     #[test]
     fn a_line_tells_what_is_attached() {
-        let status = Status {
-            inode: 77,
-            device: (0x1a, 0x15),
-            ..Status::of_target("/".as_ref()).unwrap()
-        };
+        let mut status = Status::of_target("/".as_ref()).unwrap();
+        status.inode = 77;
+        status.device = (0x1a, 0x15);
         let is = |line: &str| is_attachment(line.as_bytes(), &status);
         assert!(is("1: OFDLCK ADVISORY  READ  -1 1a:15:77 0 0"));
         assert!(!is("1: OFDLCK ADVISORY  READ  -1 1a:15:78 0 0"));

@@ -55,12 +55,19 @@ impl Directory {
 
     /// The error if no segment has a name or an identifier.
     pub(in crate::store) fn no_such(&self, target: Target<'_>) -> Error {
-        if let (Target::Name(_), Err(error)) =
-            (target, self.open(&format_args!("look for {target}")))
-        {
-            return error;
+        match self.check_exists(&format_args!("look for {target}")) {
+            Ok(()) => Errno(libc::ENOENT).during(format_args!("no {target} in {self}")),
+            Err(error) => error,
         }
-        Errno(libc::ENOENT).during(format_args!("no {target} in {self}"))
+    }
+
+    /// The error if there is no such directory, which this process may not be allowed to read.
+    pub(super) fn check_exists(&self, doing: &dyn std::fmt::Display) -> Result<()> {
+        match Status::of_target(self.path()) {
+            Ok(status) if status.is_directory() => Ok(()),
+            Ok(_) => Err(self.refused(Errno(libc::ENOTDIR), doing)),
+            Err(errno) => Err(self.refused(errno, doing)),
+        }
     }
 
     /// Opens the directory; `doing` is what the call does, for the message.

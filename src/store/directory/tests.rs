@@ -1,1 +1,644 @@
+//! The protocol of a directory. Attachments of one process have file descriptions of their own,
+//! so to each other they are as those of other processes.
 
+use std::fs;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::change::Fate;
+use super::existing::{self, Identity};
+use super::lock::{self, Claim};
+use super::*;
+use crate::error::{Reason, Result};
+use crate::file::Status;
+use crate::info::{Kind, Permissions};
+use crate::name::OwnedName;
+use crate::request::{Access, Creation, Lifetime, Placement, Request, Swapping, Target, Wanted};
+
+/// A directory of the test's own.
+struct Scratch {
+    path: PathBuf,
+    store: Directory,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "shm_util.directory.{}.{}",
+            std::process::id(),
+            COUNTER.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name).join("");
+        fs::create_dir(&path).unwrap();
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let store = Directory::new(Arc::from(bytes));
+        Self { path, store }
+    }
+
+    fn request(wanted: Wanted) -> Request {
+        Request {
+            wanted,
+            lifetime: Lifetime::Used,
+            hidden: false,
+            creation: Creation::with_mode(Creation::USUAL_MODE),
+            access: Access::ReadWrite,
+            placement: Placement::Anywhere,
+        }
+    }
+
+    fn attach_as(&self, name: &str, request: &Request) -> Result<Attached> {
+        let name = OwnedName::new(name.as_bytes()).unwrap();
+        self.store.attach(name, request)
+    }
+
+    fn attach(&self, name: &str, wanted: Wanted) -> Result<Attached> {
+        self.attach_as(name, &Self::request(wanted))
+    }
+
+    fn create(&self, name: &str, size: usize) -> Attached {
+        self.attach(name, Wanted::OfSize(NonZeroUsize::new(size).unwrap()))
+            .unwrap()
+    }
+
+    fn open(&self, name: &str) -> Result<Attached> {
+        self.attach(name, Wanted::Existing)
+    }
+
+    fn hide(&self, name: &str, size: usize) -> Attached {
+        let request = Request {
+            hidden: true,
+            ..Self::request(Wanted::New(NonZeroUsize::new(size).unwrap()))
+        };
+        self.attach_as(name, &request).unwrap()
+    }
+
+    /// The files in the directory, sorted.
+    fn files(&self) -> Vec<String> {
+        let names = fs::read_dir(&self.path).unwrap();
+        let mut names: Vec<String> = names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn mappings(&self, name: &str) -> u64 {
+        self.store
+            .info(Target::Name(name.as_bytes()))
+            .unwrap()
+            .mappings
+    }
+
+    fn identity(&self, name: &str) -> Identity {
+        Identity::of(&Status::of_path(&self.file(name)).unwrap())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn errno<T>(result: Result<T>) -> i32 {
+    result.err().map_or(0, |error| error.errno())
+}
+
+#[test]
+fn a_segment_is_a_file_with_exactly_its_bytes() {
+    let scratch = Scratch::new();
+    let mut one = scratch.create("a/b", 5000);
+    assert_eq!(scratch.files(), ["a%2Fb"]);
+    one.bytes()[4999].store(7, Ordering::Relaxed);
+    let bytes = fs::read(scratch.file("a%2Fb")).unwrap();
+    assert_eq!((bytes.len(), bytes[4999], bytes[0]), (5000, 7, 0));
+    let metadata = fs::metadata(scratch.file("a%2Fb")).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o7777, 0o660);
+    assert!(
+        metadata.blocks() * 512 >= 5000,
+        "there is room for all of it"
+    );
+    let info = one.info().unwrap();
+    assert_eq!(
+        (info.kind, info.id, info.size, info.mappings),
+        (Kind::Directory, -1, 5000, 1)
+    );
+    one.close().unwrap();
+    assert!(scratch.files().is_empty());
+}
+
+#[test]
+fn the_last_holder_deletes() {
+    let scratch = Scratch::new();
+    let mut one = scratch.create("x", 100);
+    let mut two = scratch.create("x", 50);
+    assert!(one.was_created() && !two.was_created());
+    assert_eq!((two.bytes().len(), scratch.mappings("x")), (100, 2));
+    one.close().unwrap();
+    assert_eq!((scratch.files().len(), scratch.mappings("x")), (1, 1));
+    let mut view = scratch
+        .attach_as(
+            "x",
+            &Request {
+                access: Access::ReadOnly,
+                ..Scratch::request(Wanted::Existing)
+            },
+        )
+        .unwrap();
+    two.close().unwrap();
+    assert_eq!(scratch.files(), ["x"]);
+    view.close().unwrap();
+    assert!(scratch.files().is_empty());
+    assert_eq!(errno(scratch.open("x")), libc::ENOENT);
+}
+
+#[test]
+fn no_descriptor_stays_open_and_the_mapping_counts() {
+    let scratch = Scratch::new();
+    let one = scratch.create("x", 100);
+    let link = |entry: fs::DirEntry| fs::read_link(entry.path()).ok();
+    let targets = || {
+        fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .flatten()
+            .filter_map(link)
+    };
+    assert!(!targets().any(|target| target.starts_with(&scratch.path)));
+    assert_eq!(scratch.mappings("x"), 1);
+    drop(one);
+    assert_eq!(scratch.mappings("x"), 0);
+}
+
+#[test]
+fn detaching_deletes_nothing_and_the_next_holder_finds_the_bytes() {
+    let scratch = Scratch::new();
+    let mut one = scratch.create("x", 100);
+    one.bytes()[1].store(3, Ordering::Relaxed);
+    one.detach().unwrap();
+    let mut again = scratch.open("x").unwrap();
+    assert_eq!(again.bytes()[1].load(Ordering::Relaxed), 3);
+    again.close().unwrap();
+    assert!(scratch.files().is_empty());
+}
+
+#[test]
+fn sizes_are_checked() {
+    let scratch = Scratch::new();
+    let _one = scratch.create("x", 100);
+    let large = Wanted::OfSize(NonZeroUsize::new(101).unwrap());
+    let error = scratch.attach("x", large).unwrap_err();
+    assert_eq!(
+        (error.errno(), error.reason()),
+        (libc::EINVAL, Reason::TooSmall)
+    );
+    let new = Wanted::New(NonZeroUsize::MIN);
+    assert_eq!(errno(scratch.attach("x", new)), libc::EEXIST);
+    assert_eq!(scratch.mappings("x"), 1, "failed calls leave no attachment");
+    assert_eq!(scratch.files(), ["x"]);
+}
+
+#[test]
+fn an_address_that_is_in_use_is_refused_and_leaves_nothing() {
+    let scratch = Scratch::new();
+    let one = scratch.create("x", 100);
+    let placement = Placement::At(one.bytes().as_ptr().addr());
+    let request = Request {
+        placement,
+        ..Scratch::request(Wanted::OfSize(NonZeroUsize::MIN))
+    };
+    for name in ["new", "x"] {
+        let error = scratch.attach_as(name, &request).unwrap_err();
+        assert_eq!(
+            (error.errno(), error.reason()),
+            (libc::EINVAL, Reason::Address),
+            "{name}"
+        );
+    }
+    assert_eq!(
+        (scratch.files(), scratch.mappings("x")),
+        (vec!["x".to_owned()], 1)
+    );
+}
+
+#[test]
+fn what_is_no_segment_is_refused_and_stays() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.file("directory")).unwrap();
+    symlink("/dev/null", scratch.file("link")).unwrap();
+    symlink("nowhere", scratch.file("dangling")).unwrap();
+    fs::write(scratch.file("empty"), "").unwrap();
+    let fifo = std::ffi::CString::new(scratch.file("fifo").into_os_string().into_encoded_bytes());
+    // SAFETY: the path is a string.
+    assert_eq!(unsafe { libc::mkfifo(fifo.unwrap().as_ptr(), 0o600) }, 0);
+    let before = scratch.files();
+    for name in ["directory", "link", "dangling", "empty", "fifo"] {
+        for access in [Access::ReadWrite, Access::ReadOnly] {
+            let wanted = Wanted::OfSize(NonZeroUsize::MIN);
+            let request = Request {
+                access,
+                ..Scratch::request(wanted)
+            };
+            assert_eq!(
+                errno(scratch.attach_as(name, &request)),
+                libc::EINVAL,
+                "{name}"
+            );
+        }
+        assert_eq!(errno(scratch.open(name)), libc::EINVAL, "{name}");
+        let target = Target::Name(name.as_bytes());
+        assert_eq!(errno(scratch.store.info(target)), libc::EINVAL, "{name}");
+        if name != "empty" {
+            assert_eq!(errno(scratch.store.remove(target)), libc::ENOENT, "{name}");
+        }
+    }
+    assert!(scratch.store.list().unwrap().is_empty());
+    assert!(scratch.store.prune(Duration::ZERO).unwrap().is_empty());
+    assert_eq!(scratch.files(), before);
+    scratch.store.remove(Target::Name(b"empty")).unwrap();
+}
+
+#[test]
+fn a_kept_segment_outlives_its_holders() {
+    let scratch = Scratch::new();
+    let mut one = scratch.create("x", 100);
+    one.set_lifetime(Lifetime::Kept).unwrap();
+    assert!(one.info().unwrap().kept && one.info().unwrap().mode == 0o660);
+    one.close().unwrap();
+    assert!(scratch.store.prune(Duration::ZERO).unwrap().is_empty());
+    scratch.store.set_lifetime(b"x", Lifetime::Used).unwrap();
+    assert_eq!(
+        scratch.files(),
+        ["x"],
+        "it is an orphan, and stays until somebody leaves"
+    );
+    scratch.open("x").unwrap().close().unwrap();
+    assert!(scratch.files().is_empty());
+    assert_eq!(
+        errno(scratch.store.set_lifetime(b"x", Lifetime::Kept)),
+        libc::ENOENT
+    );
+}
+
+#[test]
+fn a_removed_name_is_free_while_its_segment_is_in_use() {
+    let scratch = Scratch::new();
+    let mut old = scratch.create("x", 100);
+    scratch.store.remove(Target::Name(b"x")).unwrap();
+    assert!(scratch.files().is_empty());
+    let mut new = scratch.create("x", 200);
+    assert_eq!(old.bytes().len(), 100);
+    old.bytes()[0].store(1, Ordering::Relaxed);
+    assert_eq!(new.bytes()[0].load(Ordering::Relaxed), 0);
+    assert_eq!(
+        errno(old.remove()),
+        libc::EIDRM,
+        "the name is another segment's"
+    );
+    assert_eq!(errno(old.set_lifetime(Lifetime::Kept)), libc::EIDRM);
+    assert_eq!(old.info().unwrap().size, 100);
+    old.close().unwrap();
+    assert_eq!(scratch.files(), ["x"], "the new segment stays");
+    new.remove().unwrap();
+    new.close().unwrap();
+    assert!(scratch.files().is_empty());
+}
+
+#[test]
+fn permissions_change_without_ending_what_is_kept() {
+    let scratch = Scratch::new();
+    let one = scratch.create("x", 100);
+    one.set_lifetime(Lifetime::Kept).unwrap();
+    let mode = |mode| Permissions {
+        mode: Some(mode),
+        ..Permissions::default()
+    };
+    one.set_permissions(mode(0o604)).unwrap();
+    let info = scratch.store.info(Target::Name(b"x")).unwrap();
+    assert!(info.kept && info.mode == 0o604);
+    scratch.store.set_permissions(b"x", mode(0o777)).unwrap();
+    assert_eq!(
+        one.info().unwrap().mode,
+        0o666,
+        "files have no bits for execution"
+    );
+    assert!(one.info().unwrap().kept);
+    assert_eq!(errno(one.set_permissions(mode(0o1000))), libc::EINVAL);
+    assert_eq!(errno(one.set_swapping(Swapping::Forbidden)), libc::ENOTSUP);
+    one.set_swapping(Swapping::Allowed).unwrap();
+}
+
+#[test]
+fn the_owner_may_delete_what_its_mode_does_not_allow_to_open() {
+    let scratch = Scratch::new();
+    for mode in [0, 0o400, 0o200] {
+        let request = Request {
+            creation: Creation::with_mode(mode),
+            ..Scratch::request(Wanted::New(NonZeroUsize::MIN))
+        };
+        let mut one = scratch.attach_as("x", &request).unwrap();
+        assert_eq!(one.info().unwrap().mode, mode);
+        one.close().unwrap();
+        assert!(scratch.files().is_empty());
+    }
+}
+
+#[test]
+fn a_hidden_segment_has_no_file_until_it_is_published() {
+    let scratch = Scratch::new();
+    let mut hidden = scratch.hide("x", 100);
+    let mut second = scratch.hide("x", 200);
+    hidden.set_lifetime(Lifetime::Kept).unwrap();
+    hidden.set_lifetime(Lifetime::Used).unwrap();
+    assert!(hidden.info().unwrap().hidden && scratch.files().is_empty());
+    assert_eq!(errno(hidden.remove()), libc::EIDRM);
+    hidden.bytes()[0].store(9, Ordering::Relaxed);
+    hidden.publish().unwrap();
+    assert!(!hidden.info().unwrap().hidden);
+    assert_eq!(errno(hidden.publish()), libc::EINVAL);
+    assert_eq!(errno(second.publish()), libc::EEXIST);
+    assert_eq!(fs::read(scratch.file("x")).unwrap()[0], 9);
+    second.close().unwrap();
+    hidden.close().unwrap();
+    assert!(scratch.files().is_empty());
+    drop(scratch.hide("x", 100));
+    assert!(
+        scratch.files().is_empty(),
+        "a creator that dies leaves nothing"
+    );
+}
+
+#[test]
+fn a_file_that_is_being_deleted_cannot_be_attached() {
+    let scratch = Scratch::new();
+    scratch.create("x", 100).detach().unwrap();
+    let deleter = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
+    assert_eq!(lock::claim(&deleter, Claim::Segment), Ok(true));
+    let path = scratch.file("x");
+    let waiter = {
+        let store = scratch.store.clone();
+        std::thread::spawn(move || {
+            let name = OwnedName::new(b"x").unwrap();
+            let request = Scratch::request(Wanted::OfSize(NonZeroUsize::new(7).unwrap()));
+            store
+                .attach(name, &request)
+                .map(|attached| attached.bytes().len())
+        })
+    };
+    // It is looked at without a lock, and does not seem to be attached.
+    assert_eq!(scratch.mappings("x"), 0);
+    fs::remove_file(path).unwrap();
+    drop(deleter);
+    assert_eq!(waiter.join().unwrap().unwrap(), 7, "a new segment");
+}
+
+#[test]
+fn only_a_segment_that_nobody_uses_is_deleted() {
+    let scratch = Scratch::new();
+    let delete = |segment| {
+        scratch
+            .store
+            .delete_if_unused(b"x", &scratch.file("x"), segment, |_| true)
+            .unwrap()
+    };
+    let mut one = scratch.create("x", 100);
+    let segment = scratch.identity("x");
+    assert_eq!(delete(segment), Fate::InUse);
+    one.detach().unwrap();
+    let changer = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
+    assert_eq!(lock::claim(&changer, Claim::Name), Ok(true));
+    assert_eq!(
+        delete(segment),
+        Fate::InUse,
+        "another process changes its name"
+    );
+    drop(changer);
+    scratch.store.set_lifetime(b"x", Lifetime::Kept).unwrap();
+    assert_eq!(delete(segment), Fate::Kept);
+    scratch.store.set_lifetime(b"x", Lifetime::Used).unwrap();
+    fs::rename(scratch.file("x"), scratch.file("y")).unwrap();
+    assert_eq!(delete(segment), Fate::Gone);
+    let _other = scratch.create("x", 100);
+    assert_eq!(delete(segment), Fate::Gone, "the name is another segment's");
+    fs::remove_file(scratch.file("x")).unwrap();
+    fs::rename(scratch.file("y"), scratch.file("x")).unwrap();
+    assert_eq!(delete(segment), Fate::Deleted);
+}
+
+#[test]
+fn a_change_makes_up_for_the_holder_that_left_meanwhile() {
+    let scratch = Scratch::new();
+    let one = std::cell::RefCell::new(scratch.create("x", 100));
+    let path = scratch.file("x");
+    let done = scratch.store.with_claim("keep", b"x", &path, None, |_, _| {
+        // The last holder leaves, and takes this process for another holder.
+        one.borrow_mut().close()?;
+        assert_eq!(scratch.files(), ["x"]);
+        Ok(())
+    });
+    assert_eq!(done.unwrap(), Some(()));
+    assert!(scratch.files().is_empty());
+    // An orphan stays one.
+    scratch.create("x", 100).detach().unwrap();
+    let done = scratch
+        .store
+        .with_claim("keep", b"x", &path, None, |_, _| Ok(()));
+    assert_eq!((done.unwrap(), scratch.files().len()), (Some(()), 1));
+}
+
+#[test]
+fn prune_deletes_old_orphans_and_leftovers() {
+    let scratch = Scratch::new();
+    let _used = scratch.create("used", 100);
+    scratch.create("orphan", 100).detach().unwrap();
+    let kept = scratch.create("kept", 100);
+    kept.set_lifetime(Lifetime::Kept).unwrap();
+    drop(kept);
+    fs::write(scratch.file(".shm_util_new.1.1"), "left").unwrap();
+    let held = existing::open(&scratch.file(".shm_util_new.1.1"), Access::ReadWrite).unwrap();
+    assert_eq!(lock::attach(&held), Ok(true));
+    assert!(
+        scratch
+            .store
+            .prune(Duration::from_secs(1000))
+            .unwrap()
+            .is_empty()
+    );
+    let names = [".shm_util_new.1.1", "kept", "orphan", "used"];
+    assert_eq!(
+        scratch.files(),
+        names,
+        "its maker lives, and the orphan is young"
+    );
+    drop(held);
+    let pruned = scratch.store.prune(Duration::ZERO).unwrap();
+    assert_eq!(pruned.len(), 1);
+    assert_eq!(pruned[0].name, b"orphan");
+    assert_eq!(scratch.files(), ["kept", "used"]);
+}
+
+#[test]
+fn a_directory_that_is_missing_is_named() {
+    let scratch = Scratch::new();
+    fs::remove_dir(&scratch.path).unwrap();
+    let size = Wanted::OfSize(NonZeroUsize::MIN);
+    for error in [
+        scratch.attach("x", size).unwrap_err(),
+        scratch.open("x").unwrap_err(),
+        scratch.store.list().unwrap_err(),
+        scratch.store.prune(Duration::ZERO).unwrap_err(),
+        scratch.store.info(Target::Name(b"x")).unwrap_err(),
+        scratch.store.remove(Target::Name(b"x")).unwrap_err(),
+        scratch.store.expect(b"x").unwrap_err(),
+    ] {
+        assert_eq!(
+            (error.errno(), error.reason()),
+            (libc::ENOENT, Reason::Namespace)
+        );
+        assert!(error.to_string().contains("does not exist"), "{error}");
+    }
+    fs::write(
+        scratch
+            .path
+            .parent()
+            .unwrap()
+            .join(scratch.path.file_name().unwrap()),
+        "",
+    )
+    .unwrap();
+    assert_eq!(errno(scratch.attach("x", size)), libc::ENOTDIR);
+    fs::remove_file(
+        scratch
+            .path
+            .parent()
+            .unwrap()
+            .join(scratch.path.file_name().unwrap()),
+    )
+    .unwrap();
+    fs::create_dir(&scratch.path).unwrap();
+}
+
+#[test]
+fn names_that_make_no_file_name_are_refused() {
+    let scratch = Scratch::new();
+    let long = "/".repeat(86);
+    assert_eq!(errno(scratch.open(&long)), libc::ENAMETOOLONG);
+    assert_eq!(scratch.create(&long[1..], 1).bytes().len(), 1);
+    assert_eq!(errno(scratch.store.info(Target::Id(7))), libc::ENOENT);
+}
+
+#[test]
+fn what_files_cannot_do_is_refused() {
+    let scratch = Scratch::new();
+    let new = Wanted::New(NonZeroUsize::MIN);
+    let transient = Request {
+        lifetime: Lifetime::Transient,
+        ..Scratch::request(new)
+    };
+    assert_eq!(errno(scratch.attach_as("x", &transient)), libc::ENOTSUP);
+    let mut huge = Scratch::request(new);
+    huge.creation.huge_pages = true;
+    assert_eq!(errno(scratch.attach_as("x", &huge)), libc::ENOTSUP);
+    let bad_mode = Request {
+        creation: Creation::with_mode(0o1000),
+        ..Scratch::request(new)
+    };
+    assert_eq!(errno(scratch.attach_as("x", &bad_mode)), libc::EINVAL);
+    let endless = Wanted::New(NonZeroUsize::MAX);
+    assert_ne!(errno(scratch.attach("x", endless)), 0);
+    assert!(scratch.files().is_empty());
+}
+
+#[test]
+fn a_waiter_wakes_when_the_name_appears() {
+    let scratch = Scratch::new();
+    let absent = scratch.store.expect(b"x").unwrap().unwrap();
+    assert!(!absent.sleep(Duration::from_millis(1)));
+    let store = scratch.store.clone();
+    let creator = std::thread::spawn(move || {
+        let request = Scratch::request(Wanted::New(NonZeroUsize::MIN));
+        store
+            .attach(OwnedName::new(b"x").unwrap(), &request)
+            .unwrap()
+    });
+    while scratch.store.expect(b"x").unwrap().is_some_and(|absent| {
+        absent.sleep(Duration::from_secs(1));
+        true
+    }) {}
+    creator.join().unwrap().close().unwrap();
+    assert!(scratch.files().is_empty());
+}
+
+#[test]
+fn a_truncated_file_is_an_error() {
+    let scratch = Scratch::new();
+    let one = scratch.create("x", 20000);
+    one.check_whole().unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.file("x"))
+        .unwrap()
+        .set_len(10)
+        .unwrap();
+    assert_eq!(errno(one.check_whole()), libc::EIO);
+    assert_eq!(scratch.open("x").unwrap().bytes().len(), 10);
+}
+
+#[test]
+fn a_mapping_that_the_program_ended_is_left_alone() {
+    let scratch = Scratch::new();
+    let mut one = scratch.create("x", 100);
+    let address = one.bytes().as_ptr().cast_mut().cast();
+    // SAFETY: nothing uses the bytes any more.
+    assert_eq!(unsafe { libc::munmap(address, 100) }, 0);
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    // SAFETY: nothing is mapped there.
+    let other = unsafe { libc::mmap(address, 100, libc::PROT_READ, flags, -1, 0) };
+    // Another thread may have got the address; then its mapping is there.
+    let is_ours = other != libc::MAP_FAILED;
+    let error = one.close().unwrap_err();
+    assert_eq!(
+        (error.errno(), error.reason()),
+        (libc::EINVAL, Reason::Detached)
+    );
+    assert_eq!(scratch.files(), ["x"], "nothing is deleted");
+    if is_ours {
+        // SAFETY: the page that this test has mapped.
+        unsafe {
+            assert_eq!(other.cast::<u8>().read_volatile(), 0);
+            libc::munmap(other, 100);
+        }
+    }
+}
+
+#[test]
+fn threads_that_create_and_destroy_one_name_share_one_segment() {
+    let scratch = Scratch::new();
+    let users = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let mut one = scratch.create("x", 4096);
+                    // Each holder counts in the segment: a second one would begin at 0.
+                    one.bytes()[0].fetch_add(1, Ordering::SeqCst);
+                    users.fetch_add(1, Ordering::SeqCst);
+                    assert!(scratch.mappings("x") >= 1, "the name stands for it");
+                    let segment = scratch.identity("x");
+                    assert_eq!(segment, Identity::of(&one.status));
+                    users.fetch_sub(1, Ordering::SeqCst);
+                    one.close().unwrap();
+                }
+            });
+        }
+    });
+    assert!(scratch.files().is_empty());
+}

@@ -34,7 +34,7 @@ impl Directory {
         let doing = "wait for";
         let _uncancelled = Uncancelled::new();
         let path = self.path_of(doing, name)?;
-        drop(self.open(&format_args!("wait for a name"))?);
+        self.check_exists(&format_args!("wait for a name"))?;
         let watch = watch(self.path());
         match Status::of_path(&path) {
             Ok(status) => match existing::is_no_segment(doing, name, &status) {
@@ -56,6 +56,7 @@ impl Absent {
         } else {
             POLL
         });
+        let _uncancelled = Uncancelled::new();
         let milliseconds = c_int::try_from(limit.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX);
         let mut poll = libc::pollfd {
             fd: self.watch.as_ref().map_or(-1, File::as_raw_fd),

@@ -312,7 +312,12 @@ mod tests {
     /// As a process sees it that has not selected its namespace.
     fn looked_at(id: Id, status: &Status) -> std::result::Result<Option<Found>, String> {
         let patience = Rc::new(Cell::new(patience::LIMIT));
-        examine(id, status, &Registered::Path(b"/other".to_vec()), &patience)
+        examine(
+            id,
+            status,
+            Some(&Registered::Path(b"/other".to_vec())),
+            &patience,
+        )
     }
 
     fn found(scratch: &Scratch) -> Option<Found> {
