@@ -44,7 +44,8 @@ impl<T: Default> Mutex<T> {
     }
 
     /// Waits for the mutex. `ETIMEDOUT` if that takes longer than the time that is left to
-    /// this call. No thread holds it for long, but a debugger may stop one.
+    /// this call. No thread holds it for long, but a debugger may stop one. `EDEADLK` if this
+    /// thread holds it: a signal handler has interrupted it.
     pub(crate) fn lock(&self) -> Result<Guard<'_, T>, Errno> {
         let thread = Thread::current()?.in_epoch();
         match self.take(thread, self.owner.load(), Waiters::None) {
@@ -62,6 +63,9 @@ impl<T: Default> Mutex<T> {
             let seen = self.owner.load();
             if let Some(guard) = self.take(thread, seen, waiters) {
                 return Ok(guard);
+            }
+            if seen.thread() == thread {
+                return Err(Errno(libc::EDEADLK));
             }
             if spins < SPINS {
                 spins += 1;
@@ -182,6 +186,7 @@ mod tests {
             MUTEX.lock().map(drop)
         });
         assert_eq!(refused.join().unwrap(), Err(Errno(libc::ETIMEDOUT)));
+        assert_eq!(MUTEX.lock().err(), Some(Errno(libc::EDEADLK)));
         drop(guard);
         assert!(MUTEX.try_lock().is_some());
     }
