@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU8;
 use super::doubt::{Serial, may_ask};
 use crate::errno::Errno;
 use crate::os::{self, Beginning, page_size};
-use crate::request::{Access, Placement};
+use crate::request::{Access, Creation, Placement};
 
 /// A mapping. Dropping it unmaps the memory.
 #[derive(Debug)]
@@ -41,8 +41,17 @@ impl Mapped {
     }
 
     /// New memory, all zero, which children share.
-    pub(super) fn anonymous(size: usize, placement: Placement) -> Result<Self, Errno> {
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    pub(super) fn anonymous(
+        size: usize,
+        placement: Placement,
+        creation: Creation,
+    ) -> Result<Self, Errno> {
+        let reserving = if creation.no_reserve {
+            libc::MAP_NORESERVE
+        } else {
+            0
+        };
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | reserving;
         Self::new(size, placement, protection(Access::ReadWrite), flags, -1)
     }
 
