@@ -529,7 +529,9 @@ fn information_is_about_this_process() {
     let _other = create("info", 1);
     let info = segment.info().unwrap();
     // SAFETY: takes nothing, and cannot fail.
-    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let user = unsafe { libc::geteuid() };
+    // SAFETY: as above.
+    let group = unsafe { libc::getegid() };
     assert_eq!(info.name, b"info");
     assert_eq!((info.kind, info.id, info.key), (Kind::Private, -1, 0));
     assert_eq!((info.size, info.mode, info.mappings), (5000, 0o600, 2));
@@ -600,7 +602,7 @@ fn a_segment_is_locked_in_memory() {
         assert!(
             !segment.info().unwrap().locked,
             "a child does not inherit it"
-        )
+        );
     });
     private().unlock("lock").unwrap();
     assert!(!segment.info().unwrap().locked);
@@ -700,7 +702,7 @@ fn bytes_are_saved_and_loaded() {
     large.bytes()[50 << 20].store(7, Relaxed);
     large.save(file.path()).unwrap();
     large.bytes()[50 << 20].store(0, Relaxed);
-    large.load(file.path()).unwrap();
+    assert!(!large.load(file.path()).unwrap().sizes_differ());
     assert_eq!(large.bytes()[50 << 20].load(Relaxed), 7);
 }
 

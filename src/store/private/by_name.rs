@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::info::{Info, Permissions};
 use crate::request::{Lifetime, Swapping, Target};
 
+#[allow(clippy::unused_self)] // other kinds of stores need it
 impl Private {
     /// The names, locked, and the segment of one.
     fn find(&self, target: Target<'_>) -> Result<(Names, Arc<Record>)> {
@@ -36,7 +37,6 @@ impl Private {
     }
 
     /// `None` if the name exists.
-    #[allow(clippy::unused_self)] // each kind of store has this function
     pub(in crate::store) fn expect(&self, name: &[u8]) -> Result<Option<Absent>> {
         let absent = expect_name();
         let found = Names::lock()?.find(name)?;
@@ -46,7 +46,6 @@ impl Private {
         })
     }
 
-    #[allow(clippy::unused_self)] // each kind of store has this function
     pub(in crate::store) fn list(&self) -> Result<Vec<Info>> {
         let names = Names::lock()?;
         let all = names.all()?;
@@ -89,7 +88,6 @@ impl Private {
     }
 
     /// Hidden segments belong to attachments of this process, so none of them is abandoned.
-    #[allow(clippy::unused_self)] // each kind of store has this function
     pub(in crate::store) fn prune(&self, minimum_age: Duration) -> Result<Vec<Info>> {
         let names = Names::lock()?;
         let all = names.all()?;

@@ -31,6 +31,7 @@ pub(super) struct Names {
     _turn: Guard<'static, Turn>,
 }
 
+#[allow(clippy::unused_self)] // it proves that the lock is held
 impl Names {
     pub(super) fn lock() -> Result<Self> {
         let mut turn = TURN.lock().map_err(failed)?;
@@ -68,7 +69,6 @@ impl Names {
     }
 
     /// Gives a segment its name, which no other one has, and wakes those that wait for one.
-    #[allow(clippy::unused_self)] // proves that the lock is held
     pub(super) fn insert(&self, record: &Arc<Record>) -> Result<()> {
         tables::insert(record).map_err(failed)?;
         record.show();
@@ -77,7 +77,6 @@ impl Names {
     }
 
     /// Removes the name of a segment that has one.
-    #[allow(clippy::unused_self)] // proves that the lock is held
     pub(super) fn remove(&self, record: &Record) -> Result<()> {
         tables::remove(record.name()).map_err(failed)
     }
