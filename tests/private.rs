@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // tests are meant to fail
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -95,6 +96,28 @@ fn status_of(child: libc::pid_t) -> i32 {
     // SAFETY: there is room for the status.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
     status
+}
+
+/// The environment is read once, so this test runs in a process of its own.
+#[test]
+fn the_environment_selects_the_namespace_and_the_lifetime() {
+    const SELF: &str = "the_environment_selects_the_namespace_and_the_lifetime";
+    if std::env::var("NOB_DATABASE").as_deref() == Ok("private:") {
+        let segment = Segment::create("environment", 100).unwrap();
+        assert_eq!(segment.info().unwrap().kind, Kind::Private);
+        assert!(segment.info().unwrap().kept);
+        segment.destroy().unwrap();
+        assert_eq!(private().open("environment").unwrap().len(), 100);
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", SELF])
+        .env("NOB_DATABASE", "private:")
+        .env("SHM_UTIL_KEEP", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }
 
 #[test]
@@ -756,7 +779,8 @@ fn a_wait_ends_when_the_name_appears() {
         hidden.publish().unwrap();
         hidden
     });
-    private().wait("awaited", Duration::MAX).unwrap();
+    let limit = Duration::from_secs(20);
+    private().wait("awaited", limit).unwrap();
     assert!(exists("awaited"));
     private().wait("awaited", Duration::ZERO).unwrap();
     creator.join().unwrap().destroy().unwrap();
