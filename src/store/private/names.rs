@@ -62,9 +62,9 @@ impl Names {
         Ok(all)
     }
 
-    /// Whether the name still belongs to the segment.
+    /// Whether the name still belongs to the segment, be its memory mapped or not.
     pub(super) fn has(&self, record: &Arc<Record>) -> Result<bool> {
-        let found = self.find(record.name())?;
+        let found = tables::find(record.name()).map_err(failed)?;
         Ok(found.is_some_and(|found| Arc::ptr_eq(&found, record)))
     }
 
