@@ -62,7 +62,7 @@ impl Names {
         Ok(all)
     }
 
-    /// Whether the name still belongs to the segment, be its memory mapped or not.
+    /// Whether the name still belongs to the segment, even if its memory was unmapped.
     pub(super) fn has(&self, record: &Arc<Record>) -> Result<bool> {
         let found = tables::find(record.name()).map_err(failed)?;
         Ok(found.is_some_and(|found| Arc::ptr_eq(&found, record)))

@@ -20,8 +20,8 @@ use crate::{fork, os};
 /// A segment. Its memory is freed when neither a name nor an attachment refers to it.
 ///
 /// A child of fork may find a change by another thread of its parent unfinished, so everything
-/// that changes is one word, and no two words depend on each other. All but
-/// [`set_locked`](Self::set_locked) and [`give_up`](Self::give_up) require the lock of the names.
+/// that changes is one word, and no two words depend on each other. Changes require the lock of the
+/// names, except [`set_locked`](Self::set_locked), and a create that is rolled back.
 #[derive(Debug)]
 pub(super) struct Record {
     name: OwnedName,
