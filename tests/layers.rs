@@ -91,7 +91,6 @@ const LAYERS: &[&str] = &[
     "store::private::attach",
     "store::private::by_name",
     "store::private",
-    "store::directory",
     "store::sysv::shm",
     "store::sysv::proc",
     "store::sysv::swap",

@@ -66,7 +66,10 @@ impl Mapped {
         // replaces the place, which nobody uses.
         let copy = unsafe { libc::mremap(from, 0, self.size, flags, to) };
         if copy == libc::MAP_FAILED {
-            return Err(last());
+            let errno = last();
+            // The kernel may have unmapped the place already, and another thread may have got it.
+            place.abandon();
+            return Err(errno);
         }
         // SAFETY: this memory was just mapped there, and nobody uses it.
         if unsafe { libc::mprotect(to, self.size, protection(access)) } != 0 {

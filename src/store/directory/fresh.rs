@@ -82,7 +82,7 @@ impl Fresh {
         let system = FileSystem::of_segment(&file, &status);
         directory.check(system, &doing)?;
         match system {
-            FileSystem::HugePages(page) if !size.get().is_multiple_of(page) => {
+            FileSystem::HugePages(page) if size.get() % page != 0 => {
                 return Err(Error::argument(format_args!(
                     "{doing} of {size} bytes: in {directory}, the size must be a multiple of the \
                      huge page size, {page} bytes"

@@ -43,6 +43,5 @@ mod tests;
 mod wait;
 
 pub(super) use attached::Attached;
-pub(crate) use file_system::FileSystem;
 pub(super) use store::Directory;
 pub(super) use wait::Absent;

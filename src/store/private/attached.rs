@@ -174,12 +174,6 @@ impl Attached {
         names.remove(record)
     }
 
-    /// There is no file that could wait for the disk.
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps)] // as for a directory
-    pub(in crate::store) const fn sync(&self) -> Result<()> {
-        Ok(())
-    }
-
     /// Rolls back a create whose handle could not be returned: the segment does not
     /// outlive the attachment.
     #[cfg(feature = "capi")]
