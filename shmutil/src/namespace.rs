@@ -40,8 +40,7 @@ pub(crate) fn show(identity: &Identity) -> String {
     match identity {
         Identity::User(user) => format!("user {}", user_name(*user)),
         Identity::UserOutside(user) => format!("user {user} outside this user namespace"),
-        Identity::Path(path) => names::show(path),
-        Identity::Directory(path) => names::show(path),
+        Identity::Path(path) | Identity::Directory(path) => names::show(path),
         Identity::Private => "private:".to_owned(),
     }
 }
