@@ -350,7 +350,8 @@ impl Segment {
 
     /// The same.
     pub(crate) fn leave(&mut self) -> Result<()> {
-        // It uses neither the registry nor its lock, so fork need not wait for it.
+        // It changes no registry, and the private names outlive a fork, so fork need not wait for
+        // it.
         self.attached.detach()
     }
 
@@ -434,6 +435,9 @@ impl Drop for Segment {
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Quoted(self.name());
-        write!(f, "segment {name} (id {})", self.id())
+        match self.id() {
+            -1 => write!(f, "segment {name}"),
+            id => write!(f, "segment {name} (id {id})"),
+        }
     }
 }

@@ -612,10 +612,9 @@ fn a_mapping_that_the_program_ended_is_left_alone() {
     assert_eq!(scratch.files(), ["x"], "nothing is deleted");
     if is_ours {
         // SAFETY: the page that this test has mapped.
-        unsafe {
-            assert_eq!(other.cast::<u8>().read_volatile(), 0);
-            libc::munmap(other, 100);
-        }
+        assert_eq!(unsafe { other.cast::<u8>().read_volatile() }, 0);
+        // SAFETY: as above.
+        unsafe { libc::munmap(other, 100) };
     }
 }
 
