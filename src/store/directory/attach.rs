@@ -156,9 +156,7 @@ impl Directory {
             chosen => chosen,
         };
         loop {
-            let fresh = Fresh::new(self, name, size, request.creation, lifetime)?;
-            let status = Status::of(&fresh.file)
-                .map_err(|errno| errno.during(format_args!("create segment {}", Quoted(name))))?;
+            let (fresh, status) = Fresh::new(self, name, size, request.creation, lifetime)?;
             // Before it has its name, so that a failure leaves nothing.
             let size = size.get();
             let mapping = Mapped::file(&fresh.file, size, request.placement, request.access)

@@ -145,8 +145,8 @@ impl Directory {
         path: &Path,
         segment: Option<Identity>,
     ) -> Result<Option<()>> {
-        self.with_claim("remove", name, path, segment, |file, _| {
-            self.unlink("remove", name, path, file)
+        self.with_claim("remove", name, path, segment, |file, status| {
+            self.unlink("remove", name, path, file, status)
         })
     }
 

@@ -25,7 +25,7 @@ pub(super) enum Fate {
     Deleted,
     /// The name does not stand for this segment any more.
     Gone,
-    /// Others have it attached, or are changing it.
+    /// Others have it attached, or the segment that has the name now; or they are changing it.
     InUse,
     /// It stays, whether anybody has it attached or not.
     Kept,
@@ -47,6 +47,11 @@ impl Directory {
             Ok(None) => return Ok(Fate::Gone),
             Err(errno) => return Self::leave_to_owner(errno, name, path, segment),
         };
+        // Most often others have it attached. To look is faster than to try to lock the file, and
+        // needs to know of the file only that it has the name.
+        if lock::is_attached(&opened).map_err(failed)? {
+            return Ok(Fate::InUse);
+        }
         // Another segment must not be locked: its last holder would take that for an attachment.
         match Status::of(&opened).map_err(failed)? {
             status if Identity::of(&status) != segment => return Ok(Fate::Gone),
@@ -61,9 +66,8 @@ impl Directory {
             None => Ok(Fate::Gone),
             Some(status) if existing::is_kept(&status) => Ok(Fate::Kept),
             Some(status) if !may_go(&status) => Ok(Fate::Kept),
-            Some(_) => {
-                file::unlink(path).map_err(failed)?;
-                self.wait_for_disk(&opened).map_err(failed)?;
+            Some(status) => {
+                self.unlink("delete", name, path, &opened, &status)?;
                 Ok(Fate::Deleted)
             }
         }
@@ -135,15 +139,22 @@ impl Directory {
     }
 
     /// Removes the name of a file that this process has claimed.
-    pub(super) fn unlink(&self, doing: &str, name: &[u8], path: &Path, file: &File) -> Result<()> {
+    pub(super) fn unlink(
+        &self,
+        doing: &str,
+        name: &[u8],
+        path: &Path,
+        file: &File,
+        status: &Status,
+    ) -> Result<()> {
         let failed = |errno| existing::refused(errno, doing, name, path);
         file::unlink(path).map_err(failed)?;
-        self.wait_for_disk(file).map_err(failed)
+        self.wait_for_disk(file, status).map_err(failed)
     }
 
     /// Waits until the directory is on the disk, if it has one.
-    fn wait_for_disk(&self, file: &File) -> std::result::Result<(), Errno> {
-        let system = FileSystem::of_segment(file, &Status::of(file)?);
+    fn wait_for_disk(&self, file: &File, status: &Status) -> std::result::Result<(), Errno> {
+        let system = FileSystem::of_segment(file, status);
         if system.has_disk() {
             Durability::selected().wait_for_directory(self.path(), file)?;
         }

@@ -51,14 +51,14 @@ pub(super) enum Unpublished {
 }
 
 impl Fresh {
-    /// A file of zeros.
+    /// A file of zeros, and what the kernel knows of it.
     pub(super) fn new(
         directory: &Directory,
         name: &[u8],
         size: NonZeroUsize,
         creation: Creation,
         lifetime: Lifetime,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Status)> {
         let doing = format_args!("create segment {}", Quoted(name));
         let failed = |errno: Errno| errno.during(doing);
         if let Some(bits) = Some(creation.mode).filter(|mode| mode & !0o777 != 0) {
@@ -78,7 +78,7 @@ impl Fresh {
             nameless(directory)
         }
         .map_err(|errno| directory.refused(errno, &doing))?;
-        let status = Status::of(&file).map_err(failed)?;
+        let mut status = Status::of(&file).map_err(failed)?;
         let system = FileSystem::of_segment(&file, &status);
         directory.check(system, &doing)?;
         match system {
@@ -100,18 +100,22 @@ impl Fresh {
         } else {
             Durability::Memory
         };
+        let kept = if lifetime == Lifetime::Kept { KEPT } else { 0 };
+        let mode = creation.mode & MODE_BITS | kept;
+        // The calls below set the mode and the size to exactly this, or fail.
+        status.mode = libc::S_IFREG | mode;
+        status.size = u64::try_from(size.get()).unwrap_or(u64::MAX);
         let fresh = Self {
             file,
             name: temporary,
             durability,
         };
-        let kept = if lifetime == Lifetime::Kept { KEPT } else { 0 };
-        file::set_mode(&fresh.file, creation.mode & MODE_BITS | kept).map_err(failed)?;
+        file::set_mode(&fresh.file, mode).map_err(failed)?;
         reserve(&fresh.file, size.get(), creation)
             .map_err(|errno| no_room(errno, &doing, directory, size.get()))?;
         // A name must not lead to half a file after a power cut.
         durability.wait_for(&fresh.file).map_err(failed)?;
-        Ok(fresh)
+        Ok((fresh, status))
     }
 
     /// Gives the file its name.

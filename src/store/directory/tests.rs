@@ -426,7 +426,13 @@ fn only_a_segment_that_nobody_uses_is_deleted() {
     scratch.store.set_lifetime(b"x", Lifetime::Used).unwrap();
     fs::rename(scratch.file("x"), scratch.file("y")).unwrap();
     assert_eq!(delete(segment), Fate::Gone);
-    let _other = scratch.create("x", 100);
+    let mut other = scratch.create("x", 100);
+    assert_eq!(
+        delete(segment),
+        Fate::InUse,
+        "the name is another segment's"
+    );
+    other.detach().unwrap();
     assert_eq!(delete(segment), Fate::Gone, "the name is another segment's");
     fs::remove_file(scratch.file("x")).unwrap();
     fs::rename(scratch.file("y"), scratch.file("x")).unwrap();
