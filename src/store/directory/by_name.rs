@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::change::Fate;
 use super::existing::{self, Identity, KEPT, MODE_BITS};
+use super::holders::Attachments;
 use super::store::Directory;
 use super::{file_name, fresh};
 use crate::allocate::require_memory_for;
@@ -41,12 +42,15 @@ impl Directory {
 
     pub(in crate::store) fn list(&self) -> Result<Vec<Info>> {
         let _uncancelled = Uncancelled::new();
+        let doing = "list the names";
+        let failed = |errno: Errno| errno.during(format_args!("{doing}"));
         let mut infos = Vec::new();
-        self.for_each("list the names", |name, path, status| {
+        let all = Attachments::read().map_err(failed)?;
+        self.for_each(doing, |name, path, status| {
             infos
                 .try_reserve(1)
-                .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list the names")))?;
-            let count = existing::count(path, status);
+                .map_err(|_| failed(Errno(libc::ENOMEM)))?;
+            let count = existing::count_one_of(&all, path, status);
             infos.push(existing::info(name, status, count)?);
             Ok(())
         })?;
@@ -156,7 +160,7 @@ impl Directory {
         fresh::sweep(self.path());
         self.for_each("prune", |name, path, status| {
             let is_old = |status: &Status| idle_time(status) >= minimum_age;
-            if existing::is_kept(status) || !is_old(status) || existing::count(path, status) > 0 {
+            if existing::is_kept(status) || !is_old(status) || existing::is_attached(path, status) {
                 return Ok(());
             }
             pruned

@@ -83,7 +83,7 @@ impl Directory {
         if existing::is_kept(&status) {
             return Ok(Fate::Kept);
         }
-        if existing::count(path, &status) > 0 {
+        if existing::is_attached(path, &status) {
             return Ok(Fate::InUse);
         }
         match errno {

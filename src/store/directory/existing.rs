@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::holders;
+use super::holders::{self, Attachments};
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
@@ -134,9 +134,24 @@ pub(super) fn info(name: &[u8], status: &Status, mappings: u64) -> Result<Info> 
 
 /// The number of attachments of the segment that has a name, which the caller has just looked at.
 pub(super) fn count(path: &Path, status: &Status) -> u64 {
+    holders::count(open_to_look(path).as_ref(), status)
+}
+
+/// The same, for one of many segments.
+pub(super) fn count_one_of(all: &Attachments, path: &Path, status: &Status) -> u64 {
+    all.count(open_to_look(path).as_ref(), status)
+}
+
+/// Whether somebody has the segment attached that has a name.
+pub(super) fn is_attached(path: &Path, status: &Status) -> bool {
+    holders::is_attached(open_to_look(path).as_ref(), status)
+}
+
+/// Any access will do to look at locks.
+fn open_to_look(path: &Path) -> Option<File> {
     let opened = open(path, Access::ReadOnly).or_else(|_| {
         let flags = libc::O_WRONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
         file::open(path, flags, 0)
     });
-    holders::count(opened.ok().as_ref(), status)
+    opened.ok()
 }

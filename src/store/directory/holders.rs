@@ -5,16 +5,72 @@
 use std::fs::File;
 
 use super::lock;
+use crate::errno::Errno;
 use crate::file::Status;
 use crate::os;
+
+/// The device and the inode number of a file.
+type FileId = ((u32, u32), u64);
 
 /// The number of attachments. Those that a child of fork shares with its parent count once. If
 /// the file is not open, or the kernel does not list its locks, the number is 0 or 1.
 pub(super) fn count(file: Option<&File>, status: &Status) -> u64 {
+    count_with(file, || listed(status))
+}
+
+/// Whether there are attachments.
+pub(super) fn is_attached(file: Option<&File>, status: &Status) -> bool {
+    match file.map(lock::is_attached) {
+        Some(Ok(is_attached)) => is_attached,
+        _ => listed(status) > 0,
+    }
+}
+
+fn count_with(file: Option<&File>, listed: impl Fn() -> u64) -> u64 {
     match file.map(lock::is_attached) {
         Some(Ok(false)) => 0,
-        Some(Ok(true)) => listed(status).max(1),
-        _ => listed(status),
+        Some(Ok(true)) => listed().max(1),
+        _ => listed(),
+    }
+}
+
+/// The attachments of all files at one moment. To read the kernel's list for each of many files
+/// would take time that grows with the square of their number.
+pub(super) struct Attachments {
+    /// Sorted. A file occurs once for each attachment.
+    files: Vec<FileId>,
+}
+
+impl Attachments {
+    /// `ENOMEM` if memory is short.
+    pub(super) fn read() -> Result<Self, Errno> {
+        let mut files = Vec::new();
+        let mut is_short = false;
+        // Without the list, nothing is known.
+        let _ = os::read_lines(c"/proc/locks", |line| {
+            if let Some(file) = attached_file(line) {
+                is_short = files.try_reserve(1).is_err();
+                if !is_short {
+                    files.push(file);
+                }
+            }
+            !is_short
+        });
+        if is_short {
+            return Err(Errno(libc::ENOMEM));
+        }
+        files.sort_unstable();
+        Ok(Self { files })
+    }
+
+    /// The number of attachments of a file, as `count` returns it.
+    pub(super) fn count(&self, file: Option<&File>, status: &Status) -> u64 {
+        count_with(file, || {
+            let wanted = id_of(status);
+            let start = self.files.partition_point(|file| *file < wanted);
+            let end = self.files.partition_point(|file| *file <= wanted);
+            u64::try_from(end - start).unwrap_or(0)
+        })
     }
 }
 
@@ -23,30 +79,31 @@ fn listed(status: &Status) -> u64 {
     let mut count = 0;
     // Without the list, nothing is known.
     let _ = os::read_lines(c"/proc/locks", |line| {
-        count += u64::from(is_attachment(line, status));
+        count += u64::from(attached_file(line) == Some(id_of(status)));
         true
     });
     count
 }
 
-/// Whether a line of the list is about an attachment of this file.
-fn is_attachment(line: &[u8], status: &Status) -> bool {
-    let fields = || {
-        let text = std::str::from_utf8(line).ok()?;
-        let mut fields = text.split_ascii_whitespace().skip(1);
-        let kind = (fields.next()?, fields.next()?, fields.next()?);
-        let file = fields.nth(1)?;
-        let range = (fields.next()?, fields.next()?);
-        Some((kind, file, range))
-    };
-    let Some((("OFDLCK", _, "READ"), file, ("0", "0"))) = fields() else {
-        return false;
-    };
+const fn id_of(status: &Status) -> FileId {
+    (status.device, status.inode)
+}
+
+/// The file that a line of the list is about, if the lock is an attachment.
+fn attached_file(line: &[u8]) -> Option<FileId> {
+    let text = std::str::from_utf8(line).ok()?;
+    let mut fields = text.split_ascii_whitespace().skip(1);
+    let (class, _, mode) = (fields.next()?, fields.next()?, fields.next()?);
+    let file = fields.nth(1)?;
+    let range = (fields.next()?, fields.next()?);
+    if (class, mode, range) != ("OFDLCK", "READ", ("0", "0")) {
+        return None;
+    }
     let mut parts = file.split(':');
-    let number = |part: Option<&str>| u32::from_str_radix(part?, 16).ok();
-    let device = (number(parts.next()), number(parts.next()));
-    let inode = parts.next().and_then(|part| part.parse().ok());
-    device == (Some(status.device.0), Some(status.device.1)) && inode == Some(status.inode)
+    let mut number = || u32::from_str_radix(parts.next()?, 16).ok();
+    let device = (number()?, number()?);
+    let inode = parts.next()?.parse().ok()?;
+    Some((device, inode))
 }
 
 #[cfg(test)]
@@ -55,10 +112,8 @@ mod tests {
 
     #[test]
     fn a_line_tells_what_is_attached() {
-        let mut status = Status::of_target("/".as_ref()).unwrap();
-        status.inode = 77;
-        status.device = (0x1a, 0x15);
-        let is = |line: &str| is_attachment(line.as_bytes(), &status);
+        let file = ((0x1a, 0x15), 77);
+        let is = |line: &str| attached_file(line.as_bytes()) == Some(file);
         assert!(is("1: OFDLCK ADVISORY  READ  -1 1a:15:77 0 0"));
         assert!(!is("1: OFDLCK ADVISORY  READ  -1 1a:15:78 0 0"));
         assert!(!is("1: OFDLCK ADVISORY  READ  -1 1a:16:77 0 0"));

@@ -461,6 +461,27 @@ fn a_change_makes_up_for_the_holder_that_left_meanwhile() {
 }
 
 #[test]
+fn a_list_counts_the_attachments_of_each_segment() {
+    let scratch = Scratch::new();
+    let _one = scratch.create("one", 100);
+    let _two = [scratch.create("two", 100), scratch.create("two", 100)];
+    scratch.create("none", 100).detach().unwrap();
+    let mut listed: Vec<_> = scratch
+        .store
+        .list()
+        .unwrap()
+        .into_iter()
+        .map(|info| (info.name, info.mappings))
+        .collect();
+    listed.sort();
+    let expected = [("none", 0), ("one", 1), ("two", 2)];
+    assert_eq!(
+        listed,
+        expected.map(|(name, count)| (name.as_bytes().to_vec(), count))
+    );
+}
+
+#[test]
 fn prune_deletes_old_orphans_and_leftovers() {
     let scratch = Scratch::new();
     let _used = scratch.create("used", 100);
