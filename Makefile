@@ -8,7 +8,7 @@
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
 # make fuzz          run each fuzzer for ten minutes; needs cargo-fuzz
-# make bench         run the benchmarks and rewrite docs/performance.md: 5 minutes
+# make bench         run the benchmarks and rewrite docs/performance.md: 6 minutes
 # make bench-deps    install what the benchmarks compare with and draw with (Debian)
 #
 # make check-instructions    fail if a call takes more instructions than recorded

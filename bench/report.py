@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Writes docs/performance.md and its plots from the samples of the benchmarks.
 
-    bench/report.py SAMPLES DISK TMPFS
+    bench/report.py SAMPLES DISK TMPFS [SECTION]
 
-SAMPLES is the directory with calls.tsv, scale.tsv, first_use.tsv and snapshots.tsv. DISK and
-TMPFS are the directories of the snapshots: the page names their file systems. Without
-matplotlib the tables are written, and the plots remain as they are.
+SAMPLES is the directory with the files of samples, see FILES. DISK and TMPFS are the directories
+of the snapshots: the page names their file systems. With SECTION, the title of one, only that
+section of the page is rewritten, and nothing is plotted. Without matplotlib the tables are
+written, and the plots remain as they are.
 """
 
 import os
@@ -20,6 +21,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGE = os.path.join(TOP, "docs", "performance.md")
 PLOTS = os.path.join(TOP, "docs", "performance")
 
+FILES = ["calls", "scale", "first_use", "snapshots", "directories_tmpfs", "directories_disk",
+         "directories_durable"]
 SIZES = ["4 KiB", "16 KiB", "1 MiB", "64 MiB"]
 WAYS = ["library", "raw, by key", "raw POSIX", "Boost object", "APR", "Boost managed",
         "QSharedMemory", "libgpl's method"]
@@ -30,6 +33,10 @@ KINDS = ["processes", "threads"]
 SINGULAR = {"processes": "process", "threads": "thread"}
 LOADS = ["create, own names", "attach, one name"]
 FILE_SIZES = ["64 KiB", "16 MiB", "1 GiB"]
+PLACES = ["tmpfs", "disk"]
+SEGMENT_SIZES = ["4 KiB", "64 KiB", "16 MiB"]
+FILE_WAYS = ["library", "raw, last look", "plain file", "System V", "private:", "Boost managed",
+             "APR", "LMDB"]
 
 
 # ---- samples -----------------------------------------------------------------------------
@@ -39,7 +46,7 @@ class Samples:
 
     def __init__(self, directory):
         self.cases = defaultdict(lambda: defaultdict(dict))
-        for name in ["calls", "scale", "first_use", "snapshots"]:
+        for name in FILES:
             path = os.path.join(directory, name + ".tsv")
             if not os.path.exists(path):
                 continue
@@ -148,9 +155,9 @@ def is_met(sign, limit, values):
     return median(values) <= limit if sign == "<=" else median(values) >= limit
 
 
-def target_table(samples):
+def target_table(wanted):
     rows, met, missed = [], 0, 0
-    for what, sign, limit, values in targets(samples):
+    for what, sign, limit, values in wanted:
         if not values:
             verdict = "not measured"
         elif is_met(sign, limit, values):
@@ -267,6 +274,120 @@ def first_use(samples):
             rows.append(row)
     return table(["", "raw", "library, and times raw", "libshm_util.a, and times raw"], rows)
 
+
+# ---- directory namespaces ----------------------------------------------------------------------
+
+def ratios_in(samples, place, what, over="library", under="raw"):
+    case = f"directory, {what}, {place}"
+    return samples.ratios((case, over), (case, under))
+
+
+def directory_targets(samples):
+    for place in PLACES:
+        for size in SEGMENT_SIZES:
+            yield (f"attach, {place}, {size}: times raw", "<=", 1.10,
+                   ratios_in(samples, place, f"attach, {size}"))
+    for place in PLACES + ["disk, durable"]:
+        for size in SEGMENT_SIZES:
+            yield (f"create, {place}, {size}: times raw", "<=", 1.10,
+                   ratios_in(samples, place, f"create, {size}"))
+    for place in PLACES:
+        for what in ["memcpy in, 64 MiB", "memcpy out, 64 MiB", "first touch of a page"]:
+            yield (f"{what}, {place}: time, times a plain file's", "<=", 1.05,
+                   ratios_in(samples, place, what, under="plain file"))
+    for place in PLACES:
+        yield (f"descriptors of 1000 attachments, {place}", "<=", 0,
+               list(samples.values(f"directory, descriptors of 1000 attachments, {place}",
+                                   "library").values()))
+
+
+def directory_calls(samples):
+    parts = []
+    for place in PLACES + ["disk, durable"]:
+        columns = [(operation, size) for operation in ["attach", "create"]
+                   for size in SEGMENT_SIZES
+                   if f"directory, {operation}, {size}, {place}" in samples.cases]
+        rows = []
+        for way in ["raw"] + FILE_WAYS:
+            cells = []
+            for operation, size in columns:
+                what = f"{operation}, {size}"
+                value = samples.median(f"directory, {what}, {place}", way)
+                if value is None:
+                    cells.append("-")
+                elif way == "raw":
+                    cells.append(f"{value / 1000:.1f} µs")
+                else:
+                    cells.append(spread(ratios_in(samples, place, what, over=way)))
+            if any(cell != "-" for cell in cells):
+                rows.append([way] + cells)
+        parts.append(table([place] + [", ".join(column) for column in columns], rows))
+    return "\n\n".join(parts)
+
+
+def directory_scale(samples):
+    rows = []
+    for place in PLACES:
+        for count in WORKERS:
+            what = f"attach one name, {count} (calls/s)"
+            case = f"directory, {what}, {place}"
+            rows.append([f"{place}, {counted(count, 'processes')}",
+                         thousands(samples.median(case, "library")),
+                         thousands(samples.median(case, "raw")),
+                         spread(ratios_in(samples, place, what)),
+                         spread(ratios_in(samples, place, what, under="raw, last look"))])
+    return table(["", "library", "raw", "library, times raw", "times raw, last look"], rows)
+
+
+def directory_names(samples):
+    rows = []
+    for place in PLACES:
+        case = f"directory, list, 4000 names, {place}"
+        many, one = (f"directory, attach, {names}, {place}" for names in ["4000 names", "1 name"])
+        listed = [samples.median(case, way) for way in ["library", "raw"]]
+        rows.append([place] + [spread(samples.ratios((many, way), (one, way)))
+                               for way in ["library", "raw"]]
+                    + [thousands(value, 1e6, 1) + " ms" for value in listed])
+    return table(["", "attach, library: 4000 names, times 1 name", "raw", "list, library",
+                  "list, raw"], rows)
+
+
+def directory_data(samples):
+    rows = []
+    for place in PLACES:
+        for what, unit, text in [("memcpy in, 64 MiB", 1e6, "ms"),
+                                 ("memcpy out, 64 MiB", 1e6, "ms"),
+                                 ("first touch of a page", 1e3, "µs")]:
+            value = samples.median(f"directory, {what}, {place}", "library")
+            rows.append([f"{what}, {place}", f"{thousands(value, unit, 2)} {text}",
+                         spread(ratios_in(samples, place, what, under="plain file")), "-"])
+        for what in ["save, 16 MiB", "load, 16 MiB"]:
+            value = samples.median(f"directory, {what}, {place}", "library")
+            rows.append([f"{what}, {place}", f"{thousands(value, 1e6, 2)} ms", "-",
+                         spread(ratios_in(samples, place, what, under="System V"))])
+    return table(["", "library", "time, times a plain file's", "times System V's"], rows)
+
+
+def directory_memory(samples):
+    rows = []
+    for way in ["library", "System V", "plain file"]:
+        cells = []
+        for what in ["memory of an attachment (bytes)", "descriptors of 1000 attachments"]:
+            value = samples.median(f"directory, {what}, tmpfs", way)
+            cells.append("-" if value is None else f"{value:.0f}")
+        rows.append([way] + cells)
+    return table(["", "bytes for an attachment", "descriptors for 1,000 attachments"], rows)
+
+
+def directory_load(samples):
+    loads = [samples.median(f"directory, load average, {place}", "machine")
+             for place in PLACES + ["disk, durable"]]
+    return ("When the three parts of this run ended, the load average was "
+            + ", ".join("-" if load is None else f"{load:.1f}" for load in loads)
+            + f" on {os.cpu_count()} processors; the benchmark itself is 1 of it.")
+
+
+# ---- snapshots ---------------------------------------------------------------------------------
 
 def snapshot_cases(samples):
     return [case for case in samples.cases if re.match("(load|save),", case)]
@@ -462,24 +583,49 @@ def plots(samples):
 
 # ---- all of it -----------------------------------------------------------------------------------
 
+def section(text, title):
+    """The start and the end of a section of a page."""
+    found = re.search(rf"^## {re.escape(title)}$.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    if found is None:
+        sys.exit(f"report: there is no section '{title}'")
+    return found.span()
+
+
+def replace_section(text, title):
+    """The page as it is, with this section of the new text."""
+    with open(PAGE, encoding="utf-8") as old:
+        page = old.read()
+    start, end = section(page, title)
+    new_start, new_end = section(text, title)
+    return page[:start] + text[new_start:new_end] + page[end:]
+
+
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
-    directory, disk, tmpfs = sys.argv[1:]
+    directory, disk, tmpfs = sys.argv[1:4]
     samples = Samples(directory)
     parts = {
         "machine": machine(disk, tmpfs), "left_out": left_out(directory),
-        "targets": target_table(samples), "calls": calls(samples),
+        "targets": target_table(targets(samples)), "calls": calls(samples),
         "accessors": accessors(samples), "names": names(samples), "fork": fork(samples),
         "workers": workers(samples), "threads": threads(samples),
         "first_use": first_use(samples), "snapshots": snapshots(samples),
+        "directory_targets": target_table(directory_targets(samples)),
+        "directory_calls": directory_calls(samples),
+        "directory_scale": directory_scale(samples), "directory_names": directory_names(samples),
+        "directory_data": directory_data(samples), "directory_memory": directory_memory(samples),
+        "directory_load": directory_load(samples),
     }
     with open(os.path.join(TOP, "bench", "performance.md.in"), encoding="utf-8") as template:
         text = template.read()
     text = re.sub(r"^@(\w+)@$", lambda match: parts[match.group(1)], text, flags=re.MULTILINE)
+    if len(sys.argv) == 5:
+        text = replace_section(text, sys.argv[4])
     with open(PAGE, "w", encoding="utf-8") as page:
         page.write(text)
-    plots(samples)
+    if len(sys.argv) == 4:
+        plots(samples)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
-/* The Apache Portable Runtime, apr_shm.h. Debian's build uses shm_open, too. */
+/*
+ * The Apache Portable Runtime: apr_shm.h, for which Debian's build uses shm_open, too, and files
+ * that are mapped.
+ */
 
 #include "bench.h"
 #include "ways.h"
 
+#include <apr_file_io.h>
 #include <apr_general.h>
+#include <apr_mmap.h>
 #include <apr_pools.h>
 #include <apr_shm.h>
 
@@ -56,3 +61,66 @@ static void attach (void)
 }
 
 const struct way way_apr = {"APR", begin_apr, create, hold, release, attach};
+
+/* ---- a file that is mapped, apr_mmap.h ------------------------------------------------------ */
+
+#define FLAGS (APR_READ | APR_WRITE | APR_BINARY)
+
+static char file_path[4096], held_file_path[4096];
+static apr_mmap_t *held_map;
+
+static void begin_apr_file (const char *directory)
+{
+    begin_apr (directory);
+    snprintf (file_path, sizeof file_path, "%s/apr", directory);
+    snprintf (held_file_path, sizeof held_file_path, "%s/apr-held", directory);
+}
+
+static apr_mmap_t *map_file (const char *at, apr_int32_t flags, long size, apr_pool_t *in)
+{
+    apr_file_t *file;
+    apr_finfo_t info;
+    apr_mmap_t *map;
+
+    check (apr_file_open (&file, at, FLAGS | flags, APR_FPROT_OS_DEFAULT, in), "apr_file_open");
+    if (size > 0) {
+        check (apr_file_trunc (file, size), "apr_file_trunc");
+    }
+    check (apr_file_info_get (&info, APR_FINFO_SIZE, file), "apr_file_info_get");
+    check (apr_mmap_create (&map, file, 0, (apr_size_t) info.size,
+                            APR_MMAP_READ | APR_MMAP_WRITE, in), "apr_mmap_create");
+    check (apr_file_close (file), "apr_file_close");
+    return map;
+}
+
+static void create_file (long size)
+{
+    apr_mmap_t *map = map_file (file_path, APR_CREATE | APR_EXCL, size, pool);
+
+    check (apr_mmap_delete (map), "apr_mmap_delete");
+    check (apr_file_remove (file_path, pool), "apr_file_remove");
+    apr_pool_clear (pool);
+}
+
+static void hold_file (long size)
+{
+    held_map = map_file (held_file_path, APR_CREATE | APR_EXCL, size, held_pool);
+    memset (held_map->mm, 1, held_map->size);
+}
+
+static void release_file (void)
+{
+    check (apr_mmap_delete (held_map), "apr_mmap_delete");
+    check (apr_file_remove (held_file_path, held_pool), "apr_file_remove");
+}
+
+static void attach_file (void)
+{
+    apr_mmap_t *map = map_file (held_file_path, 0, 0, pool);
+
+    check (apr_mmap_delete (map), "apr_mmap_delete");
+    apr_pool_clear (pool);
+}
+
+const struct way way_apr_file = {"APR", begin_apr_file, create_file, hold_file, release_file,
+                                 attach_file};

@@ -1,8 +1,11 @@
-// Boost.Interprocess: files on tmpfs; the second way adds an allocator of named objects.
+// Boost.Interprocess: files on tmpfs; the second way adds an allocator of named objects, and the
+// third has it in a file.
 
 #include "bench.h"
 #include "ways.h"
 
+#include <boost/interprocess/file_mapping.hpp>
+#include <boost/interprocess/managed_mapped_file.hpp>
 #include <boost/interprocess/managed_shared_memory.hpp>
 #include <boost/interprocess/mapped_region.hpp>
 #include <boost/interprocess/shared_memory_object.hpp>
@@ -75,9 +78,46 @@ static void attach_managed ()
     managed_shared_memory memory (open_only, held_managed.c_str ());
 }
 
+static std::string file, held_file;
+
+static void begin_file (const char *directory)
+{
+    file = std::string (directory) + "/boost";
+    held_file = file + "-held";
+}
+
+static void create_file (long size)
+{
+    {
+        managed_mapped_file memory (create_only, file.c_str (), size);
+    }
+    file_mapping::remove (file.c_str ());
+}
+
+static void hold_file (long size)
+{
+    managed_mapped_file memory (create_only, held_file.c_str (), size);
+    size_t most = memory.get_free_memory () * 9 / 10;
+    void *address = memory.allocate (most);
+    memset (address, 1, most);
+    memory.deallocate (address);
+}
+
+static void release_file ()
+{
+    file_mapping::remove (held_file.c_str ());
+}
+
+static void attach_file ()
+{
+    managed_mapped_file memory (open_only, held_file.c_str ());
+}
+
 extern "C" {
 extern const struct way way_boost_object = {
     "Boost object", begin_boost, create_object, hold_object, release_object, attach_object};
 extern const struct way way_boost_managed = {
     "Boost managed", begin_boost, create_managed, hold_managed, release_managed, attach_managed};
+extern const struct way way_boost_file = {
+    "Boost managed", begin_file, create_file, hold_file, release_file, attach_file};
 }

@@ -1,6 +1,7 @@
 /*
- * The ways to share memory that calls.c compares. Each has a file of its own. It is a weak
- * symbol, because it is left out if the library that it needs is not installed.
+ * The ways to share memory that calls.c compares and, after them, those that directories.c
+ * compares. A way is a weak symbol if it needs a library: it is left out if that is not
+ * installed.
  */
 #ifndef WAYS_H
 #define WAYS_H
@@ -33,6 +34,13 @@ extern const struct way way_boost_object WEAK;
 extern const struct way way_boost_managed WEAK;
 extern const struct way way_qt WEAK;
 extern const struct way way_libgpl WEAK;
+
+extern const struct way way_files;
+extern const struct way way_files_look;
+extern const struct way way_files_plain;
+extern const struct way way_apr_file WEAK;
+extern const struct way way_boost_file WEAK;
+extern const struct way way_lmdb WEAK;
 
 #ifdef __cplusplus
 }
