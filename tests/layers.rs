@@ -128,7 +128,6 @@ const LAYERS: &[&str] = &[
     "store::directory::file_name",
     "store::directory::file_system",
     "store::directory::lock",
-    "store::directory::holders",
     "store::directory::existing",
     "store::directory::store",
     "store::directory::fresh",

@@ -91,32 +91,21 @@ impl Directory {
         if is_new {
             return Err(taken(name, path));
         }
-        // Locks mean nothing on what is no segment, and are released at once.
-        if !lock::attach(&opened).map_err(failed)? {
-            return Ok(Found::Dying);
-        }
+        // All that can fail comes before the lock: the last holder of the segment could take a call
+        // that fails for another holder, and leave the segment behind.
         let status = Status::of(&opened).map_err(failed)?;
-        if status.links == 0 {
+        let size = Self::check_segment(name, &status, request)?;
+        let system = FileSystem::of_segment(&opened, &status);
+        self.check(system, &format_args!("{doing} segment {}", Quoted(name)))?;
+        let mapping = Mapped::file(&opened, size, request.placement, request.access)
+            .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
+        // Nobody deletes a segment that is locked. It may have been deleted before.
+        if !lock::attach(&opened).map_err(failed)?
+            || Status::of(&opened).map_err(failed)?.links == 0
+        {
             return Ok(Found::Dying);
         }
-        let checked = Self::check_segment(name, &status, request).and_then(|size| {
-            let system = FileSystem::of_segment(&opened, &status);
-            self.check(system, &format_args!("{doing} segment {}", Quoted(name)))?;
-            Mapped::file(&opened, size, request.placement, request.access)
-                .map_err(|errno| not_mapped(name, request.placement, size, errno))
-        });
-        match checked {
-            Ok(mapping) => Ok(Found::Segment(status, mapping)),
-            Err(error) => {
-                // Meanwhile, the last holder may have taken this process for another.
-                let was_attached = lock::is_attached(&opened).unwrap_or(false);
-                drop(opened);
-                if was_attached {
-                    self.delete_if_unused(name, path, Identity::of(&status), |_| true)?;
-                }
-                Err(error)
-            }
-        }
+        Ok(Found::Segment(status, mapping))
     }
 
     /// The size in bytes of an existing segment, if it is what was asked for.
@@ -186,7 +175,7 @@ impl Directory {
                 Err(Unpublished::NotDurable(errno)) => {
                     drop((mapping, fresh));
                     let segment = Identity::of(&status);
-                    self.delete_if_unused(name, path, segment, |_| true)?;
+                    self.delete_if_unused(name, path, segment)?;
                     return Err(errno.during(format_args!(
                         "write the name of segment {} to the disk of {self}",
                         Quoted(name)

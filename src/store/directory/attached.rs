@@ -82,10 +82,7 @@ impl Attached {
             });
         }
         match self.identity().at(&self.path) {
-            Some(status) => {
-                let count = existing::count(&self.path, &status);
-                existing::info(self.name(), &status, count)
-            }
+            Some(status) => existing::info(self.name(), &status, existing::count(&self.path)),
             // It has lost its name: what was known when it was attached, and this attachment.
             None => Ok(Info {
                 kept: false,
@@ -106,8 +103,7 @@ impl Attached {
                 permissions,
             );
         }
-        self.directory
-            .change_permissions(self.name(), &self.path, Some(self.identity()), permissions)?
+        Directory::change_permissions(self.name(), &self.path, Some(self.identity()), permissions)?
             .ok_or_else(|| self.lost("set the permissions of"))
     }
 
@@ -122,8 +118,7 @@ impl Attached {
                 .map_err(|errno| errno.during(format_args!("keep {self}")))?;
             return super::by_name::change_lifetime(self.name(), &fresh.file, &status, lifetime);
         }
-        self.directory
-            .change_lifetime(self.name(), &self.path, Some(self.identity()), lifetime)?
+        Directory::change_lifetime(self.name(), &self.path, Some(self.identity()), lifetime)?
             .ok_or_else(|| self.lost("keep"))
     }
 
@@ -229,7 +224,7 @@ impl Attached {
             return Ok(());
         }
         self.directory
-            .delete_if_unused(self.name.bytes(), &self.path, self.identity(), |_| true)
+            .delete_if_unused(self.name.bytes(), &self.path, self.identity())
             .map(drop)
     }
 

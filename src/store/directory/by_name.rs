@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::change::Fate;
 use super::existing::{self, Identity, KEPT, MODE_BITS};
-use super::holders::Attachments;
 use super::store::Directory;
 use super::{file_name, fresh};
 use crate::allocate::require_memory_for;
@@ -32,7 +31,7 @@ impl Directory {
         let path = self.path_of(doing, name)?;
         match Status::of_path(&path) {
             Ok(status) => match existing::is_no_segment(doing, name, &status) {
-                None => existing::info(name, &status, existing::count(&path, &status)),
+                None => existing::info(name, &status, existing::count(&path)),
                 Some(error) => Err(error),
             },
             Err(Errno(libc::ENOENT)) => Err(self.no_such(target)),
@@ -45,13 +44,11 @@ impl Directory {
         let doing = "list the names";
         let failed = |errno: Errno| errno.during(format_args!("{doing}"));
         let mut infos = Vec::new();
-        let all = Attachments::read().map_err(failed)?;
         self.for_each(doing, |name, path, status| {
             infos
                 .try_reserve(1)
                 .map_err(|_| failed(Errno(libc::ENOMEM)))?;
-            let count = existing::count_one_of(&all, path, status);
-            infos.push(existing::info(name, status, count)?);
+            infos.push(existing::info(name, status, existing::count(path))?);
             Ok(())
         })?;
         Ok(infos)
@@ -85,19 +82,18 @@ impl Directory {
     pub(in crate::store) fn set_lifetime(&self, name: &[u8], lifetime: Lifetime) -> Result<()> {
         let _uncancelled = Uncancelled::new();
         let path = self.path_of("keep", name)?;
-        self.change_lifetime(name, &path, None, lifetime)?
+        Self::change_lifetime(name, &path, None, lifetime)?
             .ok_or_else(|| self.no_such(Target::Name(name)))
     }
 
     /// `None` if the name stands for no segment, or not for `segment`.
     pub(super) fn change_lifetime(
-        &self,
         name: &[u8],
         path: &Path,
         segment: Option<Identity>,
         lifetime: Lifetime,
     ) -> Result<Option<()>> {
-        self.with_claim("keep", name, path, segment, |file, status| {
+        Self::with_claim("keep", name, path, segment, |file, status| {
             change_lifetime(name, file, status, lifetime)
         })
     }
@@ -109,20 +105,19 @@ impl Directory {
     ) -> Result<()> {
         let _uncancelled = Uncancelled::new();
         let path = self.path_of(SETTING, name)?;
-        self.change_permissions(name, &path, None, permissions)?
+        Self::change_permissions(name, &path, None, permissions)?
             .ok_or_else(|| self.no_such(Target::Name(name)))
     }
 
     /// `None` if the name stands for no segment, or not for `segment`.
     pub(super) fn change_permissions(
-        &self,
         name: &[u8],
         path: &Path,
         segment: Option<Identity>,
         permissions: Permissions,
     ) -> Result<Option<()>> {
         check_mode(name, permissions)?;
-        self.with_claim(SETTING, name, path, segment, |file, status| {
+        Self::with_claim(SETTING, name, path, segment, |file, status| {
             change_permissions(name, file, status, permissions)
         })
     }
@@ -149,7 +144,7 @@ impl Directory {
         path: &Path,
         segment: Option<Identity>,
     ) -> Result<Option<()>> {
-        self.with_claim("remove", name, path, segment, |file, status| {
+        Self::with_claim("remove", name, path, segment, |file, status| {
             self.unlink("remove", name, path, file, status)
         })
     }
@@ -160,7 +155,7 @@ impl Directory {
         fresh::sweep(self.path());
         self.for_each("prune", |name, path, status| {
             let is_old = |status: &Status| idle_time(status) >= minimum_age;
-            if existing::is_kept(status) || !is_old(status) || existing::is_attached(path, status) {
+            if existing::is_kept(status) || !is_old(status) {
                 return Ok(());
             }
             pruned
@@ -168,8 +163,7 @@ impl Directory {
                 .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
             let info = existing::info(name, status, 0)?;
             // What this user may not delete stays.
-            if let Ok(Fate::Deleted) =
-                self.delete_if_unused(name, path, Identity::of(status), is_old)
+            if let Ok(Fate::Deleted) = self.try_to_delete(name, path, Identity::of(status), is_old)
             {
                 pruned.push(info);
             }

@@ -25,16 +25,34 @@ pub(super) enum Fate {
     Deleted,
     /// The name does not stand for this segment any more.
     Gone,
-    /// Others have it attached, or the segment that has the name now; or they are changing it.
+    /// Others have it attached, or the segment that has the name now.
     InUse,
+    /// Another process is changing, attaching or deleting it at this moment.
+    Changing,
     /// It stays, whether anybody has it attached or not.
     Kept,
 }
 
 impl Directory {
     /// Deletes a segment that this process has just detached, if nobody has it attached and it is
-    /// not kept, and `may_go` allows it.
+    /// not kept. Waits for a process that is changing or deleting it.
     pub(super) fn delete_if_unused(
+        &self,
+        name: &[u8],
+        path: &Path,
+        segment: Identity,
+    ) -> Result<Fate> {
+        let mut pauses = Pauses::new();
+        loop {
+            match self.try_to_delete(name, path, segment, |_| true)? {
+                Fate::Changing => pauses.pause().map_err(|_| impatient("delete", name))?,
+                fate => return Ok(fate),
+            }
+        }
+    }
+
+    /// Deletes a segment if nobody has it attached, it is not kept, and `may_go` allows it.
+    pub(super) fn try_to_delete(
         &self,
         name: &[u8],
         path: &Path,
@@ -52,14 +70,14 @@ impl Directory {
         if lock::is_attached(&opened).map_err(failed)? {
             return Ok(Fate::InUse);
         }
-        // Another segment must not be locked: its last holder would take that for an attachment.
+        // A lock of another segment would delay those that attach it.
         match Status::of(&opened).map_err(failed)? {
             status if Identity::of(&status) != segment => return Ok(Fate::Gone),
             status if existing::is_kept(&status) => return Ok(Fate::Kept),
             _ => {}
         }
         if !lock::claim(&opened, Claim::Segment).map_err(failed)? {
-            return Ok(Fate::InUse);
+            return Ok(Fate::Changing);
         }
         // From here on nobody can attach it, nor change its name.
         match segment.at(path) {
@@ -83,7 +101,7 @@ impl Directory {
         if existing::is_kept(&status) {
             return Ok(Fate::Kept);
         }
-        if existing::is_attached(path, &status) {
+        if existing::is_attached(path) {
             return Ok(Fate::InUse);
         }
         match errno {
@@ -96,7 +114,6 @@ impl Directory {
     /// Does something with the file of a name which nobody else changes meanwhile. `None` if the
     /// name stands for no segment, or not for `segment`.
     pub(super) fn with_claim<T>(
-        &self,
         doing: &str,
         name: &[u8],
         path: &Path,
@@ -127,14 +144,7 @@ impl Directory {
                 // It was removed meanwhile.
                 continue;
             };
-            let was_attached = lock::is_attached(&opened).map_err(failed)?;
-            let done = work(&opened, &status);
-            drop(opened);
-            // The last holder may have left meanwhile, and have taken this process for another.
-            if was_attached {
-                self.delete_if_unused(name, path, found, |_| true)?;
-            }
-            return done.map(Some);
+            return work(&opened, &status).map(Some);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::holders::{self, Attachments};
+use super::lock;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
@@ -132,19 +132,16 @@ pub(super) fn info(name: &[u8], status: &Status, mappings: u64) -> Result<Info> 
     })
 }
 
-/// The number of attachments of the segment that has a name, which the caller has just looked at.
-pub(super) fn count(path: &Path, status: &Status) -> u64 {
-    holders::count(open_to_look(path).as_ref(), status)
+/// The number of attachments of the segment that has a name; 0 if this process may not open its
+/// file.
+pub(super) fn count(path: &Path) -> u64 {
+    open_to_look(path).map_or(0, |file| lock::count(&file).unwrap_or(0))
 }
 
-/// The same, for one of many segments.
-pub(super) fn count_one_of(all: &Attachments, path: &Path, status: &Status) -> u64 {
-    all.count(open_to_look(path).as_ref(), status)
-}
-
-/// Whether somebody has the segment attached that has a name.
-pub(super) fn is_attached(path: &Path, status: &Status) -> bool {
-    holders::is_attached(open_to_look(path).as_ref(), status)
+/// Whether somebody has the segment attached that has a name. True if this process may not open
+/// its file.
+pub(super) fn is_attached(path: &Path) -> bool {
+    open_to_look(path).is_none_or(|file| lock::is_attached(&file).unwrap_or(true))
 }
 
 /// Any access will do to look at locks.

@@ -5,13 +5,14 @@
 //! description's mapping unmaps it or dies, however it ends, and a child of fork shares it. So
 //! what the locks show is who has the file mapped.
 //!
-//! | byte | shared lock | exclusive lock |
-//! | ---- | ----------- | -------------- |
-//! | 0    | an attachment | nobody has the segment attached, nor can attach it now |
-//! | 1    | | the holder removes or changes the name |
+//! | bytes      | lock      | by |
+//! | ---------- | --------- | -- |
+//! | one of 1.. | shared    | an attachment; each has a byte of its own, chosen at random |
+//! | 0          | exclusive | a process that removes or changes the name |
+//! | all        | exclusive | a process that deletes the segment: nobody has it attached, nor can attach it now |
 //!
-//! A process that deletes a segment which nobody has attached locks both bytes at once. So the
-//! name cannot be another segment's between its last look at it and unlink(2).
+//! A process that deletes a segment also has byte 0 locked. So the name cannot be another
+//! segment's between its last look at it and unlink(2).
 
 use std::ffi::{c_int, c_short};
 use std::fs::File;
@@ -19,6 +20,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 
 use crate::errno::Errno;
+use crate::{os, random};
 
 /// What an exclusive lock is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,27 +31,78 @@ pub(super) enum Claim {
     Segment,
 }
 
+/// The first byte whose lock is an attachment.
+const FIRST: i64 = 1;
+
+/// Behind the last byte whose lock is an attachment.
+const END: i64 = i64::MAX;
+
+/// How many attachments are counted at most.
+const MOST: u64 = 100_000;
+
 /// Counts the description as an attachment. False if a process is deleting the segment.
 pub(super) fn attach(file: &File) -> Result<bool, Errno> {
-    set(file, libc::F_RDLCK, 0, 1)
+    let process = os::process();
+    let (high, low) = (random::bits(process), random::bits(process));
+    let number = ((u64::from(high) << 32) | u64::from(low)) >> 2;
+    let byte = FIRST.saturating_add_unsigned(number);
+    set(file, libc::F_RDLCK, byte, 1)
 }
 
 /// Locks a file for a change, which needs a descriptor for writing. False if another process
 /// has it locked or attached.
 pub(super) fn claim(file: &File, claim: Claim) -> Result<bool, Errno> {
-    let (start, length) = match claim {
-        Claim::Name => (1, 1),
-        Claim::Segment => (0, 2),
+    let length = match claim {
+        Claim::Name => FIRST,
+        Claim::Segment => 0, // all bytes
     };
-    set(file, libc::F_WRLCK, start, length)
+    set(file, libc::F_WRLCK, 0, length)
 }
 
 /// Whether there are attachments other than by this description. Changes nothing.
 pub(super) fn is_attached(file: &File) -> Result<bool, Errno> {
-    let mut lock = describe(libc::F_WRLCK, 0, 1);
+    Ok(attachment_in(file, FIRST, END)?.is_some())
+}
+
+/// The number of attachments other than by this description. Those that a child of fork shares
+/// with its parent count once. Changes nothing.
+pub(super) fn count(file: &File) -> Result<u64, Errno> {
+    let mut count = 0;
+    // What is left to look at: ranges in which there is an attachment, or none.
+    let mut ranges = Vec::new();
+    let mut next = Some((FIRST, END));
+    while let Some((start, end)) = next {
+        next = match attachment_in(file, start, end)? {
+            // A program that locks more bytes than one counts once.
+            Some((found, behind)) if count < MOST => {
+                count += 1;
+                ranges.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;
+                ranges.push((behind.max(found + 1), end));
+                Some((start, found))
+            }
+            _ => ranges.pop(),
+        };
+    }
+    Ok(count)
+}
+
+/// The bytes, from the first to behind the last, that an attachment has locked, if there is one
+/// in this range.
+fn attachment_in(file: &File, start: i64, end: i64) -> Result<Option<(i64, i64)>, Errno> {
+    if start >= end {
+        return Ok(None);
+    }
+    let mut lock = describe(libc::F_WRLCK, start, end - start);
     call(file, libc::F_OFD_GETLK, &mut lock)?;
-    // A deleting process has both bytes locked.
-    Ok(c_int::from(lock.l_type) == libc::F_RDLCK)
+    // A deleting process has an exclusive lock.
+    if c_int::from(lock.l_type) != libc::F_RDLCK {
+        return Ok(None);
+    }
+    let behind = match lock.l_len {
+        0 => END,
+        length => lock.l_start.saturating_add(length),
+    };
+    Ok(Some((lock.l_start.max(start), behind)))
 }
 
 fn set(file: &File, kind: c_int, start: i64, length: i64) -> Result<bool, Errno> {

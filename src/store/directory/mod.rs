@@ -21,7 +21,6 @@
 //! | `fresh`       | a new file, until it has its name |
 //! | `change`      | change or remove a file, whoever attaches it meanwhile |
 //! | `existing`    | what a name stands for now |
-//! | `holders`     | how many attachments a file has |
 //! | `lock`        | the locks of attachments and changes |
 //! | `file_name`   | the file names of segments |
 //! | `file_system` | whether a file system suits segments |
@@ -35,7 +34,6 @@ mod existing;
 mod file_name;
 mod file_system;
 mod fresh;
-mod holders;
 mod lock;
 mod store;
 #[cfg(test)]

@@ -179,6 +179,27 @@ fn no_descriptor_stays_open_and_the_mapping_counts() {
 }
 
 #[test]
+fn every_attachment_counts() {
+    let scratch = Scratch::new();
+    let all: Vec<_> = (0..100).map(|_| scratch.create("x", 100)).collect();
+    assert_eq!(scratch.mappings("x"), 100);
+    let file = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
+    assert_eq!(lock::attach(&file), Ok(true));
+    assert_eq!(lock::count(&file), Ok(100), "without its own");
+    assert_eq!(
+        lock::claim(&file, Claim::Name),
+        Ok(true),
+        "which excludes nobody"
+    );
+    drop(all);
+    assert_eq!(
+        (lock::count(&file), lock::is_attached(&file)),
+        (Ok(0), Ok(false))
+    );
+    assert_eq!(scratch.mappings("x"), 1);
+}
+
+#[test]
 fn detaching_deletes_nothing_and_the_next_holder_finds_the_bytes() {
     let scratch = Scratch::new();
     let mut one = scratch.create("x", 100);
@@ -406,7 +427,7 @@ fn only_a_segment_that_nobody_uses_is_deleted() {
     let delete = |segment| {
         scratch
             .store
-            .delete_if_unused(b"x", &scratch.file("x"), segment, |_| true)
+            .try_to_delete(b"x", &scratch.file("x"), segment, |_| true)
             .unwrap()
     };
     let mut one = scratch.create("x", 100);
@@ -415,24 +436,14 @@ fn only_a_segment_that_nobody_uses_is_deleted() {
     one.detach().unwrap();
     let changer = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
     assert_eq!(lock::claim(&changer, Claim::Name), Ok(true));
-    assert_eq!(
-        delete(segment),
-        Fate::InUse,
-        "another process changes its name"
-    );
+    assert_eq!(delete(segment), Fate::Changing);
     drop(changer);
     scratch.store.set_lifetime(b"x", Lifetime::Kept).unwrap();
     assert_eq!(delete(segment), Fate::Kept);
     scratch.store.set_lifetime(b"x", Lifetime::Used).unwrap();
     fs::rename(scratch.file("x"), scratch.file("y")).unwrap();
     assert_eq!(delete(segment), Fate::Gone);
-    let mut other = scratch.create("x", 100);
-    assert_eq!(
-        delete(segment),
-        Fate::InUse,
-        "the name is another segment's"
-    );
-    other.detach().unwrap();
+    scratch.create("x", 100).detach().unwrap();
     assert_eq!(delete(segment), Fate::Gone, "the name is another segment's");
     fs::remove_file(scratch.file("x")).unwrap();
     fs::rename(scratch.file("y"), scratch.file("x")).unwrap();
@@ -440,45 +451,43 @@ fn only_a_segment_that_nobody_uses_is_deleted() {
 }
 
 #[test]
-fn a_change_makes_up_for_the_holder_that_left_meanwhile() {
+fn the_last_holder_waits_for_a_change() {
     let scratch = Scratch::new();
-    let one = std::cell::RefCell::new(scratch.create("x", 100));
+    let mut one = scratch.create("x", 100);
     let path = scratch.file("x");
-    let done = scratch.store.with_claim("keep", b"x", &path, None, |_, _| {
-        // The last holder leaves, and takes this process for another holder.
-        one.borrow_mut().close()?;
-        assert_eq!(scratch.files(), ["x"]);
-        Ok(())
+    let changer = existing::open(&path, Access::ReadWrite).unwrap();
+    assert_eq!(lock::claim(&changer, Claim::Name), Ok(true));
+    let other = scratch.create("x", 100);
+    drop(other); // attaching and detaching wait for nothing
+    let last = std::thread::spawn(move || {
+        crate::patience::renew();
+        one.close()
     });
-    assert_eq!(done.unwrap(), Some(()));
+    let is_detached = || existing::count(&path) == 0;
+    while !is_detached() {
+        std::thread::yield_now();
+    }
+    assert_eq!(scratch.files(), ["x"]);
+    drop(changer);
+    last.join().unwrap().unwrap();
     assert!(scratch.files().is_empty());
-    // An orphan stays one.
-    scratch.create("x", 100).detach().unwrap();
-    let done = scratch
-        .store
-        .with_claim("keep", b"x", &path, None, |_, _| Ok(()));
-    assert_eq!((done.unwrap(), scratch.files().len()), (Some(()), 1));
 }
 
 #[test]
-fn a_list_counts_the_attachments_of_each_segment() {
+fn an_attach_that_fails_locks_nothing() {
     let scratch = Scratch::new();
-    let _one = scratch.create("one", 100);
-    let _two = [scratch.create("two", 100), scratch.create("two", 100)];
-    scratch.create("none", 100).detach().unwrap();
-    let mut listed: Vec<_> = scratch
-        .store
-        .list()
-        .unwrap()
-        .into_iter()
-        .map(|info| (info.name, info.mappings))
-        .collect();
-    listed.sort();
-    let expected = [("none", 0), ("one", 1), ("two", 2)];
-    assert_eq!(
-        listed,
-        expected.map(|(name, count)| (name.as_bytes().to_vec(), count))
-    );
+    scratch.create("x", 100).detach().unwrap();
+    let deleter = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
+    assert_eq!(lock::claim(&deleter, Claim::Segment), Ok(true));
+    // Otherwise these would wait for the lock.
+    let large = Wanted::OfSize(NonZeroUsize::new(101).unwrap());
+    assert_eq!(errno(scratch.attach("x", large)), libc::EINVAL);
+    let used = scratch.create("z", 1);
+    let request = Request {
+        placement: Placement::At(used.bytes().as_ptr().addr()),
+        ..Scratch::request(Wanted::Existing)
+    };
+    assert_eq!(errno(scratch.attach_as("x", &request)), libc::EINVAL);
 }
 
 #[test]
