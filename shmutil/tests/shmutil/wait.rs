@@ -36,6 +36,15 @@ fn wait_ends_when_the_segment_is_created() {
 }
 
 #[test]
+fn wait_looks_in_the_namespace_of_the_option() {
+    let (world, other) = (World::new(), World::new());
+    other.ok(&["create", "x", "1"]);
+    let wait = ["wait", "x", "--timeout", "0s"];
+    world.fails(&wait, 4, "no segment 'x'");
+    world.ok(&[&["--namespace", &other.namespace], &wait[..]].concat());
+}
+
+#[test]
 fn a_wait_that_reaches_its_limit_ends_with_status_4() {
     let world = World::new();
     let start = Instant::now();
