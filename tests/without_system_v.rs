@@ -55,12 +55,14 @@ fn errors_say_that_system_v_is_missing_or_blocked_and_what_to_do() {
         (
             libc::ENOSYS,
             "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
-             CONFIG_SYSVIPC (Android's lack it)",
+             CONFIG_SYSVIPC (Android's lack it), allow shmget, shmat, shmdt and shmctl, or set \
+             NOB_DATABASE to a directory (it ends in /) or to private:",
             ": Function not implemented",
         ),
         (
             libc::EPERM,
-            "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl",
+            "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl, or \
+             set NOB_DATABASE to a directory (it ends in /) or to private:",
             ": Operation not permitted",
         ),
     ] {

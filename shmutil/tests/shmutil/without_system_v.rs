@@ -17,13 +17,13 @@ const ERRORS: [(i32, &str); 2] = [
     (
         libc::ENOSYS,
         "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
-         CONFIG_SYSVIPC .Android.s lack it., or allow shmget, shmat, shmdt and shmctl: Function \
-         not implemented",
+         CONFIG_SYSVIPC .Android.s lack it., allow shmget, shmat, shmdt and shmctl, or set \
+         NOB_DATABASE to a directory .it ends in /. or to private:: Function not implemented",
     ),
     (
         libc::EPERM,
-        "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl: \
-         Operation not permitted",
+        "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl, or set \
+         NOB_DATABASE to a directory .it ends in /. or to private:: Operation not permitted",
     ),
 ];
 

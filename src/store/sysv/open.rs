@@ -389,10 +389,12 @@ fn not_searchable(namespace: &Registered, errno: Errno) -> Error {
     let what = match errno {
         Errno(libc::ENOSYS) => {
             "this system has no System V shared memory, or a sandbox blocks it; use a kernel with \
-             CONFIG_SYSVIPC (Android's lack it), or allow shmget, shmat, shmdt and shmctl"
+             CONFIG_SYSVIPC (Android's lack it), allow shmget, shmat, shmdt and shmctl, or set \
+             NOB_DATABASE to a directory (it ends in /) or to private:"
         }
         Errno(libc::EPERM) => {
-            "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl"
+            "a sandbox blocks System V shared memory; allow shmget, shmat, shmdt and shmctl, or \
+             set NOB_DATABASE to a directory (it ends in /) or to private:"
         }
         _ => return errno.during(format_args!("find the registry of {namespace}")),
     };
