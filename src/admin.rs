@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fork::{Call, Purpose};
 use crate::info::{Info, RegistryInfo};
 use crate::namespace::{Namespace, Registered, Resolved};
-use crate::store::{Foreign, Found, Store};
 pub use crate::store::{
-    Hidden, KeyKind, LeftBehind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table,
+    DirectoryState, FileSystem, Hidden, KeyKind, LeftBehind, Row, SEGMENT_TABLE, SegmentFile,
+    Stranger, Unreadable, Whose, parse_segment_table,
 };
+use crate::store::{Foreign, Found, Store};
 
 /// What identifies a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +90,12 @@ pub fn spaces(namespace: &Namespace) -> Result<(Vec<Space>, Vec<Unreadable>)> {
         Resolved::SysV(registered) => Some(registered),
         Resolved::Directory(_) | Resolved::Private => None,
     };
-    for found in crate::store::everybodys(trusted)? {
+    let registries = match crate::store::everybodys(trusted) {
+        // The selected namespace does not need what this system lacks.
+        Err(error) if trusted.is_none() && is_missing(&error) => Vec::new(),
+        found => found?,
+    };
+    for found in registries {
         match found {
             Found::Ours(registered) => {
                 let namespace = match &registered {
@@ -118,6 +124,11 @@ pub fn spaces(namespace: &Namespace) -> Result<(Vec<Space>, Vec<Unreadable>)> {
     });
     spaces.dedup_by(|one, other| !is_foreign(one) && one.identity == other.identity);
     Ok((spaces, unreadable))
+}
+
+/// Whether the system has no System V segments, or a sandbox blocks them.
+fn is_missing(error: &Error) -> bool {
+    matches!(error.errno(), libc::ENOSYS | libc::EPERM)
 }
 
 impl Space {
@@ -168,11 +179,24 @@ impl Space {
     /// Whether [`prune`](Self::prune) would delete this orphan if it was old enough.
     #[must_use]
     pub fn may_prune(&self, info: &Info) -> bool {
-        let is_allowed = match &self.access {
-            Access::Own(_) => true,
-            Access::Foreign(foreign) => foreign.may_prune(info),
-        };
-        is_allowed && may_be_removed(info.id)
+        match &self.access {
+            Access::Own(namespace) => may_be_deleted(namespace, info),
+            Access::Foreign(foreign) => {
+                foreign.may_prune(info) && crate::store::may_be_removed(info.id)
+            }
+        }
+    }
+
+    /// See [`file`]; `None` in a namespace that this process may not use.
+    ///
+    /// # Errors
+    ///
+    /// As [`file`].
+    pub fn file(&self, name: &[u8]) -> Result<Option<SegmentFile>> {
+        match &self.access {
+            Access::Own(namespace) => file(namespace, name),
+            Access::Foreign(_) => Ok(None),
+        }
     }
 
     /// See [`Namespace::registry`].
@@ -228,11 +252,36 @@ pub fn hidden(namespace: &Namespace) -> Result<Vec<Hidden>> {
     Store::of(namespace)?.hidden()
 }
 
-/// Whether this process may delete the segment of an identifier. Finds out without
-/// deleting or changing it.
+/// Whether this process may delete a segment of a namespace. Finds out without deleting or
+/// changing it.
 #[must_use]
-pub fn may_be_removed(id: i32) -> bool {
-    crate::store::may_be_removed(id)
+pub fn may_be_deleted(namespace: &Namespace, segment: &Info) -> bool {
+    Call::begin(Purpose::Change)
+        .and_then(|_call| Store::of(namespace))
+        .is_ok_and(|store| store.may_delete(segment))
+}
+
+/// The file that the segment of a name is; `None` if there is no such segment, or it is not a
+/// file.
+///
+/// # Errors
+///
+/// `ENAMETOOLONG`: the name is too long for a file name; those of [`identity`].
+pub fn file(namespace: &Namespace, name: &[u8]) -> Result<Option<SegmentFile>> {
+    let _call = Call::begin(Purpose::Change)?;
+    Store::of(namespace)?.file(name)
+}
+
+/// The directory of a namespace; `None` if its segments are not files.
+///
+/// # Errors
+///
+/// * `ENOENT`, `ENOTDIR`: there is no such directory.
+/// * `EACCES`: this user may not use it.
+/// * those of [`identity`].
+pub fn directory(namespace: &Namespace) -> Result<Option<DirectoryState>> {
+    let _call = Call::begin(Purpose::Change)?;
+    Store::of(namespace)?.directory()
 }
 
 /// Whether the value of `SHM_UTIL_KEEP` or `SHM_UTIL_TRANSIENT` has an effect: whether it is, as

@@ -133,6 +133,7 @@ const LAYERS: &[&str] = &[
     "store::directory::fresh",
     "store::directory::change",
     "store::directory::by_name",
+    "store::directory::inspect",
     "store::directory::attached",
     "store::directory::attach",
     "store::directory::wait",

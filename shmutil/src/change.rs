@@ -4,48 +4,67 @@
 
 use std::fs;
 use std::mem;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use shm_util::admin::{self, Hidden, LeftBehind, Whose};
-use shm_util::{Info, Options};
+use shm_util::{Info, Kind, Namespace, Options};
 
 use crate::cli::{Create, Keep, Prune, Remove};
 use crate::failure::{Failure, Outcome, Result, say};
+use crate::found::{self, Found};
 use crate::names::{self, Name};
 use crate::{namespace, output, units, which};
 
 /// `shmutil create`
 pub(crate) fn create(arguments: &Create) -> Result<Outcome> {
-    let options = Options::new()
-        .namespace(&namespace::selected())
-        .mode(arguments.mode)
-        .keep(arguments.keep);
-    create_with(options, &arguments.name, arguments.size).map(mem::forget)?;
+    let options = Options::new().mode(arguments.mode).keep(arguments.keep);
+    let name = &arguments.name;
+    let failed = |error: &shm_util::Error| Failure::library(error, Some(&name.0));
+    create_with(
+        &namespace::selected(),
+        options,
+        name,
+        arguments.size,
+        &failed,
+    )
+    .map(mem::forget)?;
     Ok(Outcome::Fine)
 }
 
 /// Creates a segment. The caller must not destroy it: it is to outlive this
 /// process.
-pub(crate) fn create_with(options: Options, name: &Name, size: u64) -> Result<shm_util::Segment> {
-    if fs::read_to_string("/proc/sys/kernel/shm_rmid_forced").is_ok_and(|text| text.trim() == "1") {
+pub(crate) fn create_with(
+    namespace: &Namespace,
+    options: Options,
+    name: &Name,
+    size: u64,
+    failed: &dyn Fn(&shm_util::Error) -> Failure,
+) -> Result<shm_util::Segment> {
+    let is_system_v = admin::identity(namespace).is_ok_and(|found| namespace::has_registry(&found));
+    if is_system_v && is_removal_forced() {
         return Err(Failure::new(
             "kernel.shm_rmid_forced is 1: the kernel would delete the segment when this command \
              ends; run sysctl -w kernel.shm_rmid_forced=0",
         ));
     }
     let size = usize::try_from(size).map_err(|error| Failure::misuse(format!("size: {error}")))?;
-    let wrong = |error| Failure::library(&error, Some(&name.0));
     let segment = options
+        .namespace(namespace)
         .exclusive(true)
         .create(&name.0, size)
-        .map_err(wrong)?;
-    if segment.info().map_err(wrong)?.transient {
+        .map_err(|error| failed(&error))?;
+    if segment.info().map_err(|error| failed(&error))?.transient {
         return Err(Failure::new(
             "SHM_UTIL_TRANSIENT is set: the kernel would delete the segment when this command \
              ends; unset the variable, or use --keep",
         ));
     }
     Ok(segment)
+}
+
+/// Whether the kernel deletes each System V segment that nobody has attached.
+fn is_removal_forced() -> bool {
+    fs::read_to_string("/proc/sys/kernel/shm_rmid_forced").is_ok_and(|text| text.trim() == "1")
 }
 
 /// `shmutil keep`
@@ -62,6 +81,9 @@ pub(crate) fn remove(arguments: &Remove) -> Result<Outcome> {
     let mut removed = Vec::new();
     let mut failures = Vec::new();
     let namespace = namespace::selected();
+    if !arguments.ids.is_empty() {
+        namespace::require_identifiers()?;
+    }
     for Name(name) in &arguments.names {
         match namespace.remove(name) {
             Ok(()) => removed.push(names::quote(name)),
@@ -112,7 +134,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
                 arguments,
                 &shown,
                 &Prunable {
-                    list: &|| space.list(),
+                    list: &|| found::list_space(space),
                     prune: &|age| space.prune(age),
                     hidden: &|| {
                         let mut hidden = space.hidden()?;
@@ -131,21 +153,26 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
             }
         }
         namespace::report(&unreadable);
-    } else {
+    } else if !namespace::is_private() {
         let namespace = namespace::selected();
         skipped = prune_one(
             arguments,
             "",
             &Prunable {
-                list: &|| namespace.list(),
+                list: &|| found::list(&namespace),
                 prune: &|age| namespace.prune(age),
                 hidden: &|| admin::hidden(&namespace),
-                may_prune: &|info| admin::may_be_removed(info.id),
+                may_prune: &|info| admin::may_be_deleted(&namespace, info),
             },
         )?;
     }
     // The registries whose last names were deleted above.
-    if !arguments.all || !arguments.dry_run {
+    let sweeps = if arguments.all {
+        !arguments.dry_run
+    } else {
+        namespace::identity().is_none_or(|found| namespace::has_registry(&found))
+    };
+    if sweeps {
         registries.append(&mut prune_registries(arguments));
     }
     print_registries(&registries, arguments.dry_run)?;
@@ -164,7 +191,7 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
 
 /// A namespace whose orphans are deleted.
 struct Prunable<'a> {
-    list: &'a dyn Fn() -> shm_util::Result<Vec<Info>>,
+    list: &'a dyn Fn() -> shm_util::Result<Vec<Found>>,
     prune: &'a dyn Fn(Duration) -> shm_util::Result<Vec<Info>>,
     hidden: &'a dyn Fn() -> shm_util::Result<Vec<Hidden>>,
     may_prune: &'a dyn Fn(&Info) -> bool,
@@ -174,11 +201,13 @@ struct Prunable<'a> {
 /// Returns the orphans that this user may not delete.
 fn prune_one(arguments: &Prune, shown: &str, namespace: &Prunable<'_>) -> Result<Vec<Info>> {
     let library = |error| Failure::library(&error, None);
-    let is_old = |since: SystemTime| units::since(since) >= arguments.older_than;
-    let old_orphans = || {
-        let mut listed = (namespace.list)().map_err(library)?;
-        listed.retain(|info| idle_since(info).is_some_and(is_old));
-        Ok(listed)
+    let is_old = |found: &Found| {
+        let idle = found.idle_since().map(|since| found.since(since));
+        idle.is_some_and(|time| time >= arguments.older_than)
+    };
+    let old_orphans = || -> Result<Vec<Info>> {
+        let listed = (namespace.list)().map_err(library)?.into_iter();
+        Ok(listed.filter(is_old).map(|found| found.info).collect())
     };
     let (removed, left) = if arguments.dry_run {
         let (mut ours, others): (Vec<_>, _) = old_orphans()?
@@ -212,11 +241,13 @@ fn print_deleted<'a>(
     let verb = if dry_run { "would delete" } else { "deleted" };
     output::print(|out| {
         for info in infos {
+            write!(out, "{verb} {} (", names::show(&info.name))?;
+            if info.kind == Kind::SysV {
+                write!(out, "id {}, ", info.id)?;
+            }
             writeln!(
                 out,
-                "{verb} {} (id {}, {}{}){shown}",
-                names::show(&info.name),
-                info.id,
+                "{}{}){shown}",
                 units::size(u64::try_from(info.size).unwrap_or(u64::MAX)),
                 if info.hidden {
                     ", hidden, its creator has died"
@@ -256,10 +287,4 @@ fn print_registries(registries: &[LeftBehind], dry_run: bool) -> Result<()> {
     let noun = if count == 1 { "registry" } else { "registries" };
     output::print(|out| writeln!(out, "{verb} {count} empty {noun} that programs left behind"))?;
     Ok(())
-}
-
-/// Since when a segment has been an orphan; `None` if it is not one.
-pub(crate) fn idle_since(info: &Info) -> Option<SystemTime> {
-    let is_orphan = info.mappings == 0 && !info.kept;
-    is_orphan.then(|| info.detached.unwrap_or(info.created))
 }

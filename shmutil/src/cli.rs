@@ -15,15 +15,16 @@ use crate::units;
 
 /// Inspect, manage and clean up named shared memory segments
 ///
-/// shmutil works on the segments that programs create with shmCreate of libshm_util: System V
-/// shared memory that has a name. Read-only commands never delete a segment, even if they are the
+/// shmutil works on the segments that programs create with shmCreate of libshm_util: named shared
+/// memory, which is System V shared memory or, in a directory namespace, files. Read-only commands never delete a segment, even if they are the
 /// last to detach it. However, save and dump attach the segment, which resets the age of an orphan:
 /// see prune.
 #[derive(Debug, Parser)]
 #[command(name = "shmutil", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// The path that selects the namespace, instead of the environment variable NOB_DATABASE
-    /// (default: the namespace of the effective user)
+    /// The path that selects the namespace, instead of the environment variable NOB_DATABASE; a
+    /// path that ends in / is a directory whose files are the segments (default: the namespace of
+    /// the effective user)
     #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub(crate) namespace: Option<OsString>,
     #[command(subcommand)]
@@ -82,16 +83,20 @@ pub(crate) enum Command {
     /// Delete orphans that have been idle for some time, and registries left behind
     ///
     /// An orphan is a segment that is not kept and that no process has attached. Its age counts
-    /// from when it was last detached or, if it was never attached, from when it was created.
+    /// from when it was last detached or, if it was never attached, from when it was created; in a
+    /// directory, from when its file was last written or attached.
     /// A save or a dump resets the age: if one runs at intervals shorter than AGE, prune deletes
     /// nothing.
     /// Orphans that belong to other users are left alone and reported on standard error.
     ///
-    /// A registry is left behind if it contains no names and no process has it attached. Programs
+    /// In System V namespaces, a registry is left behind if it contains no names and no process has it attached. Programs
     /// that end with _exit(2) or by a signal leave them. Those of this user are removed,
-    /// whatever their namespace and age.
+    /// whatever their namespace and age. In a directory, temporary files that such programs left
+    /// are removed.
     Prune(Prune),
     /// Check environment, limits, registry, permissions, orphans and system settings
+    ///
+    /// In a directory namespace: the directory, its file system and its files.
     ///
     /// Every problem is reported with advice on how to solve it. The exit status is 1 if anything
     /// needs attention.
@@ -116,7 +121,8 @@ pub(crate) struct List {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) watch: Option<u32>,
-    /// List the segments of all namespaces that you may inspect; as root, those of all users
+    /// List the segments of all System V namespaces that you may inspect, as root those of all
+    /// users, and of the selected namespace. Other directories are not found
     #[arg(long)]
     pub(crate) all: bool,
     /// Print names only, one per line: for the completion scripts
@@ -126,7 +132,8 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Also check all other namespaces that you may inspect; as root, those of all users
+    /// Also check all other System V namespaces that you may inspect; as root, those of all users.
+    /// Other directories are not found
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -138,7 +145,8 @@ pub(crate) struct Which {
     /// The segment's name, escaped as in the output of list
     #[arg(value_parser = NameParser)]
     pub(crate) name: Option<Name>,
-    /// The identifier of a segment of the namespace, as shown by list, instead of its name
+    /// The identifier of a segment of the namespace, as shown by list, instead of its name. Files
+    /// have none
     #[arg(long, value_parser = clap::value_parser!(i32).range(0..), allow_negative_numbers = true)]
     pub(crate) id: Option<i32>,
 }
@@ -264,9 +272,9 @@ pub(crate) struct Prune {
     /// Print what would be deleted, but delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Delete the orphans of all namespaces that you may inspect; as root, those of all users. In a
-    /// namespace that you may inspect but not use, only segments of the user who created its
-    /// registry are deleted
+    /// Delete the orphans of all System V namespaces that you may inspect, as root those of all
+    /// users, and of the selected namespace. Other directories are not found. In a namespace that
+    /// you may inspect but not use, only segments of the user who created its registry are deleted
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod directory;
 mod environment;
 mod limits;
 mod logind;
@@ -19,7 +20,7 @@ use shm_util::{Reason, RegistryInfo};
 
 use crate::cli::Doctor;
 use crate::failure::{Outcome, Result};
-use crate::{names, namespace, output, screen, units};
+use crate::{found, names, namespace, output, screen, units};
 
 const OK: Style = AnsiColor::Green.on_default();
 const ATTENTION: Style = AnsiColor::Yellow.on_default().bold();
@@ -69,12 +70,20 @@ impl Finding {
 
 /// `shmutil doctor`
 pub(crate) fn doctor(arguments: &Doctor) -> Result<Outcome> {
-    let registry = namespace::selected().registry();
-    let mut found = match &registry {
-        Err(error) if error.reason() == Reason::NoSystemV => {
-            return report(&[no_system_v(error.errno())]);
-        }
-        _ => findings(&registry),
+    let selected = namespace::selected();
+    let mut found = match namespace::identity() {
+        Some(Identity::Directory(_)) => directory::check(&selected),
+        Some(Identity::Private) => vec![Finding::ok(
+            "namespace",
+            "private: memory of each process that uses it and of its children, which this command \
+             cannot see",
+        )],
+        _ => match selected.registry() {
+            Err(error) if error.reason() == Reason::NoSystemV => {
+                return report(&[no_system_v(error.errno())]);
+            }
+            registry => findings(&registry),
+        },
     };
     if arguments.all {
         found.extend(others()?);
@@ -94,7 +103,7 @@ fn others() -> Result<Vec<Finding>> {
         let mut found = vec![check_registry(&space.registry())];
         let removed = space.removed_in_use().unwrap_or_default();
         found.extend(registries::removed_in_use(&removed));
-        if let Ok(list) = space.list() {
+        if let Ok(list) = found::list_space(&space) {
             found.push(segments::check_permissions(&list));
             found.push(segments::check_orphans_elsewhere(&space, &list));
         }
@@ -109,7 +118,8 @@ fn others() -> Result<Vec<Finding>> {
 /// The only finding where System V does not exist: nothing else can be checked.
 fn no_system_v(errno: i32) -> Finding {
     let subject = "System V";
-    let allow = "allow shmget, shmat, shmdt and shmctl in the container, sandbox or service";
+    let allow = "allow shmget, shmat, shmdt and shmctl in the container, sandbox or service; or \
+                 set NOB_DATABASE to a directory (it ends in /) or to private:";
     if errno == libc::EPERM {
         return Finding::attention(subject, "a sandbox blocks System V shared memory", allow);
     }
@@ -118,8 +128,8 @@ fn no_system_v(errno: i32) -> Finding {
         "System V shared memory is missing from this kernel (CONFIG_SYSVIPC) or blocked by a \
          sandbox",
         format!(
-            "use a kernel built with CONFIG_SYSVIPC=y, unlike Android's, or {allow}; see \
-             docs/containers.md"
+            "see docs/containers.md: use a kernel built with CONFIG_SYSVIPC=y, unlike Android's, \
+             or {allow}"
         ),
     )
 }
@@ -134,7 +144,7 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
         findings.push(check_registry(registry));
         findings.extend(registries::check());
     }
-    match namespace::selected().list() {
+    match found::list(&namespace::selected()) {
         Ok(list) => {
             findings.push(segments::check_permissions(&list));
             findings.push(segments::check_orphans(&list));
@@ -223,13 +233,7 @@ fn check_namespace(namespace: &shm_util::Result<Identity>) -> Finding {
                 names::quote(path)
             ),
         ),
-        Ok(Identity::Directory(_) | Identity::Private) => Finding::ok(
-            subject,
-            namespace
-                .as_ref()
-                .map(crate::namespace::quote)
-                .unwrap_or_default(),
-        ),
+        Ok(other) => Finding::ok(subject, crate::namespace::quote(other)),
         Err(error) => Finding::attention(
             subject,
             error.to_string(),

@@ -1,23 +1,17 @@
 //! `dump`: shows a segment's bytes, or how they differ from a saved file.
-//!
-//! The bytes are read with a system call. If the system has no memory for a page,
-//! as may happen to a segment in unreserved huge pages, the call returns an error,
-//! whereas an ordinary access would kill this process (SIGBUS).
 
 #![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use shm_util::ReadOnlySegment;
 
+use crate::bytes::Bytes;
 use crate::cli::Dump;
-use crate::failure::{self, Failure, Outcome, Result};
-use crate::holders;
+use crate::failure::{Failure, Outcome, Result};
 use crate::names;
 use crate::output;
 use crate::standard;
@@ -58,6 +52,7 @@ pub(crate) fn dump(arguments: &Dump) -> Result<Outcome> {
         Some(file) => part.diff(file),
         None => part.dump(arguments.all),
     }?;
+    part.bytes.check_whole()?;
     segment
         .detach()
         .map_err(|error| Failure::library(&error, None))?;
@@ -72,55 +67,6 @@ fn check_offset(name: &[u8], offset: usize, size: usize) -> Result<()> {
         "offset {offset} is beyond the end of {}, which has {size} bytes",
         names::quote(name)
     )))
-}
-
-/// A segment's bytes.
-struct Bytes<'a> {
-    segment: &'a ReadOnlySegment,
-    /// This process's memory as a file (see proc_pid_mem(5)), and where the
-    /// segment starts in it. `None` without /proc.
-    memory: Option<(File, u64)>,
-}
-
-impl<'a> Bytes<'a> {
-    fn of(segment: &'a ReadOnlySegment) -> Self {
-        let memory = File::open("/proc/self/mem").ok();
-        Self {
-            segment,
-            memory: memory.zip(holders::own_address(segment.id())),
-        }
-    }
-
-    /// Reads bytes that lie within the segment.
-    fn read(&self, offset: usize, length: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        // Reading pages that were never touched would allocate them.
-        let mut data = self.segment.data_from(offset);
-        while data.start < offset + length {
-            data.end = data.end.min(offset + length);
-            if let Some(part) = bytes.get_mut(data.start - offset..data.end - offset) {
-                self.read_data(data.start, part)?;
-            }
-            data = self.segment.data_from(data.end);
-        }
-        Ok(bytes)
-    }
-
-    fn read_data(&self, offset: usize, bytes: &mut [u8]) -> Result<()> {
-        let Some((memory, start)) = &self.memory else {
-            let failed = |error| Failure::library(&error, Some(self.segment.name()));
-            return self.segment.read_at(offset, bytes).map_err(failed);
-        };
-        let position = start.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX));
-        memory.read_exact_at(bytes, position).map_err(|error| {
-            Failure::new(format!(
-                "read {}: {}; the system may lack memory for some of its pages: check \
-                 HugePages_Free in /proc/meminfo",
-                names::quote(self.segment.name()),
-                failure::reason(&error)
-            ))
-        })
-    }
 }
 
 /// The part of a segment to show.

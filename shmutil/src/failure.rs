@@ -122,10 +122,21 @@ impl Failure {
     /// An error of the library, whose text names what was attempted on what, with
     /// advice. `name` is the segment's name on the command line, if there was one.
     pub(crate) fn library(error: &shm_util::Error, name: Option<&[u8]>) -> Self {
+        Self::library_with(error, name, &command)
+    }
+
+    /// As above, for a namespace in which these command lines work.
+    pub(crate) fn library_with(
+        error: &shm_util::Error,
+        name: Option<&[u8]>,
+        command: &dyn Fn(&str) -> String,
+    ) -> Self {
         let name = name.map_or_else(|| "NAME".to_owned(), names::show_in_shell);
         let (kind, advice) = match error.errno() {
             // The library's own text contains the advice.
             _ if error.reason() == Reason::NoSystemV => (Kind::Failed, String::new()),
+            // So does this one, which is not about a segment.
+            _ if error.reason() == Reason::Namespace => (Kind::Failed, String::new()),
             libc::ENOENT => (
                 Kind::NoSuchName,
                 format!("; run '{}' to see the names that exist", command("list")),
@@ -137,8 +148,6 @@ impl Failure {
                     command("remove")
                 ),
             ),
-            // So does this one, which is not about a segment.
-            _ if error.reason() == Reason::Namespace => (Kind::Failed, String::new()),
             // The segment may be accessed, but only its owner may change it.
             libc::EPERM => (
                 Kind::Failed,

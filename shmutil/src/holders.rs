@@ -4,21 +4,26 @@
 //!
 //! ```text
 //! 7f0a3c000000-7f0a3c001000 rw-s 00000000 00:01 32769    /SYSVc0ffee00 (deleted)
+//! 7f0a3c001000-7f0a3c002000 rw-s 00000000 08:02 1311768  /var/lib/plant/sensors
 //! ```
 //!
-//! whose inode is the segment's identifier, and whose name contains its key. Both
-//! are valid in the process's own IPC namespace only.
+//! The first is a System V segment: its inode is the segment's identifier, and its name
+//! contains its key. Both are valid in the process's own IPC namespace only. The second is a
+//! file. Some file systems (btrfs, overlayfs) show another device there than stat(2) does: then
+//! the path must be the segment's.
 
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use shm_util::Info;
-use shm_util::admin::KeyKind;
+use shm_util::admin::{KeyKind, SegmentFile};
+
+use crate::found::Found;
 
 /// A process that has a segment attached.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -35,49 +40,176 @@ pub(crate) struct Holder {
 /// the segment has lost it; /proc still shows the original one.
 pub(crate) type Segment = (i32, i32);
 
-/// How many times a process has each segment attached.
-type Counts = HashMap<Segment, u64>;
+/// What distinguishes a segment from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Memory {
+    SystemV(Segment),
+    File { device: (u32, u32), inode: u64 },
+}
 
-/// The holders of each segment, sorted by process id, as far as this process may
-/// inspect them. The map's keys are the segments' identifiers.
-pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Info>) -> HashMap<i32, Vec<Holder>> {
-    let wanted: Counts = segments
-        .filter(|info| info.mappings > 0)
-        .map(|info| ((info.id, info.key), 0))
-        .collect();
-    if wanted.is_empty() {
-        return HashMap::new();
-    }
-    let processes = processes();
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(8);
-    let share = processes.len().div_ceil(threads).max(1);
-    let wanted = &wanted;
-    let mut found: Vec<(u32, Counts)> = thread::scope(|scope| {
-        let workers: Vec<_> = processes
-            .chunks(share)
-            .map(|processes| scope.spawn(move || look_at(processes, wanted)))
-            .collect();
-        workers
-            .into_iter()
-            .filter_map(|worker| worker.join().ok())
-            .flatten()
-            .collect()
-    });
-    found.sort_unstable_by_key(|&(pid, _)| pid);
-    let mut holders: HashMap<i32, Vec<Holder>> = HashMap::new();
-    for (pid, counts) in found {
-        let command = command(pid);
-        for ((id, _), mappings) in counts {
-            holders.entry(id).or_default().push(Holder {
-                pid,
-                command: command.clone(),
-                mappings,
-            });
+impl Memory {
+    const fn of(found: &Found) -> Self {
+        match &found.file {
+            Some(file) => Self::of_file(file),
+            None => Self::SystemV((found.info.id, found.info.key)),
         }
     }
-    holders
+
+    const fn of_file(file: &SegmentFile) -> Self {
+        Self::File {
+            device: file.device,
+            inode: file.inode,
+        }
+    }
+}
+
+/// How many times a process has each segment attached.
+type Counts = HashMap<Memory, u64>;
+
+/// The segments whose holders are looked for.
+#[derive(Default)]
+struct Wanted<'a> {
+    system_v: Vec<Segment>,
+    /// By inode numbers.
+    files: HashMap<u64, Vec<&'a SegmentFile>>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(segments: impl Iterator<Item = &'a Found>) -> Self {
+        let mut wanted = Self::default();
+        for found in segments.filter(|found| found.info.mappings > 0) {
+            match &found.file {
+                Some(file) => wanted.files.entry(file.inode).or_default().push(file),
+                None => wanted.system_v.push((found.info.id, found.info.key)),
+            }
+        }
+        wanted.system_v.sort_unstable();
+        wanted
+    }
+
+    fn is_empty(&self) -> bool {
+        self.system_v.is_empty() && self.files.is_empty()
+    }
+
+    /// The segment that a line of a maps file is about.
+    fn find(&self, line: &[u8], is_same_ipc: bool) -> Option<Memory> {
+        if is_same_ipc && !self.system_v.is_empty() {
+            if let Some((id, key)) = segment(line) {
+                let transient = (KeyKind::of(key) == KeyKind::Named).then_some((id, 0));
+                let found = [Some((id, key)), transient].into_iter().flatten();
+                let mut found = found.filter(|one| self.system_v.binary_search(one).is_ok());
+                return found.next().map(Memory::SystemV);
+            }
+        }
+        if self.files.is_empty() {
+            return None;
+        }
+        let mapped = MappedFile::parse(line)?;
+        let files = self.files.get(&mapped.inode)?;
+        let is_mapped =
+            |file: &&&SegmentFile| file.device == mapped.device || mapped.is_at(&file.path);
+        files
+            .iter()
+            .find(is_mapped)
+            .map(|file| Memory::of_file(file))
+    }
+}
+
+/// A file that a line of a maps file is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MappedFile<'a> {
+    device: (u32, u32),
+    inode: u64,
+    path: &'a [u8],
+}
+
+impl<'a> MappedFile<'a> {
+    /// `None` if the line is not about the start of a file that is mapped for all to see.
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut rest = line;
+        let mut next = || {
+            let length = rest.iter().position(|&byte| byte == b' ')?;
+            let (field, behind) = rest.split_at(length);
+            rest = behind.trim_ascii_start();
+            std::str::from_utf8(field).ok()
+        };
+        next()?;
+        if !next()?.ends_with('s') || next()?.bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        let (major, minor) = next()?.split_once(':')?;
+        let number = |text| u32::from_str_radix(text, 16).ok();
+        let device = (number(major)?, number(minor)?);
+        let inode = next()?.parse().ok()?;
+        Some(Self {
+            device,
+            inode,
+            path: rest,
+        })
+    }
+
+    /// Whether its path is the one of a segment's file.
+    fn is_at(&self, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return false;
+        };
+        // The kernel shows the path without symbolic links, and a line feed as digits.
+        let Ok(directory) = fs::canonicalize(directory) else {
+            return false;
+        };
+        let shown = directory.join(name).into_os_string();
+        let shown = shown.as_bytes().split(|&byte| byte == b'\n');
+        self.path == shown.collect::<Vec<_>>().join(&b"\\012"[..])
+    }
+}
+
+/// The holders of segments, as far as this process may inspect them.
+#[derive(Default)]
+pub(crate) struct Holders(HashMap<Memory, Vec<Holder>>);
+
+impl Holders {
+    /// The holders of these segments.
+    pub(crate) fn of<'a>(segments: impl Iterator<Item = &'a Found>) -> Self {
+        let wanted = Wanted::of(segments);
+        if wanted.is_empty() {
+            return Self::default();
+        }
+        let processes = processes();
+        let threads = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(8);
+        let share = processes.len().div_ceil(threads).max(1);
+        let wanted = &wanted;
+        let mut found: Vec<(u32, Counts)> = thread::scope(|scope| {
+            let workers: Vec<_> = processes
+                .chunks(share)
+                .map(|processes| scope.spawn(move || look_at(processes, wanted)))
+                .collect();
+            workers
+                .into_iter()
+                .filter_map(|worker| worker.join().ok())
+                .flatten()
+                .collect()
+        });
+        found.sort_unstable_by_key(|&(pid, _)| pid);
+        let mut holders: HashMap<Memory, Vec<Holder>> = HashMap::new();
+        for (pid, counts) in found {
+            let command = command(pid);
+            for (memory, mappings) in counts {
+                holders.entry(memory).or_default().push(Holder {
+                    pid,
+                    command: command.clone(),
+                    mappings,
+                });
+            }
+        }
+        Self(holders)
+    }
+
+    /// The holders of one of them, sorted by process id.
+    pub(crate) fn get(&self, found: &Found) -> &[Holder] {
+        self.0.get(&Memory::of(found)).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// All processes except this one.
@@ -92,22 +224,21 @@ pub(crate) fn processes() -> Vec<u32> {
         .collect()
 }
 
-fn look_at(processes: &[u32], wanted: &Counts) -> Vec<(u32, Counts)> {
-    let Some(namespace) = IpcNamespace::ours() else {
-        return Vec::new();
-    };
+fn look_at(processes: &[u32], wanted: &Wanted<'_>) -> Vec<(u32, Counts)> {
+    let namespace = IpcNamespace::ours();
     let mut maps = Vec::new();
     processes
         .iter()
         .filter_map(|&pid| {
-            if !namespace.has(pid) {
+            let is_same_ipc = namespace.as_ref().is_some_and(|ours| ours.has(pid));
+            if !is_same_ipc && wanted.files.is_empty() {
                 return None;
             }
             maps.clear();
             File::open(path(pid, "maps"))
                 .and_then(|mut file| file.read_to_end(&mut maps))
                 .ok()?;
-            let counts = count(&maps, wanted);
+            let counts = count(&maps, wanted, is_same_ipc);
             (!counts.is_empty()).then_some((pid, counts))
         })
         .collect()
@@ -137,35 +268,23 @@ pub(crate) fn mapped_by(pid: u32) -> Vec<Segment> {
         .collect()
 }
 
-/// Where this process has a segment attached.
-pub(crate) fn own_address(id: i32) -> Option<u64> {
-    let maps = fs::read("/proc/self/maps").ok()?;
-    let line = maps
-        .split(|&byte| byte == b'\n')
-        .find(|line| segment(line).is_some_and(|(found, _)| found == id))?;
-    let start = line.split(|&byte| byte == b'-').next()?;
-    u64::from_str_radix(std::str::from_utf8(start).ok()?, 16).ok()
-}
-
 /// The path of a file in /proc about a process.
 pub(crate) fn path(pid: u32, file: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{file}"))
 }
 
 /// Counts the wanted segments in the text of a maps file.
-fn count(maps: &[u8], wanted: &Counts) -> Counts {
+fn count(maps: &[u8], wanted: &Wanted<'_>, is_same_ipc: bool) -> Counts {
     let mut counts = Counts::new();
-    for (id, key) in maps.split(|&byte| byte == b'\n').filter_map(segment) {
-        let transient = (KeyKind::of(key) == KeyKind::Named).then_some((id, 0));
-        let found = [Some((id, key)), transient].into_iter().flatten();
-        if let Some(segment) = found.into_iter().find(|one| wanted.contains_key(one)) {
-            *counts.entry(segment).or_default() += 1;
+    for line in maps.split(|&byte| byte == b'\n') {
+        if let Some(memory) = wanted.find(line, is_same_ipc) {
+            *counts.entry(memory).or_default() += 1;
         }
     }
     counts
 }
 
-/// The segment that a line of a maps file is about, if any.
+/// The System V segment that a line of a maps file is about, if any.
 fn segment(line: &[u8]) -> Option<Segment> {
     // Most lines end differently, so this test comes first.
     let line = line.strip_suffix(b" (deleted)")?;
@@ -212,25 +331,77 @@ mod tests {
         }
     }
 
+    fn wanted(segment: Segment) -> Wanted<'static> {
+        Wanted {
+            system_v: vec![segment],
+            ..Wanted::default()
+        }
+    }
+
     #[test]
     fn every_attachment_of_a_wanted_segment_counts() {
         let line = "7f0-7f1 rw-s 00000000 00:01 7   /SYSV00000001 (deleted)\n";
         let other = "7f0-7f1 rw-s 00000000 00:01 8   /SYSV00000001 (deleted)\n";
-        let counts = count(
-            [line, other, line].concat().as_bytes(),
-            &Counts::from([((7, 1), 0)]),
-        );
-        assert_eq!(counts, Counts::from([((7, 1), 2)]));
+        let text = [line, other, line].concat();
+        let counts = |is_same_ipc| count(text.as_bytes(), &wanted((7, 1)), is_same_ipc);
+        assert_eq!(counts(true), Counts::from([(Memory::SystemV((7, 1)), 2)]));
+        assert_eq!(counts(false), Counts::new());
     }
 
     #[test]
     fn a_transient_segment_is_recognized_by_its_identifier() {
         let line = "7f0-7f1 rw-s 00000000 00:01 7   /SYSVc0000001 (deleted)\n";
         let other = "7f0-7f1 rw-s 00000000 00:01 7   /SYSV00000001 (deleted)\n";
-        let counts = count(
-            [line, other].concat().as_bytes(),
-            &Counts::from([((7, 0), 0)]),
+        let text = [line, other].concat();
+        let counts = count(text.as_bytes(), &wanted((7, 0)), true);
+        assert_eq!(counts, Counts::from([(Memory::SystemV((7, 0)), 1)]));
+    }
+
+    #[test]
+    fn only_the_start_of_a_shared_mapping_is_an_attachment() {
+        let parse = |line: &'static str| MappedFile::parse(line.as_bytes());
+        let expected = MappedFile {
+            device: (8, 0x1f),
+            inode: 77,
+            path: b"/a b",
+        };
+        assert_eq!(
+            parse("7f0-7f1 rw-s 00000000 08:1f 77      /a b"),
+            Some(expected)
         );
-        assert_eq!(counts, Counts::from([((7, 0), 1)]));
+        assert_eq!(
+            parse("7f0-7f1 r--s 00000000 08:1f 77      /a b"),
+            Some(expected)
+        );
+        for line in [
+            "",
+            "7f0-7f1 rw-p 00000000 08:1f 77      /a b",
+            "7f0-7f1 rw-s 00001000 08:1f 77      /a b",
+            "7f0-7f1 rw-s 00000000 08 77      /a b",
+            "7f0-7f1 rw-s 00000000 08:1f x      /a b",
+        ] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_recognized_by_its_device_or_its_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = directory.path().join("a\nb");
+        let link = directory.path().join("link");
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let path = real.to_str().unwrap().replace('\n', "\\012");
+        let is_at = |path: &str, segment: &str| {
+            let mapped = MappedFile {
+                device: (0, 0),
+                inode: 77,
+                path: path.as_bytes(),
+            };
+            mapped.is_at(&link.join(segment))
+        };
+        assert!(is_at(&format!("{path}/x"), "x"));
+        assert!(!is_at(&format!("{path}/x"), "y"));
+        assert!(!is_at(&format!("{path}/x (deleted)"), "x"));
     }
 }

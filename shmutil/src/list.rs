@@ -5,19 +5,19 @@
 mod table;
 mod watch;
 
-use std::collections::HashMap;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use shm_util::Info;
 use shm_util::admin::Unreadable;
+use shm_util::{Info, Kind};
 
-use crate::change::idle_since;
 use crate::cli::{List, Stat};
 use crate::failure::{Failure, Outcome, Result};
-use crate::holders::{self, Holder};
+use crate::found::{self, Found};
+use crate::holders::{Holder, Holders};
 use crate::names;
 use crate::namespace;
 use crate::output;
@@ -54,6 +54,8 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
     name: String,
+    kind: &'static str,
+    path: Option<String>,
     id: i32,
     key: String,
     size: usize,
@@ -79,10 +81,13 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(namespace: Option<&'a str>, info: &Info, holders: &'a [Holder]) -> Self {
+    fn new(namespace: Option<&'a str>, found: &Found, holders: &'a [Holder]) -> Self {
+        let info = &found.info;
         Self {
             namespace,
             name: names::show(&info.name),
+            kind: kind(info),
+            path: path(found),
             id: info.id,
             key: key(info),
             size: info.size,
@@ -93,7 +98,7 @@ impl<'a> Row<'a> {
             mappings: info.mappings,
             holders,
             all_holders_known: are_all(holders, info),
-            age_seconds: units::since(info.created).as_secs(),
+            age_seconds: found.since(info.created).as_secs(),
             created: units::utc_time(info.created),
             attached: info.attached.map(units::utc_time),
             detached: info.detached.map(units::utc_time),
@@ -116,9 +121,9 @@ pub(crate) fn list(arguments: &List) -> Result<Outcome> {
         return watch::watch(arguments.all, arguments.json, interval);
     }
     if arguments.names {
-        let segments = sorted(namespace::selected().list())?;
+        let segments = sorted(namespace::list()?);
         output::print(|out| {
-            let mut names = segments.iter().map(|info| names::show(&info.name));
+            let mut names = segments.iter().map(|found| names::show(&found.info.name));
             names.try_for_each(|name| writeln!(out, "{name}"))
         })?;
         return Ok(Outcome::Fine);
@@ -141,22 +146,21 @@ pub(crate) fn list(arguments: &List) -> Result<Outcome> {
     }
 }
 
-fn sorted(segments: shm_util::Result<Vec<Info>>) -> Result<Vec<Info>> {
-    let mut segments = segments.map_err(|error| Failure::library(&error, None))?;
-    segments.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(segments)
+fn sorted(mut segments: Vec<Found>) -> Vec<Found> {
+    segments.sort_by(|one, other| one.info.name.cmp(&other.info.name));
+    segments
 }
 
 /// A segment, and its namespace if all namespaces are listed.
 struct Listed {
     namespace: Option<Rc<str>>,
-    info: Info,
+    found: Found,
 }
 
 /// All segments, sorted by namespace and name, and their holders.
 struct Listing {
     segments: Vec<Listed>,
-    holders: HashMap<i32, Vec<Holder>>,
+    holders: Holders,
     /// Whether the segments are those of all namespaces.
     is_of_all: bool,
     /// Registries that this user may not read.
@@ -169,7 +173,7 @@ impl Listing {
     fn now(all: bool) -> Result<Self> {
         let mut listing = Self {
             segments: Vec::new(),
-            holders: HashMap::new(),
+            holders: Holders::default(),
             is_of_all: all,
             unreadable: Vec::new(),
             failures: Vec::new(),
@@ -177,17 +181,18 @@ impl Listing {
         if all {
             listing.add_all()?;
         } else {
-            listing.add(None, sorted(namespace::selected().list())?);
+            listing.add(None, namespace::list()?);
         }
-        listing.holders = holders::of(listing.segments.iter().map(|listed| &listed.info));
+        listing.holders = Holders::of(listing.segments.iter().map(|listed| &listed.found));
         Ok(listing)
     }
 
-    fn add(&mut self, namespace: Option<&Rc<str>>, infos: Vec<Info>) {
-        self.segments.extend(infos.into_iter().map(|info| Listed {
+    fn add(&mut self, namespace: Option<&Rc<str>>, segments: Vec<Found>) {
+        let listed = sorted(segments).into_iter().map(|found| Listed {
             namespace: namespace.cloned(),
-            info,
-        }));
+            found,
+        });
+        self.segments.extend(listed);
     }
 
     fn add_all(&mut self) -> Result<()> {
@@ -195,23 +200,23 @@ impl Listing {
         self.unreadable = unreadable;
         for space in &spaces {
             let namespace = namespace::show(space.identity()).into();
-            match sorted(space.list()) {
-                Ok(infos) => self.add(Some(&namespace), infos),
-                Err(failure) => self.failures.push(failure),
+            match found::list_space(space) {
+                Ok(segments) => self.add(Some(&namespace), segments),
+                Err(error) => self.failures.push(Failure::library(&error, None)),
             }
         }
         Ok(())
     }
 
-    fn holders(&self, info: &Info) -> &[Holder] {
-        self.holders.get(&info.id).map_or(&[], Vec::as_slice)
+    fn holders(&self, found: &Found) -> &[Holder] {
+        self.holders.get(found)
     }
 
     fn rows(&self) -> Vec<Row<'_>> {
         self.segments
             .iter()
-            .map(|Listed { namespace, info }| {
-                Row::new(namespace.as_deref(), info, self.holders(info))
+            .map(|Listed { namespace, found }| {
+                Row::new(namespace.as_deref(), found, self.holders(found))
             })
             .collect()
     }
@@ -220,32 +225,35 @@ impl Listing {
 /// `shmutil stat`
 pub(crate) fn stat(arguments: &Stat) -> Result<Outcome> {
     let info = arguments.which.info()?;
-    let holders = holders::of([&info].into_iter())
-        .remove(&info.id)
-        .unwrap_or_default();
+    let found = Found::new(&namespace::selected(), info);
+    let holders = Holders::of([&found].into_iter());
+    let holders = holders.get(&found);
     if arguments.json {
-        output::print_json(&Row::new(None, &info, &holders))?;
+        output::print_json(&Row::new(None, &found, holders))?;
     } else {
-        output::print(|out| write_one(&info, &holders, out))?;
+        let lines = match found.info.kind {
+            Kind::Directory => of_file(&found, holders),
+            _ => of_segment(&found, holders),
+        };
+        output::print(|out| write_all(&lines, out))?;
     }
     Ok(Outcome::Fine)
 }
 
-fn write_one(info: &Info, holders: &[Holder], out: &mut dyn Write) -> io::Result<()> {
-    let time = |time| {
-        format!(
-            "{} ({} ago)",
-            units::local_time(time),
-            units::age(units::since(time))
-        )
-    };
+/// A line of `stat`: what it is about, and its text.
+type Line = (&'static str, String);
+
+/// What is known about a System V segment.
+fn of_segment(found: &Found, holders: &[Holder]) -> Vec<Line> {
+    let info = &found.info;
     let never = || "never".to_owned();
-    let lines = [
+    let time = |time| time_of(found, time);
+    vec![
         ("name", names::show(&info.name)),
         ("id", info.id.to_string()),
         ("key", key(info)),
-        ("size", format!("{} ({} bytes)", size(info), info.size)),
-        ("state", state(info)),
+        ("size", size_in_bytes(info)),
+        ("state", state(found)),
         ("kept", yes_or_no(info.kept)),
         ("transient", yes_or_no(info.transient)),
         ("locked", yes_or_no(info.locked)),
@@ -263,11 +271,69 @@ fn write_one(info: &Info, holders: &[Holder], out: &mut dyn Write) -> io::Result
             format!("uid {}, gid {}", info.creator_uid, info.creator_gid),
         ),
         ("mode", mode(info)),
-    ];
+    ]
+}
+
+/// What is known about a file.
+fn of_file(found: &Found, holders: &[Holder]) -> Vec<Line> {
+    let info = &found.info;
+    let time = |time| time_of(found, time);
+    let mut lines = vec![("name", names::show(&info.name))];
+    lines.extend(path(found).map(|path| ("file", path)));
+    lines.extend([
+        ("size", size_in_bytes(info)),
+        ("state", state(found)),
+        ("kept", yes_or_no(info.kept)),
+        ("mappings", info.mappings.to_string()),
+        ("held by", held_by(info, holders, usize::MAX)),
+        ("created", time(info.created)),
+        ("changed", time(info.changed)),
+    ]);
+    lines.extend(
+        found
+            .file
+            .as_ref()
+            .map(|file| ("last used", time(file.used))),
+    );
+    lines.extend([
+        ("owner", format!("uid {}, gid {}", info.uid, info.gid)),
+        ("mode", mode(info)),
+    ]);
+    lines
+}
+
+fn write_all(lines: &[Line], out: &mut dyn Write) -> io::Result<()> {
     for (label, value) in lines {
         writeln!(out, "{LABEL}{label:<10}{LABEL:#} {value}")?;
     }
     Ok(())
+}
+
+fn time_of(found: &Found, time: SystemTime) -> String {
+    format!(
+        "{} ({} ago)",
+        units::local_time(time),
+        units::age(found.since(time))
+    )
+}
+
+fn size_in_bytes(info: &Info) -> String {
+    format!("{} ({} bytes)", size(info), info.size)
+}
+
+/// What a segment is, in JSON.
+const fn kind(info: &Info) -> &'static str {
+    match info.kind {
+        Kind::SysV => "system_v",
+        Kind::Directory => "directory",
+        _ => "private",
+    }
+}
+
+/// The path of a segment's file, escaped.
+fn path(found: &Found) -> Option<String> {
+    let file = found.file.as_ref()?;
+    Some(names::show(file.path.as_os_str().as_bytes()))
 }
 
 fn yes_or_no(yes: bool) -> String {
@@ -286,14 +352,15 @@ fn mode(info: &Info) -> String {
     format!("{:04o}", info.mode)
 }
 
-fn state(info: &Info) -> String {
-    match (State::of(info), idle_since(info)) {
+fn state(found: &Found) -> String {
+    let info = &found.info;
+    match (State::of(info), found.idle_since()) {
         (State::InUse, _) if info.kept => "in use, kept".to_owned(),
         (State::InUse, _) if info.transient => "in use, transient".to_owned(),
         (State::InUse, _) => "in use".to_owned(),
         (State::Kept, _) => "kept".to_owned(),
         (State::Orphaned, Some(since)) => {
-            format!("orphaned for {}", units::age(units::since(since)))
+            format!("orphaned for {}", units::age(found.since(since)))
         }
         (State::Orphaned, None) => "orphaned".to_owned(),
     }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-mod new;
+mod collected;
 mod source;
 
 use shm_util::Segment;
@@ -12,9 +12,9 @@ use crate::cli::Load;
 use crate::failure::{Failure, Outcome, Result, say};
 use crate::names;
 use crate::namespace;
+use crate::new_segment::Purpose;
 use crate::transfer::to_u64;
 
-use new::Purpose;
 use source::{Fit, Source};
 
 /// `shmutil load`
@@ -39,9 +39,11 @@ pub(crate) fn load(arguments: &Load) -> Result<Outcome> {
         source.load_existing(&segment)?
     } else {
         let purpose = Purpose {
+            namespace: &namespace::selected(),
             name,
             mode: arguments.mode,
             keep: arguments.keep,
+            failed: &|error| Failure::library(error, Some(&name.0)),
         };
         source.load_new(purpose, arguments.size)?
     };

@@ -7,6 +7,7 @@
 //! | `change`      | `create`, `keep`, `remove`, `prune` |
 //! | `save`        | `save` |
 //! | `load`        | `load` |
+//! | `new_segment` | the hidden segment that `load` fills and publishes |
 //! | `transfer`    | what `save` and `load` share: pipes, progress bars |
 //! | `peer`        | detects this command at the other end of a pipe |
 //! | `dump`        | `dump` |
@@ -16,14 +17,17 @@
 //! | `manual`      | `man` and `--help` |
 //! | `which`       | segments selected by name or by identifier |
 //! | `borrowed`    | segments that are attached but never destroyed |
+//! | `found`       | segments with what is known about their files |
 //! | `holders`     | which processes have which segments attached |
 //! | `names`       | names with and without escapes |
 //! | `namespace`   | the namespaces that commands work in |
+//! | `private`     | what commands do in the private namespace, which is empty |
 //! | `units`       | sizes, ages and times |
 //! | `output`      | buffered standard output |
 //! | `screen`      | the terminal: its size, its alternate screen |
 //! | `standard`    | the standard descriptors |
 //! | `failure`     | error messages and exit statuses |
+//! | `bytes`       | reading a segment that may lack pages |
 //! | `raw`         | system calls on memory that other processes may change |
 //!
 //! The process that destroys a segment last deletes it. This command is never
@@ -31,20 +35,24 @@
 //! the kernel's detach at the end of a process deletes nothing.
 
 mod borrowed;
+mod bytes;
 mod change;
 mod cli;
 mod completions;
 mod doctor;
 mod dump;
 mod failure;
+mod found;
 mod holders;
 mod list;
 mod load;
 mod manual;
 mod names;
 mod namespace;
+mod new_segment;
 mod output;
 mod peer;
+mod private;
 mod raw;
 mod save;
 mod screen;
@@ -77,6 +85,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<Outcome> {
+    if namespace::is_private() {
+        private::check(&command)?;
+    }
     match command {
         Command::List(arguments) => list::list(&arguments),
         Command::Stat(arguments) => list::stat(&arguments),

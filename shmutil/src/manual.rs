@@ -18,7 +18,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::output;
 
 /// The date of the page's last change.
-const DATE: &str = "2026-11-26";
+const DATE: &str = "2026-11-27";
 
 /// The sections after the generated ones.
 const AFTER: &str = include_str!("shmutil.1.after");

@@ -11,6 +11,7 @@ use shm_util::Namespace;
 use shm_util::admin::{self, Identity, Space, Unreadable};
 
 use crate::failure::{Failure, Result, say};
+use crate::found::{self, Found};
 use crate::{names, units};
 
 /// The namespace that the option --namespace selects.
@@ -18,7 +19,7 @@ static SELECTED: OnceLock<Namespace> = OnceLock::new();
 
 /// Selects the namespace of the option --namespace.
 pub(crate) fn select(path: &OsStr) -> Result<()> {
-    let namespace = Namespace::at(path).map_err(|error| Failure::library(&error, None))?;
+    let namespace = at(path)?;
     // The option is parsed once, so this cannot be set already.
     let _ = SELECTED.set(namespace);
     Ok(())
@@ -29,10 +30,55 @@ pub(crate) fn selected() -> Namespace {
     SELECTED.get().cloned().unwrap_or(Namespace::current())
 }
 
+/// The namespace of a path on the command line.
+pub(crate) fn at(path: &OsStr) -> Result<Namespace> {
+    Namespace::at(path).map_err(|error| Failure::library(&error, None))
+}
+
+/// Whether the selected namespace is the private one.
+pub(crate) fn is_private() -> bool {
+    identity() == Some(Identity::Private)
+}
+
+/// What identifies the selected namespace; `None` if it cannot be used.
+pub(crate) fn identity() -> Option<Identity> {
+    admin::identity(&selected()).ok()
+}
+
+/// Whether the segments of a namespace are System V segments, which a registry names.
+pub(crate) const fn has_registry(identity: &Identity) -> bool {
+    match identity {
+        Identity::User(_) | Identity::UserOutside(_) | Identity::Path(_) => true,
+        Identity::Directory(_) | Identity::Private => false,
+    }
+}
+
+/// Fails if the segments of the selected namespace have no identifiers.
+pub(crate) fn require_identifiers() -> Result<()> {
+    match identity() {
+        Some(identity) if !has_registry(&identity) => Err(Failure::misuse(format!(
+            "segments of {} have no identifiers; give a name instead of --id",
+            quote(&identity)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The segments of the selected namespace. The private one is empty: see [`crate::private`].
+pub(crate) fn list() -> Result<Vec<Found>> {
+    if is_private() {
+        return Ok(Vec::new());
+    }
+    found::list(&selected()).map_err(|error| Failure::library(&error, None))
+}
+
 /// All namespaces that this user may inspect, sorted, and registries that this user may not
-/// read.
+/// read. Without the private one, which is empty.
 pub(crate) fn all() -> Result<(Vec<Space>, Vec<Unreadable>)> {
-    admin::spaces(&selected()).map_err(|error| Failure::library(&error, None))
+    let (mut spaces, unreadable) =
+        admin::spaces(&selected()).map_err(|error| Failure::library(&error, None))?;
+    spaces.retain(|space| space.identity() != &Identity::Private);
+    Ok((spaces, unreadable))
 }
 
 /// Shows a namespace in a table: a path, escaped like a name, or a user.

@@ -127,13 +127,18 @@ pub(crate) fn age(age: Duration) -> String {
     }
 }
 
-/// How long ago something happened to a segment. A time in the future, which exists if
-/// the clock was set back, counts as now. If the clock was set forward, the result is at
-/// most the system's uptime, because no segment outlives a reboot.
-pub(crate) fn since(time: SystemTime) -> Duration {
+/// How long ago something happened. A time in the future, which exists if the clock was set
+/// back, counts as now.
+pub(crate) fn elapsed(time: SystemTime) -> Duration {
+    time.elapsed().unwrap_or_default()
+}
+
+/// How long ago something happened to what does not outlive a reboot. If the clock was set
+/// forward, the result is at most the system's uptime.
+pub(crate) fn since_boot(time: SystemTime) -> Duration {
     let uptime = clock_gettime(ClockId::Boottime).tv_sec;
     let uptime = Duration::from_secs(u64::try_from(uptime).unwrap_or(0));
-    time.elapsed().unwrap_or_default().min(uptime)
+    elapsed(time).min(uptime)
 }
 
 /// A time for people, in the local time zone.
@@ -230,12 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn no_age_exceeds_the_uptime_or_is_negative() {
+    fn the_age_of_what_ends_with_a_reboot_is_at_most_the_uptime() {
         let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
         let seconds: u64 = uptime.split('.').next().unwrap().parse().unwrap();
         let later = Duration::from_secs(seconds + 3600);
-        assert!(since(SystemTime::UNIX_EPOCH) < later);
-        assert_eq!(since(SystemTime::now() + later), Duration::ZERO);
+        assert!(since_boot(SystemTime::UNIX_EPOCH) < later);
+        assert!(elapsed(SystemTime::UNIX_EPOCH) > later);
+        for since in [since_boot, elapsed] {
+            assert_eq!(since(SystemTime::now() + later), Duration::ZERO);
+        }
     }
 
     #[test]

@@ -19,9 +19,12 @@ impl Which {
             (Some(Name(name)), _) => namespace
                 .info(name)
                 .map_err(|error| Failure::library(&error, Some(name))),
-            (None, Some(id)) => namespace
-                .info_by_id(id)
-                .map_err(|error| failure_of_id(id, &error)),
+            (None, Some(id)) => {
+                namespace::require_identifiers()?;
+                namespace
+                    .info_by_id(id)
+                    .map_err(|error| failure_of_id(id, &error))
+            }
             (None, None) => Err(Failure::misuse("no segment given")),
         }
     }

@@ -52,6 +52,17 @@ fn open_without_at(_: &CStr, _: c_int, _: libc::mode_t) -> Result<i64, Errno> {
     Err(Errno(libc::ENOSYS))
 }
 
+/// Whether the effective user may access a file: `mode` is a combination of `R_OK`, `W_OK` and
+/// `X_OK`, see access(2).
+pub(crate) fn may_access(path: &Path, mode: c_int) -> bool {
+    to_c(path).is_ok_and(|path| {
+        // SAFETY: the path is a string.
+        let call =
+            unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) };
+        call == 0
+    })
+}
+
 /// Sets a file's size. Writes nothing, so a larger file ends with a hole.
 pub(crate) fn set_size(file: &File, size: u64) -> Result<(), Errno> {
     let size = libc::off_t::try_from(size).map_err(|_| Errno(libc::EFBIG))?;

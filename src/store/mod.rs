@@ -25,6 +25,7 @@ use std::fs::File;
 use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
+pub use directory::{DirectoryState, FileSystem, SegmentFile, Stranger};
 #[cfg(any(test, fuzzing))]
 pub(crate) use sysv::survive_damage;
 pub(crate) use sysv::{
@@ -167,6 +168,31 @@ impl Store {
             Self::SysV(store) => store.hidden(),
             // Nobody sees those of another process, and they end with it.
             Self::Directory(_) | Self::Private(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether this process may delete a segment. Finds out without changing anything.
+    pub(crate) fn may_delete(&self, segment: &Info) -> bool {
+        match self {
+            Self::SysV(_) => may_be_removed(segment.id),
+            Self::Directory(store) => store.may_delete(segment),
+            Self::Private(_) => true,
+        }
+    }
+
+    /// The file that the segment of a name is; `None` if it is none.
+    pub(crate) fn file(&self, name: &[u8]) -> Result<Option<SegmentFile>> {
+        match self {
+            Self::Directory(store) => store.file(name),
+            Self::SysV(_) | Self::Private(_) => Ok(None),
+        }
+    }
+
+    /// The directory of the namespace; `None` if it has none.
+    pub(crate) fn directory(&self) -> Result<Option<DirectoryState>> {
+        match self {
+            Self::Directory(store) => store.state().map(Some),
+            Self::SysV(_) | Self::Private(_) => Ok(None),
         }
     }
 

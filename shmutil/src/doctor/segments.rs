@@ -5,13 +5,13 @@
 use shm_util::Info;
 use shm_util::admin::{self, Hidden, Identity, Space};
 
-use crate::change::idle_since;
 use crate::failure::{command, command_in};
-use crate::{names, units};
+use crate::found::Found;
+use crate::{names, namespace, units};
 
 use super::Finding;
 
-pub(super) fn check_permissions(segments: &[Info]) -> Finding {
+pub(super) fn check_permissions(segments: &[Found]) -> Finding {
     let subject = "permissions";
     let user = rustix::process::geteuid().as_raw();
     let groups: Vec<u32> = rustix::process::getgroups()
@@ -31,8 +31,9 @@ pub(super) fn check_permissions(segments: &[Info]) -> Finding {
             info.mode & 0o7
         }
     };
-    let is_open = |info: &&Info| info.mode & 0o002 != 0;
-    let is_closed = |info: &&Info| access(info) & 0o6 != 0o6;
+    let segments: Vec<&Info> = segments.iter().map(|found| &found.info).collect();
+    let is_open = |info: &&&Info| info.mode & 0o002 != 0;
+    let is_closed = |info: &&&Info| access(info) & 0o6 != 0o6;
     if let Some(info) = segments.iter().find(is_open) {
         let count = segments.iter().filter(is_open).count();
         return Finding::attention(
@@ -109,8 +110,9 @@ fn total<'a>(segments: impl Iterator<Item = &'a Info>) -> u64 {
 }
 
 /// The orphans of the selected namespace.
-pub(super) fn check_orphans(segments: &[Info]) -> Finding {
-    orphans(segments, &|info| admin::may_be_removed(info.id), || {
+pub(super) fn check_orphans(segments: &[Found]) -> Finding {
+    let may_prune = |info: &Info| admin::may_be_deleted(&namespace::selected(), info);
+    orphans(segments, &may_prune, || {
         format!(
             "delete those that are not needed with '{}', and keep the others with '{}'",
             command("prune --older-than AGE"),
@@ -120,7 +122,7 @@ pub(super) fn check_orphans(segments: &[Info]) -> Finding {
 }
 
 /// The orphans of another namespace.
-pub(super) fn check_orphans_elsewhere(space: &Space, segments: &[Info]) -> Finding {
+pub(super) fn check_orphans_elsewhere(space: &Space, segments: &[Found]) -> Finding {
     orphans(segments, &|info| space.may_prune(info), || {
         let prune = match space.identity() {
             Identity::Path(path) if space.is_usable() => command_in(path, "prune --older-than AGE"),
@@ -133,22 +135,22 @@ pub(super) fn check_orphans_elsewhere(space: &Space, segments: &[Info]) -> Findi
 
 /// The finding about orphans. `advice` is for those that this user may delete.
 fn orphans(
-    segments: &[Info],
+    segments: &[Found],
     may_prune: &dyn Fn(&Info) -> bool,
     advice: impl FnOnce() -> String,
 ) -> Finding {
     let subject = "orphans";
     let orphans: Vec<_> = segments
         .iter()
-        .filter_map(|info| idle_since(info).map(|since| (since, info)))
+        .filter_map(|found| found.idle_since().map(|since| (found.since(since), found)))
         .collect();
-    let Some(&(since, oldest)) = orphans.iter().min_by_key(|(since, _)| *since) else {
+    let Some(&(idle, oldest)) = orphans.iter().max_by_key(|(idle, _)| *idle) else {
         return Finding::ok(subject, "none".to_owned());
     };
-    let bytes = total(orphans.iter().map(|(_, info)| *info));
+    let bytes = total(orphans.iter().map(|(_, found)| &found.info));
     let (ours, others): (Vec<&Info>, Vec<&Info>) = orphans
         .iter()
-        .map(|&(_, info)| info)
+        .map(|(_, found)| &found.info)
         .partition(|info| may_prune(info));
     let mut remedies = Vec::new();
     if !ours.is_empty() {
@@ -162,8 +164,8 @@ fn orphans(
             orphans.len(),
             units::plural(orphans.len(), "orphan"),
             units::size(bytes),
-            names::quote(&oldest.name),
-            units::age(units::since(since))
+            names::quote(&oldest.info.name),
+            units::age(idle)
         ),
         remedies.join("; "),
     )

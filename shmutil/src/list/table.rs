@@ -6,6 +6,7 @@ use std::iter;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, Table, presets};
+use shm_util::Kind;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 use crate::names;
@@ -49,16 +50,20 @@ struct Row {
 
 impl Row {
     fn new(listing: &Listing, listed: &Listed) -> Self {
-        let info = &listed.info;
+        let found = &listed.found;
+        let info = &found.info;
         Self {
             namespace: listed.namespace.as_deref().map(str::to_owned),
             name: names::show(&info.name),
-            id: info.id.to_string(),
+            id: match info.kind {
+                Kind::SysV => info.id.to_string(),
+                _ => "-".to_owned(),
+            },
             size: size(info),
             mappings: info.mappings.to_string(),
-            held_by: held_by(info, listing.holders(info), NAMED_HOLDERS),
-            age: units::age(units::since(info.created)),
-            state: state(info),
+            held_by: held_by(info, listing.holders(found), NAMED_HOLDERS),
+            age: units::age(found.since(info.created)),
+            state: state(found),
             style: match State::of(info) {
                 State::Orphaned => ORPHANED,
                 State::InUse | State::Kept => Style::new(),

@@ -17,7 +17,8 @@ use crate::names;
 use crate::transfer::{self, PIPE_SIZE, STEP, is_pipe, move_all, of_file, to_u64, watched, widen};
 use crate::{peer, raw, standard};
 
-use super::new::{Collected, NewSegment, Purpose};
+use super::collected::Collected;
+use crate::new_segment::{NewSegment, Purpose};
 
 /// The number of bytes taken from a pipe at a time. A read wakes the writer,
 /// which can refill the pipe while this process empties the rest of it.
@@ -175,7 +176,7 @@ impl Source {
     }
 
     /// Fills a new segment. Returns how many bytes there were.
-    fn fill(&self, new: &NewSegment) -> Result<usize> {
+    fn fill(&self, new: &NewSegment<'_>) -> Result<usize> {
         let progress = self.progress();
         let bytes = new.bytes();
         let moved = match new.as_file() {

@@ -90,6 +90,8 @@ fn json_has_exact_values() {
     let stat = world.json(&["stat", "x", "--json"]);
     let fields = [
         "name",
+        "kind",
+        "path",
         "id",
         "key",
         "size",

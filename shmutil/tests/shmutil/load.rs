@@ -9,7 +9,7 @@ use predicates::prelude::*;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::PipeFlags;
 
-use crate::world::{SHMUTIL, World, noise, one_line};
+use crate::world::{SHMUTIL, World, exists, noise, one_line, segments_of};
 
 #[test]
 fn a_pipe_carries_exactly_the_saved_bytes() {
@@ -137,35 +137,21 @@ fn nobody_sees_a_segment_that_is_half_filled() {
 fn a_load_that_is_killed_half_way_leaves_nothing() {
     let world = World::new();
     let (mut load, _writer) = half_a_load(&world);
-    let created: Vec<_> = segments_of(load.id());
+    let created = segments_of(load.id(), 8000);
     assert_eq!(created.len(), 1, "the load has created one: {created:?}");
     load.kill().unwrap();
     load.wait().unwrap();
     assert!(world.names().is_empty());
-    let exists = |id: &String| {
-        std::fs::read_to_string("/proc/sysvipc/shm")
-            .unwrap()
-            .lines()
-            .any(|line| line.split_ascii_whitespace().nth(1) == Some(id))
-    };
-    assert!(created.iter().all(exists), "the listing deletes nothing");
+    assert!(
+        created.iter().all(|id| exists(id)),
+        "the listing deletes nothing"
+    );
     world.ok(&["create", "y", "1"]);
     assert!(
-        !created.iter().any(exists),
+        !created.iter().any(|id| exists(id)),
         "the next create has deleted it"
     );
     world.ok(&["remove", "y"]);
-}
-
-/// The identifiers of the segments of 8000 bytes that a process has created.
-fn segments_of(pid: u32) -> Vec<String> {
-    let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
-    let rows = table
-        .lines()
-        .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row[3] == "8000" && row[4] == pid.to_string())
-        .map(|row| row[1].to_owned())
-        .collect()
 }
 
 #[test]

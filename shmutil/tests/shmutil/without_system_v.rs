@@ -96,6 +96,9 @@ fn doctor_reports_that_system_v_is_missing_and_nothing_else() {
             .stderr("")
             .stdout(starts_with(format!("attention  System V: {text}")))
             .stdout(contains("allow shmget, shmat, shmdt and shmctl in the"))
+            .stdout(contains(
+                "set NOB_DATABASE to a directory (it ends in /) or to private:",
+            ))
             .stdout(predicate::function(|text: &str| text.lines().count() == 2));
     }
 }
@@ -129,6 +132,33 @@ fn other_commands_report_that_system_v_is_missing() {
             );
         }
     }
+}
+
+#[test]
+fn a_directory_namespace_needs_no_system_v() {
+    let world = World::of_directory();
+    let file = world.write("file", b"text");
+    for arguments in [
+        &["load", "x", &file, "--create"][..],
+        &["list"],
+        &["create", "y", "1"],
+        &["list", "--all"],
+        &["stat", "x"],
+        &["dump", "x"],
+        &["save", "x", &world.path("saved")],
+        &["wait", "x"],
+        &["keep", "x"],
+        &["remove", "x"],
+        &["doctor", "--all"],
+        &["prune", "--older-than", "0s"],
+        &["prune", "--older-than", "0s", "--all"],
+    ] {
+        let mut command = world.command(arguments);
+        block_system_calls(&mut command, libc::ENOSYS);
+        let code = i32::from(arguments[0] == "doctor"); // it reports the orphan
+        Run::from_std(command).assert().code(code).stderr("");
+    }
+    assert!(world.files().is_empty());
 }
 
 #[test]

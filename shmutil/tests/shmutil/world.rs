@@ -15,12 +15,13 @@ use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use predicates::str::is_match;
 use serde_json::Value;
-use shm_util::{Options, Segment};
+use shm_util::{Namespace, Options, Segment};
 use tempfile::TempDir;
 
 pub(crate) const SHMUTIL: &str = env!("CARGO_BIN_EXE_shmutil");
 
-/// A namespace, and a directory for files.
+/// A namespace, of System V segments unless [`of_directory`](Self::of_directory) made it, and a
+/// directory for files.
 pub(crate) struct World {
     pub(crate) namespace: String,
     pub(crate) directory: TempDir,
@@ -33,6 +34,17 @@ impl World {
         Self {
             namespace: format!("/test/shmutil/{}/{number}", std::process::id()),
             directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A namespace that is a directory.
+    pub(crate) fn of_directory() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let namespace = directory.path().join("segments");
+        fs::create_dir(&namespace).unwrap();
+        Self {
+            namespace: format!("{}/", namespace.display()),
+            directory,
         }
     }
 
@@ -85,6 +97,21 @@ impl World {
         names
             .map(|one| one["name"].as_str().unwrap().to_owned())
             .collect()
+    }
+
+    /// The namespace, for calls of the library.
+    pub(crate) fn library(&self) -> Namespace {
+        Namespace::at(&self.namespace).unwrap()
+    }
+
+    /// The file names in a directory namespace, sorted.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.namespace).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -275,6 +302,24 @@ pub(crate) fn skip(reason: &str) {
 /// One line on standard error that matches.
 pub(crate) fn one_line(pattern: &str) -> impl Predicate<str> + use<> {
     is_match(format!("^shmutil: .*{pattern}.*\n$")).unwrap()
+}
+
+/// The identifiers of the segments of this size in bytes that a process has created.
+pub(crate) fn segments_of(pid: u32, size: usize) -> Vec<String> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let rows = table
+        .lines()
+        .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[3] == size.to_string() && row[4] == pid.to_string())
+        .map(|row| row[1].to_owned())
+        .collect()
+}
+
+/// Whether there is a System V segment of this identifier.
+pub(crate) fn exists(id: &str) -> bool {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let mut lines = table.lines();
+    lines.any(|line| line.split_ascii_whitespace().nth(1) == Some(id))
 }
 
 /// Bytes that look random, but are always the same.

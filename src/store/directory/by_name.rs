@@ -177,10 +177,9 @@ impl Directory {
 /// The verb for messages about permissions.
 const SETTING: &str = "set the permissions of";
 
-/// How long a file was neither written nor attached. File systems record that a file was attached
-/// once a day at least.
+/// How long a file was neither written nor attached.
 fn idle_time(status: &Status) -> Duration {
-    let last = status.modified.max(status.accessed).max(status.changed);
+    let last = existing::last_use(status);
     let now = os::seconds(os::Clock::Realtime);
     Duration::from_secs(now.saturating_sub(u64::try_from(last).unwrap_or(0)))
 }

@@ -59,20 +59,25 @@ pub(super) const fn is_kept(status: &Status) -> bool {
     status.mode & KEPT != 0
 }
 
+/// Why something that has a segment's name is no segment. `None` if it may be one.
+pub(super) const fn flaw(status: &Status) -> Option<&'static str> {
+    if status.is_directory() {
+        Some("is a directory")
+    } else if status.is_link() {
+        Some("is a symbolic link")
+    } else if !status.is_file() {
+        Some("is not a regular file")
+    } else if status.size == 0 {
+        Some("is empty")
+    } else {
+        None
+    }
+}
+
 /// The error if something has the name that is no segment. `None` if it may be one.
 #[cold]
 pub(super) fn is_no_segment(doing: &str, name: &[u8], status: &Status) -> Option<Error> {
-    let what = if status.is_directory() {
-        "is a directory"
-    } else if status.is_link() {
-        "is a symbolic link"
-    } else if !status.is_file() {
-        "is not a regular file"
-    } else if status.size == 0 {
-        "is empty"
-    } else {
-        return None;
-    };
+    let what = flaw(status)?;
     let message = format_args!("{doing} segment {}: its file {what}", Quoted(name));
     Some(
         Errno(libc::EINVAL)
@@ -100,6 +105,12 @@ pub(super) fn refused(errno: Errno, doing: &str, name: &[u8], path: &Path) -> Er
         }
         _ => errno.during(format_args!("{doing} segment {name}")),
     }
+}
+
+/// When a file was last written, attached or changed, in seconds since 1970. File systems record
+/// that a file was attached once a day at least.
+pub(super) fn last_use(status: &Status) -> i64 {
+    status.modified.max(status.accessed).max(status.changed)
 }
 
 /// What programs learn about a segment.

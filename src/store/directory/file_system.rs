@@ -11,7 +11,7 @@ use crate::os;
 
 /// What matters about a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileSystem {
+pub enum FileSystem {
     /// Its files outlive a reboot.
     Disk,
     /// Its files are in memory: there is no disk to wait for.
@@ -21,6 +21,9 @@ pub(crate) enum FileSystem {
     /// Other machines may change its files, and their locks and mappings are not coherent with
     /// this machine's. It has this name.
     Network(&'static str),
+    /// A program serves its files (FUSE), so whether locks and mappings are coherent depends on
+    /// that program.
+    Fuse,
 }
 
 /// hugetlbfs
@@ -30,6 +33,7 @@ const HUGE_PAGES: u64 = 0x9584_58f6;
 const TYPES: &[(u64, FileSystem)] = &[
     (0x0102_1994, FileSystem::Memory), // tmpfs
     (0x8584_58f6, FileSystem::Memory), // ramfs
+    (0x6573_5546, FileSystem::Fuse),
     (0x6969, FileSystem::Network("NFS")),
     (0x517b, FileSystem::Network("SMB")),
     (0xfe53_4d42, FileSystem::Network("SMB")),
@@ -70,7 +74,7 @@ impl FileSystem {
         let device = (u64::from(major & 0xfff) << 20) | u64::from(minor & 0xf_ffff);
         let now = os::seconds(os::Clock::Monotonic) & 0x0fff_ffff;
         let place = KNOWN.get(minor as usize % KNOWN.len()).unwrap_or(&KNOWN[0]);
-        for kind in [Self::Disk, Self::Memory] {
+        for kind in [Self::Disk, Self::Memory, Self::Fuse] {
             if place.load(Ordering::Relaxed) == kind.tag() | (now << 32) | device {
                 return kind;
             }
@@ -87,13 +91,14 @@ impl FileSystem {
         match self {
             Self::Disk => 1 << 60,
             Self::Memory => 2 << 60,
+            Self::Fuse => 3 << 60,
             Self::HugePages(_) | Self::Network(_) => 0,
         }
     }
 
     /// Whether changes must be written to a disk to outlive a power cut.
     pub(super) const fn has_disk(self) -> bool {
-        matches!(self, Self::Disk | Self::Network(_))
+        matches!(self, Self::Disk | Self::Network(_) | Self::Fuse)
     }
 }
 

@@ -88,7 +88,7 @@ impl Fresh {
                      huge page size, {page} bytes"
                 )));
             }
-            FileSystem::Disk | FileSystem::Memory if creation.huge_pages => {
+            FileSystem::Disk | FileSystem::Memory | FileSystem::Fuse if creation.huge_pages => {
                 return Err(Errno(libc::ENOTSUP).during(format_args!(
                     "{doing}: {directory} is not on hugetlbfs, which huge pages come from"
                 )));
@@ -188,12 +188,16 @@ pub(super) fn sweep(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
-    let is_temporary = |name: &[u8]| name.starts_with(PREFIX.as_bytes());
     for entry in entries.flatten() {
         if is_temporary(entry.file_name().as_bytes()) {
             sweep_one(&entry.path());
         }
     }
+}
+
+/// Whether a file name is one of those that files have until they are complete.
+pub(super) fn is_temporary(file_name: &[u8]) -> bool {
+    file_name.starts_with(PREFIX.as_bytes())
 }
 
 fn sweep_one(path: &Path) {

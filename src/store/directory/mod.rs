@@ -17,6 +17,7 @@
 //! | `attach`      | create or attach the segment of a name |
 //! | `attached`    | a segment's attachment, until it is detached, and deleted if it was the last |
 //! | `by_name`     | what needs no attachment: look, list, keep, remove, prune |
+//! | `inspect`     | what only an administrator's tool asks |
 //! | `wait`        | wait until a name exists |
 //! | `fresh`       | a new file, until it has its name |
 //! | `change`      | change or remove a file, whoever attaches it meanwhile |
@@ -34,6 +35,7 @@ mod existing;
 mod file_name;
 mod file_system;
 mod fresh;
+mod inspect;
 mod lock;
 mod store;
 #[cfg(test)]
@@ -41,5 +43,7 @@ mod tests;
 mod wait;
 
 pub(super) use attached::Attached;
+pub use file_system::FileSystem;
+pub use inspect::{DirectoryState, SegmentFile, Stranger};
 pub(super) use store::Directory;
 pub(super) use wait::Absent;

@@ -677,3 +677,62 @@ fn threads_that_create_and_destroy_one_name_share_one_segment() {
     });
     assert!(scratch.files().is_empty());
 }
+
+#[test]
+fn a_tool_sees_what_is_no_segment_and_what_was_left_behind() {
+    let scratch = Scratch::new();
+    let _segment = scratch.create("a", 100);
+    let _in_progress = scratch.hide("hidden", 100);
+    fs::write(scratch.file("empty"), "").unwrap();
+    fs::write(scratch.file("no%name"), "x").unwrap();
+    fs::write(scratch.file(".other"), "x").unwrap();
+    symlink("a", scratch.file("link")).unwrap();
+    fs::create_dir(scratch.file("under")).unwrap();
+    for name in [".shm_util_new.1", ".shm_util_new.2"] {
+        fs::write(scratch.file(name), "left").unwrap();
+    }
+    let held = existing::open(&scratch.file(".shm_util_new.2"), Access::ReadOnly).unwrap();
+    assert_eq!(lock::attach(&held), Ok(true));
+    let state = scratch.store.state().unwrap();
+    let found: Vec<_> = state
+        .strangers
+        .iter()
+        .map(|one| (str::from_utf8(&one.file_name).unwrap(), one.flaw))
+        .collect();
+    let expected = [
+        ("empty", "is empty"),
+        ("link", "is a symbolic link"),
+        ("no%name", "has a name that stands for no segment"),
+        ("under", "is a directory"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(state.left_behind, 1);
+    assert!(state.may_create);
+    assert_eq!(scratch.files().len(), 8, "it removes nothing");
+    fs::set_permissions(&scratch.path, fs::Permissions::from_mode(0o1777)).unwrap();
+    assert_eq!(scratch.store.state().unwrap().mode, 0o1777);
+}
+
+#[test]
+fn a_tool_sees_the_file_of_a_segment() {
+    let scratch = Scratch::new();
+    let _segment = scratch.create("a/b", 100);
+    let file = scratch.store.file(b"a/b").unwrap().unwrap();
+    assert_eq!(file.path, scratch.file("a%2Fb"));
+    assert_eq!(file.inode, fs::metadata(&file.path).unwrap().ino());
+    assert!(file.used > std::time::UNIX_EPOCH);
+    assert_eq!(scratch.store.file(b"none").unwrap(), None);
+    fs::write(scratch.file("empty"), "").unwrap();
+    assert_eq!(scratch.store.file(b"empty").unwrap(), None);
+}
+
+#[test]
+fn what_may_be_deleted_is_known_without_deleting_it() {
+    let scratch = Scratch::new();
+    scratch.create("a", 100).detach().unwrap();
+    let info = scratch.store.info(Target::Name(b"a")).unwrap();
+    assert!(scratch.store.may_delete(&info));
+    assert_eq!(scratch.files(), ["a"]);
+    fs::remove_file(scratch.file("a")).unwrap();
+    assert!(!scratch.store.may_delete(&info));
+}
