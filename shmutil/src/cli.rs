@@ -63,6 +63,17 @@ pub(crate) enum Command {
     /// of the segment that it created: other programs never see it. A load into a segment that
     /// existed leaves it partly overwritten.
     Load(Load),
+    /// Copy a segment to another namespace, of any kind
+    ///
+    /// The copy appears at once with all its bytes, or not at all: a copy that fails, or is ended by
+    /// a signal, leaves nothing that other programs see. If the name exists there, the copy fails,
+    /// and the name keeps its segment. The copy has the segment's permission bits, and is kept if
+    /// the segment is; it belongs to the user who copies. Parts that no program has ever touched are
+    /// neither read nor written, but room for them is reserved.
+    ///
+    /// The segment itself stays. This attaches it, which resets the age of an orphan: see prune.
+    /// Programs that write to it meanwhile make a copy that has some of their bytes.
+    Copy(Copy),
     /// Show a segment's bytes in hexadecimal and as text
     ///
     /// This attaches the segment, which resets the age of an orphan: see prune.
@@ -207,6 +218,19 @@ pub(crate) struct Load {
     /// Only with --create: make the new segment outlive its holders
     #[arg(long, requires = "create")]
     pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// The segment's name, escaped as in the output of list
+    #[arg(value_parser = NameParser)]
+    pub(crate) name: Name,
+    /// The path that selects the namespace of the copy, as with --namespace
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    pub(crate) to: OsString,
+    /// The name of the copy, escaped as in the output of list (default: that of the segment)
+    #[arg(long = "as", value_name = "NEWNAME", value_parser = NameParser)]
+    pub(crate) new_name: Option<Name>,
 }
 
 #[derive(Debug, Args)]

@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn the_zsh_script_completes_the_names_of_existing_segments() {
         let script = script(Shell::Zsh);
-        // stat, save, load, dump, keep and remove
-        assert_eq!(script.matches(":_shmutil_names'").count(), 6);
+        // stat, save, load, copy, dump, keep and remove
+        assert_eq!(script.matches(":_shmutil_names'").count(), 7);
         assert_eq!(script.matches("\n_shmutil_names() {").count(), 1);
         assert!(script.starts_with("#compdef shmutil\n"));
     }

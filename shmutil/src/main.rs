@@ -7,7 +7,8 @@
 //! | `change`      | `create`, `keep`, `remove`, `prune` |
 //! | `save`        | `save` |
 //! | `load`        | `load` |
-//! | `new_segment` | the hidden segment that `load` fills and publishes |
+//! | `copy`        | `copy` |
+//! | `new_segment` | the hidden segment that `load` and `copy` fill and publish |
 //! | `transfer`    | what `save` and `load` share: pipes, progress bars |
 //! | `peer`        | detects this command at the other end of a pipe |
 //! | `dump`        | `dump` |
@@ -39,6 +40,7 @@ mod bytes;
 mod change;
 mod cli;
 mod completions;
+mod copy;
 mod doctor;
 mod dump;
 mod failure;
@@ -94,6 +96,7 @@ fn run(command: Command) -> Result<Outcome> {
         Command::Create(arguments) => change::create(&arguments),
         Command::Save(arguments) => save::save(&arguments),
         Command::Load(arguments) => load::load(&arguments),
+        Command::Copy(arguments) => copy::copy(&arguments),
         Command::Dump(arguments) => dump::dump(&arguments),
         Command::Wait(arguments) => wait::wait(&arguments),
         Command::Keep(arguments) => change::keep(&arguments),

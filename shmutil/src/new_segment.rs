@@ -54,6 +54,14 @@ impl<'a> NewSegment<'a> {
         self.segment.bytes()
     }
 
+    /// Stores bytes from an offset on.
+    pub(crate) fn write_at(&self, offset: usize, bytes: &[u8]) -> Result<()> {
+        let failed = self.purpose.failed;
+        self.segment
+            .write_at(offset, bytes)
+            .map_err(|error| failed(&error))
+    }
+
     /// Opens the file that backs the segment. `None` without the privilege that
     /// this takes.
     pub(crate) fn as_file(&self) -> Option<File> {

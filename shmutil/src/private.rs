@@ -21,6 +21,7 @@ pub(crate) fn check(command: &Command) -> Result<()> {
         Command::Load(arguments) if arguments.create => return Err(ends(&arguments.name)),
         Command::Load(arguments) => Some(&arguments.name),
         Command::Create(arguments) => return Err(ends(&arguments.name)),
+        Command::Copy(arguments) => Some(&arguments.name),
         Command::Wait(arguments) => Some(&arguments.name),
         Command::Keep(arguments) => Some(&arguments.name),
         Command::Remove(arguments) => arguments.names.first(),

@@ -16,14 +16,14 @@ _shmutil_or_names() {
         case $current in
             --namespace) ((++i)); namespace=(--namespace "${COMP_WORDS[i]}") ;;
             --namespace=*) namespace=("$current") ;;
-            --id | --offset | --length | --diff | --size | --mode) ((++i)) ;;
+            --id | --offset | --length | --diff | --size | --mode | --to | --as) ((++i)) ;;
             -*) ;;
             *) if [[ -z $command ]]; then command=$current; else ((++count)); fi ;;
         esac
     done
 
     case $command in
-        stat | save | load | dump | keep | remove) ;;
+        stat | save | load | copy | dump | keep | remove) ;;
         *) command='' ;;
     esac
     [[ $command == remove ]] && count=0

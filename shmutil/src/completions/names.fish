@@ -4,13 +4,13 @@
 function __fish_shmutil_needs_name
     set -l words (commandline -opc)
     set -e words[1]
-    argparse -i 'namespace=' 'id=' 'offset=' 'length=' 'diff=' 'size=' 'mode=' -- $words 2>/dev/null
+    argparse -i 'namespace=' 'id=' 'offset=' 'length=' 'diff=' 'size=' 'mode=' 'to=' 'as=' -- $words 2>/dev/null
     or return
     set -l arguments (string match -v -- '-*' $argv)
     test "$arguments[1]" = remove
     and return
     test (count $arguments) -eq 1
-    and contains -- $arguments[1] stat save load dump keep
+    and contains -- $arguments[1] stat save load copy dump keep
 end
 
 function __fish_shmutil_names

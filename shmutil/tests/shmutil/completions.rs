@@ -76,7 +76,7 @@ fn bash_completes_names() {
         return;
     };
     assert_eq!(all, [r"a\ b", "a:b:c", "sensors"]);
-    for command in ["save", "load", "dump", "keep", "remove"] {
+    for command in ["save", "load", "copy", "dump", "keep", "remove"] {
         let names = complete(&["shmutil", command, "se"]).unwrap();
         assert_eq!(names, ["sensors"], "{command}");
     }
@@ -123,7 +123,7 @@ fn fish_completes_names() {
         return;
     };
     assert_eq!(all, ["a b", "a:b:c", "sensors"]);
-    for command in ["save", "load", "dump", "keep", "remove"] {
+    for command in ["save", "load", "copy", "dump", "keep", "remove"] {
         let names = complete(&format!("shmutil {command} se")).unwrap();
         assert_eq!(names, ["sensors"], "{command}");
     }

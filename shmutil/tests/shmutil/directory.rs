@@ -153,6 +153,7 @@ fn commands_that_only_read_delete_nothing() {
         &["dump", "x"],
         &["save", "x", "-"],
         &["save", "x", &world.path("out")],
+        &["copy", "x", "--to", &world.namespace, "--as", "y"],
         &["load", "x", "/dev/zero"],
         &["dump", "x", "--offset", "1000"],
         &["wait", "x"],

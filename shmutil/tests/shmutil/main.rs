@@ -7,6 +7,7 @@ mod all;
 mod change;
 mod command_line;
 mod completions;
+mod copy;
 mod directory;
 mod doctor;
 mod dump;

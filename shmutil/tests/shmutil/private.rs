@@ -20,6 +20,7 @@ fn commands_that_need_a_segment_say_why_there_is_none() {
         &["dump", "x"],
         &["save", "x", "-"],
         &["load", "x", &file],
+        &["copy", "x", "--to", "/test/shmutil/private"],
         &["wait", "x"],
         &["keep", "x"],
         &["remove", "x", "y"],
@@ -44,6 +45,9 @@ fn what_would_end_with_the_command_is_not_created() {
     let error = "the segment would end with this command; choose a directory";
     world.fails(&["create", "x", "1"], 3, error);
     world.fails(&["load", "x", &file, "--create"], 3, error);
+    let other = World::of_directory();
+    other.ok(&["create", "x", "1"]);
+    other.fails(&["copy", "x", "--to", "private:"], 3, error);
 }
 
 #[test]

@@ -141,11 +141,11 @@ fn a_directory_namespace_needs_no_system_v() {
     for arguments in [
         &["load", "x", &file, "--create"][..],
         &["list"],
-        &["create", "y", "1"],
         &["list", "--all"],
         &["stat", "x"],
         &["dump", "x"],
         &["save", "x", &world.path("saved")],
+        &["copy", "x", "--to", &world.namespace, "--as", "y"],
         &["wait", "x"],
         &["keep", "x"],
         &["remove", "x"],
