@@ -7,7 +7,7 @@ use crate::world::{World, one_line};
 
 fn world() -> World {
     let mut world = World::new();
-    world.namespace = "private:".to_owned();
+    "private:".clone_into(&mut world.namespace);
     world
 }
 
