@@ -220,12 +220,15 @@ impl Attached {
     pub(in crate::store) fn close(&mut self) -> Result<()> {
         let _uncancelled = Uncancelled::new();
         let is_hidden = self.is_hidden();
-        if !self.release()? || is_hidden {
-            return Ok(());
+        let released = self.release();
+        if is_hidden || matches!(released, Ok(false)) {
+            return released.map(drop);
         }
-        self.directory
-            .delete_if_unused(self.name.bytes(), &self.path, self.identity())
-            .map(drop)
+        // Also if the program has unmapped the segment itself: it would be an orphan.
+        let deleted =
+            self.directory
+                .delete_if_unused(self.name.bytes(), &self.path, self.identity());
+        released.and(deleted).map(drop)
     }
 
     /// Unmaps the segment, if it is still mapped there. False if it was detached before.
