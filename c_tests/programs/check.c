@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 
 #include "check.h"
+#include "store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,18 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PROCESSES 4096
-#define SEGMENTS 4096
 #define TEXTS 12
 #define PATIENCE 60000 /* ms that one process waits for another */
 
@@ -41,10 +38,6 @@ struct tally {
 
 static struct tally *tally;
 static char directory[1024];
-static int present[SEGMENTS]; /* the segments that existed before the test */
-static int presents;
-static int alone;             /* no other program uses this IPC namespace */
-static long semaphores;
 
 int check_that (int holds, const char *sentence, const char *file, int line)
 {
@@ -101,10 +94,9 @@ void *check_shared (size_t size)
         perror ("mmap");
         exit (EXIT_FAILURE);
     }
+    store_ignore (memory);
     return memory;
 }
-
-/* ---- segments -------------------------------------------------------------- */
 
 int check_entries (const char *path)
 {
@@ -121,99 +113,7 @@ int check_entries (const char *path)
     return entries;
 }
 
-static long count_semaphores (void)
-{
-    struct seminfo info;
-
-    return semctl (0, 0, SEM_INFO, &info) < 0 ? -1 : info.semusz;
-}
-
-static int is_one_of (int wanted, const int *list, int length)
-{
-    int i;
-
-    for (i = 0; i < length; i++) {
-        if (list[i] == wanted) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Calls `wanted` for every segment and lists those for which it is true. */
-static int list_segments (int (*wanted) (int id, const struct shmid_ds *status), int *ids, int most)
-{
-    struct shm_info info;
-    struct shmid_ds status;
-    int last = shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &info);
-    int length = 0;
-    int i, id;
-
-    for (i = 0; i <= last && length < most; i++) {
-        id = shmctl (i, SHM_STAT, &status);
-        if (id >= 0 && wanted (id, &status)) {
-            ids[length++] = id;
-        }
-    }
-    return length;
-}
-
-static int is_any (int id, const struct shmid_ds *status)
-{
-    (void) id;
-    (void) status;
-    return 1;
-}
-
-/* A segment is the test's own if one of its processes created it. Other programs create segments
- * at any time, so being new is not enough. */
-static int is_own (int id, const struct shmid_ds *status)
-{
-    return !is_one_of (id, present, presents)
-        && is_one_of ((int) status->shm_cpid, tally->process, tally->processes);
-}
-
-int check_made (int *ids, int most)
-{
-    return list_segments (is_own, ids, most);
-}
-
-int check_segments (void)
-{
-    static int ids[SEGMENTS];
-
-    return check_made (ids, SEGMENTS);
-}
-
-static int stat_segment (int id, struct shmid_ds *status)
-{
-    int error = errno;
-    int result = shmctl (id, IPC_STAT, status);
-
-    errno = error;
-    return result;
-}
-
-long check_attached (int id)
-{
-    struct shmid_ds status;
-
-    return stat_segment (id, &status) < 0 ? -1 : (long) status.shm_nattch;
-}
-
-long check_mode (int id)
-{
-    struct shmid_ds status;
-
-    return stat_segment (id, &status) < 0 ? -1 : (long) (status.shm_perm.mode & 0777);
-}
-
-long check_size (int id)
-{
-    struct shmid_ds status;
-
-    return stat_segment (id, &status) < 0 ? -1 : (long) status.shm_segsz;
-}
+/* ---- segments -------------------------------------------------------------- */
 
 int check_filled (const void *bytes, int value, long size)
 {
@@ -246,32 +146,9 @@ int check_exists (const char *name)
 
 /* ---- what the system allows ------------------------------------------------ */
 
-int check_has_room (int wanted, const char *what)
-{
-    struct shminfo limits;
-    struct shm_info use;
-
-    if (shmctl (0, IPC_INFO, (struct shmid_ds *) (void *) &limits) < 0
-        || shmctl (0, SHM_INFO, (struct shmid_ds *) (void *) &use) < 0
-        || (long) limits.shmmni - use.used_ids >= wanted) {
-        return 1;
-    }
-    check_skip (check_text ("%s: needs %d segments, kernel.shmmni is %ld", what, wanted,
-                            (long) limits.shmmni));
-    return 0;
-}
-
 static void become_nobody (void)
 {
     _exit (setgroups (0, NULL) == 0 && setgid (65534) == 0 && setuid (65534) == 0 ? 0 : 1);
-}
-
-int check_is_alone (const char *what)
-{
-    if (!alone) {
-        check_skip (check_text ("%s: other programs use this IPC namespace", what));
-    }
-    return alone;
 }
 
 int check_has_users (const char *what)
@@ -315,19 +192,19 @@ int check_refuse (long call, int error)
            && prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-int check_is_privileged (void)
-{
-    int id = shmget (IPC_PRIVATE, 1, 0);
-    void *address = shmat (id, NULL, 0);
-
-    if (address != (void *) -1) {
-        shmdt (address);
-    }
-    shmctl (id, IPC_RMID, NULL);
-    return address != (void *) -1;
-}
-
 /* ---- processes ------------------------------------------------------------- */
+
+int check_is_own_process (pid_t process)
+{
+    int i;
+
+    for (i = 0; i < tally->processes; i++) {
+        if (tally->process[i] == process) {
+            return 1;
+        }
+    }
+    return 0;
+}
 
 /* Each process records itself, so none is missed if its parent is killed. */
 static void note_process (void)
@@ -477,23 +354,6 @@ static void end_stragglers (void)
     }
 }
 
-static void check_leftovers (void)
-{
-    int left[SEGMENTS];
-    int count = check_made (left, SEGMENTS);
-    int i;
-
-    CHECK ("no segment is left", count == 0);
-    for (i = 0; i < count; i++) {
-        printf ("# left: segment %d, mode %lo, %ld bytes, attached %ld\n", left[i],
-                check_mode (left[i]), check_size (left[i]), check_attached (left[i]));
-        shmctl (left[i], IPC_RMID, NULL);
-    }
-    if (alone) {
-        CHECK ("no semaphore is left", count_semaphores () == semaphores);
-    }
-}
-
 static void supervise (pid_t test)
 {
     int status;
@@ -504,34 +364,11 @@ static void supervise (pid_t test)
     status = check_wait (test);
     end_stragglers ();
     CHECK (check_text ("the test ends by itself (status %d)", status), status < 128);
-    check_leftovers ();
+    store_leftovers ();
     nftw (directory, make_writable, 16, FTW_PHYS);
     nftw (directory, remove_entry, 16, FTW_PHYS | FTW_DEPTH);
     printf ("# %ld checked, %ld failed\n", tally->checked, tally->failed);
     exit (status == 0 && tally->failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-}
-
-/* c_tests/scripts/isolate names the IPC namespace that it made. */
-static int has_own_namespace (void)
-{
-    const char *made = getenv ("SHM_UTIL_TESTS_ALONE");
-    char here[64];
-    ssize_t length = readlink ("/proc/self/ns/ipc", here, sizeof here - 1);
-
-    if (made == NULL || length < 0) {
-        return 0;
-    }
-    here[length] = '\0';
-    return strcmp (made, here) == 0;
-}
-
-void check_default_namespace (void)
-{
-    if (alone) {
-        unsetenv ("NOB_DATABASE");
-    } else {
-        setenv ("NOB_DATABASE", check_path ("own namespace"), 1);
-    }
 }
 
 static void clean_environment (void)
@@ -544,11 +381,9 @@ static void clean_environment (void)
     check_default_namespace ();
 }
 
-static void make_directory (void)
+static void make_directory (const char *parent)
 {
-    const char *parent = getenv ("TMPDIR");
-
-    snprintf (directory, sizeof directory, "%s/c_tests.XXXXXX", parent == NULL ? "/tmp" : parent);
+    snprintf (directory, sizeof directory, "%s/c_tests.XXXXXX", parent);
     if (mkdtemp (directory) == NULL) {
         perror (directory);
         exit (EXIT_FAILURE);
@@ -562,11 +397,9 @@ void check_start (void)
     /* Set now, for tests that redirect stdout: fully buffered, on a terminal too. */
     setvbuf (stdout, NULL, _IOFBF, BUFSIZ);
     tally = check_shared (sizeof *tally);
-    alone = has_own_namespace ();
-    make_directory ();
+    make_directory (store_parent ());
+    store_start (directory);
     clean_environment ();
-    presents = list_segments (is_any, present, SEGMENTS);
-    semaphores = count_semaphores ();
     prctl (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     test = check_fork ();
     if (test != 0) {

@@ -1,4 +1,5 @@
-/* A small harness for the C tests: sentences of the contract, checked and counted. */
+/* A small harness for the C tests: sentences of the contract, checked and counted. See store.c for
+ * what it knows about segments. */
 
 #ifndef CHECK_H
 #define CHECK_H
@@ -27,6 +28,58 @@ void check_note (const char *sentence);
 /* Prints that something cannot be tested on this system, and why. c_tests/run counts these. */
 void check_skip (const char *reason);
 
+/* ---- kinds of memory --------------------------------------------------------- */
+
+/*
+ * The environment variable STORE selects the kind of memory that a test uses: sysv (the default),
+ * directory or private. This is everything that differs between them on purpose; what a test checks
+ * without asking check_has holds for each kind. The columns are sysv, directory and private.
+ *
+ * What holds for one kind only is written for directories in directory.c, and for private memory in
+ * tests/private.rs. The programs that do not suit a kind as a whole are listed in
+ * c_tests/scripts/jobs.
+ */
+#define CHECK_DIFFERENCES(X) \
+    X (HAS_IDS, "segments have identifiers, for shmId, shmctl(2), ipcrm(1) and shmxStatId", \
+       1, 0, 0) \
+    X (HAS_REGISTRY, "names are in a registry, which ipcrm(1) can remove", 1, 0, 0) \
+    X (HAS_TIMES, "attachments leave times and process ids (shmxStat)", 1, 0, 0) \
+    X (HAS_HUGE_PAGES, "SHMX_HUGETLB creates segments anywhere", 1, 0, 0) \
+    X (HAS_DEFAULT, "without NOB_DATABASE, each user has a namespace", 1, 0, 0) \
+    X (HAS_PROCESSES, "all processes share names, and segments outlive processes", 1, 1, 0) \
+    X (HAS_OUTSIDERS, "others can delete a segment, with ipcrm(1) or rm(1)", 1, 1, 0) \
+    X (HAS_NAMESPACES, "there are several namespaces", 1, 1, 0) \
+    X (HAS_OWN_DETACH, "a segment outlives the program's own munmap of an attachment", 1, 1, 0) \
+    X (HAS_SEEN_PAGES, "the kernel shows how many bytes of a segment are in memory", 1, 1, 0) \
+    X (HAS_ADDRESSES, "each attachment for writing has an address of its own", 1, 1, 0) \
+    X (HAS_USERS, "owner and mode decide who may attach, change or remove a segment", 1, 1, 0) \
+    X (HAS_TRANSIENT, "SHMX_TRANSIENT creates segments", 1, 0, 1) \
+    X (HAS_LOCK, "shmxLock locks segments in memory", 1, 0, 1) \
+    X (HAS_NINE_BITS, "a mode has permissions to execute", 1, 0, 1) \
+    X (HAS_ABANDONED, "a hidden segment may outlive its creator until others sweep it", 1, 0, 0) \
+    X (HAS_MODE_AT_ONCE, "a mode that its creator may not use is an error of the create", 1, 0, 0) \
+    X (HAS_AGE_LIMIT, "nothing is older than the system's uptime, if the clock was set", 1, 0, 1) \
+    X (HAS_EXACT_DETACH, "the library always notices the program's own detach", 1, 0, 1) \
+    X (HAS_NAMELESS, "what has lost its name can be changed by its handle", 1, 0, 1) \
+    X (HAS_LONG_NAMES, "a name may have 1000 bytes, whatever they are", 1, 0, 1)
+
+#define CHECK_NAME(name, sentence, sysv, directory, private) name,
+enum check_difference { CHECK_DIFFERENCES (CHECK_NAME) CHECK_NUMBER_OF_DIFFERENCES };
+#undef CHECK_NAME
+
+enum check_store { CHECK_SYSV, CHECK_DIRECTORY, CHECK_PRIVATE };
+
+enum check_store check_store (void);
+
+/* Whether that holds for this kind of memory; if not, prints that once. */
+int check_has (enum check_difference what);
+
+/* The value of NOB_DATABASE for a namespace of the test's own: a path where no file is, a directory
+ * that exists, or `private:`, which is always the same one. Valid as long as that of check_path. */
+const char *check_namespace (const char *name);
+
+/* ---- the test as a whole ----------------------------------------------------- */
+
 /*
  * Splits the process in two. The test continues in the child. The parent waits for it; however
  * the child ends, the parent checks that nothing was left behind, cleans up, and prints the
@@ -37,8 +90,8 @@ void check_skip (const char *reason);
  */
 void check_start (void);
 
-/* Selects the namespace that check_start has selected: without NOB_DATABASE if no other program
- * uses this IPC namespace, else one of the test's own. */
+/* Selects the namespace that check_start has selected: for System V segments without NOB_DATABASE
+ * if no other program uses this IPC namespace, else one of the test's own. */
 void check_default_namespace (void);
 
 /* What main returns: 0 if every check held. */
@@ -74,10 +127,6 @@ const char *check_path (const char *file);
 /* The number of entries of a directory, including `.` and `..`; -1 if it cannot be read. */
 int check_entries (const char *path);
 
-/* The segments that this test made and that still exist: their ids, and their number. */
-int check_made (int *ids, int most);
-int check_segments (void);
-
 /* Whether the system allows that many more segments; if not, prints that `what` is skipped. */
 int check_has_room (int wanted, const char *what);
 
@@ -98,13 +147,52 @@ void check_alarms (void (*handler) (int), int flags, long microseconds);
 /* Whether permission bits of segments do not matter to this process (CAP_IPC_OWNER). */
 int check_is_privileged (void);
 
-/* What the kernel knows of a segment; -1 if it does not exist. */
-long check_attached (int id);
-long check_mode (int id);
-long check_size (int id);
-
 /* Whether all of the bytes have this value. */
 int check_filled (const void *bytes, int value, long size);
+
+/* ---- what the kernel knows about segments, without the library's help --------- */
+
+/* A number that only this segment has, of which this process has a handle: its identifier, or the
+ * inode number of its memory. -1 if the handle is not valid. */
+int check_id (SharedMemory memory);
+
+/* Whether the segment exists and is attached that many times, or is deleted if `times` is -1. The
+ * kernel does not know how many attachments share private memory: there it is enough that the
+ * memory exists. */
+int check_is_attached (int id, long times);
+
+/* Whether it has this mode, owner or size. What the kernel does not know of private memory is taken
+ * to be right: all but the size, and that within its last page. */
+int check_is_mode (int id, long mode);
+int check_is_owner (int id, uid_t user, gid_t group);
+int check_is_size (int id, long size);
+
+/* Its bytes that are in memory or in swap space; -1 if the kernel does not tell. */
+long check_allocated (int id);
+
+/* How many times a System V segment is attached, and its size; -1 if it does not exist. */
+long check_attached (int id);
+long check_size (int id);
+
+/* The segments that this test made and that still exist: their ids, and their number. That of
+ * private memory is the number of those that this process has mapped. */
+int check_made (int *ids, int most);
+int check_segments (void);
+
+/* How many of them are there for the library itself, once it was used. */
+int check_registries (void);
+
+/* Deletes a segment without the library's knowledge, as ipcrm(1) or rm(1) do. */
+int check_rm (int id);
+
+/* Detaches it without the library's knowledge, with shmdt(2) or munmap(2). */
+int check_unmap (void *address, long size);
+
+/* Deletes the registries that this test has made, as ipcrm(1) does: segments of more bytes than the
+ * test's own. Returns their number. */
+int check_rm_registries (void);
+
+/* ---- segments ---------------------------------------------------------------- */
 
 /* shmCreate with a NULL address, which must succeed. */
 SharedMemory check_create (const char *name, long size);

@@ -51,11 +51,11 @@ static SharedMemory made (const char *what, long size, int flags, unsigned int m
 
 static void gone (SharedMemory memory)
 {
-    int id = shmId (memory);
+    int id = check_id (memory);
 
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
     CHECK ("the last shmDestroy deletes the segment",
-           check_attached (id) == -1 && !check_exists (NAME));
+           check_is_attached (id, -1) && !check_exists (NAME));
 }
 
 static void exclusive (void)
@@ -63,12 +63,12 @@ static void exclusive (void)
     SharedMemory memory = made ("SHMX_EXCL creates a segment", SIZE, SHMX_EXCL, 0);
 
     CHECK ("it has the requested size",
-           shmSizeOf (memory) == SIZE && check_size (shmId (memory)) == SIZE);
+           shmSizeOf (memory) == SIZE && check_is_size (check_id (memory), SIZE));
     CHECK ("it is zero-filled", check_filled (shmAddress (memory), 0, SIZE));
     refused ("SHMX_EXCL of a name that exists", EEXIST, NAME, SIZE, SHMX_EXCL, 0);
     CHECK ("the text contains the size", strstr (shmxErrorText (), "12345") != NULL);
     refused ("SHMX_EXCL of a larger segment that exists", EEXIST, NAME, 1, SHMX_EXCL, 0);
-    CHECK ("the existing segment is unchanged", check_attached (shmId (memory)) == 1);
+    CHECK ("the existing segment is unchanged", check_is_attached (check_id (memory), 1));
     gone (memory);
     memory = made ("after the last shmDestroy, SHMX_EXCL creates the name again",
                    SIZE, SHMX_EXCL, 0);
@@ -83,7 +83,7 @@ static void attach (void)
     refused ("size 0 for a name that does not exist", ENOENT, NAME, 0, 0, 0);
     first = made ("without flags, shmxCreate creates a segment", SIZE, 0, 0);
     second = made ("SHMX_ATTACH attaches an existing segment", SIZE, SHMX_ATTACH, 0);
-    CHECK ("it is the same segment", shmId (first) == shmId (second));
+    CHECK ("it is the same segment", check_id (first) == check_id (second));
     CHECK ("shmDestroy returns 0", shmDestroy (second) == 0);
     second = made ("SHMX_ATTACH needs no size", 0, SHMX_ATTACH, 0);
     CHECK ("the handle has the segment's size", shmSizeOf (second) == SIZE);
@@ -101,15 +101,15 @@ static void exact_modes (int privileged)
     SharedMemory memory, again;
 
     memory = made ("SHMX_MODE creates a segment of the given mode", SIZE, SHMX_MODE, 0640);
-    CHECK ("it has exactly this mode", check_mode (shmId (memory)) == 0640);
+    CHECK ("it has exactly this mode", check_is_mode (check_id (memory), 0640));
     again = made ("SHMX_MODE is accepted for an existing segment", SIZE, SHMX_MODE, 0);
-    CHECK ("the existing segment keeps its mode", check_mode (shmId (memory)) == 0640);
+    CHECK ("the existing segment keeps its mode", check_is_mode (check_id (memory), 0640));
     CHECK ("shmDestroy returns 0", shmDestroy (again) == 0);
     gone (memory);
     refused ("SHMX_MODE with more than permission bits", EINVAL, NAME, SIZE, SHMX_MODE, 01000);
     if (privileged) {
         memory = made ("with SHMX_MODE, mode 0 is taken as it is", SIZE, SHMX_MODE, 0);
-        CHECK ("the segment has mode 0", check_mode (shmId (memory)) == 0);
+        CHECK ("the segment has mode 0", check_is_mode (check_id (memory), 0));
         gone (memory);
     } else {
         check_skip ("mode 0 with SHMX_MODE: without CAP_IPC_OWNER nobody can attach it");
@@ -133,13 +133,13 @@ static void modes (void)
         }
         memory = made (check_text ("a segment of mode %o is created", mode[i]), SIZE, 0, mode[i]);
         CHECK ("it has exactly this mode, whatever the umask",
-               check_mode (shmId (memory)) == (long) mode[i]);
+               check_is_mode (check_id (memory), (long) mode[i]));
         gone (memory);
     }
     memory = made ("mode 0 is accepted", SIZE, 0, 0);
-    CHECK ("mode 0 means 0660", check_mode (shmId (memory)) == 0660);
+    CHECK ("mode 0 means 0660", check_is_mode (check_id (memory), 0660));
     again = made ("a mode for an existing segment is accepted", SIZE, 0, 0600);
-    CHECK ("the existing segment keeps its mode", check_mode (shmId (memory)) == 0660);
+    CHECK ("the existing segment keeps its mode", check_is_mode (check_id (memory), 0660));
     CHECK ("shmDestroy returns 0", shmDestroy (again) == 0);
     gone (memory);
     exact_modes (privileged);
@@ -193,7 +193,7 @@ static void read_only (void)
     const char *file = check_path ("saved");
     struct stat status;
 
-    CHECK ("it is the same segment", shmId (reader) == shmId (writer));
+    CHECK ("it is the same segment", check_id (reader) == check_id (writer));
     memset (shmAddress (writer), 'w', SIZE);
     CHECK ("the reader sees what the writer writes", check_filled (shmAddress (reader), 'w', SIZE));
     CHECK ("the writer's address can be written to",
@@ -239,7 +239,11 @@ static void huge_pages (void)
     SharedMemory memory = NULL, again;
     int status;
 
-    if (getenv ("UNDER_VALGRIND") != NULL) {
+    if (!check_has (HAS_HUGE_PAGES)) {
+        CHECK ("SHMX_HUGETLB is ENOTSUP",
+               shmxCreate (NAME, SIZE, SHMX_HUGETLB, 0, NULL, &memory) == ENOTSUP
+               && errno == ENOTSUP && memory == NULL && !check_exists (NAME));
+    } else if (getenv ("UNDER_VALGRIND") != NULL) {
         check_note ("valgrind does not support huge pages");
     } else if (free_huge_pages () > 0) {
         status = shmxCreate (NAME, SIZE, SHMX_HUGETLB, 0, NULL, &memory);
@@ -247,7 +251,7 @@ static void huge_pages (void)
         if (status == 0) {
             CHECK ("its size is not rounded up", shmSizeOf (memory) == SIZE);
             again = made ("shmxCreate attaches it", SIZE, 0, 0);
-            CHECK ("it is the same segment", shmId (again) == shmId (memory));
+            CHECK ("it is the same segment", check_id (again) == check_id (memory));
             CHECK ("shmDestroy returns 0", shmDestroy (again) == 0);
             memset (shmAddress (memory), 'h', SIZE);
             gone (memory);

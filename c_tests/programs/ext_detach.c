@@ -43,7 +43,7 @@ static SharedMemory attach (int flags)
 static int orphan (int fill)
 {
     SharedMemory memory = check_create (NAME, SIZE);
-    int id = shmId (memory);
+    int id = check_id (memory);
 
     memset (shmAddress (memory), fill, SIZE);
     CHECK ("shmxDetach of its creator returns 0", shmxDetach (memory) == 0);
@@ -64,6 +64,12 @@ static void of_nothing (void)
            shmDestroy (memory) == 0 && shmxDetach (memory) == EINVAL);
 }
 
+/* Whether the attachment is the memory that exists as long as the segment. */
+static int is_shared (int flags)
+{
+    return !check_has (HAS_ADDRESSES) && (flags & SHMX_RDONLY) == 0;
+}
+
 static void of_the_last (const char *what, int flags)
 {
     int id = orphan ('r');
@@ -73,17 +79,17 @@ static void of_the_last (const char *what, int flags)
     errno = UNTOUCHED;
     CHECK (check_text ("%s: shmxDetach returns 0", what), shmxDetach (memory) == 0);
     CHECK ("success leaves errno unchanged", errno == UNTOUCHED);
-    CHECK ("the segment is not mapped afterwards", !is_mapped (address));
-    CHECK ("although no process has it attached, it exists", check_attached (id) == 0);
+    CHECK ("the segment is not mapped afterwards", is_mapped (address) == is_shared (flags));
+    CHECK ("although no process has it attached, it exists", check_is_attached (id, 0));
     errno = 0;
     CHECK ("a second shmxDetach is EINVAL", shmxDetach (memory) == EINVAL && errno == EINVAL);
     CHECK ("shmDestroy is EINVAL, too", shmDestroy (memory) == EINVAL);
-    CHECK ("so are the other functions", shmAddress (memory) == NULL && shmId (memory) == -1
+    CHECK ("so are the other functions", shmAddress (memory) == NULL && check_id (memory) == -1
            && shmSizeOf (memory) == -1 && shmSave (memory, "/dev/null") == EINVAL);
     memory = check_create (NAME, SIZE);
     CHECK ("the next shmCreate finds the segment with its data",
-           shmId (memory) == id && check_filled (shmAddress (memory), 'r', SIZE));
-    CHECK ("its shmDestroy deletes it", shmDestroy (memory) == 0 && check_attached (id) == -1
+           check_id (memory) == id && check_filled (shmAddress (memory), 'r', SIZE));
+    CHECK ("its shmDestroy deletes it", shmDestroy (memory) == 0 && check_is_attached (id, -1)
            && !check_exists (NAME));
 }
 
@@ -91,20 +97,20 @@ static void of_one_of_two (void)
 {
     SharedMemory first = check_create (NAME, SIZE);
     SharedMemory second = attach (0);
-    int id = shmId (first);
+    int id = check_id (first);
 
     memset (shmAddress (first), 't', SIZE);
     CHECK ("one of two handles can be detached",
-           shmxDetach (first) == 0 && check_attached (id) == 1);
+           shmxDetach (first) == 0 && check_is_attached (id, 1));
     CHECK ("the other one keeps the data", check_filled (shmAddress (second), 't', SIZE));
     CHECK ("its shmDestroy deletes the segment",
-           shmDestroy (second) == 0 && check_attached (id) == -1);
+           shmDestroy (second) == 0 && check_is_attached (id, -1));
 }
 
 static void beside_another_process (void)
 {
     SharedMemory memory = check_create (NAME, SIZE);
-    int id = shmId (memory);
+    int id = check_id (memory);
     pid_t child = check_fork ();
 
     if (child == 0) {
@@ -116,36 +122,38 @@ static void beside_another_process (void)
         _exit (0);
     }
     CHECK ("another process has the segment attached", check_await (ready));
-    CHECK ("the child's shmxDetach leaves the parent's handle", check_attached (id) == 2);
+    CHECK ("the child's shmxDetach leaves the parent's handle", check_is_attached (id, 2));
     CHECK ("the creator leaves with shmDestroy", shmDestroy (memory) == 0);
     check_signal (go);
     CHECK ("the other process exits with status 0", check_wait (child) == 0);
-    CHECK ("although that was the last, the segment exists", check_attached (id) == 0);
+    CHECK ("although that was the last, the segment exists", check_is_attached (id, 0));
     CHECK ("the name exists until a last shmDestroy",
-           check_exists (NAME) && !check_exists (NAME) && check_attached (id) == -1);
+           check_exists (NAME) && !check_exists (NAME) && check_is_attached (id, -1));
 }
 
 static void of_a_removed_segment (void)
 {
     SharedMemory memory = check_create (NAME, SIZE);
-    int id = shmId (memory);
+    int id = check_id (memory);
 
     CHECK ("the name is removed", shmxRemove (NAME) == 0);
     CHECK ("shmxDetach returns 0", shmxDetach (memory) == 0);
-    CHECK ("the last detach deletes a segment whose name was removed", check_attached (id) == -1);
+    CHECK ("the last detach deletes a segment whose name was removed", check_is_attached (id, -1));
 }
 
 static void of_a_kept_segment (void)
 {
     SharedMemory memory = NULL;
     struct ShmxInfo info;
+    int id;
 
     CHECK ("a kept segment is created",
            shmxCreate (NAME, SIZE, SHMX_KEEP, 0, NULL, &memory) == 0);
     info.size = sizeof info;
+    id = check_id (memory);
     CHECK ("shmxDetach leaves it kept", shmxDetach (memory) == 0
            && shmxStatName (NAME, &info) == 0 && info.kept == 1 && info.mappings == 0);
-    CHECK ("shmxRemove deletes it", shmxRemove (NAME) == 0 && check_attached (info.id) == -1);
+    CHECK ("shmxRemove deletes it", shmxRemove (NAME) == 0 && check_is_attached (id, -1));
 }
 
 /* ---- after the program's own shmdt(2) -------------------------------------------------- */
@@ -155,6 +163,9 @@ static void come_and_go (void)
 {
     int i, failed = 0;
 
+    if (!check_has (HAS_EXACT_DETACH)) {
+        return;
+    }
     for (i = 0; i < READERS; i++) {
         SharedMemory reader = NULL;
 
@@ -164,6 +175,16 @@ static void come_and_go (void)
     CHECK ("readers come and go", failed == 0);
 }
 
+static void still_exists (int id)
+{
+    if (check_has (HAS_OWN_DETACH)) {
+        CHECK ("the segment still exists", check_is_attached (id, 0));
+        CHECK ("it can be removed", shmxRemove (NAME) == 0 && check_is_attached (id, -1));
+    } else {
+        CHECK ("the segment is gone", check_is_attached (id, -1) && !check_exists (NAME));
+    }
+}
+
 /* valgrind.supp contains the start of the names of these functions. */
 static void after_the_programs_own_shmdt (void)
 {
@@ -171,13 +192,14 @@ static void after_the_programs_own_shmdt (void)
     SharedMemory memory = attach (0);
 
     come_and_go ();
-    CHECK ("the program detaches the segment with shmdt(2)", shmdt (shmAddress (memory)) == 0);
+    CHECK ("the program detaches the segment itself",
+           check_unmap (shmAddress (memory), SIZE) == 0);
     CHECK ("shmxDetach is EINVAL", shmxDetach (memory) == EINVAL && errno == EINVAL);
-    CHECK ("the text names shmdt", strstr (shmxErrorText (), "shmdt") != NULL);
+    CHECK ("the text names the program's own call",
+           strstr (shmxErrorText (), check_has (HAS_IDS) ? "shmdt" : "munmap") != NULL);
     CHECK ("the handle is no longer valid",
            shmAddress (memory) == NULL && shmxDetach (memory) == EINVAL);
-    CHECK ("the segment still exists", check_attached (id) == 0);
-    CHECK ("it can be removed", shmxRemove (NAME) == 0 && check_attached (id) == -1);
+    still_exists (id);
 }
 
 static void after_the_programs_own_shmdt_with_its_address_in_use (int by_shmat)
@@ -189,7 +211,7 @@ static void after_the_programs_own_shmdt_with_its_address_in_use (int by_shmat)
     void *got;
 
     come_and_go ();
-    CHECK ("the program detaches the segment with shmdt(2)", shmdt (address) == 0);
+    CHECK ("the program detaches the segment itself", check_unmap (address, SIZE) == 0);
     if (by_shmat) {
         got = shmat (other, address, 0);
     } else {
@@ -201,8 +223,7 @@ static void after_the_programs_own_shmdt_with_its_address_in_use (int by_shmat)
     memset (address, 'y', SIZE);
     CHECK ("shmxDetach is EINVAL", shmxDetach (memory) == EINVAL);
     CHECK ("what is mapped there stays", is_mapped (address) && check_filled (address, 'y', SIZE));
-    CHECK ("the segment still exists", check_attached (id) == 0);
-    CHECK ("it can be removed", shmxRemove (NAME) == 0 && check_attached (id) == -1);
+    still_exists (id);
     if (by_shmat) {
         shmdt (address);
     } else {
@@ -250,7 +271,9 @@ int main (void)
     of_the_last ("a reader", SHMX_RDONLY);
     of_the_last ("a writer", 0);
     of_one_of_two ();
-    beside_another_process ();
+    if (check_has (HAS_PROCESSES)) {
+        beside_another_process ();
+    }
     of_a_removed_segment ();
     of_a_kept_segment ();
     after_the_programs_own_shmdt ();

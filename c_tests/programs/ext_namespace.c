@@ -30,15 +30,22 @@ static SharedMemory make (const char *space, const char *name, long size)
     return memory;
 }
 
-/* The id of NAME in a namespace, or minus the error. */
+/* The id of NAME in a namespace, see check_id, or minus the error. */
 static int id_in (const char *space)
 {
+    SharedMemory memory = NULL;
     struct ShmxInfo info;
-    int status;
+    int status, id;
 
     info.size = sizeof info;
     status = shmxStatNameIn (space, NAME, &info);
-    return status == 0 ? info.id : -status;
+    if (status != 0 || info.id != -1) {
+        return status == 0 ? info.id : -status;
+    }
+    status = shmxCreateIn (space, NAME, 0, SHMX_RDONLY, 0, NULL, &memory);
+    id = check_id (memory);
+    shmxDetach (memory);
+    return status == 0 ? id : -status;
 }
 
 static int count (const struct ShmxInfo *info, void *context)
@@ -67,21 +74,23 @@ static void same_name (void)
     struct stat status;
 
     CHECK ("one name in three namespaces is three segments",
-           shmId (own) != shmId (first) && shmId (own) != shmId (second)
-           && shmId (first) != shmId (second));
+           check_id (own) != check_id (first) && check_id (own) != check_id (second)
+           && check_id (first) != check_id (second));
     CHECK ("each has its own size", shmSizeOf (own) == SIZE && shmSizeOf (first) == SIZE + 1
            && shmSizeOf (second) == SIZE + 2);
     CHECK ("shmxStatNameIn looks in the namespace",
-           id_in (one) == shmId (first) && id_in (other) == shmId (second));
+           id_in (one) == check_id (first) && id_in (other) == check_id (second));
     CHECK ("shmxStatNameIn with NULL looks in the process's own namespace",
-           id_in (NULL) == shmId (own));
-    CHECK ("shmxStatName looks in the process's own namespace", id_in (NULL) == shmId (own));
+           id_in (NULL) == check_id (own));
+    CHECK ("shmxStatName looks in the process's own namespace", id_in (NULL) == check_id (own));
     CHECK ("a second shmxCreateIn attaches the namespace's segment",
            shmxCreateIn (one, NAME, 0, SHMX_RDONLY, 0, &address, &again) == 0
-           && shmId (again) == shmId (first) && address == shmAddress (again)
+           && check_id (again) == check_id (first) && address == shmAddress (again)
            && shmxCreated (again) == 0 && shmxCreated (first) == 1);
-    CHECK ("the mode is 0660", check_mode (shmId (first)) == 0660);
-    CHECK ("no file is created", lstat (one, &status) != 0 && lstat (other, &status) != 0);
+    CHECK ("the mode is 0660", check_is_mode (check_id (first), 0660));
+    CHECK ("no file is created for a namespace that is no directory",
+           check_store () == CHECK_DIRECTORY
+           || (lstat (one, &status) != 0 && lstat (other, &status) != 0));
     CHECK ("shmxListIn lists one namespace",
            names_in (one) == 1 && names_in (other) == 1 && names_in (NULL) == 1);
     memset (shmAddress (first), 'f', SIZE + 1);
@@ -93,7 +102,7 @@ static void same_name (void)
            shmxRemoveIn (other, NAME) == 0 && id_in (other) == -ENOENT && id_in (one) >= 0);
     CHECK ("shmDestroy works with handles of any namespace",
            shmDestroy (again) == 0 && shmDestroy (first) == 0 && id_in (one) == -ENOENT);
-    CHECK ("the process's own segment is unaffected", id_in (NULL) == shmId (own));
+    CHECK ("the process's own segment is unaffected", id_in (NULL) == check_id (own));
     CHECK ("shmxRemoveSegment works", shmxRemoveSegment (own) == 0 && id_in (NULL) == -ENOENT);
     CHECK ("shmDestroy returns 0", shmDestroy (own) == 0);
 }
@@ -104,7 +113,7 @@ static void flags (void)
 
     CHECK ("the flags of shmxCreate apply",
            shmxCreateIn (one, NAME, SIZE, SHMX_KEEP, 0640, NULL, &memory) == 0
-           && check_mode (shmId (memory)) == 0640);
+           && check_is_mode (check_id (memory), 0640));
     CHECK ("SHMX_EXCL is EEXIST in this namespace",
            shmxCreateIn (one, NAME, SIZE, SHMX_EXCL, 0, NULL, &again) == EEXIST && again == NULL);
     CHECK ("SHMX_ATTACH is ENOENT in another one",
@@ -176,7 +185,8 @@ static void means_one (const char *how, const char *space, int id)
 static void translated (void)
 {
     SharedMemory memory = make (one, NAME, SIZE);
-    int id = shmId (memory);
+    int id = check_id (memory);
+    const char *in_home = one + strlen (check_path ("home/"));
 
     setenv ("HOME", check_path ("home"), 1);
     setenv ("WHOLE", one, 1);
@@ -185,10 +195,12 @@ static void translated (void)
     means_one ("$NAME", "$WHOLE", id);
     means_one ("${NAME}", "${WHOLE}", id);
     means_one ("a variable that names another", "$INDIRECT", id);
-    means_one ("~", "~/names", id);
-    means_one ("a path with dots", check_text ("%s/./x/../", one), id);
+    means_one ("~", check_text ("~/%s", in_home), id);
+    means_one ("a path with dots", check_text (check_store () == CHECK_DIRECTORY ? "%s./x/../"
+                                                                                 : "%s/./x/..",
+                                               one), id);
     CHECK ("the current directory is changed", chdir (check_path ("home")) == 0);
-    means_one ("a relative path", "names", id);
+    means_one ("a relative path", in_home, id);
     setenv ("WHOLE", other, 1);
     CHECK ("the present value of a variable counts", id_in ("$WHOLE") == -ENOENT);
     CHECK ("the handle still belongs to its namespace",
@@ -262,8 +274,8 @@ static void beside_the_user (SharedMemory own)
     CHECK ("\"\" selects another namespace", id_in ("") == -ENOENT);
     user = make ("", NAME, SIZE);
     CHECK ("that namespace has a segment of its own",
-           shmId (user) != shmId (own) && names_in ("") == 1);
-    CHECK ("the segment is found there again", id_in ("") == shmId (user));
+           check_id (user) != check_id (own) && names_in ("") == 1);
+    CHECK ("the segment is found there again", id_in ("") == check_id (user));
     CHECK ("shmDestroy returns 0", shmDestroy (user) == 0);
 }
 
@@ -273,13 +285,14 @@ static void with_nob_database (void)
 
     setenv ("NOB_DATABASE", one, 1);
     own = check_create (NAME, SIZE);
-    CHECK ("NULL is the namespace of NOB_DATABASE", id_in (NULL) == shmId (own));
-    CHECK ("the path of NOB_DATABASE selects the same namespace", id_in (one) == shmId (own));
+    CHECK ("NULL is the namespace of NOB_DATABASE", id_in (NULL) == check_id (own));
+    CHECK ("the path of NOB_DATABASE selects the same namespace", id_in (one) == check_id (own));
     if (check_is_alone ("the namespace of a user beside that of NOB_DATABASE")) {
         beside_the_user (own);
     }
     by_path = make (one, NAME, SIZE);
-    CHECK ("the namespace of NOB_DATABASE is the same by its path", shmId (by_path) == shmId (own));
+    CHECK ("the namespace of NOB_DATABASE is the same by its path",
+           check_id (by_path) == check_id (own));
     CHECK ("NOB_DATABASE is unchanged", strcmp (getenv ("NOB_DATABASE"), one) == 0);
     CHECK ("shmDestroy returns 0", shmDestroy (own) == 0 && shmDestroy (by_path) == 0);
 }
@@ -291,7 +304,7 @@ static void without_nob_database (void)
     unsetenv ("NOB_DATABASE");
     own = check_create (NAME, SIZE);
     CHECK ("without NOB_DATABASE, NULL and \"\" are the same namespace",
-           id_in (NULL) == shmId (own) && id_in ("") == shmId (own));
+           id_in (NULL) == check_id (own) && id_in ("") == check_id (own));
     CHECK ("NOB_DATABASE is still not set", getenv ("NOB_DATABASE") == NULL);
     CHECK ("shmDestroy returns 0", shmDestroy (own) == 0);
 }
@@ -305,7 +318,7 @@ static void with_bad_nob_database (void)
     CHECK ("a NOB_DATABASE that cannot be translated is ELOOP",
            shmxCreateIn (NULL, NAME, SIZE, 0, 0, NULL, &memory) == ELOOP);
     memory = make (one, NAME, SIZE);
-    CHECK ("other namespaces can be used nevertheless", id_in (one) == shmId (memory));
+    CHECK ("other namespaces can be used nevertheless", id_in (one) == check_id (memory));
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
@@ -346,7 +359,7 @@ static void *uses_its_own (void *number)
         info.size = sizeof info;
         expect (shmxCreateIn (spaces[n], NAME, SIZE + n, SHMX_EXCL, 0, NULL, &memory) == 0);
         expect (shmxCreateIn (spaces[n], NAME, 0, SHMX_ATTACH, 0, NULL, &again) == 0);
-        expect (shmId (memory) == shmId (again) && shmSizeOf (again) == SIZE + n);
+        expect (check_id (memory) == check_id (again) && shmSizeOf (again) == SIZE + n);
         expect (shmxStatNameIn (spaces[n], NAME, &info) == 0 && info.bytes == SIZE + n);
         expect (names_in (spaces[n]) == 1);
         expect (shmDestroy (again) == 0 && shmDestroy (memory) == 0);
@@ -362,7 +375,7 @@ static void threads (void)
     long n;
 
     for (n = 0; n < SPACES; n++) {
-        strcpy (spaces[n], check_path (check_text ("space %ld", n)));
+        strcpy (spaces[n], check_namespace (check_text ("space %ld", n)));
     }
     pthread_create (&environment, NULL, changes_the_environment, NULL);
     for (n = 0; n < SPACES; n++) {
@@ -372,7 +385,7 @@ static void threads (void)
         pthread_join (workers[n], NULL);
     }
     CHECK ("each thread uses its own namespace, while another thread calls setenv", failures == 0);
-    CHECK ("setenv has no effect on the process's own namespace", id_in (NULL) == shmId (own));
+    CHECK ("setenv has no effect on the process's own namespace", id_in (NULL) == check_id (own));
     __sync_fetch_and_add (&stop, 1);
     pthread_join (environment, NULL);
     CHECK ("shmDestroy returns 0", shmDestroy (own) == 0);
@@ -389,7 +402,7 @@ static void leave_kept (void)
 
     CHECK ("a process creates a kept segment",
            shmxCreateIn (one, NAME, SIZE, SHMX_KEEP, 0, NULL, &memory) == 0);
-    *id = shmId (memory);
+    *id = check_id (memory);
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
@@ -403,7 +416,7 @@ static void as_a_stranger (void)
         CHECK ("the reason is the namespace", shmxErrorReason () == SHMX_REASON_NAMESPACE);
         if (check_is_alone ("the namespace of another user")) {
             memory = make ("", NAME, SIZE);
-            CHECK ("the user's own namespace has another segment", shmId (memory) != *id);
+            CHECK ("the user's own namespace has another segment", check_id (memory) != *id);
             CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
         }
     }
@@ -414,7 +427,7 @@ static void users (void)
     if (!check_has_users ("namespaces of two users")) {
         return;
     }
-    strcpy (one, check_path ("home/names of a user"));
+    strcpy (one, check_namespace ("home/names of a user"));
     CHECK ("a process exits with status 0", check_child (leave_kept) == 0);
     CHECK ("another user exits with status 0", check_child (as_a_stranger) == 0);
     CHECK ("the name is removed", shmxRemoveIn (one, NAME) == 0);
@@ -425,8 +438,8 @@ int main (void)
     check_start ();
     id = check_shared (sizeof *id);
     CHECK ("a directory is created", mkdir (check_path ("home"), 0755) == 0);
-    strcpy (one, check_path ("home/names"));
-    strcpy (other, check_path ("home/other names"));
+    strcpy (one, check_namespace ("home/names"));
+    strcpy (other, check_namespace ("home/other names"));
     /* The first call reads the environment, so each of these has a process of its own. */
     CHECK ("a process exits with status 0", check_child (with_nob_database) == 0);
     if (check_is_alone ("the namespace of a user")) {
