@@ -133,7 +133,8 @@ impl Directory {
             if segment.is_some_and(|segment| segment != found) {
                 return Ok(None);
             }
-            if !status.is_file() {
+            // An empty file has never been a segment, unless it was truncated under a holder.
+            if !status.is_file() || (segment.is_none() && status.size == 0) {
                 return Ok(None);
             }
             if !lock::claim(&opened, Claim::Name).map_err(failed)? {
