@@ -100,11 +100,10 @@ impl Directory {
                     "{doing}: {self} does not exist; make it with mkdir(1)"
                 ))
                 .because(Reason::Namespace),
-            (Errno(libc::ENOTDIR | libc::ENOENT), Ok(status)) if !status.is_directory() => {
-                Errno(libc::ENOTDIR)
-                    .during(format_args!("{doing}: {self}"))
-                    .because(Reason::Namespace)
-            }
+            // The path ends in a slash, so it can't be that of another file.
+            (Errno(libc::ENOTDIR), _) => errno
+                .during(format_args!("{doing}: {self}"))
+                .because(Reason::Namespace),
             (Errno(libc::EACCES), _) => errno
                 .during(format_args!("{doing}: this user may not use {self}"))
                 .because(Reason::Namespace),
