@@ -2,6 +2,7 @@
 # make library       build only the library
 # make command       build only the command
 # make demo          two programs share a segment; one is killed, the data survives
+# make demo-kinds    one program, three kinds of memory: what outlives kill, restart, reboot
 # make check         what to run after each edit: the tests that take less than 30 seconds
 # make test          run every test; the last line gives the totals
 # make test-deps     install the tools that the tests use (Debian)
@@ -184,6 +185,9 @@ need-absolute:
 demo: library
 	@CC="$(CC)" c_tests/demo/run
 
+demo-kinds: library
+	@CC="$(CC)" c_tests/demo/kinds
+
 check: library
 	@PROPTEST_CASES=32 SHM_UTIL_SYNC=0 QUIET=1 c_tests/scripts/isolate \
 	  $(CARGO) test --locked --quiet --workspace --tests
@@ -320,7 +324,7 @@ clean:
 help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
-.PHONY: all library command headers configured need-cargo need-cc need-absolute demo check test \
-  test-deps examples torture fuzz bench bench-deps check-instructions accept-instructions size check-install \
-  check-abi abi-accept deb check-deb function-pages install install-compat uninstall \
-  uninstall-compat clean help
+.PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
+  check test test-deps examples torture fuzz bench bench-deps check-instructions \
+  accept-instructions size check-install check-abi abi-accept deb check-deb function-pages \
+  install install-compat uninstall uninstall-compat clean help
