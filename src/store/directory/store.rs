@@ -100,9 +100,9 @@ impl Directory {
                     "{doing}: {self} does not exist; make it with mkdir(1)"
                 ))
                 .because(Reason::Namespace),
-            // The path ends in a slash, so it can't be that of another file.
-            (Errno(libc::ENOTDIR), _) => errno
-                .during(format_args!("{doing}: {self}"))
+            // Its path ends in `/`, so a file there has no status.
+            (Errno(libc::ENOTDIR), Err(Errno(libc::ENOTDIR))) => errno
+                .during(format_args!("{doing}: {self} is a file"))
                 .because(Reason::Namespace),
             (Errno(libc::EACCES), _) => errno
                 .during(format_args!("{doing}: this user may not use {self}"))

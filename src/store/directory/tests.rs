@@ -541,25 +541,22 @@ fn a_directory_that_is_missing_is_named() {
         );
         assert!(error.to_string().contains("does not exist"), "{error}");
     }
-    fs::write(
-        scratch
-            .path
-            .parent()
-            .unwrap()
-            .join(scratch.path.file_name().unwrap()),
-        "",
-    )
-    .unwrap();
-    assert_eq!(errno(scratch.attach("x", size)), libc::ENOTDIR);
-    fs::remove_file(
-        scratch
-            .path
-            .parent()
-            .unwrap()
-            .join(scratch.path.file_name().unwrap()),
-    )
-    .unwrap();
+    let file = scratch.path.parent().unwrap();
+    let file = file.join(scratch.path.file_name().unwrap());
+    fs::write(&file, "").unwrap();
+    let errors = [
+        scratch.attach("x", size).unwrap_err(),
+        scratch.open("x").unwrap_err(),
+        scratch.store.list().unwrap_err(),
+    ];
+    fs::remove_file(&file).unwrap();
     fs::create_dir(&scratch.path).unwrap();
+    for error in errors {
+        assert_eq!(
+            (error.errno(), error.reason()),
+            (libc::ENOTDIR, Reason::Namespace)
+        );
+    }
 }
 
 #[test]
