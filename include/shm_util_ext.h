@@ -11,6 +11,10 @@
  * it. The exceptions are shmxCreated, shmxErrorReason and shmxVersion. Sizes
  * are in bytes, times in seconds since 1970-01-01 00:00:00 UTC.
  *
+ * If the segments of a namespace are files in a directory (see NOB_DATABASE in
+ * shm_util.h), functions that take a name or change a segment may also return
+ * the errors that shmCreate returns there.
+ *
  * If the environment variable SHM_UTIL_KEEP is a number other than 0 at the
  * process's first call, all segments that it creates are kept (see shmxKeep),
  * including those of shmCreate. If SHM_UTIL_TRANSIENT is such a number, and
@@ -47,7 +51,7 @@ extern "C" {
 
 /**
  * Kind of memory in ShmxInfo: a file in a directory (see NOB_DATABASE in
- * shm_util(7)).
+ * shm_util.h).
  */
 #define SHMX_DIRECTORY 2
 
@@ -75,7 +79,8 @@ extern "C" {
 
 /**
  * Flag of shmxCreate: create the segment with huge pages (SHM_HUGETLB, see
- * shmget(2)). The sysctl vm.nr_hugepages provides them.
+ * shmget(2)). The sysctl vm.nr_hugepages provides them. Files are in huge
+ * pages if their directory is on hugetlbfs, with or without this flag.
  */
 #define SHMX_HUGETLB 8
 
@@ -101,7 +106,7 @@ extern "C" {
 /**
  * Flag of shmxCreate: create a transient segment. Its name and its memory
  * vanish with the last process that has it attached, however that process
- * ends. The segment has no System V key.
+ * ends. The segment has no System V key. Files are never transient.
  */
 #define SHMX_TRANSIENT 128
 
@@ -126,7 +131,7 @@ extern "C" {
 
 /**
  * Reason of an error: EINVAL: an argument is invalid in itself: NULL, or an
- * unknown flag, for example.
+ * unknown flag, or the name of a file that is no segment, for example.
  */
 #define SHMX_REASON_ARGUMENT 1
 
@@ -142,7 +147,8 @@ extern "C" {
 #define SHMX_REASON_TOO_SMALL 3
 
 /**
- * Reason of an error: EINVAL: the size exceeds the limit SHMMAX.
+ * Reason of an error: EINVAL: the size exceeds the limit SHMMAX; or EFBIG: it
+ * exceeds RLIMIT_FSIZE.
  */
 #define SHMX_REASON_LIMIT 4
 
@@ -154,7 +160,7 @@ extern "C" {
 
 /**
  * Reason of an error: EINVAL: the program has detached the segment itself
- * with shmdt(2).
+ * with shmdt(2) or munmap(2).
  */
 #define SHMX_REASON_DETACHED 6
 
@@ -164,7 +170,8 @@ extern "C" {
 #define SHMX_REASON_EMPTY_FILE 7
 
 /**
- * Reason of an error: EACCES: the user may not use the namespace.
+ * Reason of an error: EACCES: the user may not use the namespace; or ENOENT,
+ * ENOTDIR: its directory does not exist, or is a file.
  */
 #define SHMX_REASON_NAMESPACE 8
 
@@ -221,21 +228,25 @@ struct ShmxInfo {
    */
   long created;
   /**
-   * Time of the last attach; 0 if there was none.
+   * Time of the last attach; 0 if there was none, and for kinds of memory
+   * other than SHMX_SYSV.
    */
   long attached;
   /**
    * Time of the last detach, including at the end of a process; 0 if there was
-   * none.
+   * none, and for other kinds.
    */
   long detached;
   /**
-   * Time of creation, or of the last change of owner, group or mode.
+   * Time of creation, or of the last change of owner, group or mode; for a
+   * file, also of its bytes.
    */
   long changed;
   /**
    * Number of attachments in all processes. A process may have several, and
-   * mprotect(2) may split one in two.
+   * mprotect(2) may split one in two. A child of fork(2) shares its parent's
+   * attachments of files, and each counts once. Private memory counts the
+   * attachments of this process only.
    */
   unsigned long mappings;
   /**
@@ -249,12 +260,12 @@ struct ShmxInfo {
   int key;
   /**
    * Process ID of the creator; 0 if it is not visible in this PID
-   * namespace.
+   * namespace, and for files.
    */
   int creatorPid;
   /**
    * Process ID of the last attach or detach; 0 if there was none, or if it
-   * is not visible in this PID namespace.
+   * is not visible in this PID namespace, and for other kinds.
    */
   int lastPid;
   /**
@@ -266,15 +277,15 @@ struct ShmxInfo {
    */
   unsigned int gid;
   /**
-   * User ID of the creator.
+   * User ID of the creator; for a file, that of the owner.
    */
   unsigned int creatorUid;
   /**
-   * Group ID of the creator.
+   * Group ID of the creator; for a file, that of the owner.
    */
   unsigned int creatorGid;
   /**
-   * The nine permission bits.
+   * The nine permission bits; for a file, without those for execution.
    */
   unsigned int mode;
   /**
@@ -364,8 +375,10 @@ struct ShmxLoaded {
  *   the caller to do so; or the segment is transient, was created by another
  *   user who is not root, and the caller is not in the group that was the
  *   creator's effective group.
- * - ENOTSUP: SHMX_TRANSIENT is set, and the system cannot attach a segment
- *   that is marked for deletion.
+ * - ENOTSUP: SHMX_TRANSIENT is set, and the segment would be a file, or the
+ *   system cannot attach a segment that is marked for deletion; or
+ *   SHMX_HUGETLB is set, and the segment would be private memory, or a file
+ *   outside hugetlbfs.
  * - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
  * - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
  */
@@ -413,16 +426,19 @@ int shmxStatName(const char *name, struct ShmxInfo *info);
 
 /**
  * Sets the owner, the group and the nine permission bits of a segment
- * (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged.
+ * (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged. For a file,
+ * the bits for execution are ignored.
  *
  * On success, returns 0. On error, returns one of these values and sets errno
  * to it; the segment is unchanged.
  *
  * - EINVAL: memory is not a valid handle; or mode has bits beyond 0777;
  *   or uid or gid is not a valid ID.
- * - EPERM: the segment belongs to another user.
+ * - EPERM: the segment belongs to another user; or the segment is a file, and
+ *   the caller may not give it to this user or group (see chown(2)).
  * - EACCES: the process may not inspect the segment (before Linux 4.17).
- * - EIDRM: the process has moved to another IPC namespace.
+ * - EIDRM: the process has moved to another IPC namespace; or the segment is a
+ *   file that has lost its name.
  * - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
  */
 int shmxSetPerm(SharedMemory memory,
@@ -433,6 +449,9 @@ int shmxSetPerm(SharedMemory memory,
 /**
  * Locks a segment in memory: none of its pages is written to swap space
  * (SHM_LOCK, see shmctl(2)). Pages that were never used are not allocated.
+ * Private memory is locked with mlock(2), which allocates all pages, and which
+ * children do not inherit. Files cannot be locked for all processes; each
+ * process can lock its own mapping with mlock(2).
  *
  * On success, returns 0. On error, returns one of these values and sets errno
  * to it.
@@ -440,6 +459,7 @@ int shmxSetPerm(SharedMemory memory,
  * - EINVAL: memory is not a valid handle.
  * - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
  * - ENOMEM: the segment would exceed RLIMIT_MEMLOCK.
+ * - ENOTSUP: the segment is a file.
  * - EACCES, EDEADLK, EIDRM: as for shmxSetPerm.
  */
 int shmxLock(SharedMemory memory);
@@ -512,6 +532,8 @@ int shmxWait(const char *name, long milliseconds);
  * that were last detached at least minimumAge seconds ago. For a segment
  * that was never attached, the time since its creation counts. Every attach
  * and detach resets the age, including those by shmutil save and shmutil dump.
+ * A file does not record when it was detached: its age is the time since it
+ * was last written or attached, or its owner or mode was changed.
  * Also deletes the hidden segments whose creators have died, whatever their
  * age. Segments that belong to other users and that the caller may not remove
  * are skipped.
@@ -571,10 +593,12 @@ int shmxList(ShmxCallback callback, void *context);
  *
  * space is a path, as in NOB_DATABASE: ~, $NAME and ${NAME} in it are
  * replaced by the present values of environment variables, and a relative path
- * begins at the current directory. No file with this path need exist. NULL
- * selects the namespace that functions without this parameter use; "" selects
- * that of the effective user, as if NOB_DATABASE were not set. This applies to
- * all functions below that have this parameter.
+ * begins at the current directory. The path also selects the kind of memory,
+ * as in NOB_DATABASE: a path that ends in / is a directory, which must exist;
+ * otherwise no file with this path need exist. NULL selects the namespace that
+ * functions without this parameter use; "" selects that of the effective user,
+ * as if NOB_DATABASE were not set. This applies to all functions below that
+ * have this parameter.
  *
  * On success, returns 0. *memory is then the handle, which always belongs to
  * this namespace, and, if address is not NULL, *address is the segment's
@@ -742,6 +766,7 @@ int shmxSetPermName(const char *space,
  * - EINVAL: name is NULL.
  * - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
  * - ENOMEM: the segment would exceed RLIMIT_MEMLOCK.
+ * - ENOTSUP: the segment is a file.
  * - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
  *   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
  */
@@ -791,7 +816,7 @@ int shmxName(SharedMemory memory, char *name, unsigned long size);
  * these values and sets errno to it.
  *
  * - EINVAL: memory is not a valid handle; or the program has detached the
- *   segment itself with shmdt(2): the handle is then no longer valid, and
+ *   segment itself (shmdt(2), munmap(2)): the handle is no longer valid, and
  *   whatever is mapped at its address now remains mapped.
  * - EDEADLK: the caller is a signal handler that interrupted another call.
  *   The handle remains valid.
@@ -820,9 +845,10 @@ int shmxPublish(SharedMemory memory);
 /**
  * Waits until everything that was stored in a segment before this call is on
  * the disk, if the segment is a file in a directory (see NOB_DATABASE in
- * shm_util(7)). Without this call, the kernel writes it to the disk at some
- * time, in no particular order. Other kinds of memory end with a reboot at the
- * latest: for those, the call returns 0 at once.
+ * shm_util.h). Without this call, the kernel writes it to the disk at some
+ * time, in no particular order. SHM_UTIL_SYNC has no effect on this call.
+ * Other kinds of memory end with a reboot at the latest: for those, the call
+ * returns 0 at once.
  *
  * On success, returns 0. On error, returns one of these values, or another one
  * of msync(2), and sets errno to it.

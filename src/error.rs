@@ -69,17 +69,18 @@ pub struct Error {
 pub enum Reason {
     /// Nothing is known beyond the `errno` value.
     None,
-    /// `EINVAL`: an argument is invalid in itself.
+    /// `EINVAL`: an argument is invalid in itself, or a name is that of a file that is no
+    /// segment.
     Argument,
     /// `EINVAL`: a C program's handle is not valid.
     Handle,
     /// `EINVAL`: the segment exists with fewer bytes than requested.
     TooSmall,
-    /// `EINVAL`: the size exceeds the limit SHMMAX.
+    /// `EINVAL`: the size exceeds the limit SHMMAX. `EFBIG`: it exceeds `RLIMIT_FSIZE`.
     Limit,
     /// `EINVAL`: something is mapped at the address, or the system does not allow it.
     Address,
-    /// `EINVAL`: the program has detached the segment itself, with shmdt(2).
+    /// `EINVAL`: the program has detached the segment itself, with shmdt(2) or munmap(2).
     Detached,
     /// `EINVAL`: the file to be loaded is empty.
     EmptyFile,
@@ -87,7 +88,8 @@ pub enum Reason {
     Transient,
     /// `EINVAL`: the segment is not hidden, or not any more, and cannot be published.
     NotHidden,
-    /// `EACCES`: this user may not use the namespace.
+    /// `EACCES`: this user may not use the namespace. `ENOENT`, `ENOTDIR`: its directory does
+    /// not exist, or is a file.
     Namespace,
     /// `EACCES`: the segment's mode does not allow this user to attach it; or the segment is
     /// transient, and was created by a user whom this process must not trust.

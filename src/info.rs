@@ -60,7 +60,8 @@ pub struct Info {
     pub attached: Option<SystemTime>,
     /// When it was last detached, or its holder died; `None` also for other kinds.
     pub detached: Option<SystemTime>,
-    /// When it was created, or its owner or permission bits were last set.
+    /// When it was created, or its owner or permission bits were last set; for a file, also when
+    /// its bytes were last changed.
     pub changed: SystemTime,
     /// The process that created it; 0 if that is in another PID namespace, and for files.
     pub creator_pid: i32,
@@ -79,7 +80,7 @@ pub struct Info {
     pub mode: u32,
     /// The number of attachments in all processes. A process may have several, and
     /// mprotect(2) may split one in two. A forked child shares its parent's attachments of
-    /// files, and is counted only once they are the child's alone.
+    /// files, and each counts once. Private memory counts the attachments of this process only.
     pub mappings: u64,
     /// Whether it is locked in memory (`SHM_LOCK`).
     pub locked: bool,

@@ -79,7 +79,7 @@ pub unsafe extern "C" fn shmxName(memory: SharedMemory, name: *mut c_char, size:
 /// these values and sets errno to it.
 ///
 /// - EINVAL: `memory` is not a valid handle; or the program has detached the
-///   segment itself with shmdt(2): the handle is then no longer valid, and
+///   segment itself (shmdt(2), munmap(2)): the handle is no longer valid, and
 ///   whatever is mapped at its address now remains mapped.
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
 ///   The handle remains valid.
@@ -117,9 +117,10 @@ pub extern "C" fn shmxPublish(memory: SharedMemory) -> c_int {
 
 /// Waits until everything that was stored in a segment before this call is on
 /// the disk, if the segment is a file in a directory (see NOB_DATABASE in
-/// shm_util(7)). Without this call, the kernel writes it to the disk at some
-/// time, in no particular order. Other kinds of memory end with a reboot at the
-/// latest: for those, the call returns 0 at once.
+/// shm_util.h). Without this call, the kernel writes it to the disk at some
+/// time, in no particular order. SHM_UTIL_SYNC has no effect on this call.
+/// Other kinds of memory end with a reboot at the latest: for those, the call
+/// returns 0 at once.
 ///
 /// On success, returns 0. On error, returns one of these values, or another one
 /// of msync(2), and sets errno to it.

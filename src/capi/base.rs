@@ -76,9 +76,9 @@ pub static mut shm_util_debug: c_int = 0;
 ///   segment.
 /// - EACCES: the namespace belongs to another user; or the segment does, and
 ///   its mode does not allow reading and writing.
-/// - ETIMEDOUT: a stopped process held the registry's lock for 10 seconds. If
-///   this call has created a segment, that segment remains, as if the process
-///   had died.
+/// - ETIMEDOUT: a stopped process held the registry's lock, or the lock of a
+///   segment's file, for 10 seconds. If this call has created a segment, that
+///   segment remains, as if the process had died.
 /// - ELOOP, ENAMETOOLONG, ENOENT: NOB_DATABASE cannot be translated: a
 ///   variable's value refers to itself; or the result has PATH_MAX bytes or
 ///   more; or the result is relative, and the current directory was removed.
@@ -87,6 +87,24 @@ pub static mut shm_util_debug: c_int = 0;
 /// - ENOSYS, EPERM: the kernel has no System V shared memory, or a sandbox
 ///   blocks it.
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
+///
+/// If the segments are files in a directory, these errors are possible, too:
+///
+/// - ENOENT, ENOTDIR: the directory does not exist, or is a file.
+/// - EACCES: the directory may not be searched or, to create a segment,
+///   written.
+/// - EROFS: the file system is read-only. Segments can be attached with
+///   SHMX_RDONLY (see shm_util_ext.h) and shmxDetach.
+/// - EINVAL: the file of this name is no segment: it is a symbolic link or a
+///   directory, for example, or it is empty.
+/// - ENAMETOOLONG: the name of the file would have more than 255 bytes.
+/// - ENOSPC, EDQUOT: the file system is full, or the disk quota is used up.
+/// - EFBIG: `size` exceeds RLIMIT_FSIZE, or what the file system supports.
+/// - EMFILE: the process has no file descriptor left for the duration of the
+///   call.
+/// - EIO: the disk reported an error.
+/// - ENOTSUP: the directory is on a network file system; or SHM_UTIL_TRANSIENT
+///   is set, and the call would create a segment.
 ///
 /// # Safety
 ///
@@ -153,13 +171,16 @@ pub unsafe extern "C" fn shmCreate(
 /// remain, as if the process had died.
 ///
 /// - EINVAL: `memory` is not a valid handle, or the program has detached the
-///   segment itself with shmdt(2).
+///   segment itself with shmdt(2) or munmap(2).
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
 ///   The handle remains valid.
 /// - EPERM: no other process has the segment attached, but it belongs to
 ///   another user and was not deleted.
 /// - EACCES: the process has changed its user ID and may no longer inspect the
-///   segment (before Linux 4.17).
+///   segment (before Linux 4.17). Or no other process has the segment's file
+///   attached, but the directory may not be written.
+/// - EROFS, EMFILE, EIO: no other process has the segment's file attached, but
+///   it cannot be deleted: as for shmCreate.
 /// - ETIMEDOUT: as for shmCreate; or another thread's shmSave or shmLoad of the
 ///   same handle has not ended after 10 seconds. The handle remains valid then.
 /// - EUCLEAN, ENOTSUP: as for shmCreate.
@@ -192,8 +213,9 @@ pub extern "C" fn shmAddress(memory: SharedMemory) -> *mut c_void {
 }
 
 /// Returns the System V identifier of a segment, which ipcs -m shows and
-/// shmctl(2) takes. If `memory` is not a valid handle, returns -1 and sets
-/// errno to EINVAL.
+/// shmctl(2) takes. Files and private memory have none: for those, returns -1
+/// and leaves errno unchanged. If `memory` is not a valid handle, returns -1
+/// and sets errno to EINVAL.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmId(memory: SharedMemory) -> c_int {
     match Handle::from_pointer(memory).id_at_once() {
@@ -234,6 +256,7 @@ pub extern "C" fn shmSizeOf(memory: SharedMemory) -> c_long {
 ///   (see SHMX_RDONLY in shm_util_ext.h).
 /// - EINTR: a signal handler without SA_RESTART ended a wait for a pipe, a
 ///   terminal or a device.
+/// - EIO: the disk has failed; or the segment is a file that was truncated.
 /// - ENOENT, EISDIR and all other errors of open(2) and read(2).
 ///
 /// # Safety
@@ -284,8 +307,9 @@ pub unsafe extern "C" fn shmLoad(memory: SharedMemory, fileName: *const c_char) 
 /// - EDEADLK: the caller is a signal handler that interrupted another call.
 /// - EINTR: a signal handler without SA_RESTART ended a wait for a pipe, a
 ///   terminal or a device.
-/// - ENOENT, EACCES, EISDIR, ENOSPC, EIO and all other errors of open(2),
-///   write(2), fsync(2) and rename(2).
+/// - EIO: the disk has failed; or the segment is a file that was truncated.
+/// - ENOENT, EACCES, EISDIR, ENOSPC and all other errors of open(2), write(2),
+///   fsync(2) and rename(2).
 ///
 /// # Safety
 ///

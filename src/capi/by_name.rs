@@ -78,6 +78,7 @@ pub unsafe extern "C" fn shmxSetPermName(
 /// - EINVAL: `name` is NULL.
 /// - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
 /// - ENOMEM: the segment would exceed RLIMIT_MEMLOCK.
+/// - ENOTSUP: the segment is a file.
 /// - EACCES, EAGAIN, EDEADLK, ELOOP, ENAMETOOLONG, ENFILE, ENOENT, ENOMEM,
 ///   ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmxCreateIn.
 ///

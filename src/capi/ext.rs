@@ -32,7 +32,8 @@ pub const SHMX_ATTACH: c_int = 2;
 /// SIGSEGV; shmSave works, shmLoad fails with EACCES.
 pub const SHMX_RDONLY: c_int = 4;
 /// Flag of shmxCreate: create the segment with huge pages (SHM_HUGETLB, see
-/// shmget(2)). The sysctl vm.nr_hugepages provides them.
+/// shmget(2)). The sysctl vm.nr_hugepages provides them. Files are in huge
+/// pages if their directory is on hugetlbfs, with or without this flag.
 pub const SHMX_HUGETLB: c_int = 8;
 /// Flag of shmxCreate: create the segment without reserving swap space or huge
 /// pages (SHM_NORESERVE, see shmget(2)). If no memory is left when a page is
@@ -46,7 +47,7 @@ pub const SHMX_KEEP: c_int = 32;
 pub const SHMX_MODE: c_int = 64;
 /// Flag of shmxCreate: create a transient segment. Its name and its memory
 /// vanish with the last process that has it attached, however that process
-/// ends. The segment has no System V key.
+/// ends. The segment has no System V key. Files are never transient.
 pub const SHMX_TRANSIENT: c_int = 128;
 /// Flag of shmxCreate: create a hidden segment, which other processes find once
 /// shmxPublish has given it its name. Fail with EEXIST if the name exists, as
@@ -91,8 +92,10 @@ const SHMX_SAME: c_uint = c_uint::MAX;
 ///   the caller to do so; or the segment is transient, was created by another
 ///   user who is not root, and the caller is not in the group that was the
 ///   creator's effective group.
-/// - ENOTSUP: SHMX_TRANSIENT is set, and the system cannot attach a segment
-///   that is marked for deletion.
+/// - ENOTSUP: SHMX_TRANSIENT is set, and the segment would be a file, or the
+///   system cannot attach a segment that is marked for deletion; or
+///   SHMX_HUGETLB is set, and the segment would be private memory, or a file
+///   outside hugetlbfs.
 /// - ENOMEM: there are too few huge pages (see vm.nr_hugepages).
 /// - EPERM: the user may not use huge pages (see vm.hugetlb_shm_group).
 ///
@@ -247,16 +250,19 @@ pub unsafe extern "C" fn shmxStatName(name: *const c_char, info: *mut ShmxInfo) 
 }
 
 /// Sets the owner, the group and the nine permission bits of a segment
-/// (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged.
+/// (IPC_SET, see shmctl(2)). SHMX_SAME leaves a value unchanged. For a file,
+/// the bits for execution are ignored.
 ///
 /// On success, returns 0. On error, returns one of these values and sets errno
 /// to it; the segment is unchanged.
 ///
 /// - EINVAL: `memory` is not a valid handle; or `mode` has bits beyond 0777;
 ///   or `uid` or `gid` is not a valid ID.
-/// - EPERM: the segment belongs to another user.
+/// - EPERM: the segment belongs to another user; or the segment is a file, and
+///   the caller may not give it to this user or group (see chown(2)).
 /// - EACCES: the process may not inspect the segment (before Linux 4.17).
-/// - EIDRM: the process has moved to another IPC namespace.
+/// - EIDRM: the process has moved to another IPC namespace; or the segment is a
+///   file that has lost its name.
 /// - EDEADLK, ENOTSUP, ETIMEDOUT, EUCLEAN: as for shmCreate.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxSetPerm(
@@ -281,6 +287,9 @@ pub(super) fn permissions(uid: c_uint, gid: c_uint, mode: c_uint) -> Permissions
 
 /// Locks a segment in memory: none of its pages is written to swap space
 /// (SHM_LOCK, see shmctl(2)). Pages that were never used are not allocated.
+/// Private memory is locked with mlock(2), which allocates all pages, and which
+/// children do not inherit. Files cannot be locked for all processes; each
+/// process can lock its own mapping with mlock(2).
 ///
 /// On success, returns 0. On error, returns one of these values and sets errno
 /// to it.
@@ -288,6 +297,7 @@ pub(super) fn permissions(uid: c_uint, gid: c_uint, mode: c_uint) -> Permissions
 /// - EINVAL: `memory` is not a valid handle.
 /// - EPERM: the segment belongs to another user, or RLIMIT_MEMLOCK is 0.
 /// - ENOMEM: the segment would exceed RLIMIT_MEMLOCK.
+/// - ENOTSUP: the segment is a file.
 /// - EACCES, EDEADLK, EIDRM: as for shmxSetPerm.
 #[unsafe(no_mangle)]
 pub extern "C" fn shmxLock(memory: SharedMemory) -> c_int {
@@ -389,6 +399,8 @@ pub(super) fn time_limit(milliseconds: c_long) -> Duration {
 /// that were last detached at least `minimumAge` seconds ago. For a segment
 /// that was never attached, the time since its creation counts. Every attach
 /// and detach resets the age, including those by shmutil save and shmutil dump.
+/// A file does not record when it was detached: its age is the time since it
+/// was last written or attached, or its owner or mode was changed.
 /// Also deletes the hidden segments whose creators have died, whatever their
 /// age. Segments that belong to other users and that the caller may not remove
 /// are skipped.

@@ -14,7 +14,7 @@ use crate::name::NAME_MAX;
 /// Kind of memory in ShmxInfo: a System V segment (see shmget(2)).
 pub const SHMX_SYSV: c_int = 1;
 /// Kind of memory in ShmxInfo: a file in a directory (see NOB_DATABASE in
-/// shm_util(7)).
+/// shm_util.h).
 pub const SHMX_DIRECTORY: c_int = 2;
 /// Kind of memory in ShmxInfo: memory of this process and of the children that
 /// it forks.
@@ -32,15 +32,19 @@ pub struct ShmxInfo {
     pub bytes: c_long,
     /// Time of creation.
     pub created: c_long,
-    /// Time of the last attach; 0 if there was none.
+    /// Time of the last attach; 0 if there was none, and for kinds of memory
+    /// other than SHMX_SYSV.
     pub attached: c_long,
     /// Time of the last detach, including at the end of a process; 0 if there was
-    /// none.
+    /// none, and for other kinds.
     pub detached: c_long,
-    /// Time of creation, or of the last change of owner, group or mode.
+    /// Time of creation, or of the last change of owner, group or mode; for a
+    /// file, also of its bytes.
     pub changed: c_long,
     /// Number of attachments in all processes. A process may have several, and
-    /// mprotect(2) may split one in two.
+    /// mprotect(2) may split one in two. A child of fork(2) shares its parent's
+    /// attachments of files, and each counts once. Private memory counts the
+    /// attachments of this process only.
     pub mappings: c_ulong,
     /// System V identifier, as shown by ipcs -m; -1 for other kinds of memory.
     pub id: c_int,
@@ -48,20 +52,20 @@ pub struct ShmxInfo {
     /// for other kinds of memory.
     pub key: c_int,
     /// Process ID of the creator; 0 if it is not visible in this PID
-    /// namespace.
+    /// namespace, and for files.
     pub creatorPid: c_int,
     /// Process ID of the last attach or detach; 0 if there was none, or if it
-    /// is not visible in this PID namespace.
+    /// is not visible in this PID namespace, and for other kinds.
     pub lastPid: c_int,
     /// User ID of the owner.
     pub uid: c_uint,
     /// Group ID of the owner.
     pub gid: c_uint,
-    /// User ID of the creator.
+    /// User ID of the creator; for a file, that of the owner.
     pub creatorUid: c_uint,
-    /// Group ID of the creator.
+    /// Group ID of the creator; for a file, that of the owner.
     pub creatorGid: c_uint,
-    /// The nine permission bits.
+    /// The nine permission bits; for a file, without those for execution.
     pub mode: c_uint,
     /// 1 if the segment is locked in memory (see shmxLock), otherwise 0.
     pub locked: c_int,

@@ -11,24 +11,26 @@ use crate::error::Reason;
 /// Reason of an error: nothing is known beyond its errno value.
 pub const SHMX_REASON_NONE: c_int = 0;
 /// Reason of an error: EINVAL: an argument is invalid in itself: NULL, or an
-/// unknown flag, for example.
+/// unknown flag, or the name of a file that is no segment, for example.
 pub const SHMX_REASON_ARGUMENT: c_int = 1;
 /// Reason of an error: EINVAL: the handle is not valid.
 pub const SHMX_REASON_HANDLE: c_int = 2;
 /// Reason of an error: EINVAL: the segment exists with fewer bytes than
 /// requested.
 pub const SHMX_REASON_TOO_SMALL: c_int = 3;
-/// Reason of an error: EINVAL: the size exceeds the limit SHMMAX.
+/// Reason of an error: EINVAL: the size exceeds the limit SHMMAX; or EFBIG: it
+/// exceeds RLIMIT_FSIZE.
 pub const SHMX_REASON_LIMIT: c_int = 4;
 /// Reason of an error: EINVAL: something is mapped at the address, or the
 /// system does not allow it.
 pub const SHMX_REASON_ADDRESS: c_int = 5;
 /// Reason of an error: EINVAL: the program has detached the segment itself
-/// with shmdt(2).
+/// with shmdt(2) or munmap(2).
 pub const SHMX_REASON_DETACHED: c_int = 6;
 /// Reason of an error: EINVAL: the file to be loaded is empty.
 pub const SHMX_REASON_EMPTY_FILE: c_int = 7;
-/// Reason of an error: EACCES: the user may not use the namespace.
+/// Reason of an error: EACCES: the user may not use the namespace; or ENOENT,
+/// ENOTDIR: its directory does not exist, or is a file.
 pub const SHMX_REASON_NAMESPACE: c_int = 8;
 /// Reason of an error: EACCES: the segment's mode does not allow the user to
 /// attach it; or the segment is transient, and was created by another user who

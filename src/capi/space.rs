@@ -20,10 +20,12 @@ use super::place::Place;
 ///
 /// `space` is a path, as in NOB_DATABASE: `~`, `$NAME` and `${NAME}` in it are
 /// replaced by the present values of environment variables, and a relative path
-/// begins at the current directory. No file with this path need exist. NULL
-/// selects the namespace that functions without this parameter use; "" selects
-/// that of the effective user, as if NOB_DATABASE were not set. This applies to
-/// all functions below that have this parameter.
+/// begins at the current directory. The path also selects the kind of memory,
+/// as in NOB_DATABASE: a path that ends in / is a directory, which must exist;
+/// otherwise no file with this path need exist. NULL selects the namespace that
+/// functions without this parameter use; "" selects that of the effective user,
+/// as if NOB_DATABASE were not set. This applies to all functions below that
+/// have this parameter.
 ///
 /// On success, returns 0. `*memory` is then the handle, which always belongs to
 /// this namespace, and, if `address` is not NULL, `*address` is the segment's
