@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::file_name;
 use super::file_system::FileSystem;
@@ -138,12 +138,15 @@ impl Pauses {
         if self.next > Duration::ZERO && pause == Duration::ZERO {
             return Err(Errno(libc::ETIMEDOUT));
         }
+        let began = Instant::now();
         if pause == Duration::ZERO {
             std::thread::yield_now();
         } else {
             std::thread::sleep(pause);
-            patience::spend(pause);
         }
+        // A sleep takes longer than requested; on a busy machine, that adds up to seconds. Time in
+        // which this process was stopped does not count against the other one.
+        patience::spend(began.elapsed().min(pause * 2));
         self.next = LONGEST.min(self.next * 2 + Duration::from_micros(20));
         Ok(())
     }

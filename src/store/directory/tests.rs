@@ -7,16 +7,18 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::change::Fate;
 use super::existing::{self, Identity};
 use super::lock::{self, Claim};
+use super::store::Pauses;
 use super::*;
 use crate::error::{Reason, Result};
 use crate::file::Status;
 use crate::info::{Kind, Permissions};
 use crate::name::OwnedName;
+use crate::patience;
 use crate::request::{Access, Creation, Lifetime, Placement, Request, Swapping, Target, Wanted};
 
 /// A directory of the test's own.
@@ -649,6 +651,20 @@ fn a_mapping_that_the_program_ended_is_left_alone() {
         // SAFETY: as above.
         unsafe { libc::munmap(other, 100) };
     }
+}
+
+#[test]
+fn a_pause_counts_with_the_time_that_it_took() {
+    let requested = Duration::from_micros(20 + 60 + 140 + 300);
+    patience::renew();
+    let mut pauses = Pauses::new();
+    let began = Instant::now();
+    for _ in 0..5 {
+        pauses.pause().unwrap();
+    }
+    let spent = patience::LIMIT - patience::left();
+    // The kernel ends no sleep early, and none in the very nanosecond.
+    assert!(spent > requested && spent <= began.elapsed(), "{spent:?}");
 }
 
 #[test]
