@@ -129,6 +129,7 @@ const LAYERS: &[&str] = &[
     "store::directory::file_system",
     "store::directory::lock",
     "store::directory::existing",
+    "store::directory::descriptor",
     "store::directory::store",
     "store::directory::fresh",
     "store::directory::change",

@@ -109,6 +109,11 @@ fn check_file_system(file_system: FileSystem) -> Finding {
             subject,
             "memory (tmpfs or ramfs): segments do not outlive a reboot",
         ),
+        FileSystem::Layer => Finding::ok(
+            subject,
+            "a layer over another file system, such as overlayfs: each attachment keeps a file \
+             descriptor open; in a container, segments usually end with it",
+        ),
         FileSystem::HugePages(page) => Finding::ok(
             subject,
             format!(
@@ -222,6 +227,7 @@ mod tests {
         for (file_system, text, needs_attention) in [
             (FileSystem::Disk, "outlive a reboot", false),
             (FileSystem::Memory, "do not outlive a reboot", false),
+            (FileSystem::Layer, "keeps a file descriptor open", false),
             (FileSystem::HugePages(2 << 20), "multiples of 2 MiB", false),
             (FileSystem::Network("NFS"), "NFS, whose locks", true),
             (FileSystem::Fuse, "FUSE: whether locks", true),

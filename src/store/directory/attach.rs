@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::attached::Attached;
+use super::descriptor::Descriptor;
 use super::existing::{self, Identity};
 use super::file_system::FileSystem;
 use super::fresh::{Fresh, Unpublished};
@@ -25,7 +26,7 @@ use crate::store::mapped::Mapped;
 /// What a look at a name found.
 enum Found {
     /// Its segment, attached.
-    Segment(Status, Mapped),
+    Segment(Status, Mapped, Option<Descriptor>),
     /// Nothing.
     Nothing,
     /// A segment that a process is deleting, or has deleted.
@@ -36,6 +37,7 @@ enum Found {
 struct Made {
     status: Status,
     mapping: Mapped,
+    descriptor: Option<Descriptor>,
     hidden: Option<Fresh>,
 }
 
@@ -47,8 +49,10 @@ impl Directory {
         let mut pauses = Pauses::new();
         loop {
             let found = self.find(name.bytes(), &path, request)?;
-            let (status, mapping, made) = match (found, request.wanted) {
-                (Found::Segment(status, mapping), _) => (status, mapping, None),
+            let (status, mapping, descriptor, made) = match (found, request.wanted) {
+                (Found::Segment(status, mapping, descriptor), _) => {
+                    (status, mapping, descriptor, None)
+                }
                 (Found::Dying, _) => {
                     pauses.pause().map_err(|_| impatient(doing, name.bytes()))?;
                     continue;
@@ -57,7 +61,12 @@ impl Directory {
                     let Some(made) = self.make(name.bytes(), &path, size, request)? else {
                         continue;
                     };
-                    (made.status, made.mapping, Some(made.hidden))
+                    (
+                        made.status,
+                        made.mapping,
+                        made.descriptor,
+                        Some(made.hidden),
+                    )
                 }
                 (Found::Nothing, Wanted::Existing | Wanted::ExistingOfSize(_)) => {
                     return Err(self.no_such(Target::Name(name.bytes())));
@@ -72,6 +81,7 @@ impl Directory {
                 access: request.access,
                 hidden: made.flatten(),
                 is_published: AtomicBool::new(false),
+                descriptor,
                 mapping: Some(mapping),
             });
         }
@@ -99,13 +109,14 @@ impl Directory {
         self.check(system, &format_args!("{doing} segment {}", Quoted(name)))?;
         let mapping = Mapped::file(&opened, size, request.placement, request.access)
             .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
+        let descriptor = Descriptor::of(&opened, &status, &mapping).map_err(failed)?;
         // Nobody deletes a segment that is locked. It may have been deleted before.
         if !lock::attach(&opened).map_err(failed)?
             || Status::of(&opened).map_err(failed)?.links == 0
         {
             return Ok(Found::Dying);
         }
-        Ok(Found::Segment(status, mapping))
+        Ok(Found::Segment(status, mapping, descriptor))
     }
 
     /// The size in bytes of an existing segment, if it is what was asked for.
@@ -150,11 +161,14 @@ impl Directory {
             let size = size.get();
             let mapping = Mapped::file(&fresh.file, size, request.placement, request.access)
                 .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
+            let descriptor = Descriptor::of(&fresh.file, &status, &mapping)
+                .map_err(|errno| errno.during(format_args!("create segment {}", Quoted(name))))?;
             if request.hidden {
                 let hidden = Some(fresh);
                 return Ok(Some(Made {
                     status,
                     mapping,
+                    descriptor,
                     hidden,
                 }));
             }
@@ -164,6 +178,7 @@ impl Directory {
                     return Ok(Some(Made {
                         status,
                         mapping,
+                        descriptor,
                         hidden,
                     }));
                 }
@@ -173,7 +188,7 @@ impl Directory {
                 }
                 Err(Unpublished::Taken) => return Ok(None),
                 Err(Unpublished::NotDurable(errno)) => {
-                    drop((mapping, fresh));
+                    drop((mapping, descriptor, fresh));
                     let segment = Identity::of(&status);
                     self.delete_if_unused(name, path, segment)?;
                     return Err(errno.during(format_args!(

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use super::descriptor::Descriptor;
 use super::existing::{self, Identity};
 use super::fresh::{Fresh, Unpublished};
 use super::store::Directory;
@@ -33,6 +34,8 @@ pub(crate) struct Attached {
     /// A hidden file. It stays open until the segment is detached, so that it can get its name.
     pub(super) hidden: Option<Fresh>,
     pub(super) is_published: AtomicBool,
+    /// Where the mapping does not keep the locks.
+    pub(super) descriptor: Option<Descriptor>,
     /// `None` once it was detached.
     pub(super) mapping: Option<Mapped>,
 }
@@ -236,7 +239,12 @@ impl Attached {
         let Some(mapping) = self.mapping.take() else {
             return Ok(false);
         };
-        let is_ours = mapping.is_of(self.status.inode);
+        let descriptor = self.descriptor.take();
+        let inode = match &descriptor {
+            Some(descriptor) => descriptor.mapped_inode(),
+            None => Some(self.status.inode),
+        };
+        let is_ours = inode.is_none_or(|inode| mapping.is_of(inode));
         // The descriptor of a file that was never published holds its memory, too.
         self.hidden = None;
         if is_ours {

@@ -16,6 +16,9 @@ pub enum FileSystem {
     Disk,
     /// Its files are in memory: there is no disk to wait for.
     Memory,
+    /// Its files are those of another file system, in which a mapping is not one of the file
+    /// that was opened, and does not keep its locks.
+    Layer,
     /// Its files are in huge pages of this size in bytes.
     HugePages(usize),
     /// Other machines may change its files, and their locks and mappings are not coherent with
@@ -34,6 +37,8 @@ const TYPES: &[(u64, FileSystem)] = &[
     (0x0102_1994, FileSystem::Memory), // tmpfs
     (0x8584_58f6, FileSystem::Memory), // ramfs
     (0x6573_5546, FileSystem::Fuse),
+    (0x794c_7630, FileSystem::Layer), // overlayfs
+    (0x0000_f15f, FileSystem::Layer), // eCryptfs
     (0x6969, FileSystem::Network("NFS")),
     (0x517b, FileSystem::Network("SMB")),
     (0xfe53_4d42, FileSystem::Network("SMB")),
@@ -74,7 +79,7 @@ impl FileSystem {
         let device = (u64::from(major & 0xfff) << 20) | u64::from(minor & 0xf_ffff);
         let now = os::seconds(os::Clock::Monotonic) & 0x0fff_ffff;
         let place = KNOWN.get(minor as usize % KNOWN.len()).unwrap_or(&KNOWN[0]);
-        for kind in [Self::Disk, Self::Memory, Self::Fuse] {
+        for kind in [Self::Disk, Self::Memory, Self::Fuse, Self::Layer] {
             if place.load(Ordering::Relaxed) == kind.tag() | (now << 32) | device {
                 return kind;
             }
@@ -92,13 +97,17 @@ impl FileSystem {
             Self::Disk => 1 << 60,
             Self::Memory => 2 << 60,
             Self::Fuse => 3 << 60,
+            Self::Layer => 4 << 60,
             Self::HugePages(_) | Self::Network(_) => 0,
         }
     }
 
     /// Whether changes must be written to a disk to outlive a power cut.
     pub(super) const fn has_disk(self) -> bool {
-        matches!(self, Self::Disk | Self::Network(_) | Self::Fuse)
+        matches!(
+            self,
+            Self::Disk | Self::Network(_) | Self::Fuse | Self::Layer
+        )
     }
 }
 

@@ -88,7 +88,9 @@ impl Fresh {
                      huge page size, {page} bytes"
                 )));
             }
-            FileSystem::Disk | FileSystem::Memory | FileSystem::Fuse if creation.huge_pages => {
+            FileSystem::Disk | FileSystem::Memory | FileSystem::Fuse | FileSystem::Layer
+                if creation.huge_pages =>
+            {
                 return Err(Errno(libc::ENOTSUP).during(format_args!(
                     "{doing}: {directory} is not on hugetlbfs, which huge pages come from"
                 )));

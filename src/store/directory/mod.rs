@@ -8,7 +8,8 @@
 //! * A new file gets its name, by link(2) or rename(2), when it is complete. A process that dies
 //!   before that leaves nothing, or a temporary file that the next ones remove.
 //! * Locks that end with the mapping show who has a segment attached, see `lock`. No descriptor
-//!   stays open, so a program that closes all of its descriptors is still counted.
+//!   stays open, so a program that closes all of its descriptors is still counted. On overlayfs
+//!   and other layers, one stays open, see `descriptor`.
 //! * The last process to leave locks the file exclusively, and then removes it. One that comes in
 //!   between waits, and looks again.
 //!
@@ -23,6 +24,7 @@
 //! | `change`      | change or remove a file, whoever attaches it meanwhile |
 //! | `existing`    | what a name stands for now |
 //! | `lock`        | the locks of attachments and changes |
+//! | `descriptor`  | keeps these locks where a mapping does not |
 //! | `file_name`   | the file names of segments |
 //! | `file_system` | whether a file system suits segments |
 //! | `store`       | the directory of a namespace |
@@ -31,6 +33,7 @@ mod attach;
 mod attached;
 mod by_name;
 mod change;
+mod descriptor;
 mod existing;
 mod file_name;
 mod file_system;
