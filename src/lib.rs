@@ -1,8 +1,9 @@
 //! Named shared memory segments whose names stay consistent when processes die.
 //!
 //! Programs that know the same name share the same memory. The first call that creates a name
-//! creates a System V shared memory segment, later ones attach it, and the last process
-//! that destroys it deletes it. A process may crash, or be killed at any instruction: the
+//! creates a segment, later ones attach it, and the last process that destroys it deletes it. A
+//! segment is System V shared memory, a file in a directory, or memory of the process: see
+//! [Kinds of memory](#kinds-of-memory). A process may crash, or be killed at any instruction: the
 //! segment keeps its bytes and its name, and the next process that opens it finds them.
 //!
 //! ```
@@ -30,6 +31,7 @@
 //! | share flags and counters | [`Segment::bytes`], [`Segment::as_atomics`], [`Segment::atomic`] |
 //! | copy values of types | the [feature](#features) `bytemuck` |
 //! | copy to and from files | [`Segment::save`], [`Segment::load`] |
+//! | wait until the bytes of a file are on the disk | [`Segment::sync`] |
 //! | look at segments by name | [`info()`], [`list`], [`wait`] |
 //! | manage them by name | [`keep`], [`remove`], [`prune`] |
 //!
@@ -56,8 +58,8 @@
 //!   name, which [`Segment::publish`] gives it. If its last process ends before that, it is
 //!   deleted.
 //!
-//! No segment survives a reboot. A segment that was deleted by other means, such as ipcrm(1), is
-//! treated as absent.
+//! No System V segment survives a reboot, but a file on a disk does. A segment that was deleted by
+//! other means, such as ipcrm(1) or rm(1), is treated as absent.
 //!
 //! ```
 //! use shm_util::Segment;
@@ -68,6 +70,27 @@
 //! assert!(shm_util::info("doc-lifetime").is_err());
 //! # Ok::<(), shm_util::Error>(())
 //! ```
+//!
+//! # Kinds of memory
+//!
+//! The [namespace](Namespace) selects what its segments are, and [`Info::kind`] returns it:
+//!
+//! | [`Kind`] | selected by | shared by | ends |
+//! | --- | --- | --- | --- |
+//! | `SysV` | no path, or a path | processes in one IPC namespace | with a reboot |
+//! | `Directory` | a path that ends in `/` | processes that may use the directory | with its file |
+//! | `Private` | `private:` | the process and the children that it forks | with the process |
+//!
+//! The functions are the same. What differs:
+//!
+//! * Only System V segments have an identifier. [`Segment::id`] returns -1 for other kinds.
+//! * Files are never [transient](Options::transient), and cannot be [locked](Segment::lock) in
+//!   memory for all processes: both are `ENOTSUP`. Their [owner and mode](Segment::set_permissions)
+//!   and those of the directory decide who may attach, create and delete them.
+//! * The bytes of a file on a disk outlive a reboot. After a power failure, only those are certain
+//!   to be there that were stored before a call of [`Segment::sync`].
+//! * [Huge pages](Options::huge_pages) are `ENOTSUP` for private memory, and for files outside
+//!   hugetlbfs.
 //!
 //! # Other processes, threads and soundness
 //!
@@ -89,7 +112,8 @@
 //! must be checked after they were copied out, not before.
 //!
 //! If the system has no memory for a page, an access to the page raises `SIGBUS`. That can happen
-//! with huge pages that were not reserved ([`Options::no_reserve`]).
+//! with huge pages that were not reserved ([`Options::no_reserve`]), and with files that another
+//! process truncates.
 //!
 //! [`Segment`] is `Send` and `Sync`, and any thread may call any function. A signal
 //! handler that interrupts a call gets `EDEADLK` from every function.
@@ -98,7 +122,8 @@
 //!
 //! A child process has all segments of its parent attached, and counts as a holder of its own. It
 //! may call every function. If it destroys or drops a [`Segment`], that does not affect the
-//! parent. After an exec, nothing is attached.
+//! parent. It shares its parent's attachments of files, so [`Info::mappings`] counts both once.
+//! After an exec, nothing is attached.
 //!
 //! # Errors
 //!
@@ -137,15 +162,17 @@
 //! # Environment
 //!
 //! `NOB_DATABASE` selects the namespace, `SHM_UTIL_KEEP=1` makes new segments kept ones,
-//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, `SHM_UTIL_SYNC=0` lets saves not wait for the
-//! disk, and `SHM_UTIL_THREADS=1` lets loads start no second thread. A process reads them once, when
-//! it first uses a name; `std::env::set_var` has no effect on this crate afterwards. Only variables
-//! in the file names of saves and loads are read each time.
+//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, `SHM_UTIL_SYNC=0` lets saves, and calls that
+//! create or delete files in a directory, not wait for the disk, and `SHM_UTIL_THREADS=1` lets
+//! loads start no second thread. A process reads them once, when it first uses a name;
+//! `std::env::set_var` has no effect on this crate afterwards. Only variables in the file names of
+//! saves and loads are read each time.
 //!
 //! # Modules
 //!
 //! For those who change this crate. A registry, itself a segment, records which name belongs to
-//! which segment. A module names only modules below it, which `tests/layers.rs` checks:
+//! which System V segment; a directory needs none. A module names only modules below it, which
+//! `tests/layers.rs` checks:
 //!
 //! | module       | job |
 //! | ------------ | --- |
@@ -162,6 +189,7 @@
 //! | `store`      | where segments live, and who has them attached |
 //! | `snapshot`   | save and load: knows bytes and files only |
 //! | `namespace`  | which names a process shares with which others |
+//! | `location`   | which kind of memory a path selects |
 //! | `options`, `info`, `request` | plain data |
 //! | `lock`       | a lock in shared memory that the kernel releases for a dead owner |
 //! | `fork`       | calls in progress, and fork(2) |

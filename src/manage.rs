@@ -67,7 +67,8 @@ impl Segment {
     }
 
     /// Locks the segment in memory: no page of it is written to swap space
-    /// (`SHM_LOCK`). Pages that were never used are not allocated.
+    /// (`SHM_LOCK`). Pages that were never used are not allocated. Private memory is locked with
+    /// mlock(2), which allocates all pages, and which children do not inherit.
     ///
     /// ```
     /// let segment = shm_util::Segment::create("doc-lock", 4096)?;
@@ -84,6 +85,7 @@ impl Segment {
     ///
     /// * `EPERM`: the segment belongs to another user, or `RLIMIT_MEMLOCK` is 0.
     /// * `ENOMEM`: it is larger than `RLIMIT_MEMLOCK` allows.
+    /// * `ENOTSUP`: it is a file. Each process can lock its own mapping with mlock(2).
     /// * `EACCES`, `EIDRM`, `EDEADLK`: see [`info`](Self::info).
     pub fn lock(&self) -> Result<()> {
         self.set_swapping_within(&Call::begin(Purpose::Change)?, Swapping::Forbidden)

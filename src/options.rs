@@ -155,7 +155,9 @@ impl Options {
     }
 
     /// Creates a new segment with huge pages (`SHM_HUGETLB`), which the administrator
-    /// must have reserved: see the sysctl `vm.nr_hugepages`.
+    /// must have reserved: see the sysctl `vm.nr_hugepages`. A file is in huge pages if its
+    /// directory is on hugetlbfs, with or without this option. For other files, and for private
+    /// memory, it is `ENOTSUP`.
     ///
     /// ```
     /// use shm_util::Options;
@@ -220,7 +222,8 @@ impl Options {
 
     /// Creates a transient segment, which does not outlive its last holder, however that
     /// process ends: the kernel deletes it, and its name is absent from then on. Such a
-    /// segment has no System V key ([`Info::key`](crate::Info::key) is 0). The environment
+    /// segment has no System V key ([`Info::key`](crate::Info::key) is 0). Files in a directory
+    /// cannot be transient (`ENOTSUP`). The environment
     /// variable `SHM_UTIL_TRANSIENT` has the same effect, if it is a number other than 0 at
     /// the process's first call, unless the option [`keep`](Self::keep) is set, or
     /// `SHM_UTIL_KEEP`.

@@ -77,11 +77,28 @@ impl Segment {
     /// * `ENOSPC`, `ENOMEM`: a limit was reached or memory is short, see shmget(2).
     /// * `EACCES`: the namespace belongs to another user; or the segment does, and its
     ///   mode does not allow reading and writing.
-    /// * `ETIMEDOUT`: a stopped process has held the registry's lock for 10 s.
+    /// * `ETIMEDOUT`: a stopped process has held the registry's lock, or the lock of the segment's
+    ///   file, for 10 s.
     /// * `EUCLEAN`, `ENOTSUP`: the registry was overwritten, or belongs to another
     ///   version of the library.
     /// * `ENOSYS`, `EPERM`: the kernel has no System V shared memory, or a sandbox blocks it.
     /// * `EDEADLK`: called by a signal handler that interrupted another call.
+    ///
+    /// If the segments are files in a [directory](Namespace#kinds-of-memory):
+    ///
+    /// * `ENOENT`, `ENOTDIR`: the directory does not exist, or is a file.
+    /// * `EACCES`: it may not be searched or, to create a segment, written.
+    /// * `EROFS`: the file system is read-only, so only
+    ///   [`open_read_only`](Options::open_read_only) is possible.
+    /// * `EINVAL`: the file of this name is no segment: a symbolic link, a directory or an empty
+    ///   file, for example.
+    /// * `ENAMETOOLONG`: the name of the file would have more than 255 bytes.
+    /// * `ENOSPC`, `EDQUOT`: the file system is full, or the disk quota is used up.
+    /// * `EFBIG`: `size` exceeds `RLIMIT_FSIZE`, or what the file system supports.
+    /// * `EMFILE`: the process has no file descriptor left for the duration of the call.
+    /// * `EIO`: the disk reported an error.
+    /// * `ENOTSUP`: the directory is on a network file system, or the new segment would be
+    ///   [transient](Options::transient).
     pub fn create(name: impl AsRef<[u8]>, size: usize) -> Result<Self> {
         Options::new().create(name, size)
     }
@@ -239,8 +256,8 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// Those of open(2), write(2), fsync(2) and rename(2). The old file is unchanged
-    /// then.
+    /// Those of open(2), write(2), fsync(2) and rename(2); `EIO` if the segment is a file that was
+    /// truncated. The old file is unchanged then.
     pub fn save(&self, file: impl AsRef<Path>) -> Result<()> {
         self.save_within(&Call::begin(Purpose::Copy)?, file.as_ref())
     }
@@ -269,7 +286,8 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// Those of open(2) and read(2), and `EINVAL` if the file is empty.
+    /// Those of open(2) and read(2); `EINVAL` if the file is empty; `EIO` if the segment is a file
+    /// that was truncated.
     pub fn load(&self, file: impl AsRef<Path>) -> Result<Loaded> {
         self.load_within(&Call::begin(Purpose::Copy)?, file.as_ref())
     }
@@ -315,7 +333,9 @@ impl Segment {
     /// name stay, as if this process had died:
     ///
     /// * `EPERM`: this was the last process, but the segment belongs to another user.
-    /// * `EINVAL`: the program has detached the segment itself, with shmdt(2).
+    /// * `EACCES`, `EROFS`, `EMFILE`, `EIO`: this was the last process, but the segment's file
+    ///   cannot be deleted.
+    /// * `EINVAL`: the program has detached the segment itself, with shmdt(2) or munmap(2).
     /// * `EDEADLK`, `ETIMEDOUT`, `EUCLEAN`: see [`create`](Self::create).
     pub fn destroy(mut self) -> Result<()> {
         let call = Call::begin(Purpose::Change)?;
@@ -342,8 +362,8 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: the program has detached the segment itself, with shmdt(2). Nothing else
-    /// is detached then.
+    /// `EINVAL`: the program has detached the segment itself, with shmdt(2) or munmap(2). Nothing
+    /// else is detached then.
     pub fn detach(mut self) -> Result<()> {
         self.leave()
     }
