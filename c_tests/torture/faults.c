@@ -1179,7 +1179,7 @@ struct trial {
 static struct expectation expect_after (const struct trial *t)
 {
     const struct situation *s = t->situation;
-    struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT };
+    struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT, false };
 
     expect.believed = is_statement (&t->run->victim, t->fault->error);
     expect.leftover = s->prepare == prepare_left_behind;
@@ -1363,7 +1363,7 @@ static void run_without_fault (const struct situation *s, struct scene *scene, s
                                struct figures *figures)
 {
     const struct fault none = { { -1, { 0, 0, 0 }, false }, 0, 0, false };
-    struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT };
+    struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT, false };
     char text[700];
 
     restore_files (s);
