@@ -35,7 +35,7 @@
  * all of it. To be able to try every turn of that loop, the workers lower the limit in their
  * worlds, where they may. The code is the same.
  *
- * The quick form takes about 110 points per scenario (25 in a directory namespace, where only
+ * The quick form takes about 110 points per scenario (12 in a directory namespace, where only
  * system calls change what others see), at a stride whose offset depends on the seed, and all points
  * next to a system call. The full form takes all points; of those that
  * cannot be reached with a few thousand stops (deep in a loop) it takes one in 64, and counts the
@@ -1020,7 +1020,7 @@ static bool next_to_a_call (const struct trace *t, long point)
 static bool is_wanted (const struct job *job, const struct plan *plan, long point)
 {
     const struct trace *t = &job->trace;
-    long share = job->scenario->setting >= IN_DIRECTORY ? 25 : 110;
+    long share = job->scenario->setting >= IN_DIRECTORY ? 12 : 110;
     long stride = full_form ? 1 : t->count / share + 1;
     long offset = (long) (mix (seed) % (uint64_t) stride);
 
