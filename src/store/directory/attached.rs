@@ -81,7 +81,11 @@ impl Attached {
                 ..existing::info(self.name(), &status, 1)?
             });
         }
-        match self.identity().at(&self.path) {
+        let found = self
+            .identity()
+            .at(&self.path)
+            .map_err(|errno| errno.during(format_args!("look at {self}")))?;
+        match found {
             Some(status) => {
                 let count = existing::count(&self.path, &status);
                 existing::info(self.name(), &status, count)
@@ -151,7 +155,7 @@ impl Attached {
                 self.directory
             ))),
             // Another thread, or the other process after a fork, was faster.
-            Err(Unpublished::Taken) if self.identity().at(&self.path).is_some() => {
+            Err(Unpublished::Taken) if matches!(self.identity().at(&self.path), Ok(Some(_))) => {
                 Err(not_hidden())
             }
             Err(Unpublished::Taken) => Err(Errno(libc::EEXIST).during(format_args!(
@@ -196,7 +200,7 @@ impl Attached {
     pub(in crate::store) fn check_whole(&self) -> Result<()> {
         let expected = self.status.size;
         match self.identity().at(&self.path) {
-            Some(status) if status.size < expected => Err(Errno(libc::EIO).during(format_args!(
+            Ok(Some(status)) if status.size < expected => Err(Errno(libc::EIO).during(format_args!(
                 "use {self}: its file was truncated from {expected} to {} bytes",
                 status.size
             ))),

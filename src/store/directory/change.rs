@@ -57,13 +57,13 @@ impl Directory {
             return Ok(Fate::InUse);
         }
         // From here on nobody can attach it, nor change its name.
-        match segment.at(path) {
+        match segment.at(path).map_err(failed)? {
             None => Ok(Fate::Gone),
             Some(status) if existing::is_kept(&status) => Ok(Fate::Kept),
             Some(status) if !may_go(&status) => Ok(Fate::Kept),
-            Some(_) => {
+            Some(status) => {
                 file::unlink(path).map_err(failed)?;
-                self.wait_for_disk(&opened).map_err(failed)?;
+                self.wait_for_disk(&opened, &status).map_err(failed)?;
                 Ok(Fate::Deleted)
             }
         }
@@ -73,7 +73,9 @@ impl Directory {
     /// because the segment stays.
     #[cold]
     fn leave_to_owner(errno: Errno, name: &[u8], path: &Path, segment: Identity) -> Result<Fate> {
-        let Some(status) = segment.at(path) else {
+        let found = segment.at(path);
+        let failed = |errno| existing::refused(errno, "delete", name, path);
+        let Some(status) = found.map_err(failed)? else {
             return Ok(Fate::Gone);
         };
         if existing::is_kept(&status) {
@@ -85,7 +87,7 @@ impl Directory {
         match errno {
             // As for System V segments.
             Errno(libc::EACCES) => Err(belongs_to_another("delete", name, &status)),
-            errno => Err(existing::refused(errno, "delete", name, path)),
+            errno => Err(failed(errno)),
         }
     }
 
@@ -119,7 +121,7 @@ impl Directory {
                 pauses.pause().map_err(|_| impatient(doing, name))?;
                 continue;
             }
-            let Some(status) = found.at(path) else {
+            let Some(status) = found.at(path).map_err(failed)? else {
                 // It was removed meanwhile.
                 continue;
             };
@@ -135,15 +137,21 @@ impl Directory {
     }
 
     /// Removes the name of a file that this process has claimed.
-    pub(super) fn unlink(&self, doing: &str, name: &[u8], path: &Path, file: &File) -> Result<()> {
+    pub(super) fn unlink(
+        &self,
+        doing: &str,
+        name: &[u8],
+        path: &Path,
+        (file, status): (&File, &Status),
+    ) -> Result<()> {
         let failed = |errno| existing::refused(errno, doing, name, path);
         file::unlink(path).map_err(failed)?;
-        self.wait_for_disk(file).map_err(failed)
+        self.wait_for_disk(file, status).map_err(failed)
     }
 
     /// Waits until the directory is on the disk, if it has one.
-    fn wait_for_disk(&self, file: &File) -> std::result::Result<(), Errno> {
-        let system = FileSystem::of_segment(file, &Status::of(file)?);
+    fn wait_for_disk(&self, file: &File, status: &Status) -> std::result::Result<(), Errno> {
+        let system = FileSystem::of_segment(file, status);
         if system.has_disk() {
             Durability::selected().wait_for_directory(self.path(), file)?;
         }

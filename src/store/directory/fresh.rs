@@ -6,7 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::existing::{self, Identity, KEPT, MODE_BITS};
+use super::file_name::LONGEST;
 use super::file_system::{self, FileSystem};
 use super::lock::{self, Claim};
 use super::store::Directory;
@@ -169,7 +171,8 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
         let (file, name) = TemporaryName::new(directory.path(), PREFIX, open)?;
         // From now on nobody takes it for a leftover.
         let is_held = lock::attach(&file)?;
-        if is_held && Identity::of(&Status::of(&file)?).at(name.path()).is_some() {
+        let is_there = Identity::of(&Status::of(&file)?).at(name.path())?.is_some();
+        if is_held && is_there {
             return Ok((file, Some(name)));
         }
     }
@@ -178,18 +181,23 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
 
 /// Removes the temporary files that processes which died have left in a directory.
 pub(super) fn sweep(directory: &Path) {
-    if require_memory_for(directory.as_os_str().len()).is_err() {
+    if require_memory_for(directory.as_os_str().len() + LONGEST).is_err() {
         return;
     }
-    let Ok(entries) = fs::read_dir(directory) else {
+    let Ok(opened) = file::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
         return;
     };
-    let is_temporary = |name: &[u8]| name.starts_with(PREFIX.as_bytes());
-    for entry in entries.flatten() {
-        if is_temporary(entry.file_name().as_bytes()) {
-            sweep_one(&entry.path());
-        }
-    }
+    // What cannot be read now is left to the next process.
+    let _ = file::for_each_entry(
+        &opened,
+        |errno| errno,
+        |name| {
+            if name.starts_with(PREFIX.as_bytes()) {
+                sweep_one(&directory.join(OsStr::from_bytes(name)));
+            }
+            Ok(())
+        },
+    );
 }
 
 fn sweep_one(path: &Path) {
@@ -201,7 +209,7 @@ fn sweep_one(path: &Path) {
     };
     if status.is_file()
         && lock::claim(&left, Claim::Segment) == Ok(true)
-        && Identity::of(&status).at(path).is_some()
+        && matches!(Identity::of(&status).at(path), Ok(Some(_)))
     {
         // Another process may do that.
         let _ = file::unlink(path);
