@@ -70,10 +70,14 @@ mod tests {
         }
         let directory = File::open(&path).unwrap();
         let mut found = Vec::new();
-        let result = for_each_entry(&directory, |errno| errno, |name| {
-            found.push(String::from_utf8(name.to_vec()).unwrap());
-            Ok(())
-        });
+        let result = for_each_entry(
+            &directory,
+            |errno| errno,
+            |name| {
+                found.push(String::from_utf8(name.to_vec()).unwrap());
+                Ok(())
+            },
+        );
         std::fs::remove_dir_all(&path).unwrap();
         assert_eq!(result, Ok(()));
         assert_eq!(found.len(), expected.len());

@@ -35,7 +35,9 @@ static LINKS_ARE_REFUSED: AtomicBool = AtomicBool::new(false);
 /// A new file that counts as attached, and disappears unless it is published.
 #[derive(Debug)]
 pub(super) struct Fresh {
+    /// For the call that has created it; later ones use `still_open`.
     pub(super) file: File,
+    identity: Identity,
     name: Option<TemporaryName>,
     durability: Durability,
 }
@@ -104,6 +106,7 @@ impl Fresh {
         };
         let fresh = Self {
             file,
+            identity: Identity::of(&status),
             name: temporary,
             durability,
         };
@@ -114,6 +117,25 @@ impl Fresh {
         // A name must not lead to half a file after a power cut.
         durability.wait_for(&fresh.file).map_err(failed)?;
         Ok(fresh)
+    }
+
+    /// The file and its status. `EBADF` if the program has closed the descriptor, as daemons
+    /// close all: another file may have its number by now.
+    pub(super) fn still_open(&self) -> std::result::Result<(&File, Status), Errno> {
+        match Status::of(&self.file)? {
+            status if Identity::of(&status) == self.identity => Ok((&self.file, status)),
+            _ => Err(Errno(libc::EBADF)),
+        }
+    }
+
+    /// Closes the file, unless the program has done that.
+    pub(super) fn close(self) {
+        let is_lost = matches!(self.still_open(), Err(Errno(libc::EBADF)));
+        let Self { file, name, .. } = self;
+        drop(name);
+        if is_lost {
+            std::mem::forget(file);
+        }
     }
 
     /// Gives the file its name.

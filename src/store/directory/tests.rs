@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -159,6 +160,24 @@ fn the_last_holder_deletes() {
     view.close().unwrap();
     assert!(scratch.files().is_empty());
     assert_eq!(errno(scratch.open("x")), libc::ENOENT);
+}
+
+#[test]
+fn the_descriptor_of_a_hidden_segment_may_be_another_files() {
+    let scratch = Scratch::new();
+    let mut one = scratch.hide("x", 100);
+    let fd = one.hidden.as_ref().unwrap().file.as_raw_fd();
+    let other = fs::File::create(scratch.file(".other")).unwrap();
+    // As a program does that closes all descriptors, and opens files of its own.
+    // SAFETY: nobody else uses the descriptor.
+    assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), fd) }, fd);
+    assert_eq!(errno(one.publish()), libc::EBADF);
+    assert_eq!(errno(one.info()), libc::EBADF);
+    assert_eq!(errno(one.set_lifetime(Lifetime::Kept)), libc::EBADF);
+    one.close().unwrap();
+    assert_eq!(scratch.files(), [".other"]);
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::close(fd) }, 0, "it was not closed");
 }
 
 #[test]
