@@ -27,15 +27,19 @@
  *
  *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL;
  *     shmget: ENOENT, EINVAL) or another user's (EACCES), that a thread is gone (tkill: ESRCH),
- *     that a file does not exist (open: ENOENT) or is not a symbolic link (readlink: EINVAL,
- *     ENOENT). The consequences of believing them are allowed; but the call must not crash or hang,
- *     the next process must be able to use the name, and a saved file must be complete. These
- *     count as "believed".
+ *     that a file does not exist (open, statx: ENOENT), exists (linkat, renameat2: EEXIST), is
+ *     locked (fcntl: EAGAIN, EACCES), is a directory (open: EISDIR), or is (open: ELOOP) or is not
+ *     a symbolic link (readlink: EINVAL, ENOENT). The consequences of believing them are allowed;
+ *     but the call must not crash or hang, the next process must be able to use the name, and a
+ *     saved file must be complete. These count as "believed".
  *   - Registries that other processes left behind are removed as far as no call fails. Those that
  *     are left count as "left".
  *   - If the removal itself fails (IPC_RMID, unlink), what should have been removed may be left.
  *     This counts as "left".
- *   - If shmdt fails, the attachment lasts until the process ends.
+ *   - If shmxPrune fails, some segments may have been deleted.
+ *   - If a name was published or removed, and the disk then reports an error, the call fails, but
+ *     the name stays published or removed.
+ *   - If shmdt, or munmap of a file, fails, the attachment lasts until the process ends.
  *   - A failed allocation (brk, mmap) aborts a Rust program that is not prepared for it. This
  *     counts as "alloc", and the scene must be as intact as after a kill.
  *
@@ -43,6 +47,12 @@
  * holds the lock. It continues, or is killed, when the traced process begins to wait for the
  * lock. In the situations "attach-while-locked" and "detach-while-locked", the call must not wait
  * for it unless a system call fails. In all others it must: the holder's own call must not fail.
+ * In the situations that begin with "dir", the namespace is a directory in memory. Those with
+ * "named" have no nameless files (O_TMPFILE) there. Those with "disk" have it on the disk of TMPDIR,
+ * where the quick form tries faults of the waiting for the disk only. There is no common lock: the
+ * stopped process deletes the file of the same name, and in the situations "...-while-locked" that
+ * must not wait, of another name. No file and no mapping may be left by a failed call.
+ *
  * In the situations that begin with "pid", "user", "both", "each" or "above", the traced process or
  * the others are in PID or user namespaces of their own, as in killpoints.
  */
@@ -173,7 +183,7 @@ static const struct call_type call_types[] = {
     { SYS_getcwd, "getcwd", ORDINARY, { EACCES, ENOENT, ENOMEM, ERANGE } },
     { SYS_close, "close", EXECUTED, { EIO, EINTR, EDQUOT, ENOSPC } },
     { SYS_dup, "dup", ORDINARY, { EMFILE, EINTR } },
-    { SYS_fcntl, "fcntl", ORDINARY, { EACCES, EAGAIN, EINTR, EINVAL, EMFILE, ENOLCK, EPERM } },
+    { SYS_fcntl, "fcntl", ORDINARY, { EACCES, EAGAIN, EINTR, EINVAL, EMFILE, ENOLCK } },
     { SYS_fstatfs, "fstatfs", ORDINARY, { EINTR, EIO, ENOMEM, ENOSYS, EPERM } },
     { SYS_getdents64, "getdents64", ORDINARY, { EIO, ENOENT, ENOMEM, EPERM } },
     { SYS_inotify_init1, "inotify_init1", ORDINARY, { EMFILE, ENFILE, ENOMEM, ENOSYS } },
@@ -620,9 +630,9 @@ static const struct situation situations[] = {
     { "dir-set-permissions", ASKS, true, true, prepare_attached, call_set_permissions, 0,
       MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-remove", ASKS, true, false, prepare_orphan, call_remove, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
-    { "dir-remove-by-handle", ASKS, true, false, prepare_own_kept, call_remove_segment, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-remove-by-handle", ASKS, true, false, prepare_own, call_remove_segment, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-hidden-create", CREATES, true, false, prepare_nothing, call_create_hidden, 0,
       MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-hidden-publish", ASKS, true, false, prepare_own_hidden, call_publish, 0,
@@ -630,7 +640,7 @@ static const struct situation situations[] = {
     { "dir-hidden-destroy", DESTROYS, true, false, prepare_own_hidden, call_destroy, 0,
       MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-prune", ASKS, false, false, prepare_orphan, call_prune, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-list", ASKS, false, true, prepare_warm, call_list, 0,
       MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-stat", ASKS, true, true, prepare_warm, call_stat, 0,
@@ -664,7 +674,7 @@ static const struct situation situations[] = {
     { "disk-destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
       MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, ON_DISK, TOGETHER },
     { "disk-remove", ASKS, true, false, prepare_orphan, call_remove, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, ON_DISK, TOGETHER },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, ON_DISK, TOGETHER },
 };
 
 static bool has_large (const struct situation *s)
@@ -1109,6 +1119,24 @@ struct figures {
     double slowest;
 };
 
+/* Of a System V segment, or of a file. */
+static bool is_detach (const struct call_seen *call)
+{
+    return call->number == SYS_shmdt || (call->number == SYS_munmap && in_directory ());
+}
+
+static bool waits_for_disk (const struct call_seen *call)
+{
+    return call->number == SYS_fsync || call->number == SYS_fdatasync
+           || call->number == SYS_syncfs;
+}
+
+/* Whether a name was published or removed, but it is not known whether the disk knows. */
+static bool is_not_durable (const struct situation *s, const struct call_seen *call)
+{
+    return s->setting == ON_DISK && s->what != CREATES && waits_for_disk (call);
+}
+
 static bool is_removal (const struct call_seen *call)
 {
     return (call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_RMID)
@@ -1152,8 +1180,10 @@ static bool is_statement (const struct call_seen *call, int error)
     case SYS_tkill:
         return error == ESRCH;       /* the lock's holder is gone */
     case SYS_open:
-    case SYS_openat:
+    case SYS_openat:                 /* a symbolic link, or a directory, has the name */
+        return error == ENOENT || (in_directory () && (error == ELOOP || error == EISDIR));
     case SYS_statx:
+    case SYS_getdents64:             /* the directory was removed */
         return error == ENOENT;
     case SYS_fcntl:                  /* another process has a lock */
         return error == EAGAIN || error == EACCES;
@@ -1259,6 +1289,16 @@ static const char *check_files (const struct situation *s, bool success, bool re
     return wrong;
 }
 
+/* A hidden segment's file is open. */
+static int more_files (const struct situation *s, bool success)
+{
+    if (!success || !in_directory ())
+        return 0;
+    return s->call == call_create_hidden                                       ? 1
+           : s->prepare == prepare_own_hidden && s->call == call_destroy ? -1
+                                                                         : 0;
+}
+
 /* What the traced process found, or what became of it; NULL if nothing is wrong. */
 static const char *check_outcome (const struct situation *s, const struct run *run, bool again,
                                   struct figures *figures)
@@ -1294,9 +1334,9 @@ static const char *check_outcome (const struct situation *s, const struct run *r
     }
     if (outcome->wrong[0] != '\0')
         return outcome->wrong;
-    if (outcome->files_before != outcome->files_after)
+    if (outcome->files_before + more_files (s, !failed) != outcome->files_after)
         return "the number of open files changed";
-    if (failed && s->what == CREATES && run->victim.number != SYS_shmdt
+    if (failed && s->what == CREATES && !is_detach (&run->victim)
         && outcome->attached_before != outcome->attached_after)
         return "a failed call left a mapping";
     if (s->what == LOADS) {
@@ -1311,6 +1351,7 @@ static const char *check_outcome (const struct situation *s, const struct run *r
     }
     if (again && failed && outcome->again != s->status
         && !(s->what == DESTROYS && outcome->again == EINVAL)
+        && !is_not_durable (s, &run->victim)
         && !(s->call == call_load_pipe)) {
         snprintf (text, sizeof text, "the second call, without a fault, gives: %s",
                   strerror (outcome->again));
@@ -1335,11 +1376,17 @@ struct trial {
 static struct expectation expect_after (const struct trial *t)
 {
     const struct situation *s = t->situation;
-    struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT, false };
+    struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT,
+                                  USUAL_TEMPORARY };
 
     expect.believed = is_statement (&t->run->victim, t->fault->error);
     expect.leftover = s->prepare == prepare_left_behind;
-    if (t->died || t->removal || t->run->victim.number == SYS_shmdt) {
+    if (s->call == call_create_hidden && t->run->victim.number == SYS_openat)
+        expect.temporary = MAYBE_TEMPORARY;
+    if (is_not_durable (s, &t->run->victim) || (s->call == call_prune && !t->success)) {
+        expect.presence = MAY_EXIST;
+        expect.pattern = s->before_pattern;
+    } else if (t->died || t->removal || is_detach (&t->run->victim)) {
         expect.presence = s->before == s->after && s->what != EXITS ? s->before : MAY_EXIST;
         if (t->removal || t->died)
             expect.presence =
@@ -1519,7 +1566,8 @@ static void run_without_fault (const struct situation *s, struct scene *scene, s
                                struct figures *figures)
 {
     const struct fault none = { { -1, { 0, 0, 0, 0 }, false }, 0, 0, false };
-    struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT, false };
+    struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT,
+                                  USUAL_TEMPORARY };
     char text[700];
 
     restore_files (s);
@@ -1569,6 +1617,8 @@ static void try_call (const struct situation *s, struct scene *scene, const stru
     for (i = which + 1; i < calls; i++)
         later += same_kind (&first->call[i], &fault.like);
     /* Of the blocks of a large segment the first and the last are enough. */
+    if (!full_form && s->setting == ON_DISK && !waits_for_disk (&fault.like))
+        return;
     if (type->kind == NEVER_FAILS || (has_large (s) && fault.turn > 1 && later > 0)
         || is_left_out (first, which, calls))
         return;

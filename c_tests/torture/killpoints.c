@@ -970,7 +970,8 @@ static void try_point (struct job *job, long point, bool by_steps)
 {
     const struct scenario *s = job->scenario;
     struct route route = cheapest_route (&job->trace, point);
-    struct expectation expect = { MAY_EXIST, s->pattern, false, false, MAYBE_KEPT, false };
+    struct expectation expect = { MAY_EXIST, s->pattern, false, false, MAYBE_KEPT,
+                                  USUAL_TEMPORARY };
     const struct route steps = { 0, 0, point };
     enum where where;
     char text[700] = "";
@@ -989,7 +990,8 @@ static void try_point (struct job *job, long point, bool by_steps)
     moment = where == AT_END || where == EXITED ? 2 : point == 0 ? 0 : 1;
     expect.presence = moment == 2 ? s->after : moment == 0 ? s->before : s->between;
     expect.kept = s->kept[moment];
-    expect.swept = moment == 2 && s->prepare == prepare_dead_hidden;
+    if (moment == 2 && s->prepare == prepare_dead_hidden)
+        expect.temporary = NO_TEMPORARY;
     check_call (job, point, where);
     check_file (job, point, where);
     if (judge_scene (job->scene, &expect, point % 2 == 1, text, sizeof text))

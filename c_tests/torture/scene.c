@@ -322,6 +322,13 @@ static void check_scene (struct scene *scene, const struct expectation *expect)
         timed_destroy (scene, victim_name, victim);
 }
 
+static bool may_be_temporary (const struct scene *scene, const struct expectation *expect)
+{
+    if (expect->temporary == USUAL_TEMPORARY)
+        return scene->setting == WITHOUT_NAMELESS || scene->setting == WITHOUT_LINKS;
+    return expect->temporary == MAYBE_TEMPORARY;
+}
+
 /* What the kernel shows of the directory, before the library is called again. */
 static void check_files (struct scene *scene, const struct expectation *expect)
 {
@@ -335,8 +342,7 @@ static void check_files (struct scene *scene, const struct expectation *expect)
         complain (scene, "%s", hurt);
     list_all (&list);
     for (i = 0; i < list.count; i++)
-        if (is_temporary (&list.at[i])
-            && (expect->swept || scene->setting == IN_DIRECTORY || scene->setting == ON_DISK))
+        if (is_temporary (&list.at[i]) && !may_be_temporary (scene, expect))
             complain (scene, "the temporary file '%s' is left", list.at[i].name);
     path_of (victim_name, path);
     if (lstat (path, &status) != 0) {

@@ -75,6 +75,9 @@ bool may_be_in (enum places places, const char *what);
 enum presence { MAY_EXIST, MUST_EXIST, MUST_NOT_EXIST };
 enum kept_state { NOT_KEPT, MAYBE_KEPT, KEPT };
 
+/* Is there a temporary file? The usual answer is no, unless the scene has no nameless files. */
+enum temporary { USUAL_TEMPORARY, MAYBE_TEMPORARY, NO_TEMPORARY };
+
 /* What the victim may look like after a mishap. */
 struct expectation {
     enum presence presence;
@@ -82,7 +85,7 @@ struct expectation {
     bool leftover;                   /* segments without a name are forgiven */
     bool believed;                   /* all is forgiven, as long as the name is usable */
     enum kept_state kept;            /* if it exists */
-    bool swept;                      /* there is no temporary file in the directory */
+    enum temporary temporary;        /* of a directory, before the library is called again */
 };
 
 /* What the processes of a scene share. */
