@@ -48,10 +48,10 @@
  * lock. In the situations "attach-while-locked" and "detach-while-locked", the call must not wait
  * for it unless a system call fails. In all others it must: the holder's own call must not fail.
  * In the situations that begin with "dir", the namespace is a directory in memory. Those with
- * "named" have no nameless files (O_TMPFILE) there. Those with "disk" have it on the disk of TMPDIR,
- * where the quick form tries faults of the waiting for the disk only. There is no common lock: the
- * stopped process deletes the file of the same name, and in the situations "...-while-locked" that
- * must not wait, of another name. No file and no mapping may be left by a failed call.
+ * "named" have no nameless files (O_TMPFILE) there. In those with "disk", it is on the disk of
+ * TMPDIR, and the quick form lets only those system calls fail that wait for the disk. A directory
+ * has no common lock: the stopped process deletes the victim or, where the call must not wait for
+ * it, another name. No file and no mapping may be left by a failed call.
  *
  * In the situations that begin with "pid", "user", "both", "each" or "above", the traced process or
  * the others are in PID or user namespaces of their own, as in killpoints.
@@ -604,67 +604,91 @@ static const struct situation situations[] = {
     { "dir-create-no-such", CREATES, true, false, prepare_warm, call_attach, ENOENT,
       MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-create-existing", CREATES, true, true, prepare_nothing, call_create, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-create-left-alone", CREATES, true, false, prepare_orphan, call_create, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-attach", CREATES, true, true, prepare_warm, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-attach-read-only", CREATES, true, true, prepare_warm, call_attach_read_only, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-create-while-deleted", CREATES, true, false, prepare_nothing, call_create, 0,
       MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON, IN_DIRECTORY, TOGETHER },
     { "dir-create-deleter-dies", CREATES, true, false, prepare_nothing, call_create, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, RIVAL_DIES, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, RIVAL_DIES, IN_DIRECTORY,
+      TOGETHER },
     { "dir-attach-while-locked", CREATES, true, true, prepare_nothing, call_attach, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE,
+      IN_DIRECTORY, TOGETHER },
     { "dir-destroy-while-locked", DESTROYS, true, false, prepare_own, call_destroy, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_IS_NO_HINDRANCE, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_IS_NO_HINDRANCE, IN_DIRECTORY,
+      TOGETHER },
     { "dir-destroy-not-last", DESTROYS, true, true, prepare_attached, call_destroy, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
       MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-detach", DESTROYS, true, true, prepare_attached, call_detach, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
-    { "dir-keep-no-more", ASKS, true, true, prepare_attached, call_keep_no_more, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
-    { "dir-set-permissions", ASKS, true, true, prepare_attached, call_set_permissions, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-keep-no-more", ASKS, true, false, prepare_own_kept, call_keep_no_more, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-set-permissions", ASKS, true, false, prepare_own, call_set_permissions, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-remove", ASKS, true, false, prepare_orphan, call_remove, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-remove-by-handle", ASKS, true, false, prepare_own, call_remove_segment, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-hidden-create", CREATES, true, false, prepare_nothing, call_create_hidden, 0,
       MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-hidden-publish", ASKS, true, false, prepare_own_hidden, call_publish, 0,
-      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-hidden-destroy", DESTROYS, true, false, prepare_own_hidden, call_destroy, 0,
       MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-prune", ASKS, false, false, prepare_orphan, call_prune, 0,
-      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-list", ASKS, false, true, prepare_warm, call_list, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-stat", ASKS, true, true, prepare_warm, call_stat, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-wait", ASKS, true, true, prepare_warm, call_wait, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-wait-for-no-such", ASKS, true, false, prepare_warm, call_wait, ETIMEDOUT,
       MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
     { "dir-sync", ASKS, true, true, prepare_attached, call_sync, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-queries", ASKS, true, false, prepare_own, call_queries, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-exit-with-name", EXITS, true, false, prepare_own, call_exit, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-save-over", SAVES, true, true, prepare_attached, call_save, 0,
-      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "dir-load", LOADS, true, false, prepare_own, call_load, 0,
-      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
     { "named-create-new", CREATES, true, false, prepare_nothing, call_create, 0,
       MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS, TOGETHER },
     { "named-create-sweeps", CREATES, true, false, prepare_dead_hidden, call_create, 0,
       MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS, TOGETHER },
     { "named-hidden-publish", ASKS, true, false, prepare_own_hidden, call_publish, 0,
-      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS, TOGETHER },
+      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS,
+      TOGETHER },
     { "named-hidden-destroy", DESTROYS, true, false, prepare_own_hidden, call_destroy, 0,
       MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS, TOGETHER },
     { "disk-create-new", CREATES, true, false, prepare_warm, call_create, 0,
@@ -898,8 +922,8 @@ static pid_t stop_at_marker (pid_t child)
     return child;
 }
 
-/* Whether the rival holds the lock after this system call: its segment is made with shmget; its file
- * is locked exclusively. */
+/* Whether the rival holds the lock after this system call: it has made a segment with shmget, or
+ * locked a file exclusively. */
 static bool is_locked (pid_t rival, const struct user_regs_struct *registers)
 {
     long type;
@@ -1383,6 +1407,8 @@ static struct expectation expect_after (const struct trial *t)
     expect.leftover = s->prepare == prepare_left_behind;
     if (s->call == call_create_hidden && t->run->victim.number == SYS_openat)
         expect.temporary = MAYBE_TEMPORARY;
+    if (s->call == call_keep_no_more && !t->success && outcome->again != 0)
+        expect.kept = KEPT;
     if (is_not_durable (s, &t->run->victim) || (s->call == call_prune && !t->success)) {
         expect.presence = MAY_EXIST;
         expect.pattern = s->before_pattern;

@@ -36,8 +36,8 @@
  * worlds, where they may. The code is the same.
  *
  * The quick form takes about 110 points per scenario (12 in a directory namespace, where only
- * system calls change what others see), at a stride whose offset depends on the seed, and all points
- * next to a system call. The full form takes all points; of those that
+ * system calls change what others see), at a stride whose offset depends on the seed, and all
+ * points next to a system call. The full form takes all points; of those that
  * cannot be reached with a few thousand stops (deep in a loop) it takes one in 64, and counts the
  * others as "skipped". `killpoints full 1 create-new:17` tries one point.
  */
@@ -396,7 +396,8 @@ static const struct scenario scenarios[] = {
     { "dir-create-not-exclusive", true, true, prepare_warm, call_create_exclusive, EEXIST,
       MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
       IN_DIRECTORY, TOGETHER },
-    { "dir-create-exclusive-overtaken", true, false, prepare_overtaken, call_create_exclusive, EEXIST,
+    { "dir-create-exclusive-overtaken", true, false, prepare_overtaken, call_create_exclusive,
+      EEXIST,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
       IN_DIRECTORY, TOGETHER },
     { "dir-create-kept", true, false, prepare_warm, call_create_kept, 0,
@@ -442,16 +443,19 @@ static const struct scenario scenarios[] = {
       MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
       IN_DIRECTORY, TOGETHER },
     { "dir-keep", true, false, prepare_own, call_keep, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, { NOT_KEPT, MAYBE_KEPT, KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE,
+      { NOT_KEPT, MAYBE_KEPT, KEPT },
       IN_DIRECTORY, TOGETHER },
     { "dir-keep-no-more", true, false, prepare_own_kept, call_keep_no_more, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT },
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE,
+      { KEPT, MAYBE_KEPT, NOT_KEPT },
       IN_DIRECTORY, TOGETHER },
     { "dir-keep-no-more-left", true, false, prepare_left, call_keep_no_more_by_name, 0,
-      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, { KEPT, MAYBE_KEPT, NOT_KEPT },
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE,
+      { KEPT, MAYBE_KEPT, NOT_KEPT },
       IN_DIRECTORY, TOGETHER },
-    { "dir-set-permissions", true, true, prepare_attached, call_set_permissions, 0,
-      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+    { "dir-set-permissions", true, false, prepare_own, call_set_permissions, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
       IN_DIRECTORY, TOGETHER },
     { "dir-remove-mapped", true, false, prepare_own_kept, call_remove, 0,
       MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,

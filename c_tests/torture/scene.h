@@ -17,9 +17,9 @@
  *     good, after which it is gone;
  *   - none of these calls takes longer than SLOW seconds.
  *
- * In a directory namespace, the files are looked at before the library is called again: the victim's
- * is absent, or complete, with the right size, mode and data; nothing was done to the files of
- * others; and there is no temporary file, unless the scene's file system has no nameless files.
+ * In a directory namespace, the files are looked at before the library is called again: the
+ * victim's is absent, or complete, with the right size, mode and data; nothing was done to the
+ * files of others; and there is no temporary file, unless the scene has no nameless files.
  *
  * The holder, which has used the library before, makes this check after every other mishap, and
  * a newcomer always makes it and then exits. After that the kernel's list must be what it was
