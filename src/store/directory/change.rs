@@ -128,9 +128,10 @@ impl Directory {
             let was_attached = lock::is_attached(&opened).map_err(failed)?;
             let done = work(&opened, &status);
             drop(opened);
-            // The last holder may have left meanwhile, and have taken this process for another.
+            // The last holder may have left meanwhile, and have taken this process for another. If
+            // the segment can't be deleted now, it is an orphan; what was done is done.
             if was_attached {
-                self.delete_if_unused(name, path, found, |_| true)?;
+                let _ = self.delete_if_unused(name, path, found, |_| true);
             }
             return done.map(Some);
         }
