@@ -105,8 +105,7 @@ impl Attached {
                 .map_err(self.not_open("set the permissions of"))?;
             return super::by_name::change_permissions(self.name(), file, &status, permissions);
         }
-        self.directory
-            .change_permissions(self.name(), &self.path, Some(self.identity()), permissions)?
+        Directory::change_permissions(self.name(), &self.path, Some(self.identity()), permissions)?
             .ok_or_else(|| self.lost("set the permissions of"))
     }
 
@@ -120,8 +119,7 @@ impl Attached {
             let (file, status) = fresh.still_open().map_err(self.not_open("keep"))?;
             return super::by_name::change_lifetime(self.name(), file, &status, lifetime);
         }
-        self.directory
-            .change_lifetime(self.name(), &self.path, Some(self.identity()), lifetime)?
+        Directory::change_lifetime(self.name(), &self.path, Some(self.identity()), lifetime)?
             .ok_or_else(|| self.lost("keep"))
     }
 

@@ -81,19 +81,18 @@ impl Directory {
     pub(in crate::store) fn set_lifetime(&self, name: &[u8], lifetime: Lifetime) -> Result<()> {
         let _uncancelled = Uncancelled::new();
         let path = self.path_of("keep", name)?;
-        self.change_lifetime(name, &path, None, lifetime)?
+        Self::change_lifetime(name, &path, None, lifetime)?
             .ok_or_else(|| self.no_such(Target::Name(name)))
     }
 
     /// `None` if the name stands for no segment, or not for `segment`.
     pub(super) fn change_lifetime(
-        &self,
         name: &[u8],
         path: &Path,
         segment: Option<Identity>,
         lifetime: Lifetime,
     ) -> Result<Option<()>> {
-        self.with_claim("keep", name, path, segment, |file, status| {
+        Self::with_claim("keep", name, path, segment, |file, status| {
             change_lifetime(name, file, status, lifetime)
         })
     }
@@ -105,20 +104,19 @@ impl Directory {
     ) -> Result<()> {
         let _uncancelled = Uncancelled::new();
         let path = self.path_of(SETTING, name)?;
-        self.change_permissions(name, &path, None, permissions)?
+        Self::change_permissions(name, &path, None, permissions)?
             .ok_or_else(|| self.no_such(Target::Name(name)))
     }
 
     /// `None` if the name stands for no segment, or not for `segment`.
     pub(super) fn change_permissions(
-        &self,
         name: &[u8],
         path: &Path,
         segment: Option<Identity>,
         permissions: Permissions,
     ) -> Result<Option<()>> {
         check_mode(name, permissions)?;
-        self.with_claim(SETTING, name, path, segment, |file, status| {
+        Self::with_claim(SETTING, name, path, segment, |file, status| {
             change_permissions(name, file, status, permissions)
         })
     }
@@ -145,7 +143,7 @@ impl Directory {
         path: &Path,
         segment: Option<Identity>,
     ) -> Result<Option<()>> {
-        self.with_claim("remove", name, path, segment, |file, status| {
+        Self::with_claim("remove", name, path, segment, |file, status| {
             self.unlink("remove", name, path, (file, status))
         })
     }

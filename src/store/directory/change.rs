@@ -25,7 +25,7 @@ pub(super) enum Fate {
     Deleted,
     /// The name does not stand for this segment any more.
     Gone,
-    /// Others have it attached, or are changing it.
+    /// Others have it attached.
     InUse,
     /// It stays, whether anybody has it attached or not.
     Kept,
@@ -53,8 +53,14 @@ impl Directory {
             status if existing::is_kept(&status) => return Ok(Fate::Kept),
             _ => {}
         }
-        if !lock::claim(&opened, Claim::Segment).map_err(failed)? {
-            return Ok(Fate::InUse);
+        let mut pauses = Pauses::new();
+        while !lock::claim(&opened, Claim::Segment).map_err(failed)? {
+            if lock::is_attached(&opened).map_err(failed)? {
+                return Ok(Fate::InUse);
+            }
+            // Another process changes or deletes it. It will not see that nobody has it attached:
+            // it may have looked before this process left, or may leave the segment alone.
+            pauses.pause().map_err(|_| impatient("delete", name))?;
         }
         // From here on nobody can attach it, nor change its name.
         match segment.at(path).map_err(failed)? {
@@ -91,10 +97,10 @@ impl Directory {
         }
     }
 
-    /// Does something with the file of a name which nobody else changes meanwhile. `None` if the
-    /// name stands for no segment, or not for `segment`.
+    /// Does something with the file of a name which nobody else changes meanwhile: a last holder
+    /// that leaves waits with the deletion. `None` if the name stands for no segment, or not for
+    /// `segment`.
     pub(super) fn with_claim<T>(
-        &self,
         doing: &str,
         name: &[u8],
         path: &Path,
@@ -125,15 +131,7 @@ impl Directory {
                 // It was removed meanwhile.
                 continue;
             };
-            let was_attached = lock::is_attached(&opened).map_err(failed)?;
-            let done = work(&opened, &status);
-            drop(opened);
-            // The last holder may have left meanwhile, and have taken this process for another. If
-            // the segment can't be deleted now, it is an orphan; what was done is done.
-            if was_attached {
-                let _ = self.delete_if_unused(name, path, found, |_| true);
-            }
-            return done.map(Some);
+            return work(&opened, &status).map(Some);
         }
     }
 
