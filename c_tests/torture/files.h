@@ -66,7 +66,6 @@ struct moments {
     void (*unlinking) (void);
     void (*attaching) (void);        /* a shared lock is to be taken */
     void (*claiming) (void);         /* an exclusive one */
-    void (*changing_mode) (void);    /* of an open file */
     void (*sleeping) (void);         /* for another process */
     /* What the file system or the system refuses, always. */
     bool refuse_nameless, refuse_links;

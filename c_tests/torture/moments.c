@@ -49,12 +49,6 @@ int unlink (const char *path)
     return (int) syscall (SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
-int fchmod (int fd, mode_t mode)
-{
-    come (&moments.changing_mode);
-    return (int) syscall (SYS_fchmod, fd, mode);
-}
-
 int fallocate (int fd, int mode, off_t start, off_t length)
 {
     if (moments.refuse_room != 0)

@@ -821,9 +821,9 @@ void prepare_left_transient (void)
 static int rival_fd;                 /* the victim's file, as another process would open it */
 static char victim_path[PATH_SIZE + 100], rival_path[PATH_SIZE + 100];
 
-static void lock_rival (short type, off_t length)
+static void lock_rival (short type, off_t first, off_t count)
 {
-    struct flock lock = { type, SEEK_SET, 0, length, 0 };
+    struct flock lock = { type, SEEK_SET, first, count, 0 };
 
     if (syscall (SYS_fcntl, rival_fd, F_OFD_SETLK, &lock) != 0)
         _exit (125);
@@ -888,7 +888,7 @@ void prepare_dying (void)
 {
     prepare_orphan ();
     open_rival ();
-    lock_rival (F_WRLCK, 2);
+    lock_rival (F_WRLCK, 0, 2);
     moments.sleeping = finish_deletion;
 }
 
@@ -901,7 +901,7 @@ void prepare_deleted (void)
 
 static void join (void)
 {
-    lock_rival (F_RDLCK, 1);
+    lock_rival (F_RDLCK, 0, 1);
 }
 
 void prepare_joined (void)
@@ -911,19 +911,23 @@ void prepare_joined (void)
     moments.claiming = join;
 }
 
-/* Somebody has the victim attached as long as the description is open. Its shmDestroy, which took
- * the call's lock for an attachment, has left the victim alone. */
-static void leave (void)
+/* The victim is not attached any more, so whoever changes it sees no holder. */
+static void begin_change (void)
+{
+    lock_rival (F_WRLCK, 1, 1);
+}
+
+static void end_change (void)
 {
     close (rival_fd);
 }
 
-void prepare_left (void)
+void prepare_changed (void)
 {
-    prepare_orphan_kept ();
+    prepare_own ();
     open_rival ();
-    lock_rival (F_RDLCK, 1);
-    moments.changing_mode = leave;
+    moments.claiming = begin_change;
+    moments.sleeping = end_change;
 }
 
 void prepare_limited (void)
@@ -965,11 +969,6 @@ int call_keep (void)
 int call_keep_no_more (void)
 {
     return shmxKeep (memory, 0);
-}
-
-int call_keep_no_more_by_name (void)
-{
-    return shmxKeepName (NULL, victim_name, 0);
 }
 
 int call_set_permissions (void)

@@ -162,7 +162,7 @@ void prepare_hidden_overtaken (void);
 void prepare_dying (void);           /* another description deletes the victim, slowly */
 void prepare_deleted (void);         /* the victim is deleted when the call has opened it */
 void prepare_joined (void);          /* somebody attaches the victim during its destroy */
-void prepare_left (void);            /* the kept victim's last holder leaves during the call */
+void prepare_changed (void);         /* somebody changes the victim during its destroy */
 void prepare_limited (void);         /* RLIMIT_FSIZE is less than the victim */
 void prepare_full (void);            /* there is no room for a file */
 int call_create_transient (void);
@@ -174,7 +174,6 @@ int call_attach_read_only (void);
 int call_detach (void);
 int call_keep (void);
 int call_keep_no_more (void);
-int call_keep_no_more_by_name (void);
 int call_set_permissions (void);     /* to SET_MODE */
 int call_remove (void);
 int call_remove_segment (void);
