@@ -14,6 +14,7 @@ use super::file_system::FileSystem;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::file::{self, Status};
+use crate::os;
 use crate::patience;
 use crate::quoted::Quoted;
 use crate::request::Target;
@@ -135,6 +136,8 @@ impl Pauses {
     /// Sleeps, longer each time. `ETIMEDOUT` if the call has waited for too long.
     pub(super) fn pause(&mut self) -> std::result::Result<(), Errno> {
         const LONGEST: Duration = Duration::from_millis(4);
+        /// Time in which this process was stopped does not count against the other one.
+        const LONGEST_COUNTED: Duration = Duration::from_millis(100);
         let pause = self.next.min(patience::left());
         if self.next > Duration::ZERO && pause == Duration::ZERO {
             return Err(Errno(libc::ETIMEDOUT));
@@ -142,8 +145,10 @@ impl Pauses {
         if pause == Duration::ZERO {
             std::thread::yield_now();
         } else {
+            let begin = os::nanoseconds();
             std::thread::sleep(pause);
-            patience::spend(pause);
+            let elapsed = Duration::from_nanos(os::nanoseconds().saturating_sub(begin));
+            patience::spend(elapsed.min(LONGEST_COUNTED));
         }
         self.next = LONGEST.min(self.next * 2 + Duration::from_micros(20));
         Ok(())
