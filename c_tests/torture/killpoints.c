@@ -37,9 +37,10 @@
  *
  * The quick form takes about 110 points per scenario (12 in a directory namespace, where only
  * system calls change what others see), at a stride whose offset depends on the seed, and all
- * points next to a system call. The full form takes all points; of those that
- * cannot be reached with a few thousand stops (deep in a loop) it takes one in 64, and counts the
- * others as "skipped". `killpoints full 1 create-new:17` tries one point.
+ * points next to a system call. The full form takes all points (3000 of a longer path in a
+ * directory, unless that scenario is run alone); of those that cannot be reached with a few
+ * thousand stops (deep in a loop) it takes one in 64, and counts the others as "skipped".
+ * `killpoints full 1 create-new:17` tries one point.
  */
 #include "scene.h"
 
@@ -1021,12 +1022,21 @@ static bool next_to_a_call (const struct trace *t, long point)
     return false;
 }
 
-/* In a directory namespace, only system calls change what other processes see. */
+/* How many instructions a point stands for. In a directory namespace, only system calls change what
+ * other processes see. */
+static long stride_of (const struct job *job)
+{
+    bool has_files = job->scenario->setting >= IN_DIRECTORY;
+
+    if (full_form)
+        return has_files && only_part == NULL ? job->trace.count / 3000 + 1 : 1;
+    return job->trace.count / (has_files ? 12 : 110) + 1;
+}
+
 static bool is_wanted (const struct job *job, const struct plan *plan, long point)
 {
     const struct trace *t = &job->trace;
-    long share = job->scenario->setting >= IN_DIRECTORY ? 12 : 110;
-    long stride = full_form ? 1 : t->count / share + 1;
+    long stride = stride_of (job);
     long offset = (long) (mix (seed) % (uint64_t) stride);
 
     if (plan->only >= 0)
