@@ -991,13 +991,6 @@ int call_prune (void)
     return shmxPrune (0, NULL);
 }
 
-static int nothing_for_each (const struct ShmxInfo *info, void *context)
-{
-    (void) info;
-    (void) context;
-    return 0;
-}
-
 int call_list (void)
 {
     return shmxList (nothing_for_each, NULL);

@@ -1137,7 +1137,8 @@ static void act (struct actor *a, int steps)
             execute ("--exec-worker", a->slot, chance (&a->random));
         } else if (what < 996 && !a->is_child && !has_threads (a) && a->child == 0) {
             leave (a);
-        } else if (what < 997 && table->may_move && !in_directory () && !has_threads (a) && a->child == 0) {
+        } else if (what < 997 && table->may_move && !in_directory () && !has_threads (a)
+                   && a->child == 0) {
             move_away (a);
         }
         look_after_child (a, false);

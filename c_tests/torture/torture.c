@@ -890,6 +890,13 @@ struct call destroy (SharedMemory handle)
     return c;
 }
 
+int nothing_for_each (const struct ShmxInfo *info, void *context)
+{
+    (void) info;
+    (void) context;
+    return 0;
+}
+
 struct proof {
     const char *name;
     int result;                      /* -2: wrong size or address */

@@ -285,6 +285,9 @@ struct call {
 struct call create (const char *name, long size);
 struct call destroy (SharedMemory handle);
 
+/* For shmxList. */
+int nothing_for_each (const struct ShmxInfo *info, void *context);
+
 /* A newcomer creates a name, writes and destroys it within a second: if that does not work,
  * `why` is the reason, otherwise the time that it took. */
 bool library_works (const char *name, char *why, size_t size);

@@ -45,13 +45,6 @@ static void leave_alpha (void *argument)
     _exit (shmxDetach (alpha.handle));
 }
 
-static int nothing_for_each (const struct ShmxInfo *info, void *context)
-{
-    (void) info;
-    (void) context;
-    return 0;
-}
-
 static void use_directory_now (void *argument)
 {
     enum { NOBODY = 65534 };

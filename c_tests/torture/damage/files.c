@@ -1,6 +1,6 @@
 /*
- * files.c - in a directory namespace, a segment's file is cut, extended, replaced, removed, renamed,
- * linked, or made unreadable while programs use it.
+ * files.c - in a directory namespace, a segment's file is cut, extended, replaced, removed,
+ * renamed, linked, or made unreadable while programs use it.
  *
  * A holder has alpha and beta. Something happens to alpha's file. Then a newcomer calls whatever
  * uses a name, and the holder whatever uses a handle. Each call ends within a second, with success
@@ -129,7 +129,9 @@ static const struct file_blow {
 
 /* ---- a newcomer and the holder ---------------------------------------------------------- */
 
-enum late { CREATE, ATTACH, READ_ONLY, STAT, LIST, WAIT, KEEP, NO_MORE, PERMIT, PRUNE, BETA, LATES };
+enum late {
+    CREATE, ATTACH, READ_ONLY, STAT, LIST, WAIT, KEEP, NO_MORE, PERMIT, PRUNE, BETA, LATES
+};
 
 static const char *const late_name[LATES] = {
     "shmCreate", "shmCreate without a size", "shmxCreate, read-only", "shmxStatName", "shmxList",
@@ -170,18 +172,12 @@ static void attach_late (struct file_world *w, enum late which, long size, int f
     if (w->blow->gives == NEW_ONE)
         w->late_whole &= is_zero (start, ALPHA_SIZE);
     else if (w->blow->gives == ANOTHER)
-        w->late_whole &= length == FOREIGN_SIZE && has_pattern (start, FOREIGN_SIZE, FOREIGN_PATTERN);
+        w->late_whole &= length == FOREIGN_SIZE
+            && has_pattern (start, FOREIGN_SIZE, FOREIGN_PATTERN);
     else
         w->late_whole &= has_pattern (start, length < ALPHA_SIZE ? CUT_SIZE : ALPHA_SIZE, 1);
     if (shmxDetach (handle) != 0)
         w->late_whole = false;
-}
-
-static int nothing_for_each (const struct ShmxInfo *info, void *context)
-{
-    (void) info;
-    (void) context;
-    return 0;
 }
 
 static void call_all (void *argument)

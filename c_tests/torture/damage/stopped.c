@@ -14,7 +14,7 @@ enum culprit { DELETER, REMOVER, OFD_WRITER, OFD_READER, POSIX_WRITER, FLOCK_OWN
 
 static const struct culprit_case {
     const char *who;
-    bool held;                       /* a holder has alpha; else it is an orphan, or the deleter's */
+    bool held;                       /* alpha, by a holder; else it is an orphan or the deleter's */
     /* What others get: ETIMEDOUT if they wait in vain. */
     int attach, keep, remove, last_destroy;
 } cases[CULPRITS] = {
