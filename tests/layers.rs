@@ -53,6 +53,7 @@ const LAYERS: &[&str] = &[
     "file::status",
     "file::descriptor",
     "file::calls",
+    "file::entries",
     "file::owner",
     "file::temporary",
     "file::durability",

@@ -27,15 +27,19 @@
  *
  *   - The library cannot doubt some errors: that a segment is gone (IPC_STAT: EIDRM, EINVAL;
  *     shmget: ENOENT, EINVAL) or another user's (EACCES), that a thread is gone (tkill: ESRCH),
- *     that a file does not exist (open: ENOENT) or is not a symbolic link (readlink: EINVAL,
- *     ENOENT). The consequences of believing them are allowed; but the call must not crash or hang,
- *     the next process must be able to use the name, and a saved file must be complete. These
- *     count as "believed".
+ *     that a file does not exist (open, statx: ENOENT), exists (linkat, renameat2: EEXIST), is
+ *     locked (fcntl: EAGAIN, EACCES), is a directory (open: EISDIR), or is (open: ELOOP) or is not
+ *     a symbolic link (readlink: EINVAL, ENOENT). The consequences of believing them are allowed;
+ *     but the call must not crash or hang, the next process must be able to use the name, and a
+ *     saved file must be complete. These count as "believed".
  *   - Registries that other processes left behind are removed as far as no call fails. Those that
  *     are left count as "left".
  *   - If the removal itself fails (IPC_RMID, unlink), what should have been removed may be left.
  *     This counts as "left".
- *   - If shmdt fails, the attachment lasts until the process ends.
+ *   - If shmxPrune fails, some segments may have been deleted.
+ *   - If a name was published or removed, and the disk then reports an error, the call fails, but
+ *     the name stays published or removed.
+ *   - If shmdt, or munmap of a file, fails, the attachment lasts until the process ends.
  *   - A failed allocation (brk, mmap) aborts a Rust program that is not prepared for it. This
  *     counts as "alloc", and the scene must be as intact as after a kill.
  *
@@ -43,6 +47,12 @@
  * holds the lock. It continues, or is killed, when the traced process begins to wait for the
  * lock. In the situations "attach-while-locked" and "detach-while-locked", the call must not wait
  * for it unless a system call fails. In all others it must: the holder's own call must not fail.
+ * In the situations that begin with "dir", the namespace is a directory in memory. Those with
+ * "named" have no nameless files (O_TMPFILE) there. In those with "disk", it is on the disk of
+ * TMPDIR, and the quick form lets only those system calls fail that wait for the disk. A directory
+ * has no common lock: the stopped process deletes the victim or, where the call must not wait for
+ * it, another name. No file and no mapping may be left by a failed call.
+ *
  * In the situations that begin with "pid", "user", "both", "each" or "above", the traced process or
  * the others are in PID or user namespaces of their own, as in killpoints.
  */
@@ -126,7 +136,7 @@ static const struct call_type call_types[] = {
     { SYS_copy_file_range, "copy_file_range", ORDINARY, { EIO, EINVAL, ENOSPC, EXDEV } },
     { SYS_sendfile, "sendfile", ORDINARY, { EIO, EINVAL, ENOMEM } },
     { SYS_lseek, "lseek", ORDINARY, { EINVAL, ESPIPE } },
-    { SYS_msync, "msync", ORDINARY, { ENOMEM } },
+    { SYS_msync, "msync", ORDINARY, { EBUSY, EIO, ENOMEM, ENOSPC } },
     { SYS_mincore, "mincore", ORDINARY, { EAGAIN, ENOMEM, ENOSYS } },
     { SYS_clone3, "clone3", ORDINARY, { EAGAIN, ENOMEM, ENOSYS, EPERM } },
     { SYS_clone, "clone", ORDINARY, { EAGAIN, ENOMEM, EPERM } },
@@ -143,7 +153,10 @@ static const struct call_type call_types[] = {
     { SYS_faccessat, "faccessat", ORDINARY, { EACCES, ENOENT, EROFS, EIO } },
     { SYS_faccessat2, "faccessat2", ORDINARY, { EACCES, ENOENT, EROFS, EIO, ENOSYS } },
     { SYS_ftruncate, "ftruncate", ORDINARY, { EINTR, EFBIG, EIO, EPERM, EROFS, EINVAL } },
-    { SYS_fallocate, "fallocate", ORDINARY, { EINTR, EIO, ENOSPC, EOPNOTSUPP, EFBIG } },
+    { SYS_fallocate,
+      "fallocate",
+      ORDINARY,
+      { EINTR, EIO, ENOSPC, EDQUOT, EOPNOTSUPP, EFBIG, ENOSYS, EPERM } },
     { SYS_fadvise64, "fadvise", ORDINARY, { EINVAL, ESPIPE } },
     { SYS_fchmod, "fchmod", ORDINARY, MODE_ERRORS },
     { SYS_chmod, "chmod", ORDINARY, MODE_ERRORS },
@@ -156,7 +169,11 @@ static const struct call_type call_types[] = {
     { SYS_flistxattr, "flistxattr", ORDINARY, { E2BIG, EOPNOTSUPP, ERANGE } },
     { SYS_rename, "rename", ORDINARY, RENAME_ERRORS },
     { SYS_renameat, "renameat", ORDINARY, RENAME_ERRORS },
-    { SYS_renameat2, "renameat2", ORDINARY, RENAME_ERRORS },
+    { SYS_renameat2,
+      "renameat2",
+      ORDINARY,
+      { EACCES, EBUSY, EDQUOT, EEXIST, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS, EXDEV, EIO, EINVAL,
+        ENOSYS } },
     { SYS_link, "link", ORDINARY, LINK_ERRORS },
     { SYS_linkat, "linkat", ORDINARY, LINK_ERRORS },
     { SYS_unlink, "unlink", ORDINARY, UNLINK_ERRORS },
@@ -166,7 +183,14 @@ static const struct call_type call_types[] = {
     { SYS_getcwd, "getcwd", ORDINARY, { EACCES, ENOENT, ENOMEM, ERANGE } },
     { SYS_close, "close", EXECUTED, { EIO, EINTR, EDQUOT, ENOSPC } },
     { SYS_dup, "dup", ORDINARY, { EMFILE, EINTR } },
-    { SYS_fcntl, "fcntl", ORDINARY, { EACCES, EAGAIN, EINTR, EMFILE, ENOLCK } },
+    { SYS_fcntl, "fcntl", ORDINARY, { EACCES, EAGAIN, EINTR, EINVAL, EMFILE, ENOLCK } },
+    { SYS_fstatfs, "fstatfs", ORDINARY, { EINTR, EIO, ENOMEM, ENOSYS, EPERM } },
+    { SYS_getdents64, "getdents64", ORDINARY, { EIO, ENOENT, ENOMEM, EPERM } },
+    { SYS_inotify_init1, "inotify_init1", ORDINARY, { EMFILE, ENFILE, ENOMEM, ENOSYS } },
+    { SYS_inotify_add_watch,
+      "inotify_add_watch",
+      ORDINARY,
+      { EACCES, ENOENT, ENOMEM, ENOSPC, ENOTDIR } },
     { SYS_flock, "flock", ORDINARY, { EINTR, ENOLCK, EWOULDBLOCK } },
     { SYS_getrandom, "getrandom", ORDINARY, { EINTR, ENOSYS } },
     { SYS_get_robust_list, "get_robust_list", ORDINARY, { EPERM, ESRCH, ENOSYS } },
@@ -188,7 +212,7 @@ static const struct call_type call_types[] = {
     { SYS_kill, "kill", ORDINARY, { EPERM, ESRCH } },
     { SYS_tkill, "tkill", ORDINARY, { EAGAIN, EINVAL, EPERM, ESRCH } },
     { SYS_sched_getscheduler, "sched_getscheduler", ORDINARY, { EINVAL, EPERM, ESRCH } },
-    { SYS_mmap, "mmap", ALLOCATION, { ENOMEM, EAGAIN } },
+    { SYS_mmap, "mmap", ALLOCATION, { ENOMEM, EAGAIN, EACCES, ENFILE, ENODEV, EPERM } },
     { SYS_mremap, "mremap", ALLOCATION, { ENOMEM } },
     { SYS_mprotect, "mprotect", ALLOCATION, { ENOMEM } },
     { SYS_brk, "brk", ALLOCATION, { ENOMEM } },
@@ -251,6 +275,7 @@ static const char *fault_name (int error)
         NAME (EMLINK);
         NAME (ENFILE);
         NAME (ENODATA);
+        NAME (ENODEV);
         NAME (ENOENT);
         NAME (ENOLCK);
         NAME (ENOMEM);
@@ -422,7 +447,7 @@ static int call_load_pipe (void)
 
 static int call_queries (void)
 {
-    return shmAddress (memory) == address && shmId (memory) >= 0
+    return shmAddress (memory) == address && (shmId (memory) >= 0) == !in_directory ()
                    && shmSizeOf (memory) == VICTIM_SIZE
                ? 0
                : EPROTO;
@@ -430,6 +455,9 @@ static int call_queries (void)
 
 enum what { CREATES, DESTROYS, SAVES, LOADS, EXITS, ASKS };
 
+/* Another process that holds a lock: that of the registry or, in a directory, that of the file of
+ * its own name, which it deletes. Its name is the victim, or another one if the call must not wait
+ * for it. */
 enum rival {
     NO_RIVAL,
     RIVAL_GOES_ON,
@@ -449,7 +477,7 @@ struct situation {
     enum presence before, after; /* is the name there? */
     unsigned before_pattern, pattern;  /* and what is in it */
     enum file_state file;        /* what a save finds: W_NEW_FILE: none yet */
-    enum rival rival;            /* another process that holds the lock */
+    enum rival rival;
     enum setting setting;
     enum places places;          /* the rival is in the namespaces of the checks */
 };
@@ -569,6 +597,108 @@ static const struct situation situations[] = {
       MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES, USUAL, MISHAP_IN_BOTH },
     { "above-create-locker-dies", CREATES, true, false, prepare_nothing, call_create, 0,
       MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_DIES, USUAL, CHECK_IN_PID },
+    { "dir-create-first", CREATES, false, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-create-new", CREATES, true, false, prepare_warm, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-create-no-such", CREATES, true, false, prepare_warm, call_attach, ENOENT,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-create-existing", CREATES, true, true, prepare_nothing, call_create, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-create-left-alone", CREATES, true, false, prepare_orphan, call_create, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-attach", CREATES, true, true, prepare_warm, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-attach-read-only", CREATES, true, true, prepare_warm, call_attach_read_only, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-create-while-deleted", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, RIVAL_GOES_ON, IN_DIRECTORY, TOGETHER },
+    { "dir-create-deleter-dies", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, RIVAL_DIES, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-attach-while-locked", CREATES, true, true, prepare_nothing, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, RIVAL_IS_NO_HINDRANCE,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-while-locked", DESTROYS, true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, RIVAL_IS_NO_HINDRANCE, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-destroy-not-last", DESTROYS, true, true, prepare_attached, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-detach", DESTROYS, true, true, prepare_attached, call_detach, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-keep-no-more", ASKS, true, false, prepare_own_kept, call_keep_no_more, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-set-permissions", ASKS, true, false, prepare_own, call_set_permissions, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-remove", ASKS, true, false, prepare_orphan, call_remove, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-remove-by-handle", ASKS, true, false, prepare_own, call_remove_segment, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-hidden-create", CREATES, true, false, prepare_nothing, call_create_hidden, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-publish", ASKS, true, false, prepare_own_hidden, call_publish, 0,
+      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-hidden-destroy", DESTROYS, true, false, prepare_own_hidden, call_destroy, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-prune", ASKS, false, false, prepare_orphan, call_prune, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-list", ASKS, false, true, prepare_warm, call_list, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-stat", ASKS, true, true, prepare_warm, call_stat, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-wait", ASKS, true, true, prepare_warm, call_wait, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-wait-for-no-such", ASKS, true, false, prepare_warm, call_wait, ETIMEDOUT,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, IN_DIRECTORY, TOGETHER },
+    { "dir-sync", ASKS, true, true, prepare_attached, call_sync, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-queries", ASKS, true, false, prepare_own, call_queries, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-exit-with-name", EXITS, true, false, prepare_own, call_exit, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-save-over", SAVES, true, true, prepare_attached, call_save, 0,
+      MUST_EXIST, MUST_EXIST, HELD_PATTERN, HELD_PATTERN, OLD_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "dir-load", LOADS, true, false, prepare_own, call_load, 0,
+      MUST_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, IN_DIRECTORY,
+      TOGETHER },
+    { "named-create-new", CREATES, true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS, TOGETHER },
+    { "named-create-sweeps", CREATES, true, false, prepare_dead_hidden, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS, TOGETHER },
+    { "named-hidden-publish", ASKS, true, false, prepare_own_hidden, call_publish, 0,
+      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS,
+      TOGETHER },
+    { "named-hidden-destroy", DESTROYS, true, false, prepare_own_hidden, call_destroy, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, 0, 0, NO_FILE, NO_RIVAL, WITHOUT_NAMELESS, TOGETHER },
+    { "disk-create-new", CREATES, true, false, prepare_warm, call_create, 0,
+      MUST_NOT_EXIST, MUST_EXIST, 0, 0, NO_FILE, NO_RIVAL, ON_DISK, TOGETHER },
+    { "disk-hidden-publish", ASKS, true, false, prepare_own_hidden, call_publish, 0,
+      MUST_NOT_EXIST, MUST_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, ON_DISK, TOGETHER },
+    { "disk-destroy-last", DESTROYS, true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, 0, NO_FILE, NO_RIVAL, ON_DISK, TOGETHER },
+    { "disk-remove", ASKS, true, false, prepare_orphan, call_remove, 0,
+      MUST_EXIST, MUST_NOT_EXIST, OWN_PATTERN, OWN_PATTERN, NO_FILE, NO_RIVAL, ON_DISK, TOGETHER },
 };
 
 static bool has_large (const struct situation *s)
@@ -593,10 +723,14 @@ static int count_files (void)
     return count;
 }
 
-static long attached_to_held (void)
+/* How often the holder's segment is attached; in a directory, how many mappings this process has of
+ * files there, with or without a name. */
+static long count_attached (void)
 {
     struct shmid_ds segment;
 
+    if (in_directory ())
+        return count_mappings ();
     return held_id >= 0 && shmctl (held_id, IPC_STAT, &segment) == 0
                ? (long) segment.shm_nattch
                : -1;
@@ -614,7 +748,8 @@ static void check_created (int status)
             snprintf (outcome->wrong, sizeof outcome->wrong, "an error, yet an address");
     } else if (memory == NULL || address == NULL || shmAddress (memory) != address) {
         snprintf (outcome->wrong, sizeof outcome->wrong, "success without handle or address");
-    } else if (shmctl (shmId (memory), IPC_STAT, &segment) != 0
+    } else if ((in_directory () ? segment_of (memory) < 0
+                                : shmctl (shmId (memory), IPC_STAT, &segment) != 0)
                || shmSizeOf (memory) != VICTIM_SIZE) {
         snprintf (outcome->wrong, sizeof outcome->wrong, "success without segment or size");
     }
@@ -646,13 +781,13 @@ __attribute__ ((noreturn)) static void be_traced (const struct situation *s, boo
     ptrace (PTRACE_TRACEME, 0, NULL, NULL);
     address_given = address;
     outcome->files_before = count_files ();
-    outcome->attached_before = attached_to_held ();
+    outcome->attached_before = count_attached ();
     errno = 12345;
     outcome->status = marked_call (s->call);
     outcome->error = errno;
     outcome->returned = true;
     outcome->files_after = count_files ();
-    outcome->attached_after = attached_to_held ();
+    outcome->attached_after = count_attached ();
     if (s->what == CREATES)
         check_created (outcome->status);
     if (s->what == LOADS) {
@@ -677,20 +812,25 @@ __attribute__ ((noreturn)) static void be_traced (const struct situation *s, boo
 }
 
 /* Another process that creates and destroys a name, and is stopped while it holds the lock. */
-__attribute__ ((noreturn)) static void be_rival (void)
+__attribute__ ((noreturn)) static void be_rival (enum rival how)
 {
+    bool is_victim = in_directory () && how != RIVAL_IS_NO_HINDRANCE;
+    long size = is_victim ? VICTIM_SIZE : 12345;
+
     ptrace (PTRACE_TRACEME, 0, NULL, NULL);
     __asm__ volatile("int3" ::: "memory");
-    if (shmCreate ("torture/rival", 12345, &address, &memory) != 0 || shmDestroy (memory) != 0)
+    if (shmCreate (is_victim ? victim_name : "torture/rival", size, &address, &memory) != 0)
         _exit (1);
-    _exit (0);
+    if (is_victim)
+        fill_pattern (address, VICTIM_SIZE, OWN_PATTERN);
+    _exit (shmDestroy (memory) != 0);
 }
 
 /* ---- tracing ---------------------------------------------------------------------------- */
 
 struct call_seen {
     long number;
-    uint64_t argument[3];
+    uint64_t argument[4];
     bool finds;                  /* a look at an index has found a segment */
 };
 
@@ -703,6 +843,12 @@ struct fault {
     int error;
     bool lasting; /* all later calls of that number too */
 };
+
+/* Whether it is an mmap(2) of a file. */
+static bool maps_file (const struct call_seen *call)
+{
+    return call->number == SYS_mmap && (call->argument[3] & MAP_ANONYMOUS) == 0;
+}
 
 enum call_end { CALL_RETURNED, CALL_EXITED, CALL_ABORTED, CALL_CRASHED, CALL_HUNG };
 
@@ -730,6 +876,10 @@ static bool same_kind (const struct call_seen *one, const struct call_seen *othe
                && one->finds == other->finds;
     if (one->number == SYS_shmget)
         return (one->argument[2] & IPC_CREAT) == (other->argument[2] & IPC_CREAT);
+    if (one->number == SYS_fcntl)
+        return one->argument[1] == other->argument[1];
+    if (one->number == SYS_mmap)
+        return maps_file (one) == maps_file (other);
     return true;
 }
 
@@ -772,24 +922,39 @@ static pid_t stop_at_marker (pid_t child)
     return child;
 }
 
-/* Starts the rival and stops it after the shmget for its segment: it holds the lock then. */
-static pid_t start_rival (enum places places)
+/* Whether the rival holds the lock after this system call: it has made a segment with shmget, or
+ * locked a file exclusively. */
+static bool is_locked (pid_t rival, const struct user_regs_struct *registers)
+{
+    long type;
+
+    if (!in_directory ())
+        return registers->orig_rax == SYS_shmget && registers->rsi == 12345
+               && (long) registers->rax >= 0;
+    if (registers->orig_rax != SYS_fcntl || registers->rsi != F_OFD_SETLK
+        || registers->rax != 0)
+        return false;
+    type = ptrace (PTRACE_PEEKDATA, rival, (void *) (uintptr_t) registers->rdx, NULL);
+    return (short) type == F_WRLCK;
+}
+
+/* Starts the rival, and stops it when it holds the lock. */
+static pid_t start_rival (enum places places, enum rival how)
 {
     struct user_regs_struct registers;
     int status;
     pid_t child = fork_into (namespaces_of_check (places));
 
     if (child == 0)
-        be_rival ();
+        be_rival (how);
     stop_at_marker (child);
     for (;;) {
         ptrace (PTRACE_SYSCALL, child, NULL, NULL);
         wait_for_end (child, &status);
         if (!WIFSTOPPED (status))
-            give_up ("the rival does not make its segment with shmget");
+            give_up ("the rival never has the lock");
         ptrace (PTRACE_GETREGS, child, NULL, &registers);
-        if (WSTOPSIG (status) == (SIGTRAP | 0x80) && registers.orig_rax == SYS_shmget
-            && registers.rsi == 12345 && (long) registers.rax >= 0)
+        if (WSTOPSIG (status) == (SIGTRAP | 0x80) && is_locked (child, &registers))
             return child;
     }
 }
@@ -860,7 +1025,7 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
     struct user_regs_struct registers;
     bool entering = true, spoilt = false;
     int status, deliver = 0, reads = 0, turn = 0;
-    struct call_seen call = { -1, { 0, 0, 0 }, false };
+    struct call_seen call = { -1, { 0, 0, 0, 0 }, false };
 
     for (;;) {
         if (ptrace (PTRACE_SYSCALL, child, NULL, (void *) (long) deliver) != 0
@@ -903,6 +1068,7 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
         call.argument[0] = registers.rdi;
         call.argument[1] = registers.rsi;
         call.argument[2] = registers.rdx;
+        call.argument[3] = registers.r10;
         call.finds = finds_segment (&call);
         spoilt = same_kind (&call, &fault->like)
                  && (++turn == fault->turn
@@ -942,7 +1108,7 @@ static void run_situation (const struct situation *s, struct scene *scene,
         be_traced (s, again);
     stop_at_marker (child);
     if (s->rival != NO_RIVAL)
-        rival = start_rival (s->places);
+        rival = start_rival (s->places, s->rival);
     was_too_slow = false;
     watched_process = child;
     alarm (25);
@@ -977,10 +1143,34 @@ struct figures {
     double slowest;
 };
 
+/* Of a System V segment, or of a file. */
+static bool is_detach (const struct call_seen *call)
+{
+    return call->number == SYS_shmdt || (call->number == SYS_munmap && in_directory ());
+}
+
+static bool waits_for_disk (const struct call_seen *call)
+{
+    return call->number == SYS_fsync || call->number == SYS_fdatasync
+           || call->number == SYS_syncfs;
+}
+
+/* Whether a name was published or removed, but it is not known whether the disk knows. */
+static bool is_not_durable (const struct situation *s, const struct call_seen *call)
+{
+    return s->setting == ON_DISK && s->what != CREATES && waits_for_disk (call);
+}
+
 static bool is_removal (const struct call_seen *call)
 {
     return (call->number == SYS_shmctl && (call->argument[1] & 0xff) == IPC_RMID)
            || call->number == SYS_unlink || call->number == SYS_unlinkat;
+}
+
+/* Whether a statx(2) is about a descriptor, not a path. */
+static bool is_of_open_file (const struct call_seen *call)
+{
+    return (call->argument[2] & AT_EMPTY_PATH) != 0;
 }
 
 /* Whether the man page allows the error for this use of the call. */
@@ -992,6 +1182,10 @@ static bool is_allowed (const struct call_seen *call, int error)
         return error != EPERM && error != EFAULT;
     if (call->number == SYS_shmctl)
         return error != EFAULT && error != EOVERFLOW;
+    if (call->number == SYS_mmap && !maps_file (call))
+        return error == ENOMEM || error == EAGAIN;
+    if (call->number == SYS_statx && is_of_open_file (call))
+        return error == ENOMEM || error == ENOSYS;
     return true;
 }
 
@@ -1010,8 +1204,16 @@ static bool is_statement (const struct call_seen *call, int error)
     case SYS_tkill:
         return error == ESRCH;       /* the lock's holder is gone */
     case SYS_open:
-    case SYS_openat:
+    case SYS_openat:                 /* a symbolic link, or a directory, has the name */
+        return error == ENOENT || (in_directory () && (error == ELOOP || error == EISDIR));
+    case SYS_statx:
+    case SYS_getdents64:             /* the directory was removed */
         return error == ENOENT;
+    case SYS_fcntl:                  /* another process has a lock */
+        return error == EAGAIN || error == EACCES;
+    case SYS_linkat:
+    case SYS_renameat2:
+        return error == EEXIST;
     case SYS_readlink:
     case SYS_readlinkat:
         return error == EINVAL || error == ENOENT;
@@ -1049,6 +1251,12 @@ static void name_call (const struct call_seen *call, char *text, size_t size)
         }
     if (call->number == SYS_shmget)
         detail = (call->argument[2] & IPC_CREAT) != 0 ? " IPC_CREAT" : "";
+    if (call->number == SYS_mmap)
+        detail = maps_file (call) ? " of a file" : "";
+    if (call->number == SYS_fcntl)
+        detail = call->argument[1] == F_OFD_SETLK ? " F_OFD_SETLK"
+                 : call->argument[1] == F_OFD_GETLK ? " F_OFD_GETLK"
+                                                    : "";
     if (type == &unknown_call)
         snprintf (text, size, "call number %ld", call->number);
     else
@@ -1105,6 +1313,16 @@ static const char *check_files (const struct situation *s, bool success, bool re
     return wrong;
 }
 
+/* A hidden segment's file is open. */
+static int more_files (const struct situation *s, bool success)
+{
+    if (!success || !in_directory ())
+        return 0;
+    return s->call == call_create_hidden                                       ? 1
+           : s->prepare == prepare_own_hidden && s->call == call_destroy ? -1
+                                                                         : 0;
+}
+
 /* What the traced process found, or what became of it; NULL if nothing is wrong. */
 static const char *check_outcome (const struct situation *s, const struct run *run, bool again,
                                   struct figures *figures)
@@ -1119,7 +1337,9 @@ static const char *check_outcome (const struct situation *s, const struct run *r
         snprintf (text, sizeof text, "the call crashes: %s", strsignal (run->signal));
         return text;
     case CALL_ABORTED:
-        return type_of (run->victim.number)->kind == ALLOCATION ? NULL : "the call aborts";
+        return type_of (run->victim.number)->kind == ALLOCATION && !maps_file (&run->victim)
+                   ? NULL
+                   : "the call aborts";
     case CALL_EXITED:
         return NULL;
     case CALL_RETURNED:
@@ -1138,9 +1358,9 @@ static const char *check_outcome (const struct situation *s, const struct run *r
     }
     if (outcome->wrong[0] != '\0')
         return outcome->wrong;
-    if (outcome->files_before != outcome->files_after)
+    if (outcome->files_before + more_files (s, !failed) != outcome->files_after)
         return "the number of open files changed";
-    if (failed && s->what == CREATES && run->victim.number != SYS_shmdt
+    if (failed && s->what == CREATES && !is_detach (&run->victim)
         && outcome->attached_before != outcome->attached_after)
         return "a failed call left a mapping";
     if (s->what == LOADS) {
@@ -1155,6 +1375,7 @@ static const char *check_outcome (const struct situation *s, const struct run *r
     }
     if (again && failed && outcome->again != s->status
         && !(s->what == DESTROYS && outcome->again == EINVAL)
+        && !is_not_durable (s, &run->victim)
         && !(s->call == call_load_pipe)) {
         snprintf (text, sizeof text, "the second call, without a fault, gives: %s",
                   strerror (outcome->again));
@@ -1179,11 +1400,19 @@ struct trial {
 static struct expectation expect_after (const struct trial *t)
 {
     const struct situation *s = t->situation;
-    struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT };
+    struct expectation expect = { MAY_EXIST, s->pattern, false, false, NOT_KEPT,
+                                  USUAL_TEMPORARY };
 
     expect.believed = is_statement (&t->run->victim, t->fault->error);
     expect.leftover = s->prepare == prepare_left_behind;
-    if (t->died || t->removal || t->run->victim.number == SYS_shmdt) {
+    if (s->call == call_create_hidden && t->run->victim.number == SYS_openat)
+        expect.temporary = MAYBE_TEMPORARY;
+    if (s->call == call_keep_no_more && !t->success && outcome->again != 0)
+        expect.kept = KEPT;
+    if (is_not_durable (s, &t->run->victim) || (s->call == call_prune && !t->success)) {
+        expect.presence = MAY_EXIST;
+        expect.pattern = s->before_pattern;
+    } else if (t->died || t->removal || is_detach (&t->run->victim)) {
         expect.presence = s->before == s->after && s->what != EXITS ? s->before : MAY_EXIST;
         if (t->removal || t->died)
             expect.presence =
@@ -1362,8 +1591,9 @@ static void check_waits (const struct situation *s, const struct run *run,
 static void run_without_fault (const struct situation *s, struct scene *scene, struct run *first,
                                struct figures *figures)
 {
-    const struct fault none = { { -1, { 0, 0, 0 }, false }, 0, 0, false };
-    struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT };
+    const struct fault none = { { -1, { 0, 0, 0, 0 }, false }, 0, 0, false };
+    struct expectation expect = { s->after, s->pattern, false, false, NOT_KEPT,
+                                  USUAL_TEMPORARY };
     char text[700];
 
     restore_files (s);
@@ -1413,6 +1643,8 @@ static void try_call (const struct situation *s, struct scene *scene, const stru
     for (i = which + 1; i < calls; i++)
         later += same_kind (&first->call[i], &fault.like);
     /* Of the blocks of a large segment the first and the last are enough. */
+    if (!full_form && s->setting == ON_DISK && !waits_for_disk (&fault.like))
+        return;
     if (type->kind == NEVER_FAILS || (has_large (s) && fault.turn > 1 && later > 0)
         || is_left_out (first, which, calls))
         return;

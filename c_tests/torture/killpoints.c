@@ -24,14 +24,23 @@
  * single steps alone. Where the path differs from run to run (a random key), the point is tried
  * again; after three times the process is killed where it is, which counts as "strayed".
  *
+ * In the scenarios that begin with "dir" the namespace is a directory in memory, in those with
+ * "disk" one on the disk of TMPDIR. In those with "named" the file system has no nameless files
+ * (O_TMPFILE), in those with "unlinked" such a file cannot get a name: the library uses temporary
+ * files, which the next processes sweep. What another process does meanwhile is done by the killed
+ * process itself, right before the system call for which it matters, see moments in files.h: there,
+ * the name is taken, or the last holder leaves, or another one comes.
+ *
  * The registry has room for as many names as the system allows segments, and recovery looks at
  * all of it. To be able to try every turn of that loop, the workers lower the limit in their
  * worlds, where they may. The code is the same.
  *
- * The quick form takes about 110 points per scenario, at a stride whose offset depends on the
- * seed, and all points next to a system call. The full form takes all points; of those that
- * cannot be reached with a few thousand stops (deep in a loop) it takes one in 64, and counts the
- * others as "skipped". `killpoints full 1 create-new:17` tries one point.
+ * The quick form takes about 110 points per scenario (12 in a directory namespace, where only
+ * system calls change what others see), at a stride whose offset depends on the seed, and all
+ * points next to a system call. The full form takes all points (3000 of a longer path in a
+ * directory, unless that scenario is run alone); of those that cannot be reached with a few
+ * thousand stops (deep in a loop) it takes one in 64, and counts the others as "skipped".
+ * `killpoints full 1 create-new:17` tries one point.
  */
 #include "scene.h"
 
@@ -58,61 +67,9 @@ static int call_save (void)
     return shmSave (memory, file);
 }
 
-static int call_create_exclusive (void)
-{
-    return shmxCreate (victim_name, VICTIM_SIZE, SHMX_EXCL, 0, &address, &memory);
-}
-
 static int call_create_kept (void)
 {
     return shmxCreate (victim_name, VICTIM_SIZE, SHMX_EXCL | SHMX_KEEP, 0, &address, &memory);
-}
-
-static int call_keep (void)
-{
-    return shmxKeep (memory, 1);
-}
-
-static int call_keep_no_more (void)
-{
-    return shmxKeep (memory, 0);
-}
-
-static int call_remove (void)
-{
-    return shmxRemove (victim_name);
-}
-
-static int call_remove_segment (void)
-{
-    return shmxRemoveSegment (memory);
-}
-
-static int call_wait (void)
-{
-    return shmxWait (victim_name, 0);
-}
-
-static int call_detach (void)
-{
-    return shmxDetach (memory);
-}
-
-static int call_prune (void)
-{
-    return shmxPrune (0, NULL);
-}
-
-static int nothing_for_each (const struct ShmxInfo *info, void *context)
-{
-    (void) info;
-    (void) context;
-    return 0;
-}
-
-static int call_list (void)
-{
-    return shmxList (nothing_for_each, NULL);
 }
 
 enum victim {
@@ -401,6 +358,210 @@ static const struct scenario scenarios[] = {
     { "long-hidden-publish", true, false, prepare_own_hidden, call_publish, 0,
       MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
       LONG_NAME, TOGETHER },
+    { "dir-create-first", false, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-new", true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-new-again", true, false, prepare_warm, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-existing", true, true, prepare_warm, call_create, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-left-alone", true, false, prepare_orphan, call_create, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-overtaken", true, false, prepare_overtaken, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-no-such", true, false, prepare_warm, call_attach, ENOENT,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-too-big", true, true, prepare_warm, call_create_bigger, EINVAL,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-no-room", true, false, prepare_occupied, call_create, EINVAL,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-over-limit", true, false, prepare_limited, call_create, EFBIG,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-full", true, false, prepare_full, call_create, ENOSPC,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-exclusive", true, false, prepare_warm, call_create_exclusive, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-not-exclusive", true, true, prepare_warm, call_create_exclusive, EEXIST,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-exclusive-overtaken", true, false, prepare_overtaken, call_create_exclusive,
+      EEXIST,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-kept", true, false, prepare_warm, call_create_kept, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, { NOT_KEPT, KEPT, KEPT },
+      IN_DIRECTORY, TOGETHER },
+    { "dir-create-while-deleted", true, false, prepare_dying, call_create, 0,
+      MUST_EXIST, MAY_EXIST, MUST_EXIST, EITHER_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-attach", true, true, prepare_warm, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-attach-read-only", true, true, prepare_nothing, call_attach_read_only, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-attach-while-deleted", true, false, prepare_dying, call_attach, ENOENT,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-attach-deleted", true, false, prepare_deleted, call_attach, ENOENT,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-not-last", true, true, prepare_attached, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-only", false, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-joined", true, false, prepare_joined, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-while-changed", true, false, prepare_changed, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-replaced", true, false, prepare_replaced, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-destroy-kept", true, false, prepare_own_kept, call_destroy, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-detach-last", true, false, prepare_own, call_detach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-exit-with-name", true, false, prepare_own, call_exit, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-keep", true, false, prepare_own, call_keep, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE,
+      { NOT_KEPT, MAYBE_KEPT, KEPT },
+      IN_DIRECTORY, TOGETHER },
+    { "dir-keep-no-more", true, false, prepare_own_kept, call_keep_no_more, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE,
+      { KEPT, MAYBE_KEPT, NOT_KEPT },
+      IN_DIRECTORY, TOGETHER },
+    { "dir-set-permissions", true, false, prepare_own, call_set_permissions, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-remove-mapped", true, false, prepare_own_kept, call_remove, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-remove-by-handle", true, false, prepare_own_kept, call_remove_segment, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-remove-replaced", true, false, prepare_replaced, call_remove_segment, EIDRM,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-remove-unused", true, false, prepare_orphan, call_remove, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-remove-no-such", false, false, prepare_warm, call_remove, ENOENT,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-create", true, false, prepare_warm, call_create_hidden, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-create-existing", true, true, prepare_warm, call_create_hidden, EEXIST,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-destroy", true, false, prepare_own_hidden_kept, call_destroy, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-publish", true, false, prepare_own_hidden, call_publish, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-publish-kept", true, false, prepare_own_hidden_kept, call_publish, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-publish-taken", true, false, prepare_hidden_overtaken, call_publish, EEXIST,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-hidden-recover", true, false, prepare_dead_hidden, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-prune", false, false, prepare_orphan, call_prune, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-prune-kept", false, false, prepare_orphan_kept, call_prune, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, ALWAYS_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-prune-mapped", false, true, prepare_warm, call_prune, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-list", false, false, prepare_orphan, call_list, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-stat", true, true, prepare_warm, call_stat, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-wait", true, true, prepare_warm, call_wait, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-wait-for-no-such", true, false, prepare_warm, call_wait, ETIMEDOUT,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-sync", true, true, prepare_attached, call_sync, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "dir-save-over", true, true, prepare_attached, call_save, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, OLD_FILE, NEVER_KEPT,
+      IN_DIRECTORY, TOGETHER },
+    { "named-create-new", true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "named-create-full", true, false, prepare_full, call_create, ENOSPC,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "named-create-sweeps", true, false, prepare_dead_hidden, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "named-prune-sweeps", false, false, prepare_dead_hidden, call_prune, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "named-hidden-create", true, false, prepare_warm, call_create_hidden, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "named-hidden-destroy", true, false, prepare_own_hidden, call_destroy, 0,
+      MUST_NOT_EXIST, MUST_NOT_EXIST, MUST_NOT_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "named-hidden-publish", true, false, prepare_own_hidden, call_publish, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "named-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_NAMELESS, TOGETHER },
+    { "unlinked-create-new", true, false, prepare_nothing, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      WITHOUT_LINKS, TOGETHER },
+    { "disk-create-new", true, false, prepare_warm, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      ON_DISK, TOGETHER },
+    { "disk-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      ON_DISK, TOGETHER },
+    { "dir-pid-create-new", true, false, prepare_warm, call_create, 0,
+      MUST_NOT_EXIST, MAY_EXIST, MUST_EXIST, 0, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, MISHAP_IN_PID },
+    { "dir-user-attach", true, true, prepare_warm, call_attach, 0,
+      MUST_EXIST, MUST_EXIST, MUST_EXIST, HELD_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, MISHAP_IN_USER },
+    { "dir-each-destroy-last", true, false, prepare_own, call_destroy, 0,
+      MUST_EXIST, MAY_EXIST, MUST_NOT_EXIST, OWN_PATTERN, NO_VICTIM, NO_FILE, NEVER_KEPT,
+      IN_DIRECTORY, EACH_IN_PID },
 };
 
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
@@ -813,7 +974,8 @@ static void try_point (struct job *job, long point, bool by_steps)
 {
     const struct scenario *s = job->scenario;
     struct route route = cheapest_route (&job->trace, point);
-    struct expectation expect = { MAY_EXIST, s->pattern, false, false, MAYBE_KEPT };
+    struct expectation expect = { MAY_EXIST, s->pattern, false, false, MAYBE_KEPT,
+                                  USUAL_TEMPORARY };
     const struct route steps = { 0, 0, point };
     enum where where;
     char text[700] = "";
@@ -832,6 +994,8 @@ static void try_point (struct job *job, long point, bool by_steps)
     moment = where == AT_END || where == EXITED ? 2 : point == 0 ? 0 : 1;
     expect.presence = moment == 2 ? s->after : moment == 0 ? s->before : s->between;
     expect.kept = s->kept[moment];
+    if (moment == 2 && s->prepare == prepare_dead_hidden)
+        expect.temporary = NO_TEMPORARY;
     check_call (job, point, where);
     check_file (job, point, where);
     if (judge_scene (job->scene, &expect, point % 2 == 1, text, sizeof text))
@@ -858,9 +1022,21 @@ static bool next_to_a_call (const struct trace *t, long point)
     return false;
 }
 
-static bool is_wanted (const struct trace *t, const struct plan *plan, long point)
+/* How many instructions a point stands for. In a directory namespace, only system calls change what
+ * other processes see. */
+static long stride_of (const struct job *job)
 {
-    long stride = full_form ? 1 : t->count / 110 + 1;
+    bool has_files = job->scenario->setting >= IN_DIRECTORY;
+
+    if (full_form)
+        return has_files && only_part == NULL ? job->trace.count / 3000 + 1 : 1;
+    return job->trace.count / (has_files ? 12 : 110) + 1;
+}
+
+static bool is_wanted (const struct job *job, const struct plan *plan, long point)
+{
+    const struct trace *t = &job->trace;
+    long stride = stride_of (job);
     long offset = (long) (mix (seed) % (uint64_t) stride);
 
     if (plan->only >= 0)
@@ -879,7 +1055,7 @@ static void try_points (struct job *job, const struct plan *plan, double since)
     for (point = 0; point <= job->trace.count; point++) {
         struct route route;
 
-        if (!is_wanted (&job->trace, plan, point))
+        if (!is_wanted (job, plan, point))
             continue;
         if (result->damage >= 40 || (result->damage > 0 && now () - since > plan->patience)) {
             result->gave_up = true;

@@ -101,6 +101,13 @@ static void timed_destroy (struct scene *scene, const char *name, SharedMemory m
 
 /* ---- the check -------------------------------------------------------------------------- */
 
+static long wrong_byte_of_victim (const void *start, unsigned pattern)
+{
+    if (pattern != EITHER_PATTERN)
+        return wrong_byte (start, VICTIM_SIZE, pattern);
+    return is_zero (start, VICTIM_SIZE) ? -1 : wrong_byte (start, VICTIM_SIZE, OWN_PATTERN);
+}
+
 /* Is it the victim's, another name's, or a registry? */
 static bool has_owner (const struct scene *scene, const struct segment *segment, int victim)
 {
@@ -111,7 +118,7 @@ static bool has_owner (const struct scene *scene, const struct segment *segment,
     for (i = 0; scene->others && i < OTHERS; i++)
         if (segment->id == scene->shared->other_id[i])
             return true;
-    return is_registry (segment);
+    return is_registry (segment) || (in_directory () && is_of_others (segment));
 }
 
 /* A process that has a removed registry attached uses the names in it until the registry's
@@ -134,7 +141,7 @@ static void check_segments (struct scene *scene, const struct expectation *expec
     char text[200];
     int i, registries = 0;
 
-    list_segments (&list);
+    list_all (&list);
     for (i = 0; i < list.count; i++) {
         const struct segment *segment = &list.at[i];
 
@@ -142,7 +149,7 @@ static void check_segments (struct scene *scene, const struct expectation *expec
             continue;
         if (expect->leftover && is_left_behind (segment)) {
             scene->shared->leftovers++;
-            shmctl (segment->id, IPC_RMID, NULL);
+            remove_one (segment);
             continue;
         }
         describe_segment (segment, text, sizeof text);
@@ -158,7 +165,7 @@ static void check_segments (struct scene *scene, const struct expectation *expec
             continue;
         }
         scene->shared->leftovers++;
-        shmctl (segment->id, IPC_RMID, NULL);
+        remove_one (segment);
     }
 }
 
@@ -175,9 +182,11 @@ static void check_other (struct scene *scene, int which)
         complain (scene, "'%s' cannot be attached: %s", name, strerror (status));
         return;
     }
-    if (shmId (memory) != scene->shared->other_id[which])
-        complain (scene, "'%s' has segment %d instead of %d", name, shmId (memory),
+    if (segment_of (memory) != scene->shared->other_id[which])
+        complain (scene, "'%s' has segment %d instead of %d", name, segment_of (memory),
                   scene->shared->other_id[which]);
+    else if (in_directory () && shmId (memory) != -1)
+        complain (scene, "the identifier of a file is %d", shmId (memory));
     else if (shmSizeOf (memory) != VICTIM_SIZE + which)
         complain (scene, "'%s' has %ld bytes", name, shmSizeOf (memory));
     else if (wrong_byte (address, (size_t) (VICTIM_SIZE + which), 200 + (unsigned) which) >= 0)
@@ -214,7 +223,7 @@ static void check_use (struct scene *scene)
         complain (scene, "the victim cannot be created afterwards: %s", strerror (status));
         return;
     }
-    id = shmId (one);
+    id = segment_of (one);
     if (shmSizeOf (one) != VICTIM_SIZE)
         complain (scene, "created anew, the victim has %ld bytes", shmSizeOf (one));
     else if (wrong_byte (first, VICTIM_SIZE, scene->held ? HELD_PATTERN : 0) >= 0)
@@ -224,9 +233,9 @@ static void check_use (struct scene *scene)
     if (status != 0) {
         complain (scene, "the victim cannot be attached twice: %s", strerror (status));
     } else {
-        if (shmId (two) != id)
+        if (segment_of (two) != id)
             complain (scene, "attached twice, the victim has two segments, %d and %d", id,
-                      shmId (two));
+                      segment_of (two));
         if (!scene->held) {
             memset (first, 0x5a, VICTIM_SIZE);
             if (memcmp (first, second, VICTIM_SIZE) != 0)
@@ -235,7 +244,7 @@ static void check_use (struct scene *scene)
         timed_destroy (scene, victim_name, two);
     }
     timed_destroy (scene, victim_name, one);
-    if (!scene->held && segment_exists (id))
+    if (!scene->held && is_there (id))
         complain (scene, "the segment outlives the last shmDestroy");
 }
 
@@ -271,15 +280,15 @@ static int check_victim (struct scene *scene, const struct expectation *expect,
     }
     if (expect->presence == MUST_NOT_EXIST)
         complain (scene, "the victim exists, but must not");
-    if (scene->held && shmId (*victim) != scene->shared->held_id)
-        complain (scene, "the victim has segment %d, the holder's is %d", shmId (*victim),
+    if (scene->held && segment_of (*victim) != scene->shared->held_id)
+        complain (scene, "the victim has segment %d, the holder's is %d", segment_of (*victim),
                   scene->shared->held_id);
     if (shmSizeOf (*victim) != VICTIM_SIZE)
         complain (scene, "the victim has %ld bytes", shmSizeOf (*victim));
-    else if ((bad = wrong_byte (start, VICTIM_SIZE, expect->pattern)) >= 0)
+    else if ((bad = wrong_byte_of_victim (start, expect->pattern)) >= 0)
         complain (scene, "the victim's data differ from byte %ld on", bad);
     check_kept (scene, expect, *victim);
-    return shmId (*victim);
+    return segment_of (*victim);
 }
 
 static void check_scene (struct scene *scene, const struct expectation *expect)
@@ -302,7 +311,7 @@ static void check_scene (struct scene *scene, const struct expectation *expect)
     check_segments (scene, expect, id);
     if (victim != NULL) {
         timed_destroy (scene, victim_name, victim);
-        if (!scene->held && segment_exists (id))
+        if (!scene->held && is_there (id))
             complain (scene, "the segment outlives shmDestroy by its last holder");
     }
     check_use (scene);
@@ -311,6 +320,45 @@ static void check_scene (struct scene *scene, const struct expectation *expect)
         complain (scene, "at the end, attaching the victim returns: %s", strerror (status));
     if (victim != NULL)
         timed_destroy (scene, victim_name, victim);
+}
+
+static bool may_be_temporary (const struct scene *scene, const struct expectation *expect)
+{
+    if (expect->temporary == USUAL_TEMPORARY)
+        return scene->setting == WITHOUT_NAMELESS || scene->setting == WITHOUT_LINKS;
+    return expect->temporary == MAYBE_TEMPORARY;
+}
+
+/* What the kernel shows of the directory, before the library is called again. */
+static void check_files (struct scene *scene, const struct expectation *expect)
+{
+    static struct segments list;
+    const char *hurt = files_of_others_hurt (&scene->before), *wrong;
+    char path[PATH_SIZE + 100];
+    struct stat status;
+    int i;
+
+    if (hurt != NULL)
+        complain (scene, "%s", hurt);
+    list_all (&list);
+    for (i = 0; i < list.count; i++)
+        if (is_temporary (&list.at[i]) && !may_be_temporary (scene, expect))
+            complain (scene, "the temporary file '%s' is left", list.at[i].name);
+    path_of (victim_name, path);
+    if (lstat (path, &status) != 0) {
+        if (expect->presence == MUST_EXIST)
+            complain (scene, "the victim's file does not exist, but must");
+        return;
+    }
+    if (expect->presence == MUST_NOT_EXIST)
+        complain (scene, "the victim's file exists, but must not");
+    wrong = file_wrong (path, VICTIM_SIZE, expect->pattern == EITHER_PATTERN ? 0 : expect->pattern);
+    if (wrong != NULL && expect->pattern == EITHER_PATTERN)
+        wrong = file_wrong (path, VICTIM_SIZE, OWN_PATTERN);
+    if (wrong != NULL)
+        complain (scene, "the victim's file: %s", wrong);
+    if ((status.st_mode & 07677) != 0660 && (status.st_mode & 07677) != SET_MODE)
+        complain (scene, "the victim's file has mode %#o", (unsigned) status.st_mode);
 }
 
 /* ---- the holder ------------------------------------------------------------------------- */
@@ -329,7 +377,7 @@ NO_RETURN static void hold (struct scene *scene, int in, int out)
         if (timed_create (scene, name, VICTIM_SIZE + i, &start, &handle) != 0)
             give_up ("the holder creates '%s'", name);
         fill_pattern (start, (size_t) (VICTIM_SIZE + i), 200 + (unsigned) i);
-        scene->shared->other_id[i] = shmId (handle);
+        scene->shared->other_id[i] = segment_of (handle);
     }
     if (scene->held) {
         start = NULL;
@@ -338,7 +386,7 @@ NO_RETURN static void hold (struct scene *scene, int in, int out)
                         &handle) != 0)
             give_up ("the holder creates '%s'", victim_name);
         fill_pattern (start, VICTIM_SIZE, HELD_PATTERN);
-        scene->shared->held_id = shmId (handle);
+        scene->shared->held_id = segment_of (handle);
     }
     while (write (out, &byte, 1) == 1 && read (in, &expect, sizeof expect) == sizeof expect)
         check_scene (scene, &expect);
@@ -438,7 +486,7 @@ int sweep (const char *directory, const char *keep)
 void clear_scene (struct scene *scene)
 {
     stop_holder (scene);
-    remove_everything ();
+    remove_all ();
 }
 
 void reset_scene (struct scene *scene)
@@ -446,9 +494,28 @@ void reset_scene (struct scene *scene)
     clear_scene (scene);
     scene->shared->damage = 0;
     scene->shared->complaint[0] = '\0';
+    if (in_directory ())
+        make_files_of_others ();
     if (scene->others || scene->held)
         start_holder (scene);
-    list_segments (&scene->before);
+    list_all (&scene->before);
+}
+
+/* The namespace of all processes of the scene. */
+static void choose_namespace (enum setting setting)
+{
+    const char *parent = setting == ON_DISK ? NULL : memory_directory ();
+    char path[PATH_SIZE];
+
+    memset (&moments, 0, sizeof moments);
+    moments.refuse_nameless = setting == WITHOUT_NAMELESS;
+    moments.refuse_links = setting == WITHOUT_LINKS;
+    snprintf (path, sizeof path, "%s/space-%d", parent != NULL ? parent : scratch,
+              (int) getpid ());
+    if (setting >= IN_DIRECTORY)
+        use_directory (path);
+    else
+        use_system_v ();
 }
 
 /* SHMMAX is that of the world; 0: not changed yet. */
@@ -475,6 +542,7 @@ void make_scene (struct scene *scene, enum setting setting, enum places places, 
         scene->shared = shared (sizeof *scene->shared);
     scene->setting = setting;
     scene->places = places;
+    choose_namespace (setting);
     set_up (setting);
     scene->others = others;
     scene->held = held;
@@ -495,7 +563,7 @@ static void check_nothing_left (struct scene *scene)
     char text[200];
     int i;
 
-    list_segments (&list);
+    list_all (&list);
     for (i = 0; i < list.count; i++)
         if (find_segment (&scene->before, list.at[i].id) == NULL
             && !may_be_new (scene, &list.at[i])) {
@@ -517,6 +585,8 @@ bool judge_scene (struct scene *scene, const struct expectation *expect, bool as
     int status;
     pid_t child;
 
+    if (in_directory () && !expect->believed)
+        check_files (scene, expect);
     if (ask_holder && scene->holder != 0) {
         if (write (scene->to_holder, &after, sizeof after) != (ssize_t) sizeof after)
             complain (scene, "the holder is gone");
@@ -620,7 +690,10 @@ void prepare_dead_hidden (void)
 
 static void abandon (void)
 {
-    shmdt (address);
+    if (in_directory ())
+        munmap (address, VICTIM_SIZE);
+    else
+        shmdt (address);
     address = NULL;
     memory = NULL;
 }
@@ -741,6 +814,204 @@ void prepare_left_transient (void)
         _exit (0);
     }
     wait_for_end (leaver, NULL);
+}
+
+/* ---- directories ------------------------------------------------------------------------ */
+
+static int rival_fd;                 /* the victim's file, as another process would open it */
+static char victim_path[PATH_SIZE + 100], rival_path[PATH_SIZE + 100];
+
+static void lock_rival (short type, off_t first, off_t count)
+{
+    struct flock lock = { type, SEEK_SET, first, count, 0 };
+
+    if (syscall (SYS_fcntl, rival_fd, F_OFD_SETLK, &lock) != 0)
+        _exit (125);
+}
+
+static void open_rival (void)
+{
+    path_of (victim_name, victim_path);
+    rival_fd = open (victim_path, O_RDWR | O_CLOEXEC);
+    must (rival_fd < 0 ? errno : 0, "open the victim's file");
+}
+
+/* Between looking a name up and giving it to a file. The other file is complete at once, too. */
+static void overtake (void)
+{
+    if (syscall (SYS_renameat2, AT_FDCWD, rival_path, AT_FDCWD, victim_path, 0) != 0)
+        _exit (125);
+}
+
+static void prepare_rival (void)
+{
+    path_of (victim_name, victim_path);
+    snprintf (rival_path, sizeof rival_path, "%.*s-rival", (int) strlen (space) - 1, space);
+    syscall (SYS_unlinkat, AT_FDCWD, rival_path, 0);
+    make_file (rival_path, VICTIM_SIZE, OWN_PATTERN, 0660);
+    moments.linking = overtake;
+}
+
+void prepare_overtaken (void)
+{
+    prepare_warm ();
+    prepare_rival ();
+}
+
+void prepare_hidden_overtaken (void)
+{
+    prepare_own_hidden ();
+    prepare_rival ();
+}
+
+void prepare_replaced (void)
+{
+    SharedMemory mine;
+
+    prepare_own ();
+    mine = memory;
+    must (shmxRemove (victim_name), "remove");
+    address = NULL;
+    prepare_orphan ();
+    memory = mine;
+}
+
+static void finish_deletion (void)
+{
+    if (syscall (SYS_unlinkat, AT_FDCWD, victim_path, 0) != 0)
+        _exit (125);
+    close (rival_fd);
+}
+
+/* Not while the call merely yields the processor, but when it sleeps. */
+void prepare_dying (void)
+{
+    prepare_orphan ();
+    open_rival ();
+    lock_rival (F_WRLCK, 0, 2);
+    moments.sleeping = finish_deletion;
+}
+
+void prepare_deleted (void)
+{
+    prepare_orphan ();
+    open_rival ();
+    moments.attaching = finish_deletion;
+}
+
+static void join (void)
+{
+    lock_rival (F_RDLCK, 0, 1);
+}
+
+void prepare_joined (void)
+{
+    prepare_own ();
+    open_rival ();
+    moments.claiming = join;
+}
+
+/* The victim is not attached any more, so whoever changes it sees no holder. */
+static void begin_change (void)
+{
+    lock_rival (F_WRLCK, 1, 1);
+}
+
+static void end_change (void)
+{
+    close (rival_fd);
+}
+
+void prepare_changed (void)
+{
+    prepare_own ();
+    open_rival ();
+    moments.claiming = begin_change;
+    moments.sleeping = end_change;
+}
+
+void prepare_limited (void)
+{
+    struct rlimit limit = { VICTIM_SIZE - 1, VICTIM_SIZE - 1 };
+
+    prepare_warm ();
+    must (setrlimit (RLIMIT_FSIZE, &limit) == 0 ? 0 : errno, "setrlimit");
+}
+
+void prepare_full (void)
+{
+    prepare_warm ();
+    moments.refuse_room = ENOSPC;
+}
+
+/* ---- calls ------------------------------------------------------------------------------ */
+
+int call_create_exclusive (void)
+{
+    return shmxCreate (victim_name, VICTIM_SIZE, SHMX_EXCL, 0, &address, &memory);
+}
+
+int call_attach_read_only (void)
+{
+    return shmxCreate (victim_name, 0, SHMX_ATTACH | SHMX_RDONLY, 0, &address, &memory);
+}
+
+int call_detach (void)
+{
+    return shmxDetach (memory);
+}
+
+int call_keep (void)
+{
+    return shmxKeep (memory, 1);
+}
+
+int call_keep_no_more (void)
+{
+    return shmxKeep (memory, 0);
+}
+
+int call_set_permissions (void)
+{
+    return shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, SET_MODE);
+}
+
+int call_remove (void)
+{
+    return shmxRemove (victim_name);
+}
+
+int call_remove_segment (void)
+{
+    return shmxRemoveSegment (memory);
+}
+
+int call_prune (void)
+{
+    return shmxPrune (0, NULL);
+}
+
+int call_list (void)
+{
+    return shmxList (nothing_for_each, NULL);
+}
+
+int call_stat (void)
+{
+    struct ShmxInfo info;
+
+    info.size = sizeof info;
+    return shmxStatName (victim_name, &info);
+}
+
+int call_wait (void)
+{
+    return shmxWait (victim_name, 0);
+}
+
+int call_sync (void)
+{
+    return shmxSync (memory);
 }
 
 int call_create_transient (void)

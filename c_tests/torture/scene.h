@@ -5,7 +5,8 @@
  * is the names that exist meanwhile. One name, victim_name, is the one that the call is about. In
  * some scenarios a living process, the holder, has OTHERS other names attached, with known data,
  * and perhaps the victim, too. After the mishap judge_scene looks at all of them the way a program
- * would, through the library, and at the kernel's list of segments:
+ * would, through the library, and at the kernel's list of segments or, in a directory namespace, at
+ * the files:
  *
  *   - the victim exists or does not, as the scenario allows, has its size and data, and is kept
  *     or not;
@@ -15,6 +16,10 @@
  *   - the victim can be destroyed, created anew (zero-filled), attached twice and destroyed for
  *     good, after which it is gone;
  *   - none of these calls takes longer than SLOW seconds.
+ *
+ * In a directory namespace, the files are looked at before the library is called again: the
+ * victim's is absent, or complete, with the right size, mode and data; nothing was done to the
+ * files of others; and there is no temporary file, unless the scene has no nameless files.
  *
  * The holder, which has used the library before, makes this check after every other mishap, and
  * a newcomer always makes it and then exits. After that the kernel's list must be what it was
@@ -26,12 +31,13 @@
 #ifndef SCENE_H
 #define SCENE_H
 
-#include "torture.h"
+#include "files.h"
 
 #define VICTIM_SIZE 5000L            /* not a multiple of a page */
 #define SLOW 1.0
 
-enum { OTHERS = 3, HELD_PATTERN = 77, OWN_PATTERN = 99 };
+enum { OTHERS = 3, HELD_PATTERN = 77, OWN_PATTERN = 99, SET_MODE = 0640 };
+enum { EITHER_PATTERN = 1000 };      /* OWN_PATTERN or zeros */
 
 /* The victim's: of 14 bytes, or as long as a name may be. */
 extern char victim_name[1001];
@@ -42,7 +48,11 @@ enum setting {
     LONG_NAME,                       /* of the victim */
     SMALL_REGISTRY,                  /* SHMMAX leaves room for the smallest one only */
     REMOVED_REGISTRY,                /* the call's process removes it, as with ipcrm(1) */
-    TRANSIENT_VICTIM                 /* the holder's victim is transient */
+    TRANSIENT_VICTIM,                /* the holder's victim is transient */
+    IN_DIRECTORY,                    /* in memory; this and all that follow are directories */
+    WITHOUT_NAMELESS,                /* O_TMPFILE is refused */
+    WITHOUT_LINKS,                   /* a nameless file may not get a name */
+    ON_DISK
 };
 
 /* Which processes are in PID or user namespaces of their own. Each process that has a mishap or
@@ -65,6 +75,9 @@ bool may_be_in (enum places places, const char *what);
 enum presence { MAY_EXIST, MUST_EXIST, MUST_NOT_EXIST };
 enum kept_state { NOT_KEPT, MAYBE_KEPT, KEPT };
 
+/* Is there a temporary file? The usual answer is no, unless the scene has no nameless files. */
+enum temporary { USUAL_TEMPORARY, MAYBE_TEMPORARY, NO_TEMPORARY };
+
 /* What the victim may look like after a mishap. */
 struct expectation {
     enum presence presence;
@@ -72,6 +85,7 @@ struct expectation {
     bool leftover;                   /* segments without a name are forgiven */
     bool believed;                   /* all is forgiven, as long as the name is usable */
     enum kept_state kept;            /* if it exists */
+    enum temporary temporary;        /* of a directory, before the library is called again */
 };
 
 /* What the processes of a scene share. */
@@ -141,10 +155,33 @@ void forget_robust_list (pid_t traced);
 void prepare_left_transient (void);
 int call_create (void);
 int call_attach (void);
+/* For directory namespaces. */
+void prepare_replaced (void);        /* the name was removed, and is an orphan's by now */
+void prepare_overtaken (void);       /* when the call gives the victim its name, that is taken */
+void prepare_hidden_overtaken (void);
+void prepare_dying (void);           /* another description deletes the victim, slowly */
+void prepare_deleted (void);         /* the victim is deleted when the call has opened it */
+void prepare_joined (void);          /* somebody attaches the victim during its destroy */
+void prepare_changed (void);         /* somebody changes the victim during its destroy */
+void prepare_limited (void);         /* RLIMIT_FSIZE is less than the victim */
+void prepare_full (void);            /* there is no room for a file */
 int call_create_transient (void);
 int call_create_hidden (void);
 int call_publish (void);
 int call_destroy (void);
+int call_create_exclusive (void);
+int call_attach_read_only (void);
+int call_detach (void);
+int call_keep (void);
+int call_keep_no_more (void);
+int call_set_permissions (void);     /* to SET_MODE */
+int call_remove (void);
+int call_remove_segment (void);
+int call_prune (void);
+int call_list (void);
+int call_stat (void);
+int call_wait (void);
+int call_sync (void);
 NO_RETURN int call_exit (void);
 
 /* ---- saved files ------------------------------------------------------------------------ */

@@ -17,6 +17,9 @@
  *   - a saved file is always complete, also while others save to it;
  *   - a process that moves to another IPC namespace can use and destroy its old handles; that
  *     neither deletes segments in the old namespace nor touches those in the new one;
+ *   - in a round whose namespace is a directory, the same holds for the files that the names stand
+ *     for: one file per name, which stays as long as it is mapped; and nothing is done to the files
+ *     of others there;
  *   - in the end a newcomer finds no segment without a name and can destroy every name; after
  *     that no segment is left, and no lock.
  *
@@ -41,6 +44,10 @@
  * table has two ids for one name, the other one counts only if its process still has that segment
  * in /proc/PID/maps and its entry still stands: entries of the dead do not count.
  *
+ * The last rounds are in a directory namespace, by turns with and without nameless files
+ * (O_TMPFILE). There are no transient segments in them, no registry and no moves, and a segment's
+ * id is the number of its file.
+ *
  * The decisions of each actor depend on the seed only; the timing does not repeat.
  *
  * A killed shmSave may leave its temporary file, in a small window. Such files are counted as
@@ -49,10 +56,9 @@
  * Among the segments of other programs the storm uses names of its own, and does not look for
  * segments that no name owns.
  */
-#include "torture.h"
+#include "files.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 
 enum {
     PROCESSES = 20,
@@ -102,7 +108,9 @@ struct table {
     volatile int stop;
     bool may_move;                   /* to another IPC namespace */
     volatile double long_stop_until; /* someone may have had the lock, stopped, until then */
-    char directory[300];
+    char directory[300];             /* for saved files */
+    char space[PATH_SIZE];           /* the namespace, as in files.h */
+    bool refuse_nameless;
     double file_bound; /* how long calls may wait for that directory's files, in s */
     int violations;
     char told[TOLD][400];
@@ -337,8 +345,9 @@ static bool has_mapped (pid_t pid, int id)
     while (!found && fgets (line, sizeof line, maps) != NULL) {
         unsigned long inode = 0;
 
-        if (strstr (line, "/SYSV") != NULL && sscanf (line, "%*s %*s %*s %*s %lu", &inode) == 1
-            && inode == (unsigned long) id)
+        if (strstr (line, in_directory () ? space : "/SYSV") != NULL
+            && sscanf (line, "%*s %*s %*s %*s %lu", &inode) == 1
+            && (int) (inode & INT_MAX) == id)
             found = true;
     }
     fclose (maps);
@@ -376,7 +385,7 @@ static bool holds (const struct actor *a, int name)
 /* The segments of some names are transient; some others are created hidden, then published. */
 static bool is_transient (int which)
 {
-    return which % 3 == 1;
+    return !in_directory () && which % 3 == 1;
 }
 
 static bool is_published (int which)
@@ -384,10 +393,32 @@ static bool is_published (int which)
     return which % 6 == 2;
 }
 
+static void check_named_file (const struct handle *h, const char *when)
+{
+    char name[64], path[PATH_SIZE + 100];
+    struct stat file;
+
+    shared_name (h->name, name);
+    path_of (name, path);
+    if (lstat (path, &file) != 0)
+        violation ("%s: the attached file %d of name %d is gone: %s", when, h->id, h->name,
+                   strerror (errno));
+    else if (file_number (path) != h->id)
+        violation ("%s: the attached file %d of name %d is not the one with this name, %d", when,
+                   h->id, h->name, file_number (path));
+    else if (file.st_size != (off_t) shared_size (h->name) || (file.st_mode & 07777) != 0660)
+        violation ("%s: the file of name %d has %ld bytes, mode %#o", when, h->name,
+                   (long) file.st_size, (unsigned) file.st_mode);
+}
+
 static void check_segment (const struct handle *h, const char *when)
 {
     struct shmid_ds segment;
 
+    if (in_directory ()) {
+        check_named_file (h, when);
+        return;
+    }
     if (shmctl (h->id, IPC_STAT, &segment) != 0)
         violation ("%s: the attached segment %d of name %d is gone: %s", when, h->id, h->name,
                    strerror (errno));
@@ -445,7 +476,7 @@ static void do_create (struct actor *a)
     }
     h->address = address;
     h->name = which;
-    h->id = shmId (h->memory);
+    h->id = segment_of (h->memory);
     if (shmAddress (h->memory) != address
         || shmSizeOf (h->memory) != (long) shared_size (which))
         violation ("create of name %d: address or size (%ld) wrong", which,
@@ -522,7 +553,8 @@ static void do_read (struct actor *a)
         check_area (h->address, h->name, (int) below (&a->random, SLOTS), "while attached");
     check_segment (h, "while attached");
     check_one_segment (a, h->name, h->id);
-    if (shmId (h->memory) != h->id || shmAddress (h->memory) != h->address)
+    if (shmId (h->memory) != (in_directory () ? -1 : h->id)
+        || shmAddress (h->memory) != h->address)
         violation ("the handle of name %d answers something else", h->name);
     end (a, &timer);
 }
@@ -604,7 +636,7 @@ static void create_private (struct actor *a)
         return;
     }
     a->private_address = address;
-    slot->private_id = shmId (a->private_memory);
+    slot->private_id = segment_of (a->private_memory);
     slot->private_state = LIVE;
     write_private (a);
 }
@@ -657,15 +689,15 @@ static void inherit_private (struct actor *a)
     if (shmSizeOf (a->private_memory) != (long) private_size (a->slot))
         violation ("the private name of a dead process has %ld bytes",
                    shmSizeOf (a->private_memory));
-    else if (state == LIVE && shmId (a->private_memory) != slot->private_id)
+    else if (state == LIVE && segment_of (a->private_memory) != slot->private_id)
         violation ("the private name of a dead process had the segment %d, now it has %d",
-                   slot->private_id, shmId (a->private_memory));
+                   slot->private_id, segment_of (a->private_memory));
     else if (state == LIVE && !slot->private_dirty
              && (check_private (address, private_size (a->slot), &fill)
                      != private_size (a->slot)
                  || fill != slot->private_fill))
         violation ("the data of a dead process's private name changed");
-    slot->private_id = shmId (a->private_memory);
+    slot->private_id = segment_of (a->private_memory);
     slot->private_state = LIVE;
     write_private (a);
 }
@@ -1105,7 +1137,8 @@ static void act (struct actor *a, int steps)
             execute ("--exec-worker", a->slot, chance (&a->random));
         } else if (what < 996 && !a->is_child && !has_threads (a) && a->child == 0) {
             leave (a);
-        } else if (what < 997 && table->may_move && !has_threads (a) && a->child == 0) {
+        } else if (what < 997 && table->may_move && !in_directory () && !has_threads (a)
+                   && a->child == 0) {
             move_away (a);
         }
         look_after_child (a, false);
@@ -1233,6 +1266,8 @@ static int be_executed (char **argv)
 
     table_fd = atoi (argv[2]);
     map_table ();
+    strcpy (space, table->space);
+    moments.refuse_nameless = table->refuse_nameless;
     die_with (atoi (argv[4]));
     if (strcmp (argv[1], "--exec-worker") == 0)
         be_worker (slot / SLOTS_EACH, seed);
@@ -1512,7 +1547,7 @@ static void remove_registry (double *next)
     struct shmid_ds ds;
     int registry;
 
-    if (privacy == NO_WORLD || now () < *next)
+    if (privacy == NO_WORLD || in_directory () || now () < *next)
         return;
     *next = now () + 0.5;
     registry = find_registry (&ds);
@@ -1638,7 +1673,7 @@ static void find_name (int which, struct found *found)
     status = shmCreate (name, 0, &address, &found->memory);
     if (now () - since > 1)
         violation ("at the end, attaching '%s' takes %.2f s", name, now () - since);
-    found->id = status == 0 ? shmId (found->memory) : -1;
+    found->id = status == 0 ? segment_of (found->memory) : -1;
     if (status == 0 && is_shared && is_transient (which))
         violation ("at the end, the transient segment '%s' has outlived its holders", name);
     if (status == 0 && shmSizeOf (found->memory) != (long) size)
@@ -1663,7 +1698,7 @@ static void destroy_name (const struct found *found)
         violation ("at the end, shmDestroy: %s", strerror (status));
     if (now () - since > 1)
         violation ("at the end, shmDestroy takes %.2f s", now () - since);
-    if (found->memory != NULL && segment_exists (found->id))
+    if (found->memory != NULL && is_there (found->id))
         violation ("at the end, segment %d outlives its shmDestroy", found->id);
 }
 
@@ -1674,19 +1709,19 @@ static void check_owners (const struct found *found)
     char text[200];
     int i, j, registries = 0;
 
-    if (privacy == NO_WORLD)
+    if (privacy == NO_WORLD && !in_directory ())
         return;
     /* It deletes what dead creators hid, and no orphan, which are all younger. */
     if (shmxPrune (3600, NULL) != 0)
         violation ("at the end, shmxPrune: %s", shmxErrorText ());
-    list_segments (&list);
+    list_all (&list);
     for (i = 0; i < list.count; i++) {
         const struct segment *segment = &list.at[i];
 
         describe_segment (segment, text, sizeof text);
         for (j = 0; j < ALL_NAMES && found[j].id != segment->id; j++)
             ;
-        if (j < ALL_NAMES)
+        if (j < ALL_NAMES || (in_directory () && is_of_others (segment)))
             continue;
         if (!is_registry (segment) || (segment->ds.shm_perm.mode & 0777) != 0600)
             violation ("at the end, a segment belongs to no name: %s", text);
@@ -1709,20 +1744,27 @@ NO_RETURN static void check_the_end (void)
     exit (0);
 }
 
+static struct segments of_others;    /* in the directory, before the round */
+
 static void check_nothing_left (void)
 {
     static struct segments list;
+    const char *hurt = in_directory () ? files_of_others_hurt (&of_others) : NULL;
     char text[200];
     int i;
 
-    if (privacy == NO_WORLD)
+    if (hurt != NULL)
+        violation ("after the end, %s", hurt);
+    if (privacy == NO_WORLD && !in_directory ())
         return;
-    list_segments (&list);
+    list_all (&list);
     for (i = 0; i < list.count; i++) {
+        if (in_directory () && is_of_others (&list.at[i]))
+            continue;
         describe_segment (&list.at[i], text, sizeof text);
         violation ("after the end, this is left: %s", text);
     }
-    remove_everything ();
+    remove_all ();
 }
 
 static void check_file (const char *path, const char *name)
@@ -1750,7 +1792,8 @@ static void check_files (void)
     long kills = figures.kills_by_op[SAVE], strangers = 0;
 
     while (entries != NULL && (entry = readdir (entries)) != NULL) {
-        if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
+        if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0
+            || strcmp (entry->d_name, "space") == 0)
             continue;
         snprintf (path, sizeof path, "%s/%s", table->directory, entry->d_name);
         if ((strncmp (entry->d_name, "live-", 5) == 0
@@ -1845,6 +1888,22 @@ static void choose_directory (int round)
     table->file_bound = directory ? 0 : DISK_BOUND;
 }
 
+/* One round of the quick form, and two of the full one, are in a directory. */
+static void choose_namespace (int round, int rounds)
+{
+    char path[PATH_SIZE];
+
+    if (round < rounds)
+        return;
+    snprintf (path, sizeof path, "%.290s/space", table->directory);
+    use_directory (path);
+    make_files_of_others ();
+    list_all (&of_others);
+    moments.refuse_nameless = ((uint64_t) round + seed) % 2 == 1;
+    strcpy (table->space, space);
+    table->refuse_nameless = moments.refuse_nameless;
+}
+
 static void make_table (void)
 {
     table_fd = (int) syscall (SYS_memfd_create, "storm", 0);
@@ -1871,7 +1930,7 @@ static bool may_move (void)
 static void storm (void)
 {
     double seconds = full_form ? 230 : 17;
-    int rounds = full_form ? 5 : 3;
+    int rounds = full_form ? 5 : 3, more = full_form ? 2 : 1;
     uint64_t random = mix (seed);
     int round, i;
 
@@ -1888,17 +1947,18 @@ static void storm (void)
     choose_namespaces ();
     table->may_move = may_move ();
     prepare_signals ();
-    note ("%d processes (every fourth with %d threads), %d names, %.0f s in %d rounds", PROCESSES,
-          THREADS, NAMES, seconds, rounds);
-    for (round = 0; round < rounds && table->violations == 0; round++) {
+    note ("%d processes (every fourth with %d threads), %d names, %.0f s in %d rounds, and %d more "
+          "in a directory", PROCESSES, THREADS, NAMES, seconds, rounds, more);
+    for (round = 0; round < rounds + more && table->violations == 0; round++) {
         choose_directory (round);
-        rage (seconds / rounds, &random);
+        choose_namespace (round, rounds);
+        rage (round < rounds ? seconds / rounds : full_form ? 40 : 3, &random);
         calm ();
         end_round ();
     }
     for (i = 0; i < table->violations && i < TOLD; i++)
         note ("VIOLATION: %s", table->told[i]);
-    check (table->violations == 0 && figures.rounds == rounds,
+    check (table->violations == 0 && figures.rounds == rounds + more,
            "%ld processes were started, %ld killed and %ld stopped: names, segments and data are "
            "intact", figures.births, figures.kills, figures.stops);
     tell_table ();

@@ -641,6 +641,7 @@ void list_segments (struct segments *list)
         if (segment->id < 0)
             continue;
         segment->key = segment->ds.shm_perm.__key;
+        segment->name[0] = '\0';
         list->count++;
     }
 }
@@ -717,6 +718,11 @@ bool same_state (const struct shmid_ds *a, const struct shmid_ds *b)
 
 void describe_segment (const struct segment *segment, char *text, size_t size)
 {
+    if (segment->name[0] != '\0') {
+        snprintf (text, size, "file %d, '%s', mode %#o, %zu bytes", segment->id, segment->name,
+                  (unsigned) segment->ds.shm_perm.mode, (size_t) segment->ds.shm_segsz);
+        return;
+    }
     snprintf (text, size, "%s %d, key %#x, mode %#o, %zu bytes, attached %lu times",
               is_registry (segment) ? "registry" : "segment", segment->id,
               (unsigned) segment->key, (unsigned) segment->ds.shm_perm.mode,
@@ -882,6 +888,13 @@ struct call destroy (SharedMemory handle)
     c.result = shmDestroy (handle);
     c.seconds = now () - begin;
     return c;
+}
+
+int nothing_for_each (const struct ShmxInfo *info, void *context)
+{
+    (void) info;
+    (void) context;
+    return 0;
 }
 
 struct proof {

@@ -46,6 +46,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -222,6 +223,7 @@ struct segment {
     int id;
     key_t key;
     struct shmid_ds ds;
+    char name[80];                   /* of a file, see files.h; or empty */
 };
 
 struct segments {
@@ -282,6 +284,9 @@ struct call {
 
 struct call create (const char *name, long size);
 struct call destroy (SharedMemory handle);
+
+/* For shmxList. */
+int nothing_for_each (const struct ShmxInfo *info, void *context);
 
 /* A newcomer creates a name, writes and destroys it within a second: if that does not work,
  * `why` is the reason, otherwise the time that it took. */

@@ -6,6 +6,7 @@
 //! | `temporary`  | names of files that are not complete yet |
 //! | `durability` | whether a change waits for the disk |
 //! | `calls`      | system calls for files |
+//! | `entries`    | the entries of a directory |
 //! | `owner`      | owner, group and mode |
 //! | `status`     | what the kernel knows of a file |
 //! | `refused`    | which errors mean that another call may do |
@@ -15,6 +16,7 @@
 mod calls;
 mod descriptor;
 mod durability;
+mod entries;
 mod owner;
 mod path;
 mod refused;
@@ -24,6 +26,7 @@ mod temporary;
 pub(crate) use calls::*;
 pub(crate) use descriptor::{inherited, position};
 pub(crate) use durability::Durability;
+pub(crate) use entries::for_each_entry;
 pub(crate) use owner::{set_mode, set_mode_of_path, set_owner};
 pub(crate) use path::{by_path, directory_of};
 pub(crate) use refused::{first_allowed, is_nameless_unsupported, is_refusal};

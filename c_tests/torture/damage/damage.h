@@ -2,7 +2,8 @@
  * damage.h - what the parts of damage share.
  *
  * Segments and the registry are removed, overwritten, filled, occupied and abandoned while
- * programs use them, and the limits of the system are reached. Whatever happens: no process
+ * programs use them, so are the files and the directory of a directory namespace, and the limits of
+ * the system are reached. Whatever happens: no process
  * crashes or hangs, no other program's segment is attached or removed, no name is lost without an
  * error, and an error tells what is wrong and what to do.
  *
@@ -15,11 +16,14 @@
  *   worlds.c      PID, user and IPC namespaces are mixed
  *   abandoned.c   the registry's creation is interrupted
  *   sweep.c       programs leave registries without names behind
+ *   files.c       in a directory namespace, a segment's file is changed or replaced
+ *   directory.c   the directory is renamed, removed, made unusable, filled up, or unmounted
+ *   stopped.c     a process is stopped with a lock of a file; a foreign program locks a file
  */
 #ifndef DAMAGE_H
 #define DAMAGE_H
 
-#include "../torture.h"
+#include "../files.h"
 
 #define ALPHA_SIZE 5000
 #define BETA_SIZE 5500
@@ -36,6 +40,14 @@ void test_elsewhere (void);
 void test_worlds (void);
 void test_abandoned (void);
 void test_sweep (void);
+void test_files (void);
+void test_directory (void);
+/* These wait for a time limit, too. */
+void begin_stopped (void);
+void end_stopped (void);
+
+/* Lets this process and its future children use a new directory, with files of others in it. */
+void use_own_directory (const char *name);
 
 /* ---- a holder and a newcomer, of ipcrm.c ------------------------------------------------ */
 

@@ -4,6 +4,7 @@
 #include "damage.h"
 
 static const struct part parts[] = {
+    { "stopped", begin_stopped },
     { "blows", begin_blows },
     { "ipcrm", test_ipcrm },
     { "versions", test_versions },
@@ -13,9 +14,23 @@ static const struct part parts[] = {
     { "worlds", test_worlds },
     { "abandoned", test_abandoned },
     { "sweep", test_sweep },
+    { "files", test_files },
+    { "directory", test_directory },
     { "blows", end_blows },
+    { "stopped", end_stopped },
     { NULL, NULL }
 };
+
+void use_own_directory (const char *name)
+{
+    const char *parent = memory_directory ();
+    char path[PATH_SIZE];
+
+    snprintf (path, sizeof path, "%.200s/%s-%d", parent != NULL ? parent : scratch, name,
+              (int) getpid ());
+    use_directory (path);
+    make_files_of_others ();
+}
 
 static void all_damage (void)
 {

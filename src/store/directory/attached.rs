@@ -12,7 +12,7 @@ use super::existing::{self, Identity};
 use super::fresh::{Fresh, Unpublished};
 use super::store::Directory;
 use crate::errno::Errno;
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::file::Status;
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
@@ -77,14 +77,17 @@ impl Attached {
     pub(in crate::store) fn info(&self) -> Result<Info> {
         let _uncancelled = Uncancelled::new();
         if let Some(fresh) = self.hidden.as_ref().filter(|_| self.is_hidden()) {
-            let status = Status::of(&fresh.file)
-                .map_err(|errno| errno.during(format_args!("look at {self}")))?;
+            let (_, status) = fresh.still_open().map_err(self.not_open("look at"))?;
             return Ok(Info {
                 hidden: true,
                 ..existing::info(self.name(), &status, 1)?
             });
         }
-        match self.identity().at(&self.path) {
+        let found = self
+            .identity()
+            .at(&self.path)
+            .map_err(|errno| errno.during(format_args!("look at {self}")))?;
+        match found {
             Some(status) => existing::info(self.name(), &status, existing::count(&self.path)),
             // It has lost its name: what was known when it was attached, and this attachment.
             None => Ok(Info {
@@ -97,14 +100,10 @@ impl Attached {
     pub(in crate::store) fn set_permissions(&self, permissions: Permissions) -> Result<()> {
         let _uncancelled = Uncancelled::new();
         if let Some(fresh) = self.hidden.as_ref().filter(|_| self.is_hidden()) {
-            let status = Status::of(&fresh.file)
-                .map_err(|errno| errno.during(format_args!("set the permissions of {self}")))?;
-            return super::by_name::change_permissions(
-                self.name(),
-                &fresh.file,
-                &status,
-                permissions,
-            );
+            let (file, status) = fresh
+                .still_open()
+                .map_err(self.not_open("set the permissions of"))?;
+            return super::by_name::change_permissions(self.name(), file, &status, permissions);
         }
         Directory::change_permissions(self.name(), &self.path, Some(self.identity()), permissions)?
             .ok_or_else(|| self.lost("set the permissions of"))
@@ -117,9 +116,8 @@ impl Attached {
     pub(in crate::store) fn set_lifetime(&self, lifetime: Lifetime) -> Result<()> {
         let _uncancelled = Uncancelled::new();
         if let Some(fresh) = self.hidden.as_ref().filter(|_| self.is_hidden()) {
-            let status = Status::of(&fresh.file)
-                .map_err(|errno| errno.during(format_args!("keep {self}")))?;
-            return super::by_name::change_lifetime(self.name(), &fresh.file, &status, lifetime);
+            let (file, status) = fresh.still_open().map_err(self.not_open("keep"))?;
+            return super::by_name::change_lifetime(self.name(), file, &status, lifetime);
         }
         Directory::change_lifetime(self.name(), &self.path, Some(self.identity()), lifetime)?
             .ok_or_else(|| self.lost("keep"))
@@ -138,6 +136,7 @@ impl Attached {
         let Some(fresh) = fresh else {
             return Err(not_hidden());
         };
+        fresh.still_open().map_err(self.not_open("publish"))?;
         let published = fresh.publish(&self.directory, &self.path);
         if let Ok(()) | Err(Unpublished::NotDurable(_)) = published {
             self.is_published.store(true, Ordering::Release);
@@ -149,7 +148,7 @@ impl Attached {
                 self.directory
             ))),
             // Another thread, or the other process after a fork, was faster.
-            Err(Unpublished::Taken) if self.identity().at(&self.path).is_some() => {
+            Err(Unpublished::Taken) if matches!(self.identity().at(&self.path), Ok(Some(_))) => {
                 Err(not_hidden())
             }
             Err(Unpublished::Taken) => Err(Errno(libc::EEXIST).during(format_args!(
@@ -194,15 +193,28 @@ impl Attached {
     pub(in crate::store) fn check_whole(&self) -> Result<()> {
         let expected = self.status.size;
         match self.identity().at(&self.path) {
-            Some(status) if status.size < expected => Err(Errno(libc::EIO).during(format_args!(
-                "use {self}: its file was truncated from {expected} to {} bytes",
-                status.size
-            ))),
+            Ok(Some(status)) if status.size < expected => {
+                Err(Errno(libc::EIO).during(format_args!(
+                    "use {self}: its file was truncated from {expected} to {} bytes",
+                    status.size
+                )))
+            }
             _ => Ok(()),
         }
     }
 
-    fn lost(&self, doing: &str) -> crate::error::Error {
+    /// The error if the file of a hidden segment can't be used.
+    fn not_open(&self, doing: &str) -> impl Fn(Errno) -> Error {
+        move |errno| match errno {
+            Errno(libc::EBADF) => errno.during(format_args!(
+                "{doing} {self}: the program has closed its descriptor, which a hidden segment \
+                 needs"
+            )),
+            errno => errno.during(format_args!("{doing} {self}")),
+        }
+    }
+
+    fn lost(&self, doing: &str) -> Error {
         Errno(libc::EIDRM).during(format_args!("{doing} {self}: it has lost its name"))
     }
 
@@ -246,7 +258,9 @@ impl Attached {
         };
         let is_ours = inode.is_none_or(|inode| mapping.is_of(inode));
         // The descriptor of a file that was never published holds its memory, too.
-        self.hidden = None;
+        if let Some(fresh) = self.hidden.take() {
+            fresh.close();
+        }
         if is_ours {
             drop(mapping);
             return Ok(true);

@@ -3,7 +3,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -60,23 +61,22 @@ impl Directory {
         doing: &str,
         mut work: impl FnMut(&[u8], &Path, &Status) -> Result<()>,
     ) -> Result<()> {
-        drop(self.open(&doing)?);
+        let directory = self.open(&doing)?;
         require_memory_for(self.path().as_os_str().len() + file_name::LONGEST)
             .map_err(|errno| errno.during(format_args!("{doing}")))?;
-        let failed = |error: std::io::Error| self.refused(error.into(), &doing);
-        for entry in fs::read_dir(self.path()).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let Some(name) = file_name::decode(entry.file_name().as_bytes()) else {
-                continue;
+        let failed = |errno| self.refused(errno, &doing);
+        file::for_each_entry(&directory, failed, |entry| {
+            let Some(name) = file_name::decode(entry) else {
+                return Ok(());
             };
-            let path = entry.path();
-            // It may have been removed since.
+            let path = self.path().join(OsStr::from_bytes(entry));
             match Status::of_path(&path) {
-                Ok(status) if status.is_file() && status.size > 0 => work(&name, &path, &status)?,
-                _ => {}
+                Ok(status) if status.is_file() && status.size > 0 => work(&name, &path, &status),
+                // It is no segment, or was removed since.
+                Ok(_) | Err(Errno(libc::ENOENT)) => Ok(()),
+                Err(errno) => Err(failed(errno)),
             }
-        }
-        Ok(())
+        })
     }
 
     pub(in crate::store) fn set_lifetime(&self, name: &[u8], lifetime: Lifetime) -> Result<()> {
@@ -162,10 +162,12 @@ impl Directory {
                 .try_reserve(1)
                 .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
             let info = existing::info(name, status, 0)?;
-            // What this user may not delete stays.
-            if let Ok(Fate::Deleted) = self.try_to_delete(name, path, Identity::of(status), is_old)
-            {
-                pruned.push(info);
+            match self.try_to_delete(name, path, Identity::of(status), is_old) {
+                Ok(Fate::Deleted) => pruned.push(info),
+                Ok(_) => {}
+                // What this user may not delete stays.
+                Err(error) if matches!(error.errno(), libc::EPERM | libc::EACCES) => {}
+                Err(error) => return Err(error),
             }
             Ok(())
         })?;

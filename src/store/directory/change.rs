@@ -80,7 +80,7 @@ impl Directory {
             return Ok(Fate::Changing);
         }
         // From here on nobody can attach it, nor change its name.
-        match segment.at(path) {
+        match segment.at(path).map_err(failed)? {
             None => Ok(Fate::Gone),
             Some(status) if existing::is_kept(&status) => Ok(Fate::Kept),
             Some(status) if !may_go(&status) => Ok(Fate::Kept),
@@ -95,7 +95,9 @@ impl Directory {
     /// because the segment stays.
     #[cold]
     fn leave_to_owner(errno: Errno, name: &[u8], path: &Path, segment: Identity) -> Result<Fate> {
-        let Some(status) = segment.at(path) else {
+        let found = segment.at(path);
+        let failed = |errno| existing::refused(errno, "delete", name, path);
+        let Some(status) = found.map_err(failed)? else {
             return Ok(Fate::Gone);
         };
         if existing::is_kept(&status) {
@@ -107,12 +109,13 @@ impl Directory {
         match errno {
             // As for System V segments.
             Errno(libc::EACCES) => Err(belongs_to_another("delete", name, &status)),
-            errno => Err(existing::refused(errno, "delete", name, path)),
+            errno => Err(failed(errno)),
         }
     }
 
-    /// Does something with the file of a name which nobody else changes meanwhile. `None` if the
-    /// name stands for no segment, or not for `segment`.
+    /// Does something with the file of a name which nobody else changes meanwhile: a last holder
+    /// that leaves waits with the deletion. `None` if the name stands for no segment, or not for
+    /// `segment`.
     pub(super) fn with_claim<T>(
         doing: &str,
         name: &[u8],
@@ -141,7 +144,7 @@ impl Directory {
                 pauses.pause().map_err(|_| impatient(doing, name))?;
                 continue;
             }
-            let Some(status) = found.at(path) else {
+            let Some(status) = found.at(path).map_err(failed)? else {
                 // It was removed meanwhile.
                 continue;
             };

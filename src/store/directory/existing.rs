@@ -48,10 +48,14 @@ impl Identity {
     }
 
     /// The status of the file that has this name now, if it is this one.
-    pub(super) fn at(self, path: &Path) -> Option<Status> {
-        Status::of_path(path)
-            .ok()
-            .filter(|status| Self::of(status) == self && status.is_file())
+    pub(super) fn at(self, path: &Path) -> std::result::Result<Option<Status>, Errno> {
+        match Status::of_path(path) {
+            Ok(status) => {
+                Ok(Some(status).filter(|status| Self::of(status) == self && status.is_file()))
+            }
+            Err(Errno(libc::ENOENT | libc::ENOTDIR)) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 }
 

@@ -6,7 +6,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::existing::{self, Identity, KEPT, MODE_BITS};
+use super::file_name::LONGEST;
 use super::file_system::{self, FileSystem};
 use super::lock::{self, Claim};
 use super::store::Directory;
@@ -33,7 +35,9 @@ static LINKS_ARE_REFUSED: AtomicBool = AtomicBool::new(false);
 /// A new file that counts as attached, and disappears unless it is published.
 #[derive(Debug)]
 pub(super) struct Fresh {
+    /// For the call that has created it; later ones use `still_open`.
     pub(super) file: File,
+    identity: Identity,
     name: Option<TemporaryName>,
     durability: Durability,
 }
@@ -109,6 +113,7 @@ impl Fresh {
         status.size = u64::try_from(size.get()).unwrap_or(u64::MAX);
         let fresh = Self {
             file,
+            identity: Identity::of(&status),
             name: temporary,
             durability,
         };
@@ -118,6 +123,25 @@ impl Fresh {
         // A name must not lead to half a file after a power cut.
         durability.wait_for(&fresh.file).map_err(failed)?;
         Ok((fresh, status))
+    }
+
+    /// The file and its status. `EBADF` if the program has closed the descriptor, as daemons
+    /// close all: another file may have its number by now.
+    pub(super) fn still_open(&self) -> std::result::Result<(&File, Status), Errno> {
+        match Status::of(&self.file)? {
+            status if Identity::of(&status) == self.identity => Ok((&self.file, status)),
+            _ => Err(Errno(libc::EBADF)),
+        }
+    }
+
+    /// Closes the file, unless the program has done that.
+    pub(super) fn close(self) {
+        let is_lost = matches!(self.still_open(), Err(Errno(libc::EBADF)));
+        let Self { file, name, .. } = self;
+        drop(name);
+        if is_lost {
+            std::mem::forget(file);
+        }
     }
 
     /// Gives the file its name.
@@ -175,7 +199,8 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
         let (file, name) = TemporaryName::new(directory.path(), PREFIX, open)?;
         // From now on nobody takes it for a leftover.
         let is_held = lock::attach(&file)?;
-        if is_held && Identity::of(&Status::of(&file)?).at(name.path()).is_some() {
+        let is_there = Identity::of(&Status::of(&file)?).at(name.path())?.is_some();
+        if is_held && is_there {
             return Ok((file, Some(name)));
         }
     }
@@ -184,17 +209,23 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
 
 /// Removes the temporary files that processes which died have left in a directory.
 pub(super) fn sweep(directory: &Path) {
-    if require_memory_for(directory.as_os_str().len()).is_err() {
+    if require_memory_for(directory.as_os_str().len() + LONGEST).is_err() {
         return;
     }
-    let Ok(entries) = fs::read_dir(directory) else {
+    let Ok(opened) = file::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
         return;
     };
-    for entry in entries.flatten() {
-        if is_temporary(entry.file_name().as_bytes()) {
-            sweep_one(&entry.path());
-        }
-    }
+    // What cannot be read now is left to the next process.
+    let _ = file::for_each_entry(
+        &opened,
+        |errno| errno,
+        |name| {
+            if is_temporary(name) {
+                sweep_one(&directory.join(OsStr::from_bytes(name)));
+            }
+            Ok(())
+        },
+    );
 }
 
 /// Whether a file name is one of those that files have until they are complete.
@@ -211,7 +242,7 @@ fn sweep_one(path: &Path) {
     };
     if status.is_file()
         && lock::claim(&left, Claim::Segment) == Ok(true)
-        && Identity::of(&status).at(path).is_some()
+        && matches!(Identity::of(&status).at(path), Ok(Some(_)))
     {
         // Another process may do that.
         let _ = file::unlink(path);

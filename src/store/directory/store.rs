@@ -134,6 +134,8 @@ impl Pauses {
     /// Sleeps, longer each time. `ETIMEDOUT` if the call has waited for too long.
     pub(super) fn pause(&mut self) -> std::result::Result<(), Errno> {
         const LONGEST: Duration = Duration::from_millis(4);
+        /// Time in which this process was stopped does not count against the other one.
+        const LONGEST_COUNTED: Duration = Duration::from_millis(100);
         let pause = self.next.min(patience::left());
         if self.next > Duration::ZERO && pause == Duration::ZERO {
             return Err(Errno(libc::ETIMEDOUT));
@@ -144,9 +146,8 @@ impl Pauses {
         } else {
             std::thread::sleep(pause);
         }
-        // A sleep takes longer than requested; on a busy machine, that adds up to seconds. Time in
-        // which this process was stopped does not count against the other one.
-        patience::spend(began.elapsed().min(pause * 2));
+        // A sleep takes longer than requested; on a busy machine, that adds up to seconds.
+        patience::spend(began.elapsed().min(LONGEST_COUNTED));
         self.next = LONGEST.min(self.next * 2 + Duration::from_micros(20));
         Ok(())
     }

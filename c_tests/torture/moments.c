@@ -1,0 +1,78 @@
+/*
+ * moments.c - what happens right before a system call of the library; files.h describes it.
+ *
+ * The functions have the names of the C library's, so the shared library calls these.
+ */
+#include "files.h"
+
+struct moments moments;
+
+static void come (void (**function) (void))
+{
+    void (*wanted) (void) = *function;
+
+    *function = NULL;
+    if (wanted != NULL)
+        wanted ();
+}
+
+static int refuse (int error)
+{
+    errno = error;
+    return -1;
+}
+
+int open (const char *path, int flags, ...)
+{
+    va_list arguments;
+    mode_t mode;
+
+    va_start (arguments, flags);
+    mode = va_arg (arguments, mode_t);
+    va_end (arguments);
+    if (moments.refuse_nameless && (flags & O_TMPFILE) == O_TMPFILE)
+        return refuse (EISDIR);      /* as before Linux 3.11 */
+    return (int) syscall (SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int linkat (int from_directory, const char *from, int to_directory, const char *to, int flags)
+{
+    if (moments.refuse_links)
+        return refuse (EPERM);
+    come (&moments.linking);
+    return (int) syscall (SYS_linkat, from_directory, from, to_directory, to, flags);
+}
+
+int unlink (const char *path)
+{
+    come (&moments.unlinking);
+    return (int) syscall (SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+int fallocate (int fd, int mode, off_t start, off_t length)
+{
+    if (moments.refuse_room != 0)
+        return refuse (moments.refuse_room);
+    return (int) syscall (SYS_fallocate, fd, mode, start, length);
+}
+
+int fcntl (int fd, int command, ...)
+{
+    va_list arguments;
+    void *argument;
+
+    va_start (arguments, command);
+    argument = va_arg (arguments, void *);
+    va_end (arguments);
+    if (command == F_OFD_SETLK)
+        come (((struct flock *) argument)->l_type == F_RDLCK ? &moments.attaching
+                                                             : &moments.claiming);
+    return (int) syscall (SYS_fcntl, fd, command, argument);
+}
+
+int clock_nanosleep (clockid_t clock, int flags, const struct timespec *wanted,
+                     struct timespec *left)
+{
+    come (&moments.sleeping);
+    return syscall (SYS_clock_nanosleep, clock, flags, wanted, left) == 0 ? 0 : errno;
+}
