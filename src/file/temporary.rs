@@ -54,6 +54,11 @@ impl TemporaryName {
         &self.path
     }
 
+    /// Leaves a name alone that another process has removed: it may be another file's by now.
+    pub(crate) fn leave(self) {
+        self.is_gone.store(true, Ordering::Relaxed);
+    }
+
     /// Renames the file to `path`, whatever that named before.
     pub(crate) fn rename(&self, path: &Path) -> Result<(), Errno> {
         calls::rename(&self.path, path)?;

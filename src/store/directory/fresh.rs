@@ -35,10 +35,11 @@ static LINKS_ARE_REFUSED: AtomicBool = AtomicBool::new(false);
 /// A new file that counts as attached, and disappears unless it is published.
 #[derive(Debug)]
 pub(super) struct Fresh {
+    /// Dropped first: while the file is open, nobody takes it for a leftover.
+    name: Option<TemporaryName>,
     /// For the call that has created it; later ones use `still_open`.
     pub(super) file: File,
     identity: Identity,
-    name: Option<TemporaryName>,
     durability: Durability,
 }
 
@@ -112,9 +113,9 @@ impl Fresh {
         status.mode = libc::S_IFREG | mode;
         status.size = u64::try_from(size.get()).unwrap_or(u64::MAX);
         let fresh = Self {
+            name: temporary,
             file,
             identity: Identity::of(&status),
-            name: temporary,
             durability,
         };
         file::set_mode(&fresh.file, mode).map_err(failed)?;
@@ -203,6 +204,8 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
         if is_held && is_there {
             return Ok((file, Some(name)));
         }
+        // Another process takes it for a leftover, and removes it.
+        name.leave();
     }
     Err(Errno(libc::EAGAIN))
 }
