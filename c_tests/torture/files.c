@@ -87,13 +87,16 @@ static bool any_will_do (const char *line, const void *wanted)
     return true;
 }
 
+/* While other threads map and unmap files, a line may be there twice, or be skipped. */
 int file_at (const void *address)
 {
     unsigned long inode = 0;
+    int tries;
 
-    return address != NULL && search_mappings (begins_at, address, &inode) == 1
-               ? number_of ((ino_t) inode)
-               : -1;
+    for (tries = 0; address != NULL && tries < 5; tries++)
+        if (search_mappings (begins_at, address, &inode) > 0)
+            return number_of ((ino_t) inode);
+    return -1;
 }
 
 long count_mappings (void)

@@ -858,6 +858,32 @@ void prepare_overtaken (void)
     prepare_rival ();
 }
 
+/* A process that takes the new file for a leftover has removed it, and another one with the same ID,
+ * in another PID namespace, has created a file of the same name. */
+static char swept_path[PATH_SIZE + 100];
+
+static void sweep_new_file (void)
+{
+    DIR *entries = opendir (space);
+    struct dirent *entry;
+
+    while (entries != NULL && (entry = readdir (entries)) != NULL)
+        if (strncmp (entry->d_name, ".shm_util_new.", 14) == 0)
+            snprintf (swept_path, sizeof swept_path, "%s%.90s", space, entry->d_name);
+    if (entries == NULL
+        || syscall (SYS_renameat2, AT_FDCWD, rival_path, AT_FDCWD, swept_path, 0) != 0)
+        _exit (125);
+    closedir (entries);
+}
+
+void prepare_swept (void)
+{
+    prepare_warm ();
+    prepare_rival ();
+    moments.linking = NULL;
+    moments.attaching = sweep_new_file;
+}
+
 void prepare_hidden_overtaken (void)
 {
     prepare_own_hidden ();
@@ -945,6 +971,14 @@ void prepare_full (void)
 }
 
 /* ---- calls ------------------------------------------------------------------------------ */
+
+int call_create_swept (void)
+{
+    int status = call_create ();
+
+    return status == 0 && file_wrong (swept_path, VICTIM_SIZE, OWN_PATTERN) != NULL ? EPROTO
+                                                                                     : status;
+}
 
 int call_create_exclusive (void)
 {

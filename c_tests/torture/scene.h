@@ -156,6 +156,7 @@ void prepare_left_transient (void);
 int call_create (void);
 int call_attach (void);
 /* For directory namespaces. */
+void prepare_swept (void);           /* the call's temporary name becomes another file's */
 void prepare_replaced (void);        /* the name was removed, and is an orphan's by now */
 void prepare_overtaken (void);       /* when the call gives the victim its name, that is taken */
 void prepare_hidden_overtaken (void);
@@ -169,6 +170,7 @@ int call_create_transient (void);
 int call_create_hidden (void);
 int call_publish (void);
 int call_destroy (void);
+int call_create_swept (void);        /* EPROTO if that file is gone */
 int call_create_exclusive (void);
 int call_attach_read_only (void);
 int call_detach (void);

@@ -44,8 +44,8 @@
  * table has two ids for one name, the other one counts only if its process still has that segment
  * in /proc/PID/maps and its entry still stands: entries of the dead do not count.
  *
- * The last rounds are in a directory namespace, by turns with and without nameless files
- * (O_TMPFILE). There are no transient segments in them, no registry and no moves, and a segment's
+ * The last round, or two in the full form, are in a directory namespace, in memory and on a disk,
+ * with or without nameless files (O_TMPFILE). There are no transient segments in them, no registry and no moves, and a segment's
  * id is the number of its file.
  *
  * The decisions of each actor depend on the seed only; the timing does not repeat.
@@ -111,6 +111,7 @@ struct table {
     char directory[300];             /* for saved files */
     char space[PATH_SIZE];           /* the namespace, as in files.h */
     bool refuse_nameless;
+    bool reuses_numbers;             /* new files there get the numbers of deleted ones */
     double file_bound; /* how long calls may wait for that directory's files, in s */
     int violations;
     char told[TOLD][400];
@@ -354,10 +355,14 @@ static bool has_mapped (pid_t pid, int id)
     return found;
 }
 
+/* An entry of a program that has called exec stands until the new program is ready. By then the
+ * number may be another file's. */
 static void check_one_segment (const struct actor *a, int name, int id)
 {
     int s;
 
+    if (table->reuses_numbers)
+        return;
     for (s = 0; s < SLOTS; s++) {
         int other = table->held[name][s];
         pid_t pid = table->slot[s].pid;
@@ -1901,6 +1906,7 @@ static void choose_namespace (int round, int rounds)
     list_all (&of_others);
     moments.refuse_nameless = ((uint64_t) round + seed) % 2 == 1;
     strcpy (table->space, space);
+    table->reuses_numbers = table->file_bound > 0;
     table->refuse_nameless = moments.refuse_nameless;
 }
 
@@ -1950,7 +1956,7 @@ static void storm (void)
     note ("%d processes (every fourth with %d threads), %d names, %.0f s in %d rounds, and %d more "
           "in a directory", PROCESSES, THREADS, NAMES, seconds, rounds, more);
     for (round = 0; round < rounds + more && table->violations == 0; round++) {
-        choose_directory (round);
+        choose_directory (round < rounds ? round : round - rounds);
         choose_namespace (round, rounds);
         rage (round < rounds ? seconds / rounds : full_form ? 40 : 3, &random);
         calm ();
