@@ -104,22 +104,6 @@ long count_mappings (void)
     return search_mappings (any_will_do, NULL, NULL);
 }
 
-long count_attachments (int file)
-{
-    FILE *locks = fopen ("/proc/locks", "re");
-    char line[300], end[20];
-    long count = 0;
-
-    if (locks == NULL)
-        return -1;
-    snprintf (end, sizeof end, ":%d 0 0\n", file);
-    while (fgets (line, sizeof line, locks) != NULL)
-        count += strstr (line, "OFDLCK") != NULL && strstr (line, "READ") != NULL
-                 && strstr (line, end) != NULL;
-    fclose (locks);
-    return count;
-}
-
 /* ---- segments of either kind ------------------------------------------------------------ */
 
 int segment_of (SharedMemory memory)

@@ -38,8 +38,6 @@ void remove_one (const struct segment *segment);
 void remove_all (void);
 /* How often this process has files of the directory mapped. */
 long count_mappings (void);
-/* How many attachments the kernel's list of locks shows. */
-long count_attachments (int file);
 
 /* ---- files ------------------------------------------------------------------------------ */
 

@@ -821,6 +821,8 @@ void prepare_left_transient (void)
 static int rival_fd;                 /* the victim's file, as another process would open it */
 static char victim_path[PATH_SIZE + 100], rival_path[PATH_SIZE + 100];
 
+/* As the library does: an attachment has a byte beyond the first one, a change the first one, and a
+ * deletion all. */
 static void lock_rival (short type, off_t first, off_t count)
 {
     struct flock lock = { type, SEEK_SET, first, count, 0 };
@@ -861,6 +863,7 @@ void prepare_overtaken (void)
 /* A process that takes the new file for a leftover has removed it, and another one with the same ID,
  * in another PID namespace, has created a file of the same name. */
 static char swept_path[PATH_SIZE + 100];
+static int swept_file;
 
 static void sweep_new_file (void)
 {
@@ -880,6 +883,7 @@ void prepare_swept (void)
 {
     prepare_warm ();
     prepare_rival ();
+    swept_file = file_number (rival_path);
     moments.linking = NULL;
     moments.attaching = sweep_new_file;
 }
@@ -914,7 +918,7 @@ void prepare_dying (void)
 {
     prepare_orphan ();
     open_rival ();
-    lock_rival (F_WRLCK, 0, 2);
+    lock_rival (F_WRLCK, 0, 0);
     moments.sleeping = finish_deletion;
 }
 
@@ -927,7 +931,7 @@ void prepare_deleted (void)
 
 static void join (void)
 {
-    lock_rival (F_RDLCK, 0, 1);
+    lock_rival (F_RDLCK, 5, 1);
 }
 
 void prepare_joined (void)
@@ -940,7 +944,7 @@ void prepare_joined (void)
 /* The victim is not attached any more, so whoever changes it sees no holder. */
 static void begin_change (void)
 {
-    lock_rival (F_WRLCK, 1, 1);
+    lock_rival (F_WRLCK, 0, 1);
 }
 
 static void end_change (void)
@@ -976,8 +980,7 @@ int call_create_swept (void)
 {
     int status = call_create ();
 
-    return status == 0 && file_wrong (swept_path, VICTIM_SIZE, OWN_PATTERN) != NULL ? EPROTO
-                                                                                     : status;
+    return status == 0 && file_number (swept_path) != swept_file ? EPROTO : status;
 }
 
 int call_create_exclusive (void)
