@@ -504,7 +504,9 @@ static void disks (void)
         CHECK ("a process exits with status 0", check_child (waits_for_the_disk) == 0);
         CHECK ("a process exits with status 0", check_child (does_not_wait) == 0);
     }
-    CHECK ("the directory is empty at the end", rmdir (on_disk) == 0);
+    CHECK ("the directory is empty at the end", check_entries (on_disk) == 2);
+    unlink (check_text ("%s" FILE_NAME, on_disk)); /* after a failure */
+    rmdir (on_disk);
 }
 
 /* ---- users ------------------------------------------------------------------- */
