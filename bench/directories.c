@@ -6,7 +6,7 @@
  *
  * PLACE is the name of DIRECTORY's file system in the samples. The environment variable
  * DIRECTORY_SECONDS is the time for the whole program (default 20). Unless SHM_UTIL_SYNC is 0,
- * only those calls are measured that wait for the disk.
+ * only calls that wait for the disk are measured.
  *
  * Every segment that is attached is held by another process.
  */
@@ -90,7 +90,7 @@ KIND (private, "private:")
 
 static const struct way way_sysv_kind = {"System V", NULL, sysv_create, sysv_hold, sysv_release,
                                          sysv_attach};
-/* Its memory is shared with children only, so it is held here. */
+/* Only children share its memory, so this process holds it. */
 static const struct way way_private = {"private:", NULL, private_create, private_hold,
                                        private_release, private_attach};
 

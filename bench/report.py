@@ -384,7 +384,7 @@ def directory_load(samples):
              for place in PLACES + ["disk, durable"]]
     return ("When the three parts of this run ended, the load average was "
             + ", ".join("-" if load is None else f"{load:.1f}" for load in loads)
-            + f" on {os.cpu_count()} processors; the benchmark itself is 1 of it.")
+            + f" on {os.cpu_count()} processors; the benchmark itself accounts for 1.")
 
 
 # ---- snapshots ---------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ static void attach_with_lock (void)
     must (close (fd), "close");
 }
 
-/* The same, and asks whether it was the last, when its own lock has ended. */
+/* The same, but also asks, after its own lock has ended, whether it was the last. */
 static void attach_and_look (void)
 {
     int fd = open_existing (held_name);
