@@ -171,7 +171,7 @@ extern "C" {
 
 /**
  * Reason of an error: EACCES: the user may not use the namespace; or ENOENT,
- * ENOTDIR: its directory does not exist, or is a file.
+ * ENOTDIR: the directory of the namespace does not exist, or is a file.
  */
 #define SHMX_REASON_NAMESPACE 8
 
@@ -234,7 +234,7 @@ struct ShmxInfo {
   long attached;
   /**
    * Time of the last detach, including at the end of a process; 0 if there was
-   * none, and for other kinds.
+   * none, and for other kinds of memory.
    */
   long detached;
   /**
@@ -245,8 +245,8 @@ struct ShmxInfo {
   /**
    * Number of attachments in all processes. A process may have several, and
    * mprotect(2) may split one in two. A child of fork(2) shares its parent's
-   * attachments of files, and each counts once. Private memory counts the
-   * attachments of this process only.
+   * attachments of files, and each counts once. For private memory, only the
+   * attachments of this process count.
    */
   unsigned long mappings;
   /**
@@ -264,8 +264,8 @@ struct ShmxInfo {
    */
   int creatorPid;
   /**
-   * Process ID of the last attach or detach; 0 if there was none, or if it
-   * is not visible in this PID namespace, and for other kinds.
+   * Process ID of the last attach or detach; 0 if there was none, if it is
+   * not visible in this PID namespace, and for other kinds of memory.
    */
   int lastPid;
   /**
@@ -307,7 +307,7 @@ struct ShmxInfo {
   int hidden;
   /**
    * What the segment is: SHMX_SYSV, SHMX_DIRECTORY or SHMX_PRIVATE. Members
-   * that this kind of memory does not record are 0.
+   * that this kind of memory does not record are 0, except id, which is -1.
    */
   int kind;
   /**
@@ -531,7 +531,7 @@ int shmxWait(const char *name, long milliseconds);
  * Deletes the segments that no process has attached, that are not kept, and
  * that were last detached at least minimumAge seconds ago. For a segment
  * that was never attached, the time since its creation counts. Every attach
- * and detach resets the age, including those by shmutil save and shmutil dump.
+ * and detach resets the age, including those by shmutil save, copy and dump.
  * A file does not record when it was detached: its age is the time since it
  * was last written or attached, or its owner or mode was changed.
  * Also deletes the hidden segments whose creators have died, whatever their
@@ -845,8 +845,8 @@ int shmxPublish(SharedMemory memory);
 /**
  * Waits until everything that was stored in a segment before this call is on
  * the disk, if the segment is a file in a directory (see NOB_DATABASE in
- * shm_util.h). Without this call, the kernel writes it to the disk at some
- * time, in no particular order. SHM_UTIL_SYNC has no effect on this call.
+ * shm_util.h). Without this call, the kernel writes the bytes to the disk at
+ * some time, in no particular order. SHM_UTIL_SYNC has no effect on this call.
  * Other kinds of memory end with a reboot at the latest: for those, the call
  * returns 0 at once.
  *

@@ -1,4 +1,4 @@
-//! A segment's bytes, read so that what the kernel cannot read is an error, not a signal.
+//! A segment's bytes, read in a way that turns missing pages into errors instead of signals.
 
 #![forbid(unsafe_code)]
 
@@ -44,7 +44,7 @@ impl<'a> Bytes<'a> {
         Ok(bytes)
     }
 
-    /// Reads bytes that lie within the segment, also those of pages that were never touched.
+    /// Reads bytes that lie within the segment, including pages that were never touched.
     pub(crate) fn read_data(&self, offset: usize, bytes: &mut [u8]) -> Result<()> {
         let Some(memory) = &self.memory else {
             let failed = |error| Failure::library(&error, Some(self.segment.name()));
@@ -56,8 +56,8 @@ impl<'a> Bytes<'a> {
             .map_err(|error| self.unreadable(&error))
     }
 
-    /// Fails if the segment is a file that was truncated: bytes that were read behind its new end
-    /// may have been zeros.
+    /// Fails if the segment is a file that was truncated: bytes beyond its new end may have been
+    /// read as zeros.
     pub(crate) fn check_whole(&self) -> Result<()> {
         let name = self.segment.name();
         let info = self.segment.info();

@@ -62,7 +62,7 @@ pub(crate) fn create_with(
     Ok(segment)
 }
 
-/// Whether the kernel deletes each System V segment that nobody has attached.
+/// Whether the kernel deletes every System V segment that no process has attached.
 fn is_removal_forced() -> bool {
     fs::read_to_string("/proc/sys/kernel/shm_rmid_forced").is_ok_and(|text| text.trim() == "1")
 }

@@ -16,9 +16,9 @@ use crate::units;
 /// Inspect, manage and clean up named shared memory segments
 ///
 /// shmutil works on the segments that programs create with shmCreate of libshm_util: named shared
-/// memory, which is System V shared memory or, in a directory namespace, files. Read-only commands never delete a segment, even if they are the
-/// last to detach it. However, save and dump attach the segment, which resets the age of an orphan:
-/// see prune.
+/// memory, which is System V shared memory or, in a directory namespace, files. Read-only commands
+/// never delete a segment, even if they are the last to detach it. However, save, copy and dump
+/// attach the segment, which resets the age of an orphan: see prune.
 #[derive(Debug, Parser)]
 #[command(name = "shmutil", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -65,14 +65,14 @@ pub(crate) enum Command {
     Load(Load),
     /// Copy a segment to another namespace, of any kind
     ///
-    /// The copy appears at once with all its bytes, or not at all: a copy that fails, or is ended by
-    /// a signal, leaves nothing that other programs see. If the name exists there, the copy fails,
-    /// and the name keeps its segment. The copy has the segment's permission bits, and is kept if
-    /// the segment is; it belongs to the user who copies. Parts that no program has ever touched are
-    /// neither read nor written, but room for them is reserved.
+    /// The copy appears at once with all its bytes, or not at all: a copy that fails, or is ended
+    /// by a signal, leaves nothing that other programs see. If the name exists there, the command
+    /// fails, and the name keeps its segment. The copy has the segment's permission bits, and is
+    /// kept if the segment is; it belongs to the user who copies. Parts that no program has ever
+    /// touched are neither read nor written, but room for them is reserved.
     ///
-    /// The segment itself stays. This attaches it, which resets the age of an orphan: see prune.
-    /// Programs that write to it meanwhile make a copy that has some of their bytes.
+    /// The segment itself stays. This attaches it, which resets the age of an orphan: see prune. If
+    /// programs write to it meanwhile, the copy may have only some of what they have written.
     Copy(Copy),
     /// Show a segment's bytes in hexadecimal and as text
     ///
@@ -95,19 +95,19 @@ pub(crate) enum Command {
     ///
     /// An orphan is a segment that is not kept and that no process has attached. Its age counts
     /// from when it was last detached or, if it was never attached, from when it was created; in a
-    /// directory, from when its file was last written or attached.
-    /// A save or a dump resets the age: if one runs at intervals shorter than AGE, prune deletes
-    /// nothing.
+    /// directory, from when its file was last written, attached or changed.
+    /// A save, a copy or a dump resets the age: if one runs at intervals shorter than AGE, prune
+    /// deletes nothing.
     /// Orphans that belong to other users are left alone and reported on standard error.
     ///
-    /// In System V namespaces, a registry is left behind if it contains no names and no process has it attached. Programs
-    /// that end with _exit(2) or by a signal leave them. Those of this user are removed,
-    /// whatever their namespace and age. In a directory, temporary files that such programs left
-    /// are removed.
+    /// In System V namespaces, a registry is left behind if it contains no names and no process has
+    /// it attached. Programs that end with _exit(2) or by a signal leave such registries. Those of
+    /// this user are removed, whatever their namespace and age. In a directory, the temporary files
+    /// that such programs left are removed.
     Prune(Prune),
     /// Check environment, limits, registry, permissions, orphans and system settings
     ///
-    /// In a directory namespace: the directory, its file system and its files.
+    /// In a directory namespace, this checks the directory, its file system and its files.
     ///
     /// Every problem is reported with advice on how to solve it. The exit status is 1 if anything
     /// needs attention.
@@ -133,7 +133,7 @@ pub(crate) struct List {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) watch: Option<u32>,
     /// List the segments of all System V namespaces that you may inspect, as root those of all
-    /// users, and of the selected namespace. Other directories are not found
+    /// users, and of the selected namespace. Other directories are not searched
     #[arg(long)]
     pub(crate) all: bool,
     /// Print names only, one per line: for the completion scripts
@@ -144,7 +144,7 @@ pub(crate) struct List {
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Also check all other System V namespaces that you may inspect; as root, those of all users.
-    /// Other directories are not found
+    /// Other directories are not searched
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -297,8 +297,9 @@ pub(crate) struct Prune {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Delete the orphans of all System V namespaces that you may inspect, as root those of all
-    /// users, and of the selected namespace. Other directories are not found. In a namespace that
-    /// you may inspect but not use, only segments of the user who created its registry are deleted
+    /// users, and of the selected namespace. Other directories are not searched. In a namespace
+    /// that you may inspect but not use, only segments of the user who created its registry are
+    /// deleted
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -125,7 +125,7 @@ impl Failure {
         Self::library_with(error, name, &command)
     }
 
-    /// As above, for a namespace in which these command lines work.
+    /// As above, for a namespace in which these commands work.
     pub(crate) fn library_with(
         error: &shm_util::Error,
         name: Option<&[u8]>,

@@ -1,4 +1,4 @@
-//! Segments that were found by name, with what is known about the files that they are.
+//! Segments that were found by name, and what is known about their files.
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +13,7 @@ use crate::units;
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) info: Info,
-    /// `None` if it is not a file, or the file has been removed since.
+    /// `None` if it is not a file, or if the file has been removed since.
     pub(crate) file: Option<SegmentFile>,
 }
 
@@ -23,7 +23,7 @@ impl Found {
         Self { info, file }
     }
 
-    /// Since when it has been an orphan; `None` if it is not one.
+    /// The time since which it has been an orphan; `None` if it is not one.
     pub(crate) fn idle_since(&self) -> Option<SystemTime> {
         let info = &self.info;
         let is_orphan = info.mappings == 0 && !info.kept;
@@ -48,7 +48,7 @@ pub(crate) fn list(namespace: &Namespace) -> shm_util::Result<Vec<Found>> {
     Ok(infos.map(|info| Found::new(namespace, info)).collect())
 }
 
-/// The segments of a namespace that this process may perhaps only inspect.
+/// The segments of a namespace that this process may inspect, but perhaps not use.
 pub(crate) fn list_space(space: &Space) -> shm_util::Result<Vec<Found>> {
     let infos = space.list()?.into_iter();
     let found = infos.map(|info| {

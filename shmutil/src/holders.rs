@@ -9,8 +9,8 @@
 //!
 //! The first is a System V segment: its inode is the segment's identifier, and its name
 //! contains its key. Both are valid in the process's own IPC namespace only. The second is a
-//! file. Some file systems (btrfs, overlayfs) show another device there than stat(2) does: then
-//! the path must be the segment's.
+//! file. Some file systems (btrfs, overlayfs) show a device number there that differs from that of
+//! stat(2): then the path must be the segment's.
 
 #![forbid(unsafe_code)]
 
@@ -124,7 +124,7 @@ struct MappedFile<'a> {
 }
 
 impl<'a> MappedFile<'a> {
-    /// `None` if the line is not about the start of a file that is mapped for all to see.
+    /// `None` if the line is not about a shared mapping of the start of a file.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut rest = line;
         let mut next = || {
@@ -153,7 +153,7 @@ impl<'a> MappedFile<'a> {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return false;
         };
-        // The kernel shows the path without symbolic links, and a line feed as digits.
+        // The kernel shows the path without symbolic links, and a line feed as an escape of digits.
         let Ok(directory) = fs::canonicalize(directory) else {
             return false;
         };

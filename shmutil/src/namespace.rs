@@ -73,7 +73,7 @@ pub(crate) fn list() -> Result<Vec<Found>> {
 }
 
 /// All namespaces that this user may inspect, sorted, and registries that this user may not
-/// read. Without the private one, which is empty.
+/// read. The private one, which is empty, is left out.
 pub(crate) fn all() -> Result<(Vec<Space>, Vec<Unreadable>)> {
     let (mut spaces, unreadable) =
         admin::spaces(&selected()).map_err(|error| Failure::library(&error, None))?;

@@ -62,8 +62,7 @@ impl<'a> NewSegment<'a> {
             .map_err(|error| failed(&error))
     }
 
-    /// Opens the file that backs the segment. `None` without the privilege that
-    /// this takes.
+    /// Opens the file that backs the segment. `None` without the required privilege.
     pub(crate) fn as_file(&self) -> Option<File> {
         let page = rustix::param::page_size();
         let start = self.bytes().as_ptr().addr();
@@ -86,7 +85,7 @@ impl<'a> NewSegment<'a> {
                 .set_permissions(permissions)
                 .map_err(|error| failed(&error))?;
         }
-        // After a power cut, the name must not lead to bytes that were not written.
+        // After a power failure, the name must not lead to bytes that were not written.
         if env::var_os("SHM_UTIL_SYNC").is_none_or(|value| value != "0") {
             self.segment.sync().map_err(|error| failed(&error))?;
         }

@@ -127,14 +127,14 @@ pub(crate) fn age(age: Duration) -> String {
     }
 }
 
-/// How long ago something happened. A time in the future, which exists if the clock was set
+/// How long ago something happened. A time in the future, which is possible if the clock was set
 /// back, counts as now.
 pub(crate) fn elapsed(time: SystemTime) -> Duration {
     time.elapsed().unwrap_or_default()
 }
 
-/// How long ago something happened to what does not outlive a reboot. If the clock was set
-/// forward, the result is at most the system's uptime.
+/// The same for something that does not outlive a reboot. If the clock was set forward, the result
+/// is at most the system's uptime.
 pub(crate) fn since_boot(time: SystemTime) -> Duration {
     let uptime = clock_gettime(ClockId::Boottime).tv_sec;
     let uptime = Duration::from_secs(u64::try_from(uptime).unwrap_or(0));

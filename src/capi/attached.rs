@@ -117,8 +117,8 @@ pub extern "C" fn shmxPublish(memory: SharedMemory) -> c_int {
 
 /// Waits until everything that was stored in a segment before this call is on
 /// the disk, if the segment is a file in a directory (see NOB_DATABASE in
-/// shm_util.h). Without this call, the kernel writes it to the disk at some
-/// time, in no particular order. SHM_UTIL_SYNC has no effect on this call.
+/// shm_util.h). Without this call, the kernel writes the bytes to the disk at
+/// some time, in no particular order. SHM_UTIL_SYNC has no effect on this call.
 /// Other kinds of memory end with a reboot at the latest: for those, the call
 /// returns 0 at once.
 ///

@@ -398,7 +398,7 @@ pub(super) fn time_limit(milliseconds: c_long) -> Duration {
 /// Deletes the segments that no process has attached, that are not kept, and
 /// that were last detached at least `minimumAge` seconds ago. For a segment
 /// that was never attached, the time since its creation counts. Every attach
-/// and detach resets the age, including those by shmutil save and shmutil dump.
+/// and detach resets the age, including those by shmutil save, copy and dump.
 /// A file does not record when it was detached: its age is the time since it
 /// was last written or attached, or its owner or mode was changed.
 /// Also deletes the hidden segments whose creators have died, whatever their

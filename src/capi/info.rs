@@ -36,15 +36,15 @@ pub struct ShmxInfo {
     /// other than SHMX_SYSV.
     pub attached: c_long,
     /// Time of the last detach, including at the end of a process; 0 if there was
-    /// none, and for other kinds.
+    /// none, and for other kinds of memory.
     pub detached: c_long,
     /// Time of creation, or of the last change of owner, group or mode; for a
     /// file, also of its bytes.
     pub changed: c_long,
     /// Number of attachments in all processes. A process may have several, and
     /// mprotect(2) may split one in two. A child of fork(2) shares its parent's
-    /// attachments of files, and each counts once. Private memory counts the
-    /// attachments of this process only.
+    /// attachments of files, and each counts once. For private memory, only the
+    /// attachments of this process count.
     pub mappings: c_ulong,
     /// System V identifier, as shown by ipcs -m; -1 for other kinds of memory.
     pub id: c_int,
@@ -54,8 +54,8 @@ pub struct ShmxInfo {
     /// Process ID of the creator; 0 if it is not visible in this PID
     /// namespace, and for files.
     pub creatorPid: c_int,
-    /// Process ID of the last attach or detach; 0 if there was none, or if it
-    /// is not visible in this PID namespace, and for other kinds.
+    /// Process ID of the last attach or detach; 0 if there was none, if it is
+    /// not visible in this PID namespace, and for other kinds of memory.
     pub lastPid: c_int,
     /// User ID of the owner.
     pub uid: c_uint,
@@ -77,7 +77,7 @@ pub struct ShmxInfo {
     /// sees such a segment.
     pub hidden: c_int,
     /// What the segment is: SHMX_SYSV, SHMX_DIRECTORY or SHMX_PRIVATE. Members
-    /// that this kind of memory does not record are 0.
+    /// that this kind of memory does not record are 0, except `id`, which is -1.
     pub kind: c_int,
     /// Name: up to 1000 bytes and a terminating NUL.
     pub name: [c_char; 1001],

@@ -30,7 +30,7 @@ pub const SHMX_REASON_DETACHED: c_int = 6;
 /// Reason of an error: EINVAL: the file to be loaded is empty.
 pub const SHMX_REASON_EMPTY_FILE: c_int = 7;
 /// Reason of an error: EACCES: the user may not use the namespace; or ENOENT,
-/// ENOTDIR: its directory does not exist, or is a file.
+/// ENOTDIR: the directory of the namespace does not exist, or is a file.
 pub const SHMX_REASON_NAMESPACE: c_int = 8;
 /// Reason of an error: EACCES: the segment's mode does not allow the user to
 /// attach it; or the segment is transient, and was created by another user who

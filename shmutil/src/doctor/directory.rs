@@ -1,5 +1,5 @@
-//! The directory of a namespace: who may use it, where its files are stored, and what is in it
-//! that is no segment.
+//! The directory of a namespace: who may use it, where its files are stored, and which of them are
+//! not segments.
 
 #![forbid(unsafe_code)]
 
@@ -15,10 +15,10 @@ use super::{Finding, environment, logind, segments};
 use crate::failure::command;
 use crate::{found, names, namespace, units};
 
-/// The part of a file system from which on it needs attention if no more is free, in percent.
+/// A file system needs attention if at most this much of it is free, in percent.
 const SCARCE: u64 = 5;
 
-/// Where systemd-logind removes files, too.
+/// Where systemd-logind also removes files.
 const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Checks the selected namespace, which is a directory.
@@ -148,7 +148,7 @@ fn check_room(path: &Path) -> Finding {
     };
     // hugetlbfs without a limit, and some FUSE programs, report no size.
     if found.f_blocks == 0 {
-        return Finding::ok(subject, "this file system does not tell");
+        return Finding::ok(subject, "this file system does not report it");
     }
     let bytes = |blocks: u64| units::size(blocks.saturating_mul(found.f_frsize));
     let text = format!("{} of {}", bytes(found.f_bavail), bytes(found.f_blocks));
@@ -180,7 +180,7 @@ fn check_left_behind(count: usize) -> Option<Finding> {
 }
 
 fn check_strangers(strangers: &[Stranger]) -> Option<Finding> {
-    // Every file system of some kinds has this directory.
+    // Some kinds of file systems always have this directory.
     let mut strangers = strangers
         .iter()
         .filter(|stranger| stranger.file_name != b"lost+found");

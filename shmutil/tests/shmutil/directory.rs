@@ -195,7 +195,7 @@ fn keep_and_prune_agree_with_what_they_print() {
         .args(["old", "kept"].map(|name| format!("{}{name}", world.namespace)))
         .status();
     assert!(past.unwrap().success());
-    // touch(1) cannot set when the mode or the times were changed.
+    // touch(1) cannot set the time at which the mode or the times were changed.
     let idle = world.output(&["stat", "old"]);
     assert!(
         is_match(r"orphaned for \d+s").unwrap().eval(&idle),

@@ -20,8 +20,8 @@ use tempfile::TempDir;
 
 pub(crate) const SHMUTIL: &str = env!("CARGO_BIN_EXE_shmutil");
 
-/// A namespace, of System V segments unless [`of_directory`](Self::of_directory) made it, and a
-/// directory for files.
+/// A namespace of System V segments, or of files if [`of_directory`](Self::of_directory) made it,
+/// and a directory for other files.
 pub(crate) struct World {
     pub(crate) namespace: String,
     pub(crate) directory: TempDir,
