@@ -91,7 +91,7 @@ pub fn spaces(namespace: &Namespace) -> Result<(Vec<Space>, Vec<Unreadable>)> {
         Resolved::Directory(_) | Resolved::Private => None,
     };
     let registries = match crate::store::everybodys(trusted) {
-        // The selected namespace does not need what this system lacks.
+        // The selected namespace does not need the System V segments that this system lacks.
         Err(error) if trusted.is_none() && is_missing(&error) => Vec::new(),
         found => found?,
     };
@@ -252,8 +252,8 @@ pub fn hidden(namespace: &Namespace) -> Result<Vec<Hidden>> {
     Store::of(namespace)?.hidden()
 }
 
-/// Whether this process may delete a segment of a namespace. Finds out without deleting or
-/// changing it.
+/// Whether this process may delete a segment of a namespace. This does not delete or change the
+/// segment.
 #[must_use]
 pub fn may_be_deleted(namespace: &Namespace, segment: &Info) -> bool {
     Call::begin(Purpose::Change)

@@ -23,8 +23,8 @@ use crate::{filename, os};
     reason = "each is a variable of its own"
 )]
 pub(crate) struct Environment {
-    /// What `NOB_DATABASE` selects; `None` if it is not set or empty. The error is that of a
-    /// value that cannot be translated.
+    /// What `NOB_DATABASE` selects; `None` if it is not set or empty. It is an error if the value
+    /// cannot be translated.
     database: Result<Option<Location>>,
     /// `APERROR_PRINT`
     #[cfg(feature = "capi")]

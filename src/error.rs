@@ -69,7 +69,7 @@ pub struct Error {
 pub enum Reason {
     /// Nothing is known beyond the `errno` value.
     None,
-    /// `EINVAL`: an argument is invalid in itself, or a name is that of a file that is no
+    /// `EINVAL`: an argument is invalid in itself, or a name is that of a file that is not a
     /// segment.
     Argument,
     /// `EINVAL`: a C program's handle is not valid.
@@ -88,8 +88,8 @@ pub enum Reason {
     Transient,
     /// `EINVAL`: the segment is not hidden, or not any more, and cannot be published.
     NotHidden,
-    /// `EACCES`: this user may not use the namespace. `ENOENT`, `ENOTDIR`: its directory does
-    /// not exist, or is a file.
+    /// `EACCES`: this user may not use the namespace. `ENOENT`, `ENOTDIR`: the directory of the
+    /// namespace does not exist, or is a file.
     Namespace,
     /// `EACCES`: the segment's mode does not allow this user to attach it; or the segment is
     /// transient, and was created by a user whom this process must not trust.

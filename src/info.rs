@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::quoted::Quoted;
 
-/// What a segment is. Its [namespace](crate::Namespace#kinds-of-memory) selects that.
+/// What a segment is. Its [namespace](crate::Namespace#kinds-of-memory) selects this.
 ///
 /// ```
 /// use shm_util::{Kind, Segment};
@@ -29,8 +29,8 @@ pub enum Kind {
 
 /// What is known about a segment.
 ///
-/// The kernel measures the times, in whole seconds. See shmctl(2). What the [kind](Kind) of a
-/// segment does not record is 0 or `None`, as noted below.
+/// The kernel measures the times, in whole seconds. See shmctl(2). Fields that the [kind](Kind) of
+/// a segment does not record are 0, -1 or `None`, as noted below.
 ///
 /// ```
 /// let segment = shm_util::Segment::create("doc-struct-info", 100)?;
@@ -56,7 +56,7 @@ pub struct Info {
     pub size: usize,
     /// When it was created.
     pub created: SystemTime,
-    /// When it was last attached; `None` also for other kinds than System V segments.
+    /// When it was last attached; `None` also for kinds other than System V segments.
     pub attached: Option<SystemTime>,
     /// When it was last detached, or its holder died; `None` also for other kinds.
     pub detached: Option<SystemTime>,
@@ -66,7 +66,7 @@ pub struct Info {
     /// The process that created it; 0 if that is in another PID namespace, and for files.
     pub creator_pid: i32,
     /// The process that last attached or detached it; 0 if none did, or it is in
-    /// another PID namespace, and for other kinds than System V segments.
+    /// another PID namespace, and for kinds other than System V segments.
     pub last_pid: i32,
     /// The owner's user id.
     pub uid: u32,
@@ -80,7 +80,7 @@ pub struct Info {
     pub mode: u32,
     /// The number of attachments in all processes. A process may have several, and
     /// mprotect(2) may split one in two. A forked child shares its parent's attachments of
-    /// files, and each counts once. Private memory counts the attachments of this process only.
+    /// files, and each counts once. For private memory, only the attachments of this process count.
     pub mappings: u64,
     /// Whether it is locked in memory (`SHM_LOCK`).
     pub locked: bool,

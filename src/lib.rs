@@ -81,14 +81,14 @@
 //! | `Directory` | a path that ends in `/` | processes that may use the directory | with its file |
 //! | `Private` | `private:` | the process and the children that it forks | with the process |
 //!
-//! The functions are the same. What differs:
+//! The functions are the same. The kinds differ as follows:
 //!
 //! * Only System V segments have an identifier. [`Segment::id`] returns -1 for other kinds.
 //! * Files are never [transient](Options::transient), and cannot be [locked](Segment::lock) in
 //!   memory for all processes: both are `ENOTSUP`. Their [owner and mode](Segment::set_permissions)
 //!   and those of the directory decide who may attach, create and delete them.
-//! * The bytes of a file on a disk outlive a reboot. After a power failure, only those are certain
-//!   to be there that were stored before a call of [`Segment::sync`].
+//! * The bytes of a file on a disk outlive a reboot. After a power failure, only bytes that were
+//!   stored before a call of [`Segment::sync`] are certain to be there.
 //! * [Huge pages](Options::huge_pages) are `ENOTSUP` for private memory, and for files outside
 //!   hugetlbfs.
 //!
@@ -162,8 +162,8 @@
 //! # Environment
 //!
 //! `NOB_DATABASE` selects the namespace, `SHM_UTIL_KEEP=1` makes new segments kept ones,
-//! `SHM_UTIL_TRANSIENT=1` makes them transient ones, `SHM_UTIL_SYNC=0` lets saves, and calls that
-//! create or delete files in a directory, not wait for the disk, and `SHM_UTIL_THREADS=1` lets
+//! `SHM_UTIL_TRANSIENT=1` makes them transient ones; with `SHM_UTIL_SYNC=0`, saves, and calls that
+//! create or delete files in a directory, do not wait for the disk; and with `SHM_UTIL_THREADS=1`,
 //! loads start no second thread. A process reads them once, when it first uses a name;
 //! `std::env::set_var` has no effect on this crate afterwards. Only variables in the file names of
 //! saves and loads are read each time.

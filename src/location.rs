@@ -14,7 +14,7 @@ use crate::quoted::Quoted;
 /// What the path of a namespace selects. Processes share names if these are equal.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Location {
-    /// The System V segments of an absolute path. No file of that name need exist.
+    /// The System V segments of an absolute path. No file with this path need exist.
     Path(Arc<[u8]>),
     /// The files in the directory of this absolute path, which ends in `/`.
     Directory(Arc<[u8]>),

@@ -143,9 +143,9 @@ impl Segment {
     }
 
     /// Waits until everything that was stored in the segment before this call is on the disk, if
-    /// the segment is a file in a [directory](crate::Namespace#kinds-of-memory). Without this
-    /// call, the kernel writes it to the disk at some time, in no particular order. Other
-    /// segments end with a reboot at the latest: for those, there is nothing to wait for.
+    /// the segment is a file in a [directory](crate::Namespace#kinds-of-memory). Without this call,
+    /// the kernel writes the bytes to the disk at some time, in no particular order. Other kinds of
+    /// memory end with a reboot at the latest: for those, this returns at once.
     ///
     /// ```
     /// let segment = shm_util::Segment::create("doc-sync", 100)?;

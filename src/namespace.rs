@@ -37,7 +37,7 @@ use crate::{environment, os};
 ///
 /// A namespace also selects what its segments are:
 ///
-/// | namespace | its segments are | its names live |
+/// | namespace | its segments are | its names last |
 /// | --- | --- | --- |
 /// | of a user, or of a path | System V segments | as long as the segments: until a reboot at most |
 /// | of a path that ends in `/` | files in this directory, one for each name, with exactly the segment's bytes | as long as the files |
@@ -194,9 +194,9 @@ impl fmt::Display for Resolved {
 /// equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Registered {
-    /// That of an effective user id.
+    /// The namespace of an effective user id.
     User(UserId),
-    /// That of an absolute path. No file of that name need exist.
+    /// The namespace of an absolute path. No file with this path need exist.
     Path(Vec<u8>),
 }
 

@@ -90,8 +90,8 @@ impl Segment {
     /// * `EACCES`: it may not be searched or, to create a segment, written.
     /// * `EROFS`: the file system is read-only, so only
     ///   [`open_read_only`](Options::open_read_only) is possible.
-    /// * `EINVAL`: the file of this name is no segment: a symbolic link, a directory or an empty
-    ///   file, for example.
+    /// * `EINVAL`: the file of this name is not a segment: it is a symbolic link, a directory or an
+    ///   empty file, for example.
     /// * `ENAMETOOLONG`: the name of the file would have more than 255 bytes.
     /// * `ENOSPC`, `EDQUOT`: the file system is full, or the disk quota is used up.
     /// * `EFBIG`: `size` exceeds `RLIMIT_FSIZE`, or what the file system supports.
@@ -370,8 +370,8 @@ impl Segment {
 
     /// The same.
     pub(crate) fn leave(&mut self) -> Result<()> {
-        // It changes no registry, and the private names outlive a fork, so fork need not wait for
-        // it.
+        // This changes no registry, and the names of the private namespace survive a fork, so fork
+        // need not wait for it.
         self.attached.detach()
     }
 

@@ -1,5 +1,5 @@
-//! The private namespace, used from Rust. Each test has names of its own; what looks at all names,
-//! or needs a process with one thread, runs in a child of fork.
+//! The private namespace, used from Rust. Each test has names of its own. A test that looks at all
+//! names, or needs a process with one thread, runs in a child of fork.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // tests are meant to fail
 
@@ -753,7 +753,7 @@ fn all_names_are_listed_and_old_orphans_are_pruned() {
         assert_eq!(names(private().prune(Duration::from_secs(60)).unwrap()), "");
         assert_eq!(names(private().prune(Duration::ZERO).unwrap()), "ce");
         assert_eq!(names(private().list().unwrap()), "bd");
-        // An attachment starts the age again.
+        // An attachment restarts the age.
         create("f", 1).detach().unwrap();
         thread::sleep(Duration::from_millis(2100));
         private().open("f").unwrap().detach().unwrap();
@@ -869,7 +869,7 @@ fn a_child_shares_bytes_and_counts_and_names_for_itself() {
         let at = address(&segment);
         let info = segment.info().unwrap();
         assert_eq!(u32::try_from(info.creator_pid), Ok(parent));
-        // What the parent leaves to the child, the child deletes for itself.
+        // The child deletes for itself what it has inherited from the parent.
         // SAFETY: nothing uses the parent's value in this process.
         let last = unsafe { std::ptr::read(&raw const segment) };
         last.destroy().unwrap();
@@ -879,14 +879,14 @@ fn a_child_shares_bytes_and_counts_and_names_for_itself() {
     segment.destroy().unwrap();
 }
 
-/// A child of a clone that runs no handlers of fork.
+/// A child made by clone(2), which does not run the handlers of fork.
 fn raw_clone() -> libc::pid_t {
     // SAFETY: without a stack, the child continues here on a copy of this one, as with fork.
     let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     libc::pid_t::try_from(child).unwrap()
 }
 
-/// In the child, each of the mutexes may belong to a thread that it does not have.
+/// In the child, each of the mutexes may be held by a thread that does not exist there.
 #[test]
 fn a_child_keeps_all_names_whatever_another_thread_was_doing() {
     in_child(|| {

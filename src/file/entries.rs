@@ -10,7 +10,7 @@ use crate::errno::Errno;
 #[repr(align(8))]
 struct Records([u8; 4096]);
 
-/// Where the length of a record and the name are in it.
+/// The offsets of a record's length and of the name.
 const LENGTH: usize = 16;
 const NAME: usize = 19;
 

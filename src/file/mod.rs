@@ -1,5 +1,5 @@
-//! Files: system calls, and what does the same job where one is refused. Saves, loads and
-//! directory namespaces use this.
+//! Files: system calls, and replacements where one is refused. Saves, loads and directory
+//! namespaces use this.
 //!
 //! | module       | job |
 //! | ------------ | --- |
@@ -8,8 +8,8 @@
 //! | `calls`      | system calls for files |
 //! | `entries`    | the entries of a directory |
 //! | `owner`      | owner, group and mode |
-//! | `status`     | what the kernel knows of a file |
-//! | `refused`    | which errors mean that another call may do |
+//! | `status`     | what the kernel knows about a file |
+//! | `refused`    | which errors mean that another call may work |
 //! | `path`       | paths as system calls take them |
 //! | `descriptor` | descriptors above 2, and inherited ones |
 

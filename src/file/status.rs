@@ -29,7 +29,7 @@ pub(crate) struct Status {
     pub(crate) created: Option<i64>,
     /// When its bytes were last changed.
     pub(crate) modified: i64,
-    /// When it was last read or mapped; file systems record that now and then only.
+    /// When it was last read or mapped; file systems do not record this every time.
     pub(crate) accessed: i64,
     /// When its bytes, owner, group, mode or number of links were last changed.
     pub(crate) changed: i64,

@@ -85,7 +85,7 @@ fn name_of(key: u32) -> Name {
 }
 
 /// Whether the start of the segment that was created with this key, and has this
-/// identifier, is attached at an address. `None` if the system does not tell.
+/// identifier, is attached at an address. `None` if the system does not report it.
 pub(crate) fn is_segment_at(address: usize, key: u32, id: i32) -> Option<bool> {
     let _uncancelled = Uncancelled::new();
     let maps = File::open("/proc/self/maps").ok()?;
@@ -102,14 +102,14 @@ pub(crate) enum Beginning {
     Inode(u64),
 }
 
-/// What begins at an address. `None` if the system does not tell.
+/// What begins at an address. `None` if the system does not report it.
 pub(crate) fn beginning_at(address: usize) -> Option<Beginning> {
     let _uncancelled = Uncancelled::new();
     let maps = File::open("/proc/self/maps").ok()?;
     query_beginning(&maps, address).or_else(|| search_beginning(address))
 }
 
-/// Asks for the one mapping. `None` if the kernel can't.
+/// Asks the kernel for this mapping only. `None` if the kernel can't do that.
 fn query_beginning(maps: &File, address: usize) -> Option<Beginning> {
     let mut query = Query::about(address)?;
     if query.ask(maps) != 0 {
@@ -143,7 +143,7 @@ impl Beginning {
     }
 }
 
-/// What a line of the table shows; `None` if the line is about another address.
+/// What a line of the table describes; `None` if the line is about another address.
 fn beginning_in(line: &[u8], address: usize) -> Option<Beginning> {
     let text = line.split(|&byte| byte == b'/').next()?;
     let mut fields = std::str::from_utf8(text).ok()?.split_ascii_whitespace();

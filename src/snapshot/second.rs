@@ -20,7 +20,7 @@ use crate::file::TemporaryName;
 use crate::file::directory_of;
 use crate::os;
 
-/// How temporary names begin that do not depend on the path.
+/// The beginning of temporary names that do not depend on the path.
 const PREFIX: &str = ".shm_util.";
 
 /// The file to replace.

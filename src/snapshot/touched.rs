@@ -4,8 +4,8 @@
 //!
 //! Two answers of the kernel are used:
 //!
-//! * `SEEK_DATA` on the file behind the mapping is exact, but of a System V segment only
-//!   privileged processes may open that file.
+//! * `SEEK_DATA` on the file behind the mapping is exact, but only privileged processes may open
+//!   that file of a System V segment.
 //! * mincore(2) is for everybody, but reports a page that was swapped out as if it
 //!   had never been touched. So it counts only where the kernel says, before and
 //!   after, that no page of the segment is in swap space. (A page would have to be

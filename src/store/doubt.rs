@@ -2,9 +2,9 @@
 //! there: only the program itself can have ended the attachment (shmdt(2), munmap(2),
 //! `MADV_DONTFORK`).
 //!
-//! To ask the kernel takes longer than to attach and detach, so it is asked where there is reason
-//! to: if the library has attached something at the same address since. Otherwise, only the first
-//! few times in each 34 ms.
+//! Asking the kernel takes longer than attaching and detaching. So the library always asks only if
+//! it has attached something at the same address since. Otherwise, it asks only the first few times
+//! in each 34 ms.
 
 #![forbid(unsafe_code)]
 
@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::os;
 
-/// For each page address, modulo their number: how many attachments were made there.
+/// How many attachments were made at each page address, modulo the length of this table.
 static ATTACHED: [AtomicU32; 1024] = [const { AtomicU32::new(0) }; 1024];
 
 fn attached_at(address: usize) -> &'static AtomicU32 {
-    // Addresses are multiples of 4096 at least; the bits above those tell more.
+    // Addresses are multiples of at least 4096, so the low bits do not distinguish them.
     let page = address >> 12;
     ATTACHED
         .get((page ^ (page >> 10)) % ATTACHED.len())
         .unwrap_or(&ATTACHED[0])
 }
 
-/// Which attachment at its address it is.
+/// The number of an attachment among those at its address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Serial(u32);
 

@@ -133,7 +133,7 @@ impl Mapped {
         unsafe { slice::from_raw_parts(self.address.as_ptr().cast::<AtomicU8>(), self.size) }
     }
 
-    /// The inode number of the mapped file. The kernel gives memory without a file one, too.
+    /// The inode number of the mapped file. Memory without a file has one, too.
     pub(super) fn inode(&self) -> Option<u64> {
         match os::beginning_at(self.address()) {
             Some(Beginning::Inode(inode)) => Some(inode),
@@ -149,13 +149,13 @@ impl Mapped {
         !is_due || self.is_surely_of(inode)
     }
 
-    /// The same, but always asks the kernel. True if the system does not tell.
+    /// The same, but always asks the kernel. True if the system does not report it.
     pub(super) fn is_surely_of(&self, inode: u64) -> bool {
         let found = os::beginning_at(self.address());
         found.is_none_or(|found| found == Beginning::Inode(inode))
     }
 
-    /// Leaves the address alone: something else is mapped there now.
+    /// Does not unmap the address: something else is mapped there now.
     pub(super) fn abandon(self) {
         std::mem::forget(self);
     }
@@ -195,8 +195,7 @@ const fn protection(access: Access) -> c_int {
     }
 }
 
-/// Whether memory at an address would reach beyond the address space that a program has on most
-/// machines.
+/// Whether memory at an address would reach beyond the address space of programs on most machines.
 fn is_beyond(address: usize, size: usize) -> bool {
     const END: usize = (1 << 47) - 4096;
     address.checked_add(size).is_none_or(|end| end > END)

@@ -166,12 +166,12 @@ impl Store {
     pub(crate) fn hidden(&self) -> Result<Vec<Hidden>> {
         match self {
             Self::SysV(store) => store.hidden(),
-            // Nobody sees those of another process, and they end with it.
+            // No process sees those of another one, and they end with that process.
             Self::Directory(_) | Self::Private(_) => Ok(Vec::new()),
         }
     }
 
-    /// Whether this process may delete a segment. Finds out without changing anything.
+    /// Whether this process may delete a segment. This changes nothing.
     pub(crate) fn may_delete(&self, segment: &Info) -> bool {
         match self {
             Self::SysV(_) => may_be_removed(segment.id),
@@ -180,7 +180,7 @@ impl Store {
         }
     }
 
-    /// The file that the segment of a name is; `None` if it is none.
+    /// The file that the segment of a name is; `None` if it is not a file.
     pub(crate) fn file(&self, name: &[u8]) -> Result<Option<SegmentFile>> {
         match self {
             Self::Directory(store) => store.file(name),
@@ -188,7 +188,7 @@ impl Store {
         }
     }
 
-    /// The directory of the namespace; `None` if it has none.
+    /// The directory of the namespace; `None` for other kinds.
     pub(crate) fn directory(&self) -> Result<Option<DirectoryState>> {
         match self {
             Self::Directory(store) => store.state().map(Some),
@@ -283,10 +283,10 @@ impl Attached {
         each!(self, attached => attached.remove())
     }
 
-    /// Waits until what was stored in the segment is on the disk, if it has one.
+    /// Waits until what was stored in the segment is on the disk, if it is a file.
     pub(crate) fn sync(&self) -> Result<()> {
         match self {
-            // They end with a reboot.
+            // These kinds end with a reboot.
             Self::SysV(_) | Self::Private(_) => Ok(()),
             Self::Directory(attached) => attached.sync(),
         }

@@ -23,13 +23,13 @@ use crate::quoted::Quoted;
 use crate::request::{Lifetime, Placement, Request, Target, Wanted};
 use crate::store::mapped::Mapped;
 
-/// What a look at a name found.
+/// What a look-up of a name found.
 enum Found {
     /// Its segment, attached.
     Segment(Status, Mapped, Option<Descriptor>),
     /// Nothing.
     Nothing,
-    /// A segment that a process is deleting, or has deleted.
+    /// A segment that a process is deleting or has deleted.
     Dying,
 }
 
@@ -101,8 +101,8 @@ impl Directory {
         if is_new {
             return Err(taken(name, path));
         }
-        // All that can fail comes before the lock: the last holder of the segment could take a call
-        // that fails for another holder, and leave the segment behind.
+        // Everything that can fail comes before the lock. Otherwise, the last holder of the segment
+        // could take a failing call for another holder, and leave the segment behind.
         let status = Status::of(&opened).map_err(failed)?;
         let size = Self::check_segment(name, &status, request)?;
         let system = FileSystem::of_segment(&opened, &status);
@@ -110,7 +110,7 @@ impl Directory {
         let mapping = Mapped::file(&opened, size, request.placement, request.access)
             .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
         let descriptor = Descriptor::of(&opened, &status, &mapping).map_err(failed)?;
-        // Nobody deletes a segment that is locked. It may have been deleted before.
+        // No process deletes a segment that is locked. It may have been deleted before that.
         if !lock::attach(&opened).map_err(failed)?
             || Status::of(&opened).map_err(failed)?.links == 0
         {
@@ -119,7 +119,7 @@ impl Directory {
         Ok(Found::Segment(status, mapping, descriptor))
     }
 
-    /// The size in bytes of an existing segment, if it is what was asked for.
+    /// The size in bytes of an existing segment, if that is what was asked for.
     fn check_segment(name: &[u8], status: &Status, request: &Request) -> Result<usize> {
         if let Some(error) = existing::is_no_segment("attach", name, status) {
             return Err(error);
@@ -142,8 +142,8 @@ impl Directory {
         }
     }
 
-    /// Creates a segment. `None` if another process has got the name meanwhile, and its segment
-    /// will do.
+    /// Creates a segment. `None` if another process has given the name to a segment meanwhile, and
+    /// that segment will do.
     fn make(
         &self,
         name: &[u8],
@@ -157,7 +157,7 @@ impl Directory {
         };
         loop {
             let (fresh, status) = Fresh::new(self, name, size, request.creation, lifetime)?;
-            // Before it has its name, so that a failure leaves nothing.
+            // This comes before it gets its name, so that a failure leaves nothing.
             let size = size.get();
             let mapping = Mapped::file(&fresh.file, size, request.placement, request.access)
                 .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
@@ -204,7 +204,7 @@ impl Directory {
         }
     }
 
-    /// The error if what has a name can't be opened.
+    /// The error if the file that has a name can't be opened.
     #[cold]
     fn not_opened(&self, errno: Errno, name: &[u8], path: &Path) -> Error {
         let doing = format_args!("attach segment {}", Quoted(name));

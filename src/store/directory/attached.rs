@@ -34,9 +34,9 @@ pub(crate) struct Attached {
     /// A hidden file. It stays open until the segment is detached, so that it can get its name.
     pub(super) hidden: Option<Fresh>,
     pub(super) is_published: AtomicBool,
-    /// Where the mapping does not keep the locks.
+    /// `None` where the mapping keeps the locks.
     pub(super) descriptor: Option<Descriptor>,
-    /// `None` once it was detached.
+    /// `None` once the segment is detached.
     pub(super) mapping: Option<Mapped>,
 }
 
@@ -89,7 +89,8 @@ impl Attached {
             .map_err(|errno| errno.during(format_args!("look at {self}")))?;
         match found {
             Some(status) => existing::info(self.name(), &status, existing::count(&self.path)),
-            // It has lost its name: what was known when it was attached, and this attachment.
+            // It has lost its name, so this returns what was known when it was attached, and counts
+            // only this attachment.
             None => Ok(Info {
                 kept: false,
                 ..existing::info(self.name(), &self.status, 1)?
@@ -147,7 +148,7 @@ impl Attached {
                 "write the name of {self} to the disk of {}; it is published",
                 self.directory
             ))),
-            // Another thread, or the other process after a fork, was faster.
+            // Another thread, or the parent or child of a fork, was faster.
             Err(Unpublished::Taken) if matches!(self.identity().at(&self.path), Ok(Some(_))) => {
                 Err(not_hidden())
             }
@@ -239,14 +240,15 @@ impl Attached {
         if is_hidden || matches!(released, Ok(false)) {
             return released.map(drop);
         }
-        // Also if the program has unmapped the segment itself: it would be an orphan.
+        // This is done even if the program has unmapped the segment itself: otherwise it would be
+        // an orphan.
         let deleted =
             self.directory
                 .delete_if_unused(self.name.bytes(), &self.path, self.identity());
         released.and(deleted).map(drop)
     }
 
-    /// Unmaps the segment, if it is still mapped there. False if it was detached before.
+    /// Unmaps the segment if it is still mapped. False if it was detached before.
     fn release(&mut self) -> Result<bool> {
         let Some(mapping) = self.mapping.take() else {
             return Ok(false);
@@ -257,7 +259,7 @@ impl Attached {
             None => Some(self.status.inode),
         };
         let is_ours = inode.is_none_or(|inode| mapping.is_of(inode));
-        // The descriptor of a file that was never published holds its memory, too.
+        // The descriptor of a file that was never published also keeps its memory.
         if let Some(fresh) = self.hidden.take() {
             fresh.close();
         }

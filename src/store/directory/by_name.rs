@@ -1,4 +1,4 @@
-//! What is done with segments by name, without attaching them for the program: look, list, keep,
+//! Operations on segments by name, which do not attach them for the program: look, list, keep,
 //! remove, prune.
 
 #![forbid(unsafe_code)]
@@ -72,7 +72,7 @@ impl Directory {
             let path = self.path().join(OsStr::from_bytes(entry));
             match Status::of_path(&path) {
                 Ok(status) if status.is_file() && status.size > 0 => work(&name, &path, &status),
-                // It is no segment, or was removed since.
+                // It is not a segment, or has been removed since.
                 Ok(_) | Err(Errno(libc::ENOENT)) => Ok(()),
                 Err(errno) => Err(failed(errno)),
             }
@@ -165,7 +165,7 @@ impl Directory {
             match self.try_to_delete(name, path, Identity::of(status), is_old) {
                 Ok(Fate::Deleted) => pruned.push(info),
                 Ok(_) => {}
-                // What this user may not delete stays.
+                // A segment that this user may not delete stays.
                 Err(error) if matches!(error.errno(), libc::EPERM | libc::EACCES) => {}
                 Err(error) => return Err(error),
             }
@@ -179,14 +179,14 @@ impl Directory {
 /// The verb for messages about permissions.
 const SETTING: &str = "set the permissions of";
 
-/// How long a file was neither written nor attached.
+/// How long a file has been neither written, attached nor changed.
 fn idle_time(status: &Status) -> Duration {
     let last = existing::last_use(status);
     let now = os::seconds(os::Clock::Realtime);
     Duration::from_secs(now.saturating_sub(u64::try_from(last).unwrap_or(0)))
 }
 
-/// Marks an open file as kept, or not.
+/// Marks an open file as kept, or removes the mark.
 pub(super) fn change_lifetime(
     name: &[u8],
     file: &File,
@@ -216,7 +216,8 @@ fn check_mode(name: &[u8], permissions: Permissions) -> Result<()> {
     }
 }
 
-/// Changes the owner, group and mode of an open file. It stays kept, or not.
+/// Changes the owner, group and mode of an open file, and leaves its mark as a kept segment as it
+/// is.
 pub(super) fn change_permissions(
     name: &[u8],
     file: &File,
@@ -230,7 +231,7 @@ pub(super) fn change_permissions(
         None => status.permissions(),
     };
     let (user, group) = (permissions.uid, permissions.gid);
-    // Changing the owner ends the right to change the mode.
+    // After a change of the owner, this process may no longer change the mode.
     if mode != status.permissions() {
         file::set_mode(file, mode).map_err(failed)?;
     }
@@ -240,7 +241,7 @@ pub(super) fn change_permissions(
         let unchanged = u32::MAX;
         file::set_owner(file, user.unwrap_or(unchanged), group.unwrap_or(unchanged))
             .map_err(failed)?;
-        // The kernel may have taken the mark of a kept segment for a program's permission.
+        // The kernel may have taken the mark of a kept segment for a program's execute permission.
         let after = Status::of(file).map_err(failed)?;
         if after.permissions() != mode {
             file::set_mode(file, mode).map_err(failed)?;

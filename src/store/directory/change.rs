@@ -1,4 +1,5 @@
-//! Changes and removes a segment's file, whoever attaches it, detaches it or dies meanwhile.
+//! Changes and removes a segment's file, whichever process attaches it, detaches it or dies
+//! meanwhile.
 
 #![forbid(unsafe_code)]
 
@@ -29,13 +30,13 @@ pub(super) enum Fate {
     InUse,
     /// Another process is changing, attaching or deleting it at this moment.
     Changing,
-    /// It stays, whether anybody has it attached or not.
+    /// It stays, whether a process has it attached or not.
     Kept,
 }
 
 impl Directory {
-    /// Deletes a segment that this process has just detached, if nobody has it attached and it is
-    /// not kept. Waits for a process that is changing or deleting it.
+    /// Deletes a segment that this process has just detached, if no process has it attached and it
+    /// is not kept. Waits for a process that is changing or deleting it.
     pub(super) fn delete_if_unused(
         &self,
         name: &[u8],
@@ -51,7 +52,7 @@ impl Directory {
         }
     }
 
-    /// Deletes a segment if nobody has it attached, it is not kept, and `may_go` allows it.
+    /// Deletes a segment if no process has it attached, it is not kept, and `may_go` allows it.
     pub(super) fn try_to_delete(
         &self,
         name: &[u8],
@@ -65,12 +66,12 @@ impl Directory {
             Ok(None) => return Ok(Fate::Gone),
             Err(errno) => return Self::leave_to_owner(errno, name, path, segment),
         };
-        // Most often others have it attached. To look is faster than to try to lock the file, and
-        // needs to know of the file only that it has the name.
+        // Most often, others have it attached. Looking at its locks is faster than trying to lock
+        // the file, and requires only that the file has the name.
         if lock::is_attached(&opened).map_err(failed)? {
             return Ok(Fate::InUse);
         }
-        // A lock of another segment would delay those that attach it.
+        // A lock on another segment's file would delay processes that attach that segment.
         match Status::of(&opened).map_err(failed)? {
             status if Identity::of(&status) != segment => return Ok(Fate::Gone),
             status if existing::is_kept(&status) => return Ok(Fate::Kept),
@@ -79,7 +80,7 @@ impl Directory {
         if !lock::claim(&opened, Claim::Segment).map_err(failed)? {
             return Ok(Fate::Changing);
         }
-        // From here on nobody can attach it, nor change its name.
+        // From here on, no process can attach it or change its name.
         match segment.at(path).map_err(failed)? {
             None => Ok(Fate::Gone),
             Some(status) if existing::is_kept(&status) => Ok(Fate::Kept),
@@ -91,8 +92,8 @@ impl Directory {
         }
     }
 
-    /// A segment that this process may not delete: if it was the last to leave, that is an error,
-    /// because the segment stays.
+    /// Leaves a segment that this process may not delete. If this was the last holder, that is an
+    /// error, because the segment stays.
     #[cold]
     fn leave_to_owner(errno: Errno, name: &[u8], path: &Path, segment: Identity) -> Result<Fate> {
         let found = segment.at(path);
@@ -107,15 +108,14 @@ impl Directory {
             return Ok(Fate::InUse);
         }
         match errno {
-            // As for System V segments.
+            // The same error as for System V segments.
             Errno(libc::EACCES) => Err(belongs_to_another("delete", name, &status)),
             errno => Err(failed(errno)),
         }
     }
 
-    /// Does something with the file of a name which nobody else changes meanwhile: a last holder
-    /// that leaves waits with the deletion. `None` if the name stands for no segment, or not for
-    /// `segment`.
+    /// Works on the file of a name while no other process changes it: a last holder waits before it
+    /// deletes the file. `None` if the name stands for no segment, or not for `segment`.
     pub(super) fn with_claim<T>(
         doing: &str,
         name: &[u8],
@@ -136,7 +136,8 @@ impl Directory {
             if segment.is_some_and(|segment| segment != found) {
                 return Ok(None);
             }
-            // An empty file has never been a segment, unless it was truncated under a holder.
+            // An empty file is not a segment, unless it was truncated while a process had it
+            // attached.
             if !status.is_file() || (segment.is_none() && status.size == 0) {
                 return Ok(None);
             }
@@ -166,7 +167,7 @@ impl Directory {
         self.wait_for_disk(file, status).map_err(failed)
     }
 
-    /// Waits until the directory is on the disk, if it has one.
+    /// Waits until the changed directory is on the disk, if its file system has one.
     fn wait_for_disk(&self, file: &File, status: &Status) -> std::result::Result<(), Errno> {
         let system = FileSystem::of_segment(file, status);
         if system.has_disk() {
@@ -177,7 +178,7 @@ impl Directory {
 }
 
 /// Opens a segment's file for a lock that needs write access. `None` if the name stands for no
-/// regular file. The owner may lock a file that its mode does not allow to be written.
+/// regular file. The owner may lock a file even if its mode does not allow writing.
 fn open_to_change(path: &Path) -> std::result::Result<Option<File>, Errno> {
     match existing::open(path, Access::ReadWrite) {
         Ok(opened) => Ok(Some(opened)),
@@ -189,8 +190,8 @@ fn open_to_change(path: &Path) -> std::result::Result<Option<File>, Errno> {
     }
 }
 
-/// Opens a file of this user whatever its mode, which changes for a moment: for the owner only, who
-/// may change it at any time.
+/// Opens a file of this user, whatever its mode. The mode changes for a moment, but only for its
+/// owner, who may change it at any time.
 #[cold]
 fn open_own(path: &Path) -> std::result::Result<File, Errno> {
     let refused = Errno(libc::EACCES);

@@ -1,8 +1,8 @@
 //! A descriptor that stays open with an attachment, where a mapping does not keep the locks.
 //!
-//! A file of overlayfs is mapped through another one, that of the layer below, so the mapping keeps
-//! the description of that file, and the locks of the one that was opened end with its descriptor.
-//! The same is true of other file systems that are layers over others.
+//! The kernel maps a file of overlayfs through another file, that of the layer below. So the
+//! mapping keeps the description of that file, and the locks on the one that was opened end with
+//! its descriptor. The same is true of other file systems that are layers over others.
 
 use std::fs::File;
 
@@ -42,7 +42,7 @@ impl Descriptor {
         }))
     }
 
-    /// The inode number of the file that is mapped; `None` if the system does not tell.
+    /// The inode number of the file that is mapped; `None` if the system does not report it.
     pub(super) const fn mapped_inode(&self) -> Option<u64> {
         self.mapped
     }
@@ -54,7 +54,7 @@ impl Drop for Descriptor {
             return;
         };
         let is_ours = Status::of(&file).is_ok_and(|status| Identity::of(&status) == self.identity);
-        // Daemons close all descriptors: the number may be that of another file by now.
+        // Daemons close all descriptors: the number may belong to another file by now.
         if !is_ours {
             std::mem::forget(file);
         }

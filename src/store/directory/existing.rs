@@ -23,7 +23,7 @@ pub(super) const KEPT: u32 = 0o100;
 /// The permission bits of a file that are the segment's.
 pub(super) const MODE_BITS: u32 = 0o666;
 
-/// Opens what has a segment's name; never a symbolic link, and without waiting for anything.
+/// Opens whatever has a segment's name, except a symbolic link, without waiting for anything.
 pub(super) fn open(path: &Path, access: Access) -> std::result::Result<File, Errno> {
     let access = match access {
         Access::ReadWrite => libc::O_RDWR,
@@ -63,7 +63,7 @@ pub(super) const fn is_kept(status: &Status) -> bool {
     status.mode & KEPT != 0
 }
 
-/// Why something that has a segment's name is no segment. `None` if it may be one.
+/// Why something that has a segment's name is not a segment. `None` if it may be one.
 pub(super) const fn flaw(status: &Status) -> Option<&'static str> {
     if status.is_directory() {
         Some("is a directory")
@@ -78,7 +78,7 @@ pub(super) const fn flaw(status: &Status) -> Option<&'static str> {
     }
 }
 
-/// The error if something has the name that is no segment. `None` if it may be one.
+/// The error if what has the name is not a segment. `None` if it may be one.
 #[cold]
 pub(super) fn is_no_segment(doing: &str, name: &[u8], status: &Status) -> Option<Error> {
     let what = flaw(status)?;
@@ -90,7 +90,7 @@ pub(super) fn is_no_segment(doing: &str, name: &[u8], status: &Status) -> Option
     )
 }
 
-/// The error if a segment's file can't be opened or changed: it says whose it is.
+/// The error if a segment's file can't be opened or changed. Its message names the owner.
 #[cold]
 pub(super) fn refused(errno: Errno, doing: &str, name: &[u8], path: &Path) -> Error {
     let name = Quoted(name);
@@ -111,13 +111,14 @@ pub(super) fn refused(errno: Errno, doing: &str, name: &[u8], path: &Path) -> Er
     }
 }
 
-/// When a file was last written, attached or changed, in seconds since 1970. File systems record
-/// that a file was attached once a day at least.
+/// When a file was last written, attached or changed, in seconds since 1970. Attaching sets the
+/// access time, with the mount option `relatime` only if that is older than a day or than the last
+/// change.
 pub(super) fn last_use(status: &Status) -> i64 {
     status.modified.max(status.accessed).max(status.changed)
 }
 
-/// What programs learn about a segment.
+/// What a program gets to know about a segment.
 pub(super) fn info(name: &[u8], status: &Status, mappings: u64) -> Result<Info> {
     let name = try_to_vec(name)
         .map_err(|errno| errno.during(format_args!("look at segment {}", Quoted(name))))?;
@@ -153,13 +154,13 @@ pub(super) fn count(path: &Path) -> u64 {
     open_to_look(path).map_or(0, |file| lock::count(&file).unwrap_or(0))
 }
 
-/// Whether somebody has the segment attached that has a name. True if this process may not open
+/// Whether a process has the segment attached that has a name. True if this process may not open
 /// its file.
 pub(super) fn is_attached(path: &Path) -> bool {
     open_to_look(path).is_none_or(|file| lock::is_attached(&file).unwrap_or(true))
 }
 
-/// Any access will do to look at locks.
+/// Looking at locks needs either access.
 fn open_to_look(path: &Path) -> Option<File> {
     let opened = open(path, Access::ReadOnly).or_else(|_| {
         let flags = libc::O_WRONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;

@@ -2,7 +2,7 @@
 //!
 //! A segment's name is its file name, except that `%`, `/`, a `.` at the start and control
 //! characters are written as `%` and two hexadecimal digits, and that the empty name is a single
-//! `%`. So files whose names begin with `.` are no segments.
+//! `%`. So files whose names begin with `.` are not segments.
 
 #![forbid(unsafe_code)]
 
@@ -48,7 +48,7 @@ pub(super) fn decode(file_name: &[u8]) -> Option<Vec<u8>> {
         let (byte, behind) = match (first, behind) {
             (b'%', [high, low, behind @ ..]) => {
                 let byte = (value(*high)? << 4) | value(*low)?;
-                // Otherwise the name has another file name.
+                // Otherwise, the name's file has another name.
                 is_escaped(name.len(), byte).then_some((byte, behind))?
             }
             _ => (!is_escaped(name.len(), first)).then_some((first, behind))?,

@@ -16,8 +16,8 @@ pub enum FileSystem {
     Disk,
     /// Its files are in memory: there is no disk to wait for.
     Memory,
-    /// Its files are those of another file system, in which a mapping is not one of the file
-    /// that was opened, and does not keep its locks.
+    /// Its files are those of another file system: a mapping is of the file there, not of the one
+    /// that was opened, and does not keep that one's locks.
     Layer,
     /// Its files are in huge pages of this size in bytes.
     HugePages(usize),
@@ -51,7 +51,7 @@ const TYPES: &[(u64, FileSystem)] = &[
 ];
 
 impl FileSystem {
-    /// That of an open file.
+    /// The file system of an open file.
     pub(crate) fn of(file: &File) -> Result<Self, Errno> {
         let mut status = MaybeUninit::<libc::statfs>::zeroed();
         // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
@@ -60,7 +60,7 @@ impl FileSystem {
         }
         // SAFETY: the kernel has filled it in.
         let status = unsafe { status.assume_init() };
-        // Some systems extend the sign.
+        // Some systems sign-extend the number.
         let magic = u64::try_from(status.f_type & 0xffff_ffff).unwrap_or(0);
         if magic == HUGE_PAGES {
             return Ok(Self::HugePages(
@@ -71,9 +71,9 @@ impl FileSystem {
         Ok(found.map_or(Self::Disk, |(_, found)| *found))
     }
 
-    /// That of a segment's file, which most calls have asked for a moment ago.
+    /// The file system of a segment's file. It is cached, because calls ask for it again and again.
     pub(super) fn of_segment(file: &File, status: &Status) -> Self {
-        /// For some devices: what their file systems are, and in which second that was found out.
+        /// The file systems of some devices, and in which second each was looked up.
         static KNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
         let (major, minor) = status.device;
         let device = (u64::from(major & 0xfff) << 20) | u64::from(minor & 0xf_ffff);
@@ -84,7 +84,7 @@ impl FileSystem {
                 return kind;
             }
         }
-        // If a sandbox does not tell, it is taken for a disk.
+        // If a sandbox blocks the call, the file system is taken for a disk.
         let found = Self::of(file).unwrap_or(Self::Disk);
         if found.tag() != 0 {
             place.store(found.tag() | (now << 32) | device, Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl FileSystem {
         }
     }
 
-    /// Whether changes must be written to a disk to outlive a power cut.
+    /// Whether changes must be written to a disk to outlive a power failure.
     pub(super) const fn has_disk(self) -> bool {
         matches!(
             self,

@@ -1,8 +1,8 @@
 //! A new file, until it has its name.
 //!
 //! Where the file system supports it (`O_TMPFILE`), it has no name until it is complete, so a
-//! process that dies leaves nothing. Elsewhere it has a temporary name, which the next process
-//! that makes such a file removes, unless its maker lives.
+//! process that dies leaves nothing. Elsewhere it has a temporary name. If its creator dies, the
+//! next process that makes such a file removes it.
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,8 @@ use crate::request::{Access, Creation, Lifetime};
 /// How temporary names begin.
 const PREFIX: &str = ".shm_util_new.";
 
-/// Set if this process may not name a nameless file, which is known only when it tries.
+/// Set once the system has refused to give a nameless file of this process a name, which shows only
+/// on trying.
 static LINKS_ARE_REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// A new file that counts as attached, and disappears unless it is published.
@@ -48,15 +49,15 @@ pub(super) struct Fresh {
 pub(super) enum Unpublished {
     /// Something has the name: EEXIST.
     Taken,
-    /// The nameless file may not get a name. A named one may do.
+    /// The system refuses to give the nameless file a name. A file with a temporary name may work.
     LinkRefused,
     Failed(Errno),
-    /// It has its name, but it is not known whether the name outlives a power cut.
+    /// It has its name, but it is not known whether the name outlives a power failure.
     NotDurable(Errno),
 }
 
 impl Fresh {
-    /// A file of zeros, and what the kernel knows of it.
+    /// A file of zeros, and its status.
     pub(super) fn new(
         directory: &Directory,
         name: &[u8],
@@ -121,13 +122,13 @@ impl Fresh {
         file::set_mode(&fresh.file, mode).map_err(failed)?;
         reserve(&fresh.file, size.get(), creation)
             .map_err(|errno| no_room(errno, &doing, directory, size.get()))?;
-        // A name must not lead to half a file after a power cut.
+        // A name must not lead to half a file after a power failure.
         durability.wait_for(&fresh.file).map_err(failed)?;
         Ok((fresh, status))
     }
 
-    /// The file and its status. `EBADF` if the program has closed the descriptor, as daemons
-    /// close all: another file may have its number by now.
+    /// The file and its status. `EBADF` if the program has closed the descriptor, as daemons do:
+    /// another file may have its number by now.
     pub(super) fn still_open(&self) -> std::result::Result<(&File, Status), Errno> {
         match Status::of(&self.file)? {
             status if Identity::of(&status) == self.identity => Ok((&self.file, status)),
@@ -171,7 +172,7 @@ impl Fresh {
     }
 }
 
-/// Whether a nameless file may not get a name, though the directory exists.
+/// Whether the system refuses to give a nameless file a name, although the directory exists.
 fn is_link_refused(errno: Errno, directory: &Directory) -> bool {
     (file::is_nameless_unsupported(errno) || errno == Errno(libc::ENOENT))
         && Status::of_target(directory.path()).is_ok()
@@ -198,7 +199,7 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
     let open = |path: &Path| file::open(path, flags, 0o600);
     for _ in 0..ATTEMPTS {
         let (file, name) = TemporaryName::new(directory.path(), PREFIX, open)?;
-        // From now on nobody takes it for a leftover.
+        // From now on, no process takes it for a file that was left behind.
         let is_held = lock::attach(&file)?;
         let is_there = Identity::of(&Status::of(&file)?).at(name.path())?.is_some();
         if is_held && is_there {
@@ -210,7 +211,7 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
     Err(Errno(libc::EAGAIN))
 }
 
-/// Removes the temporary files that processes which died have left in a directory.
+/// Removes the temporary files that dead processes have left in a directory.
 pub(super) fn sweep(directory: &Path) {
     if require_memory_for(directory.as_os_str().len() + LONGEST).is_err() {
         return;
@@ -218,7 +219,7 @@ pub(super) fn sweep(directory: &Path) {
     let Ok(opened) = file::open(directory, libc::O_RDONLY | libc::O_DIRECTORY, 0) else {
         return;
     };
-    // What cannot be read now is left to the next process.
+    // Whatever cannot be read now is left to the next process.
     let _ = file::for_each_entry(
         &opened,
         |errno| errno,
@@ -247,13 +248,13 @@ fn sweep_one(path: &Path) {
         && lock::claim(&left, Claim::Segment) == Ok(true)
         && matches!(Identity::of(&status).at(path), Ok(Some(_)))
     {
-        // Another process may do that.
+        // On an error, another process may still remove it.
         let _ = file::unlink(path);
     }
 }
 
-/// Makes a new file this long, and makes sure that there is room for all of it, unless the
-/// program does not want that.
+/// Gives a new file this size, and makes sure that there is room for all of it, unless the program
+/// asked for no reservation.
 fn reserve(file: &File, size: usize, creation: Creation) -> std::result::Result<(), Errno> {
     if u64::try_from(size).unwrap_or(u64::MAX) > file_system::file_size_limit() {
         return Err(Errno(libc::EFBIG));
@@ -267,7 +268,7 @@ fn reserve(file: &File, size: usize, creation: Creation) -> std::result::Result<
     write_zeros(file, size)
 }
 
-/// Writes zeros to a new file, where room cannot be reserved in another way.
+/// Writes zeros to a new file where room cannot be reserved in any other way.
 #[cold]
 fn write_zeros(file: &File, size: usize) -> std::result::Result<(), Errno> {
     const ZEROS: [u8; 16384] = [0; 16384];

@@ -1,5 +1,5 @@
-//! What only an administrator's tool asks about a directory and its files. Nothing here takes a
-//! lock or changes anything.
+//! Questions about a directory and its files that only an administrator's tool asks. Nothing here
+//! takes a lock or changes anything.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -32,14 +32,14 @@ pub struct SegmentFile {
     pub used: SystemTime,
 }
 
-/// A file in the directory of a namespace that is no segment, and has not a name that begins
-/// with `.`.
+/// A file in the directory of a namespace that is not a segment, and whose name does not begin with
+/// `.`.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
     /// Its file name.
     pub file_name: Vec<u8>,
-    /// Why it is no segment: `is empty`, for example.
+    /// Why it is not a segment: `is empty`, for example.
     pub flaw: &'static str,
 }
 
@@ -59,11 +59,11 @@ pub struct DirectoryState {
     pub may_create: bool,
     /// Where its files are stored.
     pub file_system: FileSystem,
-    /// How many temporary files processes have left in it that died while they created a
-    /// segment, as far as this process may open them. The next process that makes such a file
+    /// How many temporary files were left in it by processes that died while they created a
+    /// segment, as far as this process may open the files. The next process that makes such a file
     /// removes them, and so does [`prune`](crate::prune).
     pub left_behind: usize,
-    /// The files in it that are no segments.
+    /// The files in it that are not segments.
     pub strangers: Vec<Stranger>,
 }
 
@@ -83,8 +83,8 @@ impl Directory {
             }))
     }
 
-    /// Whether this process may delete a segment of this directory: who may lock its file, and
-    /// who may remove its name.
+    /// Whether this process may delete a segment of this directory: whether it may lock the file
+    /// and remove its name.
     pub(in crate::store) fn may_delete(&self, segment: &Info) -> bool {
         let _uncancelled = Uncancelled::new();
         let Ok(path) = self.path_of("look at", &segment.name) else {
@@ -113,7 +113,7 @@ impl Directory {
         let _uncancelled = Uncancelled::new();
         let doing = "look at it";
         let failed = |errno: Errno| self.refused(errno, &doing);
-        // Also a directory that this process may not read.
+        // This also works for a directory that this process may not read.
         let opened = file::open(self.path(), libc::O_PATH | libc::O_DIRECTORY, 0);
         let opened = opened.map_err(failed)?;
         let status = Status::of(&opened).map_err(failed)?;
@@ -130,7 +130,7 @@ impl Directory {
         })
     }
 
-    /// How many temporary files were left behind, and the files that are no segments.
+    /// How many temporary files were left behind, and the files that are not segments.
     fn others(&self) -> (usize, Vec<Stranger>) {
         let mut left_behind = 0;
         let mut strangers = Vec::new();
@@ -145,7 +145,7 @@ impl Directory {
             if file_name.starts_with(b".") {
                 continue;
             }
-            // It may have been removed since.
+            // It may have been removed in the meantime.
             let Ok(status) = Status::of_path(&entry.path()) else {
                 continue;
             };
@@ -159,7 +159,7 @@ impl Directory {
     }
 }
 
-/// Whether the maker of a temporary file has died: nobody has it locked.
+/// Whether the creator of a temporary file has died: no process has the file locked.
 fn is_left_behind(path: &Path) -> bool {
     existing::open(path, Access::ReadOnly).is_ok_and(|file| lock::is_attached(&file) == Ok(false))
 }

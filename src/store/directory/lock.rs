@@ -1,18 +1,18 @@
 //! Locks on a segment's file, which show who has it attached, and who changes its name.
 //!
 //! They are open file description locks, see fcntl(2). A mapping keeps its description, and so
-//! its locks, after the descriptor was closed: a lock ends when the last process that has the
-//! description's mapping unmaps it or dies, however it ends, and a child of fork shares it. So
-//! what the locks show is who has the file mapped.
+//! its locks, after the descriptor was closed. A child of fork shares them. A lock ends when the
+//! last process that has the mapping unmaps it or dies, however it dies. So the locks show who has
+//! the file mapped.
 //!
 //! | bytes      | lock      | by |
 //! | ---------- | --------- | -- |
 //! | one of 1.. | shared    | an attachment; each has a byte of its own, chosen at random |
 //! | 0          | exclusive | a process that removes or changes the name |
-//! | all        | exclusive | a process that deletes the segment: nobody has it attached, nor can attach it now |
+//! | all        | exclusive | a process that deletes the segment: no other one has it attached, nor can attach it |
 //!
-//! A process that deletes a segment also has byte 0 locked. So the name cannot be another
-//! segment's between its last look at it and unlink(2).
+//! A process that deletes a segment also has byte 0 locked. So the name cannot be given to another
+//! segment between the last look at it and unlink(2).
 
 use std::ffi::{c_int, c_short};
 use std::fs::File;
@@ -25,22 +25,22 @@ use crate::{os, random};
 /// What an exclusive lock is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// To change or remove the name of a segment that others may have attached.
+    /// To change a segment that others may have attached, or to remove its name.
     Name,
-    /// To delete a segment that nobody has attached.
+    /// To delete a segment that no process has attached.
     Segment,
 }
 
 /// The first byte whose lock is an attachment.
 const FIRST: i64 = 1;
 
-/// Behind the last byte whose lock is an attachment.
+/// The first byte behind the last one whose lock is an attachment.
 const END: i64 = i64::MAX;
 
-/// How many attachments are counted at most.
+/// The largest number of attachments that is counted.
 const MOST: u64 = 100_000;
 
-/// Counts the description as an attachment. False if a process is deleting the segment.
+/// Makes the description count as an attachment. False if a process is deleting the segment.
 pub(super) fn attach(file: &File) -> Result<bool, Errno> {
     let process = os::process();
     let (high, low) = (random::bits(process), random::bits(process));
@@ -68,12 +68,12 @@ pub(super) fn is_attached(file: &File) -> Result<bool, Errno> {
 /// with its parent count once. Changes nothing.
 pub(super) fn count(file: &File) -> Result<u64, Errno> {
     let mut count = 0;
-    // What is left to look at: ranges in which there is an attachment, or none.
+    // The ranges that are still to be searched, whether they contain an attachment or not.
     let mut ranges = Vec::new();
     let mut next = Some((FIRST, END));
     while let Some((start, end)) = next {
         next = match attachment_in(file, start, end)? {
-            // A program that locks more bytes than one counts once.
+            // A program that locks several bytes counts once.
             Some((found, behind)) if count < MOST => {
                 count += 1;
                 ranges.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;
@@ -86,8 +86,8 @@ pub(super) fn count(file: &File) -> Result<u64, Errno> {
     Ok(count)
 }
 
-/// The bytes, from the first to behind the last, that an attachment has locked, if there is one
-/// in this range.
+/// The range of bytes (its start and its end) that an attachment has locked, if there is one in
+/// this range.
 fn attachment_in(file: &File, start: i64, end: i64) -> Result<Option<(i64, i64)>, Errno> {
     if start >= end {
         return Ok(None);

@@ -10,21 +10,21 @@
 //! * Locks that end with the mapping show who has a segment attached, see `lock`. No descriptor
 //!   stays open, so a program that closes all of its descriptors is still counted. On overlayfs
 //!   and other layers, one stays open, see `descriptor`.
-//! * The last process to leave locks the file exclusively, and then removes it. One that comes in
-//!   between waits, and looks again.
+//! * The last holder locks the file exclusively, and then removes it. A process that wants to
+//!   attach it at that moment waits, and looks the name up again.
 //!
 //! | file          | job |
 //! | ------------- | --- |
 //! | `attach`      | create or attach the segment of a name |
 //! | `attached`    | a segment's attachment, until it is detached, and deleted if it was the last |
-//! | `by_name`     | what needs no attachment: look, list, keep, remove, prune |
-//! | `inspect`     | what only an administrator's tool asks |
+//! | `by_name`     | operations without an attachment: look, list, keep, remove, prune |
+//! | `inspect`     | questions that only an administrator's tool asks |
 //! | `wait`        | wait until a name exists |
 //! | `fresh`       | a new file, until it has its name |
-//! | `change`      | change or remove a file, whoever attaches it meanwhile |
+//! | `change`      | change or remove a file, whichever process attaches it meanwhile |
 //! | `existing`    | what a name stands for now |
 //! | `lock`        | the locks of attachments and changes |
-//! | `descriptor`  | keeps these locks where a mapping does not |
+//! | `descriptor`  | a descriptor that keeps these locks where a mapping does not |
 //! | `file_name`   | the file names of segments |
 //! | `file_system` | whether a file system suits segments |
 //! | `store`       | the directory of a namespace |

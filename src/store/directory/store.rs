@@ -1,4 +1,4 @@
-//! The directory of a namespace, and the errors that are about it.
+//! The directory of a namespace, and errors about it.
 
 #![forbid(unsafe_code)]
 
@@ -61,7 +61,7 @@ impl Directory {
         }
     }
 
-    /// The error if there is no such directory, which this process may not be allowed to read.
+    /// The error if there is no such directory. This process need not be allowed to read it.
     pub(super) fn check_exists(&self, doing: &dyn std::fmt::Display) -> Result<()> {
         match Status::of_target(self.path()) {
             Ok(status) if status.is_directory() => Ok(()),
@@ -131,10 +131,10 @@ impl Pauses {
         }
     }
 
-    /// Sleeps, longer each time. `ETIMEDOUT` if the call has waited for too long.
+    /// Sleeps, each time longer. `ETIMEDOUT` if the call has waited for too long.
     pub(super) fn pause(&mut self) -> std::result::Result<(), Errno> {
         const LONGEST: Duration = Duration::from_millis(4);
-        /// Time in which this process was stopped does not count against the other one.
+        /// Time during which this process itself was stopped does not count.
         const LONGEST_COUNTED: Duration = Duration::from_millis(100);
         let pause = self.next.min(patience::left());
         if self.next > Duration::ZERO && pause == Duration::ZERO {
@@ -153,7 +153,7 @@ impl Pauses {
     }
 }
 
-/// The error if another process does not end its change.
+/// The error if another process does not finish its change.
 #[cold]
 pub(super) fn impatient(doing: &str, name: &[u8]) -> Error {
     Errno(libc::ETIMEDOUT).during(format_args!(

@@ -1,5 +1,5 @@
-//! The protocol of a directory. Attachments of one process have file descriptions of their own,
-//! so to each other they are as those of other processes.
+//! The protocol of a directory. Each attachment has a file description of its own, so several in
+//! one process behave like those of several processes.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -170,7 +170,7 @@ fn the_descriptor_of_a_hidden_segment_may_be_another_files() {
     let mut one = scratch.hide("x", 100);
     let fd = one.hidden.as_ref().unwrap().file.as_raw_fd();
     let other = fs::File::create(scratch.file(".other")).unwrap();
-    // As a program does that closes all descriptors, and opens files of its own.
+    // This is what a program does that closes all descriptors, and opens files of its own.
     // SAFETY: nobody else uses the descriptor.
     assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), fd) }, fd);
     assert_eq!(errno(one.publish()), libc::EBADF);
@@ -317,7 +317,7 @@ fn a_kept_segment_outlives_its_holders() {
     assert_eq!(
         scratch.files(),
         ["x"],
-        "it is an orphan, and stays until somebody leaves"
+        "it is an orphan, and stays until a holder destroys it"
     );
     scratch.open("x").unwrap().close().unwrap();
     assert!(scratch.files().is_empty());
@@ -432,7 +432,7 @@ fn a_file_that_is_being_deleted_cannot_be_attached() {
                 .map(|attached| attached.bytes().len())
         })
     };
-    // It is looked at without a lock, and does not seem to be attached.
+    // The look-up takes no lock, so the segment does not seem to be attached.
     assert_eq!(scratch.mappings("x"), 0);
     fs::remove_file(path).unwrap();
     drop(deleter);
@@ -539,7 +539,7 @@ fn prune_deletes_old_orphans_and_leftovers() {
     assert_eq!(
         scratch.files(),
         names,
-        "its maker lives, and the orphan is young"
+        "its creator lives, and the orphan is young"
     );
     drop(held);
     let pruned = scratch.store.prune(Duration::ZERO).unwrap();
@@ -662,14 +662,14 @@ fn a_mapping_that_the_program_ended_is_left_alone() {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
     // SAFETY: nothing is mapped there.
     let other = unsafe { libc::mmap(address, 100, libc::PROT_READ, flags, -1, 0) };
-    // Another thread may have got the address; then its mapping is there.
+    // Another thread may have got the address: then its mapping is there.
     let is_ours = other != libc::MAP_FAILED;
     let error = one.close().unwrap_err();
     assert_eq!(
         (error.errno(), error.reason()),
         (libc::EINVAL, Reason::Detached)
     );
-    assert!(scratch.files().is_empty(), "nobody has it attached");
+    assert!(scratch.files().is_empty(), "no process has it attached");
     if is_ours {
         // SAFETY: the page that this test has mapped.
         assert_eq!(unsafe { other.cast::<u8>().read_volatile() }, 0);
@@ -701,7 +701,7 @@ fn threads_that_create_and_destroy_one_name_share_one_segment() {
             scope.spawn(|| {
                 for _ in 0..200 {
                     let mut one = scratch.create("x", 4096);
-                    // Each holder counts in the segment: a second one would begin at 0.
+                    // Each holder counts itself in the segment: a second segment would begin at 0.
                     one.bytes()[0].fetch_add(1, Ordering::SeqCst);
                     users.fetch_add(1, Ordering::SeqCst);
                     assert!(scratch.mappings("x") >= 1, "the name stands for it");

@@ -14,8 +14,8 @@ use crate::error::Result;
 use crate::file::Status;
 use crate::os::Uncancelled;
 
-/// A file system may not report what other machines or mounts do: the waiter looks again after
-/// this time.
+/// A file system may not report changes by other machines or mounts, so the waiter looks again
+/// after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// How long the waiter sleeps if the system does not report new files (inotify(7)).
@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(10);
 /// A name that did not exist a moment ago.
 #[derive(Debug)]
 pub(crate) struct Absent {
-    /// It can be read when a file appears. `None` if the system does not report that.
+    /// It becomes readable when a file appears. `None` if the system does not report that.
     watch: Option<File>,
 }
 

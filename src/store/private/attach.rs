@@ -1,4 +1,4 @@
-//! Create or attach the segment of a name.
+//! Creates or attaches the segment of a name.
 
 #![forbid(unsafe_code)]
 
@@ -85,8 +85,8 @@ fn create(name: &[u8], size: NonZeroUsize, request: &Request) -> Result<Arc<Reco
         })
 }
 
-/// Maps the memory of a new segment: where it is wanted, unless the attachment will be a mapping
-/// of its own there.
+/// Maps the memory of a new segment at the requested address, unless the attachment will be a
+/// mapping of its own there.
 fn map(size: usize, request: &Request) -> std::result::Result<Mapping, Errno> {
     let map = |placement| Mapping::new(size, placement, request.creation);
     match (request.access, request.placement) {

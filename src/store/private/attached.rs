@@ -24,7 +24,7 @@ pub(crate) struct Attached {
     pub(super) name: OwnedName,
     pub(super) origin: Origin,
     pub(super) access: Access,
-    /// `None` once it was detached.
+    /// `None` once the segment is detached.
     pub(super) attachment: Option<Attachment>,
 }
 
@@ -62,7 +62,7 @@ impl Attachment {
         }
     }
 
-    /// Counts the attachment no more. Removes the segment's name if the segment ends with it.
+    /// Stops counting the attachment. Removes the segment's name if the segment ends with it.
     fn end(&self, ending: Ending) -> Result<()> {
         let names = Names::lock();
         let is_last = self.record.end_attachment();
@@ -198,7 +198,7 @@ impl Attached {
         };
         let was_there = attachment.mapping().is_there();
         let ended = attachment.end(ending);
-        // Unmaps what was this attachment's alone, and frees the memory of a segment that is
+        // Unmaps the attachment's own mapping, if any, and frees the memory of a segment that is
         // deleted.
         drop(attachment);
         ended?;

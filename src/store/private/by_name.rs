@@ -1,5 +1,5 @@
-//! What is done with segments by name, without attaching them for the program:
-//! look, wait, list, keep, remove, prune.
+//! Operations on segments by name, which do not attach them for the program: look, wait, list,
+//! keep, remove, prune.
 
 #![forbid(unsafe_code)]
 
@@ -81,7 +81,7 @@ impl Private {
     pub(in crate::store) fn remove(&self, target: Target<'_>) -> Result<()> {
         let (names, record) = self.find(target)?;
         names.remove(&record)?;
-        // The memory of an orphan is freed after the lock was released.
+        // The memory of an orphan is freed after the lock has been released.
         drop(names);
         drop(record);
         Ok(())
@@ -99,7 +99,7 @@ impl Private {
                 names.remove(record)?;
             }
         }
-        // Their memory is freed after the lock was released.
+        // Their memory is freed after the lock has been released.
         drop(names);
         drop(all);
         Ok(pruned)

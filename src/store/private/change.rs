@@ -11,8 +11,8 @@ use crate::lock::Mutex;
 use crate::quoted::Quoted;
 use crate::request::{Lifetime, MODE_BITS, Swapping};
 
-/// Held while a segment is locked or unlocked in memory, so that what is recorded is what was
-/// done last. Not the lock of the names: to lock a segment may take seconds.
+/// Held while a segment is locked or unlocked in memory, so that the record shows what was done
+/// last. This is not the lock of the names, because locking a segment may take seconds.
 static SWAPPING: Mutex<()> = Mutex::new(());
 
 /// Checks permissions. `EINVAL` if the mode has bits beyond 0777, or an id is invalid.
@@ -35,7 +35,7 @@ pub(super) fn check(permissions: Permissions, name: &[u8]) -> Result<()> {
 /// Changes the lifetime, with the names locked.
 pub(super) fn set_lifetime(record: &Record, lifetime: Lifetime) -> Result<()> {
     match (record.lifetime(), lifetime) {
-        // A transient segment never was kept.
+        // A transient segment was never kept.
         (Lifetime::Transient, Lifetime::Used | Lifetime::Transient) => Ok(()),
         (Lifetime::Transient, Lifetime::Kept) => Err(Errno(libc::EINVAL)
             .during(format_args!(
@@ -50,7 +50,7 @@ pub(super) fn set_lifetime(record: &Record, lifetime: Lifetime) -> Result<()> {
     }
 }
 
-/// Locks or unlocks a segment in memory, without the lock of the names.
+/// Locks or unlocks a segment in memory, without holding the lock of the names.
 pub(super) fn set_swapping(record: &Record, swapping: Swapping) -> Result<()> {
     let failed = |errno| failed_to(swapping, errno, record);
     let _one_at_a_time = SWAPPING.lock().map_err(failed)?;

@@ -1,4 +1,4 @@
-//! A mapping of a segment's memory that unmaps nothing that took its place.
+//! A mapping of a segment's memory, which does not unmap anything that has taken its place.
 
 #![forbid(unsafe_code)]
 
@@ -8,8 +8,8 @@ use crate::errno::Errno;
 use crate::request::{Access, Creation, Placement};
 use crate::store::mapped::Mapped;
 
-/// A mapping that knows which memory it is of. The program may have called munmap(2), and
-/// something else may be mapped at the address now: then dropping it does nothing.
+/// A mapping, and the identity of its memory. The program may have called munmap(2), and something
+/// else may be mapped at the address now: then dropping it does nothing.
 #[derive(Debug)]
 pub(super) struct Mapping {
     /// `None` only while it is dropped.

@@ -6,13 +6,13 @@
 //! | `store`    | the segments of the namespace |
 //! | `attach`   | create or attach the segment of a name |
 //! | `attached` | a segment's attachment, until it is detached, and deleted if it was the last |
-//! | `by_name`  | what needs no attachment: look, list, keep, remove, prune |
+//! | `by_name`  | operations without an attachment: look, list, keep, remove, prune |
 //! | `change`   | change permissions, lifetime and swapping |
 //! | `wait`     | wait until a name exists |
 //! | `names`    | the names of this process, under a lock |
 //! | `tables`   | the two copies of the names, one of which every fork leaves whole |
 //! | `record`   | a segment: its memory, and what is known about it |
-//! | `mapping`  | a mapping that unmaps nothing that took its place |
+//! | `mapping`  | a mapping, which does not unmap anything that has taken its place |
 //!
 //! There are no files, no descriptors and no System V segments, so nothing is left behind
 //! however the process ends.
@@ -30,13 +30,13 @@
 //! # Fork
 //!
 //! A child has a copy of the names, and of the attachments, and shares the bytes of the segments
-//! that existed. From then on both count and name for themselves: what one of them creates,
-//! removes, keeps or destroys changes nothing in the other. exec(2) ends all names.
+//! that existed. From then on, each has its own names and its own count: what one of them creates,
+//! removes, keeps or destroys changes nothing in the other. execve(2) ends all names.
 //!
 //! # Differences from System V segments
 //!
-//! * Owner, group and permission bits are stored and reported. Nobody else could attach a segment,
-//!   so nothing checks them, and the process may set any valid owner, as the owner of a
+//! * Owner, group and permission bits are stored and reported. No other user could attach a
+//!   segment, so nothing checks them, and the process may set any valid owner, as the owner of a
 //!   System V segment may.
 //! * Locking a segment in memory (mlock(2)) also allocates the pages that were never used. A child
 //!   does not inherit the lock.

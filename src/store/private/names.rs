@@ -68,7 +68,8 @@ impl Names {
         Ok(found.is_some_and(|found| Arc::ptr_eq(&found, record)))
     }
 
-    /// Gives a segment its name, which no other one has, and wakes those that wait for one.
+    /// Gives a segment its name, which no other one has, and wakes the threads that wait for a
+    /// name.
     pub(super) fn insert(&self, record: &Arc<Record>) -> Result<()> {
         tables::insert(record).map_err(failed)?;
         record.show();

@@ -103,12 +103,12 @@ impl Record {
         self.is_kept.store(yes, Relaxed);
     }
 
-    /// Whether it was not published yet.
+    /// Whether it has not been published yet.
     pub(super) fn is_hidden(&self) -> bool {
         self.is_hidden.load(Relaxed)
     }
 
-    /// It has its name now.
+    /// Records that it has been published.
     pub(super) fn show(&self) {
         self.is_hidden.store(false, Relaxed);
     }
@@ -124,7 +124,7 @@ impl Record {
         self.attachments.fetch_sub(1, Relaxed) == 1
     }
 
-    /// How long an orphan has been one; `None` if the segment is not an orphan.
+    /// How long the segment has been an orphan; `None` if it is not one.
     pub(super) fn idle_time(&self) -> Option<Duration> {
         let now = os::seconds(os::Clock::Uptime);
         let idle = now.saturating_sub(self.idle_since.load(Relaxed));
@@ -186,7 +186,7 @@ impl Record {
     }
 }
 
-/// A number, not 0, of the epoch of this process.
+/// The number of this process's epoch, which is never 0.
 fn this_epoch() -> u64 {
     u64::from(fork::epoch()) + 1
 }

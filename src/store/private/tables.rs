@@ -1,10 +1,10 @@
 //! The two copies of the names, one of which every fork leaves whole.
 //!
-//! In a child of fork, a [`Mutex`] that another thread of the parent held begins anew, because its
-//! value may be half changed. The names must not begin anew: the child would create segments of
-//! its own in place of those that it shares. So there are two copies, each with a mutex, and a
-//! thread changes one after the other and never holds both. A child loses one at most, and copies
-//! the other.
+//! In a child of fork, a [`Mutex`] that another thread of the parent held starts with a default
+//! value, because its own may be half changed. The names must not start afresh: the child would
+//! create segments of its own in place of those that it shares. So there are two copies, each with
+//! a mutex, and a thread changes one after the other and never holds both. A child loses at most
+//! one, and copies the other.
 //!
 //! The caller holds a third mutex during all of this, and therefore never waits for these two.
 
@@ -43,8 +43,8 @@ impl Table {
     }
 }
 
-/// Makes both copies the same, in a child of fork: a thread of the parent may have changed
-/// only the first of them, or have held one of them.
+/// Makes both copies equal in a child of fork: a thread of the parent may have changed only the
+/// first of them, or may have held one of them.
 pub(super) fn make_same() -> Result<(), Errno> {
     if FIRST.lock()?.is_whole {
         copy(&FIRST, &SECOND)
