@@ -1,5 +1,5 @@
 /*
- * Counts parts in the segment "parts". It knows nothing of kinds of memory: it
+ * Counts parts in the segment "parts". It knows nothing about kinds of memory: it
  * includes only shm_util.h, as a program for libgpl does.
  *
  *     counter        counts three parts, and stays attached until it is killed;

@@ -32,7 +32,7 @@ void check_skip (const char *reason);
 
 /*
  * The environment variable STORE selects the kind of memory that a test uses: sysv (the default),
- * directory or private. This is everything that differs between them on purpose; what a test checks
+ * directory or private. These are all intended differences between them; what a test checks
  * without asking check_has holds for each kind. The columns are sysv, directory and private.
  *
  * What holds for one kind only is written for directories in directory.c, and for private memory in
@@ -43,7 +43,7 @@ void check_skip (const char *reason);
     X (HAS_IDS, "segments have identifiers, for shmId, shmctl(2), ipcrm(1) and shmxStatId", \
        1, 0, 0) \
     X (HAS_REGISTRY, "names are in a registry, which ipcrm(1) can remove", 1, 0, 0) \
-    X (HAS_TIMES, "attachments leave times and process ids (shmxStat)", 1, 0, 0) \
+    X (HAS_TIMES, "times and process ids of attachments are recorded (shmxStat)", 1, 0, 0) \
     X (HAS_HUGE_PAGES, "SHMX_HUGETLB creates segments anywhere", 1, 0, 0) \
     X (HAS_DEFAULT, "without NOB_DATABASE, each user has a namespace", 1, 0, 0) \
     X (HAS_PROCESSES, "all processes share names, and segments outlive processes", 1, 1, 0) \
@@ -57,11 +57,10 @@ void check_skip (const char *reason);
     X (HAS_LOCK, "shmxLock locks segments in memory", 1, 0, 1) \
     X (HAS_NINE_BITS, "a mode has permissions to execute", 1, 0, 1) \
     X (HAS_ABANDONED, "a hidden segment may outlive its creator until others sweep it", 1, 0, 0) \
-    X (HAS_MODE_AT_ONCE, "a mode that its creator may not use is an error of the create", 1, 0, 0) \
-    X (HAS_AGE_LIMIT, "nothing is older than the system's uptime, if the clock was set", 1, 0, 1) \
-    X (HAS_EXACT_DETACH, "the program's own detach is noticed always, not 16 times in 34 ms", \
-       1, 0, 1) \
-    X (HAS_NAMELESS, "what has lost its name can be changed by its handle", 1, 0, 1) \
+    X (HAS_MODE_AT_ONCE, "creating with a mode that its creator may not use is an error", 1, 0, 0) \
+    X (HAS_AGE_LIMIT, "if the clock was set, nothing is older than the system's uptime", 1, 0, 1) \
+    X (HAS_EXACT_DETACH, "the library always notices the program's own detach", 1, 0, 1) \
+    X (HAS_NAMELESS, "a segment that has lost its name can be changed by its handle", 1, 0, 1) \
     X (HAS_LONG_NAMES, "a name may have 1000 bytes, whatever they are", 1, 0, 1)
 
 #define CHECK_NAME(name, sentence, sysv, directory, private) name,
@@ -72,7 +71,7 @@ enum check_store { CHECK_SYSV, CHECK_DIRECTORY, CHECK_PRIVATE };
 
 enum check_store check_store (void);
 
-/* Whether that holds for this kind of memory; if not, prints that once. */
+/* Whether this holds for the kind of memory; if not, prints that once. */
 int check_has (enum check_difference what);
 
 /* The value of NOB_DATABASE for a namespace of the test's own: a path where no file is, a directory
@@ -168,7 +167,7 @@ int check_is_mode (int id, long mode);
 int check_is_owner (int id, uid_t user, gid_t group);
 int check_is_size (int id, long size);
 
-/* Its bytes that are in memory or in swap space; -1 if the kernel does not tell. */
+/* Its bytes that are in memory or in swap space; -1 if the kernel does not report them. */
 long check_allocated (int id);
 
 /* How many times a System V segment is attached, and its size; -1 if it does not exist. */
@@ -180,7 +179,7 @@ long check_size (int id);
 int check_made (int *ids, int most);
 int check_segments (void);
 
-/* How many of them are there for the library itself, once it was used. */
+/* How many of them the library itself needs once it has been used. */
 int check_registries (void);
 
 /* Deletes a segment without the library's knowledge, as ipcrm(1) or rm(1) do. */

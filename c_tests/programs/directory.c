@@ -1,4 +1,4 @@
-/* Segments that are files in a directory: what is in the files, and what keeps and deletes them.
+/* Segments that are files in a directory: what the files contain, and what keeps or deletes them.
  * Most of what they have in common with other segments is tested by the other programs, with
  * STORE=directory; damage is done to them by directory_damage.c. */
 
@@ -128,7 +128,7 @@ static void write_file (const char *path, const char *bytes)
            write (file, bytes, strlen (bytes)) == (ssize_t) strlen (bytes) && close (file) == 0);
 }
 
-/* Files that no name has. */
+/* Files whose names stand for no segment. */
 static void other_files (void)
 {
     static const char *const names[] = {".x", "a%", "%2f", "%41", "a%2E", "%%"};
@@ -140,12 +140,12 @@ static void other_files (void)
     }
     CHECK ("files whose names are not those of segments are not listed", listed () == 0);
     CHECK ("they are not pruned", shmxPrune (0, &pruned) == 0 && pruned == 0);
-    CHECK ("names like those are free", !check_exists (".x") && !check_exists ("a%")
+    CHECK ("these names of segments are not taken", !check_exists (".x") && !check_exists ("a%")
            && !check_exists ("A"));
     for (i = 0; i < sizeof names / sizeof *names; i++) {
         left += unlink (path_of (names[i])) == 0;
     }
-    CHECK ("all are left", left == i && is_empty ());
+    CHECK ("all files are left", left == i && is_empty ());
 }
 
 /* ---- bytes ------------------------------------------------------------------- */
@@ -235,9 +235,9 @@ static void kept (void)
     SharedMemory memory = check_create (NAME, SIZE);
 
     CHECK ("the file of an ordinary segment is not executable", mode_of (FILE_NAME) == 0660);
-    CHECK ("that of a kept one is, for its owner",
+    CHECK ("the file of a kept one is, for its owner",
            shmxKeep (memory, 1) == 0 && mode_of (FILE_NAME) == 0760);
-    CHECK ("a mode that is set leaves it kept",
+    CHECK ("setting a mode leaves it kept",
            shmxSetPerm (memory, SHMX_SAME, SHMX_SAME, 0600) == 0 && mode_of (FILE_NAME) == 0700);
     CHECK ("the last shmDestroy leaves it", shmDestroy (memory) == 0 && is_there (FILE_NAME));
     memory = check_create (NAME, 0);
@@ -294,7 +294,7 @@ static void hold_and_end (enum end end)
     _exit (0);
 }
 
-/* A lock on bytes of the file shows it, which lives as long as the mapping. */
+/* A lock on bytes of the file shows it. The lock lasts as long as the mapping. */
 static void attachment_until (enum end end)
 {
     pid_t child = check_fork ();
@@ -400,7 +400,7 @@ static void is_killed_with_a_hidden_segment (void)
     kill (getpid (), SIGKILL);
 }
 
-/* As where a security module refuses to name a nameless file, which a process learns when it tries
+/* Like a security module that refuses to name a nameless file, which a process learns when it tries
  * for the first time. */
 static void refuse_links (void)
 {
@@ -419,7 +419,7 @@ static void with_temporary_names (void)
     refuse_links ();
     CHECK ("where links are refused, a hidden segment has a temporary name",
            shmxCreate (NAME, SIZE, SHMX_HIDDEN, 0, NULL, &memory) == 0 && unfinished () == 1);
-    CHECK ("nobody takes it for a segment", listed () == 0 && !check_exists (NAME)
+    CHECK ("it does not count as a segment", listed () == 0 && !check_exists (NAME)
            && shmxPrune (0, &pruned) == 0 && pruned == 0 && unfinished () == 1);
     CHECK ("it gets its name", shmxPublish (memory) == 0 && is_there (FILE_NAME)
            && unfinished () == 0);
@@ -445,7 +445,7 @@ static void temporary_names (void)
     CHECK ("the next process that makes one removes it", check_child (sweep) == 0 && is_empty ());
     check_child (with_temporary_names);
     CHECK ("a killed process has left a file with a temporary name", unfinished () == 1);
-    CHECK ("so does shmxPrune", shmxPrune (0, NULL) == 0 && is_empty ());
+    CHECK ("shmxPrune removes it, too", shmxPrune (0, NULL) == 0 && is_empty ());
 }
 
 /* ---- disks ------------------------------------------------------------------- */
@@ -472,7 +472,7 @@ static void waits_for_the_disk (void)
         return;
     }
     CHECK ("if the disk fails, shmxSync is EIO", shmxSync (memory) == EIO && errno == EIO);
-    CHECK ("so is a shmDestroy that deletes the file, which is gone all the same",
+    CHECK ("so is a shmDestroy that deletes the file, which is gone nevertheless",
            shmDestroy (memory) == EIO && check_entries (on_disk) == 2);
     CHECK ("so is shmxCreate, which leaves nothing",
            shmxCreateIn (on_disk, NAME, SIZE, 0, 0, NULL, &memory) == EIO && memory == NULL
@@ -612,7 +612,7 @@ int main (void)
         return EXIT_FAILURE;
     }
     strcpy (space, check_namespace ("own namespace"));
-    disks (); /* first, because it is about the first call of a process */
+    disks (); /* first, because it tests the first call of a process */
     for (end = 0; end < ENDS; end++) {
         attachment_until ((enum end) end);
     }

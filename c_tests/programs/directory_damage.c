@@ -1,5 +1,5 @@
-/* What others do to a directory of segments and to its files: calls return errors. They do not crash
- * or hang, and touch nothing that is no segment. */
+/* What others do to a directory of segments and to its files: calls return errors. They do not
+ * crash or hang, and touch nothing that is not a segment. */
 
 #define _GNU_SOURCE
 
@@ -76,7 +76,7 @@ static void all_return (const char *what, const char *where, int error)
            shmxErrorReason () == SHMX_REASON_NAMESPACE && says (where));
     CHECK ("so is attaching one",
            shmxCreateIn (where, NAME, 0, SHMX_RDONLY, 0, NULL, &memory) == error);
-    CHECK ("so is what needs no attachment", shmxStatNameIn (where, NAME, &info) == error
+    CHECK ("so is a call that needs no attachment", shmxStatNameIn (where, NAME, &info) == error
            && shmxListIn (where, no_name, NULL) == error && shmxPruneIn (where, 0, NULL) == error
            && shmxWaitIn (where, NAME, 1) == error);
 }
@@ -218,7 +218,7 @@ static void under_a_limit (void)
     CHECK ("a larger segment is EFBIG, without a signal",
            shmCreate (NAME, SIZE + 1, NULL, &memory) == EFBIG
            && shmxErrorReason () == SHMX_REASON_LIMIT && says ("RLIMIT_FSIZE"));
-    CHECK ("it is without a reservation, too",
+    CHECK ("without a reservation, it is EFBIG, too",
            shmxCreate (NAME, SIZE + 1, SHMX_NORESERVE, 0, NULL, &memory) == EFBIG);
     CHECK ("nothing is left", memory == NULL && check_entries (space) == 2);
     CHECK ("a smaller one can be created", shmDestroy (create ()) == 0);
@@ -257,17 +257,17 @@ static void grown (void)
     struct stat status;
 
     CHECK ("its file grows", truncate (file, 2 * SIZE) == 0);
-    CHECK ("the holder has the size that it has attached", shmSizeOf (memory) == SIZE);
+    CHECK ("the holder keeps the size that it has attached", shmSizeOf (memory) == SIZE);
     CHECK ("it saves that", shmSave (memory, check_path ("saved")) == 0
            && stat (check_path ("saved"), &status) == 0 && status.st_size == SIZE);
     again = check_create (NAME, 2 * SIZE);
-    CHECK ("who attaches it now has more", shmSizeOf (again) == 2 * SIZE);
+    CHECK ("a process that attaches it now gets the new size", shmSizeOf (again) == 2 * SIZE);
     CHECK ("both leave", shmDestroy (memory) == 0 && shmDestroy (again) == 0 && !is_file (file));
 }
 
 /* ---- something else has the name --------------------------------------------- */
 
-/* The stranger's file, and what it was. */
+/* The stranger's file, and its status before. */
 static char victim[1024];
 static struct stat was;
 
@@ -283,7 +283,7 @@ static void make_victim (void)
            && lstat (victim, &was) == 0);
 }
 
-/* Whether nobody has touched it. */
+/* Whether it is untouched. */
 static int is_untouched (const char *path)
 {
     struct stat is;
@@ -355,7 +355,7 @@ static void replaced_by (void (*make) (void), const char *what)
     make_victim ();
     CHECK ("the segment's file is removed", unlink (file) == 0);
     make ();
-    CHECK ("that is done", lstat (file, &before) == 0);
+    CHECK ("something has the name", lstat (file, &before) == 0);
     info.size = sizeof info;
     CHECK ("shmCreate is EINVAL",
            shmCreate (NAME, SIZE, NULL, &none) == EINVAL && errno == EINVAL && none == NULL);
@@ -367,7 +367,7 @@ static void replaced_by (void (*make) (void), const char *what)
            shmxCreate (NAME, SIZE, SHMX_EXCL, 0, NULL, &none) == EEXIST && none == NULL);
     CHECK ("shmxStatName and shmxWait are EINVAL",
            shmxStatName (NAME, &info) == EINVAL && shmxWait (NAME, 0) == EINVAL);
-    CHECK ("what changes segments refuses it", shmxKeepName (NULL, NAME, 1) != 0
+    CHECK ("calls that change segments refuse it", shmxKeepName (NULL, NAME, 1) != 0
            && shmxSetPermName (NULL, NAME, SHMX_SAME, SHMX_SAME, 0600) != 0);
     CHECK ("shmxKeep and shmxRemoveSegment of the old handle are EIDRM",
            shmxKeep (memory, 1) == EIDRM && shmxRemoveSegment (memory) == EIDRM);
@@ -433,7 +433,7 @@ static void replaced_by_a_segment (void)
 
     CHECK ("the segment's file is removed", unlink (file) == 0);
     new = create ();
-    CHECK ("the name has a new segment", check_id (new) != check_id (old));
+    CHECK ("the name stands for a new segment", check_id (new) != check_id (old));
     CHECK ("the holder of the old one leaves it alone", shmDestroy (old) == 0 && is_file (file)
            && check_filled (shmAddress (new), 's', SIZE));
     CHECK ("its last shmDestroy deletes it", shmDestroy (new) == 0 && !is_file (file));
@@ -448,7 +448,7 @@ static void linked (void)
 
     strcpy (other, check_path ("backup"));
     CHECK ("the file has a second name", link (file, other) == 0);
-    CHECK ("the last shmDestroy removes the segment's",
+    CHECK ("the last shmDestroy removes the segment's own name",
            shmDestroy (memory) == 0 && !is_file (file));
     CHECK ("the other one has the bytes", stat (other, &status) == 0 && status.st_size == SIZE);
     CHECK ("the file is moved back", rename (other, file) == 0);

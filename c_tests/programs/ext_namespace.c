@@ -88,7 +88,7 @@ static void same_name (void)
            && check_id (again) == check_id (first) && address == shmAddress (again)
            && shmxCreated (again) == 0 && shmxCreated (first) == 1);
     CHECK ("the mode is 0660", check_is_mode (check_id (first), 0660));
-    CHECK ("no file is created for a namespace that is no directory",
+    CHECK ("no file is created for a namespace that is not a directory",
            check_store () == CHECK_DIRECTORY
            || (lstat (one, &status) != 0 && lstat (other, &status) != 0));
     CHECK ("shmxListIn lists one namespace",

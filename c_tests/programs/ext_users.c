@@ -234,7 +234,7 @@ static void reader (void)
            shmxCreate (NAME, SIZE, SHMX_RDONLY, 0, NULL, &memory) == 0);
     is_refused ("delete", shmDestroy (memory), info.id);
     CHECK ("the handle is invalid all the same", shmAddress (memory) == NULL);
-    CHECK ("the segment is detached all the same", check_is_attached (id, 0));
+    CHECK ("the segment is detached nevertheless", check_is_attached (id, 0));
     check_signal (done);
 
     CHECK ("there is a segment that the reader may not read", check_await (turn));

@@ -42,7 +42,7 @@ static void at_once (void)
     CHECK ("errno is unchanged", errno == 12345);
     CHECK ("so it does with a limit of 0, and without one",
            shmxWait (NAME, 0) == 0 && shmxWait (NAME, -1) == 0);
-    CHECK ("the segment is not attached by it", check_is_attached (id, 1));
+    CHECK ("this does not attach the segment", check_is_attached (id, 1));
     CHECK ("an orphan exists, too", shmxDetach (memory) == 0 && shmxWait (NAME, 0) == 0);
     CHECK ("it is still an orphan", check_is_attached (id, 0) && shmxRemove (NAME) == 0);
 }

@@ -107,7 +107,7 @@ static void values_share_nothing (void)
     with_value (path, finds_the_same);
     with_value (other, finds_nothing);
     with_value (NULL, finds_nothing);
-    CHECK ("no file is created for a namespace that is no directory",
+    CHECK ("no file is created for a namespace that is not a directory",
            check_store () == CHECK_DIRECTORY
            || (lstat (path, &status) != 0 && lstat (other, &status) != 0));
 
@@ -171,7 +171,7 @@ static void translated (void)
     writes_with ("a relative path", in_home);
     with_value (check_text ("~/%s", other + strlen (check_path ("home/"))), finds_nothing);
     release (holder);
-    CHECK ("no file is created for a namespace that is no directory",
+    CHECK ("no file is created for a namespace that is not a directory",
            check_store () == CHECK_DIRECTORY
            || (access (path, F_OK) != 0 && access ("other", F_OK) != 0));
 }

@@ -282,7 +282,7 @@ static int list_mapped (const char *process, int *ids, int most)
     return length;
 }
 
-/* How many times a process has it mapped. */
+/* How many times a process has the segment mapped. */
 static long count_in (const char *process, int id)
 {
     static int ids[SEGMENTS];
@@ -295,7 +295,7 @@ static long count_in (const char *process, int id)
     return count;
 }
 
-/* How many times all processes have it mapped. */
+/* How many times all processes together have it mapped. */
 static long count_mappings (int id)
 {
     DIR *processes = opendir ("/proc");

@@ -14,10 +14,10 @@ const char *store_parent (void);
 /* Notes what existed before the test, whose directory this is. */
 void store_start (const char *directory_of_the_test);
 
-/* Does not take that memory for a segment's. */
+/* From now on, this memory is not taken for a segment's. */
 void store_ignore (const void *address);
 
-/* Checks that the test has left no segment, and deletes what it has left. */
+/* Checks that the test has left no segment, and deletes any that it has left. */
 void store_leftovers (void);
 
 #endif

@@ -49,7 +49,7 @@
  * for it unless a system call fails. In all others it must: the holder's own call must not fail.
  * In the situations that begin with "dir", the namespace is a directory in memory. Those with
  * "named" have no nameless files (O_TMPFILE) there. In those with "disk", it is on the disk of
- * TMPDIR, and the quick form lets only those system calls fail that wait for the disk. A directory
+ * TMPDIR, and in the quick form, only system calls that wait for the disk fail. A directory
  * has no common lock: the stopped process deletes the victim or, where the call must not wait for
  * it, another name. No file and no mapping may be left by a failed call.
  *
@@ -1155,7 +1155,7 @@ static bool waits_for_disk (const struct call_seen *call)
            || call->number == SYS_syncfs;
 }
 
-/* Whether a name was published or removed, but it is not known whether the disk knows. */
+/* Whether a name was published or removed, but perhaps not on the disk. */
 static bool is_not_durable (const struct situation *s, const struct call_seen *call)
 {
     return s->setting == ON_DISK && s->what != CREATES && waits_for_disk (call);

@@ -2,7 +2,7 @@
  * files.h - directory namespaces: what is in the directory, without asking the library.
  *
  * A program uses one namespace at a time: that of System V segments, or a directory, see
- * use_directory. So that a check can serve both, a file of the directory is described as a segment:
+ * use_directory. So that a check works for both, a file of the directory is described as a segment:
  * its number takes the place of the identifier, and its name is in `struct segment`. The number is
  * the inode's, which no other file has while this one exists or is mapped.
  *
@@ -31,7 +31,7 @@ bool in_directory (void);
  * the number of what is mapped at the handle's address. */
 int segment_of (SharedMemory memory);
 int file_at (const void *address);
-/* Whether a segment has its name still. */
+/* Whether a segment still has its name. */
 bool is_there (int id);
 void list_all (struct segments *list);
 void remove_one (const struct segment *segment);
@@ -53,7 +53,7 @@ bool is_temporary (const struct segment *file);
 
 void make_files_of_others (void);
 bool is_of_others (const struct segment *file);
-/* NULL if all are untouched since list_all made this list, else what was done to one. */
+/* NULL if none has been touched since list_all made this list, else what was done to one. */
 const char *files_of_others_hurt (const struct segments *before);
 
 /* ---- moments ---------------------------------------------------------------------------- */

@@ -838,7 +838,7 @@ static void open_rival (void)
     must (rival_fd < 0 ? errno : 0, "open the victim's file");
 }
 
-/* Between looking a name up and giving it to a file. The other file is complete at once, too. */
+/* Between a look-up of a name and giving it to a file. The other file is complete at once, too. */
 static void overtake (void)
 {
     if (syscall (SYS_renameat2, AT_FDCWD, rival_path, AT_FDCWD, victim_path, 0) != 0)
@@ -913,7 +913,7 @@ static void finish_deletion (void)
     close (rival_fd);
 }
 
-/* Not while the call merely yields the processor, but when it sleeps. */
+/* Runs when the call sleeps, not when it merely yields the processor. */
 void prepare_dying (void)
 {
     prepare_orphan ();
@@ -941,7 +941,7 @@ void prepare_joined (void)
     moments.claiming = join;
 }
 
-/* The victim is not attached any more, so whoever changes it sees no holder. */
+/* The victim is no longer attached, so a process that changes it sees no holder. */
 static void begin_change (void)
 {
     lock_rival (F_WRLCK, 0, 1);

@@ -18,7 +18,7 @@
  *   - none of these calls takes longer than SLOW seconds.
  *
  * In a directory namespace, the files are looked at before the library is called again: the
- * victim's is absent, or complete, with the right size, mode and data; nothing was done to the
+ * victim's file is absent, or complete, with the right size, mode and data; nothing was done to the
  * files of others; and there is no temporary file, unless the scene has no nameless files.
  *
  * The holder, which has used the library before, makes this check after every other mishap, and
@@ -158,12 +158,12 @@ int call_attach (void);
 /* For directory namespaces. */
 void prepare_swept (void);           /* the call's temporary name becomes another file's */
 void prepare_replaced (void);        /* the name was removed, and is an orphan's by now */
-void prepare_overtaken (void);       /* when the call gives the victim its name, that is taken */
+void prepare_overtaken (void);       /* the name is taken when the call gives it to the victim */
 void prepare_hidden_overtaken (void);
 void prepare_dying (void);           /* another description deletes the victim, slowly */
-void prepare_deleted (void);         /* the victim is deleted when the call has opened it */
-void prepare_joined (void);          /* somebody attaches the victim during its destroy */
-void prepare_changed (void);         /* somebody changes the victim during its destroy */
+void prepare_deleted (void);         /* the victim is deleted after the call has opened it */
+void prepare_joined (void);          /* another process attaches the victim during its destroy */
+void prepare_changed (void);         /* another process changes the victim during its destroy */
 void prepare_limited (void);         /* RLIMIT_FSIZE is less than the victim */
 void prepare_full (void);            /* there is no room for a file */
 int call_create_transient (void);

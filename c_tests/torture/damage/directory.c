@@ -109,7 +109,7 @@ static pid_t begin (struct directory_world **w)
     return holder;
 }
 
-/* Nothing can be created, found or removed, and each call says so. */
+/* Nothing can be created, found or removed, and each call returns an error. */
 static void check_all_refused (const struct directory_world *w, int error, const char *what)
 {
     check (w->create == error && w->attach == error && w->read_only == error && w->list == error
@@ -297,7 +297,7 @@ static void unmount_directory (void *argument)
         give_up ("umount2");
     use_it (w, "unmounted");
     check (w->create == 0 && w->is_zero && w->attach == ENOENT && w->list == 0,
-           "directory unmounted: the one below is used, in which the name is unknown (%d %d %d)",
+           "directory unmounted: calls use the one below, where the name does not exist (%d %d %d)",
            w->create, w->attach, w->list);
     end_holder (w, holder, "unmounted");
     check (w->destroy == 0, "directory unmounted: the holder can destroy its handle (%d)",

@@ -100,7 +100,7 @@ static bool make_unreadable (void)
     return chmod (alpha_path, 0) == 0;
 }
 
-/* What the name gives afterwards. */
+/* What a call finds under the name afterwards. */
 enum gives { THE_SEGMENT, ANOTHER, NEW_ONE, REFUSAL };
 
 static const struct file_blow {
@@ -239,7 +239,7 @@ static void hold_files (void *argument)
     w->keep = shmxKeep (alpha.handle, 0);
     w->held_whole = has_pattern (beta.address, BETA_SIZE, 2)
         && shmSizeOf (alpha.handle) == ALPHA_SIZE && shmAddress (alpha.handle) == alpha.address;
-    if (w->blow->save == 0)          /* otherwise there is not as much memory as there was */
+    if (w->blow->save == 0)          /* otherwise some of its memory is missing */
         w->held_whole &= has_pattern (alpha.address, ALPHA_SIZE, 1);
     w->destroy = shmDestroy (alpha.handle);
     w->destroy_beta = shmDestroy (beta.handle);
@@ -271,7 +271,7 @@ static void check_late (const struct file_world *w)
            w->late[READ_ONLY]);
     for (i = STAT; i < LATES; i++)
         if (!makes_sense (w->late[i]))
-            check (false, "file %s: %s gives an error that makes sense (%s)", blow->what,
+            check (false, "file %s: %s returns an error that makes sense (%s)", blow->what,
                    late_name[i], strerror (w->late[i]));
     check (w->late[LIST] == 0 && w->late[PRUNE] == 0 && w->late[BETA] == 0 && w->beta_whole,
            "file %s: other names can be listed and attached", blow->what);
@@ -333,8 +333,8 @@ static void strike_file (void *argument)
            "file %s: the holder has its bytes, and ends well (it %s)", blow->what, tell_end (end));
     check (w->stat == 0 && w->sync == 0 && w->save == blow->save && w->destroy == 0
            && w->destroy_beta == 0 && w->keep == (blow->is_lost ? EIDRM : 0),
-           "file %s: its calls give what they must (%d %d %d %d %d)", blow->what, w->stat, w->sync,
-           w->save, w->keep, w->destroy);
+           "file %s: its calls return what they must (%d %d %d %d %d)", blow->what, w->stat,
+           w->sync, w->save, w->keep, w->destroy);
     check_place (w, &status);
     hurt = files_of_others_hurt (before);
     check (hurt == NULL, "file %s: nothing is done to the files of others%s%s", blow->what,

@@ -2,8 +2,8 @@
  * stopped.c - in a directory namespace, a process is stopped while it has a segment's file locked,
  * or a foreign program has locked the file.
  *
- * Who must wait for such a lock gives up within the limit; who need not, does not wait. Each case
- * takes as long as the limit: they run at the same time, and beside the other parts.
+ * A call that must wait for such a lock gives up within the limit; other calls do not wait. Each
+ * case takes as long as the limit, so the cases run at the same time, and beside the other parts.
  */
 #include "damage.h"
 
@@ -32,7 +32,7 @@ struct stopped_world {
     struct call attach, keep, remove, others;
     struct call destroy;             /* while the file is locked, and others have it attached */
     struct call last;                /* the same when nobody else has */
-    int late_attach, late_destroy;   /* when nobody has it locked any more */
+    int late_attach, late_destroy;   /* when the file is no longer locked */
 };
 
 static void stop_here (void)
