@@ -125,7 +125,7 @@ extern int shm_util_debug;
  *   written.
  * - EROFS: the file system is read-only. Segments can be attached with
  *   SHMX_RDONLY (see shm_util_ext.h), and detached with shmxDetach.
- * - EINVAL: the file of this name is no segment: it is a symbolic link or a
+ * - EINVAL: the file of this name is not a segment: it is a symbolic link or a
  *   directory, for example, or it is empty.
  * - ENAMETOOLONG: the name of the file would have more than 255 bytes.
  * - ENOSPC, EDQUOT: the file system is full, or the disk quota is used up.

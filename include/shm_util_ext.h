@@ -131,7 +131,7 @@ extern "C" {
 
 /**
  * Reason of an error: EINVAL: an argument is invalid in itself: NULL, or an
- * unknown flag, or the name of a file that is no segment, for example.
+ * unknown flag, or the name of a file that is not a segment, for example.
  */
 #define SHMX_REASON_ARGUMENT 1
 

@@ -11,7 +11,7 @@ use crate::error::Reason;
 /// Reason of an error: nothing is known beyond its errno value.
 pub const SHMX_REASON_NONE: c_int = 0;
 /// Reason of an error: EINVAL: an argument is invalid in itself: NULL, or an
-/// unknown flag, or the name of a file that is no segment, for example.
+/// unknown flag, or the name of a file that is not a segment, for example.
 pub const SHMX_REASON_ARGUMENT: c_int = 1;
 /// Reason of an error: EINVAL: the handle is not valid.
 pub const SHMX_REASON_HANDLE: c_int = 2;
