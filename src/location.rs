@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::allocate::require_memory_for;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filename;
 use crate::quoted::Quoted;
 
@@ -28,17 +28,30 @@ const PRIVATE: &[u8] = b"private:";
 impl Location {
     /// What a path selects, in `NOB_DATABASE` or by a call.
     pub(crate) fn at(path: &[u8]) -> Result<Self> {
-        if path == PRIVATE {
-            return Ok(Self::Private);
-        }
         let path = filename::translate(path)?;
+        match path.strip_prefix(PRIVATE) {
+            Some([]) => return Ok(Self::Private),
+            Some(_) => {
+                return Err(Error::argument(format_args!(
+                    "use {}: nothing may follow 'private:'; if it is a path, begin it with './'",
+                    Quoted(&path)
+                )));
+            }
+            None => {}
+        }
         let mut absolute = filename::absolute(&path)?;
         if path.last() != Some(&b'/') {
             return Self::of_registry(&absolute);
         }
-        if absolute.last() != Some(&b'/') {
-            absolute.push(b'/');
+        // A variable that is not set probably has led here; every file there would be a segment.
+        if absolute == b"/" {
+            return Err(Error::argument(format_args!(
+                "use {}: the root directory cannot be a namespace; does a variable in it have no \
+                 value?",
+                Quoted(&path)
+            )));
         }
+        absolute.push(b'/');
         Self::shared(&absolute).map(Self::Directory)
     }
 

@@ -247,6 +247,10 @@ mod tests {
             "Namespace(At(Directory('/plant/')))"
         );
         let private = Namespace::at("private:").unwrap();
+        for refused in ["/", "/x/..//", "private:x"] {
+            assert_eq!(Namespace::at(refused).unwrap_err().errno(), libc::EINVAL);
+        }
+        assert!(Namespace::at("./private:x").is_ok());
         assert_eq!(format!("{private:?}"), "Namespace(At(Private))");
         assert_eq!(format!("{:?}", Namespace::of_user()), "Namespace(OfUser)");
         assert_eq!(format!("{:?}", Namespace::current()), "Namespace(Current)");

@@ -59,7 +59,6 @@ void check_skip (const char *reason);
     X (HAS_ABANDONED, "a hidden segment may outlive its creator until others sweep it", 1, 0, 0) \
     X (HAS_MODE_AT_ONCE, "creating with a mode that its creator may not use is an error", 1, 0, 0) \
     X (HAS_AGE_LIMIT, "if the clock was set, nothing is older than the system's uptime", 1, 0, 1) \
-    X (HAS_EXACT_DETACH, "the library always notices the program's own detach", 1, 0, 1) \
     X (HAS_NAMELESS, "a segment that has lost its name can be changed by its handle", 1, 0, 1) \
     X (HAS_LONG_NAMES, "a name may have 1000 bytes, whatever they are", 1, 0, 1)
 

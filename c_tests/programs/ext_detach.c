@@ -163,9 +163,6 @@ static void come_and_go (void)
 {
     int i, failed = 0;
 
-    if (!check_has (HAS_EXACT_DETACH)) {
-        return;
-    }
     for (i = 0; i < READERS; i++) {
         SharedMemory reader = NULL;
 

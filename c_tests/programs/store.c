@@ -565,9 +565,6 @@ int check_unmap (void *address, long size)
 {
     long page = sysconf (_SC_PAGESIZE);
 
-    if (!check_has (HAS_EXACT_DETACH)) {
-        usleep (40000); /* so that the library asks the kernel about this one: see doubt.rs */
-    }
     return store == CHECK_SYSV ? shmdt (address)
                                : munmap (address, (size_t) ((size + page - 1) / page * page));
 }

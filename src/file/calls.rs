@@ -164,6 +164,19 @@ pub(crate) fn sync_all(file: &File) -> Result<(), Errno> {
     first_allowed(&[&fsync, &|| sync_file_system(file).map(|()| 0)]).map(drop)
 }
 
+/// Sets the time of a file's last access to now or, if only its owner may do that and `writes` is
+/// true, that of its last change, too. Not every process may.
+pub(crate) fn note_use(file: &File, writes: bool) {
+    let time = |tv_nsec| libc::timespec { tv_sec: 0, tv_nsec };
+    let access_only = [time(libc::UTIME_NOW), time(libc::UTIME_OMIT)];
+    // SAFETY: the descriptor is open, and there are two times.
+    let result = unsafe { libc::futimens(file.as_raw_fd(), access_only.as_ptr()) };
+    if result != 0 && writes {
+        // SAFETY: without times, both are set to now.
+        unsafe { libc::futimens(file.as_raw_fd(), std::ptr::null()) };
+    }
+}
+
 /// Writes the whole file system of a file to the disk, and waits for that.
 pub(crate) fn sync_file_system(file: &File) -> Result<(), Errno> {
     // SAFETY: the descriptor is open.

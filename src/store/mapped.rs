@@ -8,7 +8,6 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::AtomicU8;
 
-use super::doubt::{Serial, may_ask};
 use crate::errno::Errno;
 use crate::os::{self, Beginning, page_size};
 use crate::request::{Access, Creation, Placement};
@@ -18,7 +17,6 @@ use crate::request::{Access, Creation, Placement};
 pub(super) struct Mapped {
     address: NonNull<c_void>,
     size: usize,
-    serial: Serial,
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread, and is only handed
@@ -109,11 +107,7 @@ impl Mapped {
             });
         }
         let address = NonNull::new(address).ok_or(Errno(libc::EINVAL))?;
-        let mapped = Self {
-            address,
-            size,
-            serial: Serial::next(address.as_ptr().addr()),
-        };
+        let mapped = Self { address, size };
         // Kernels before Linux 4.17 take the address as a hint.
         if wanted != 0 && address.as_ptr().addr() != wanted {
             return Err(Errno(libc::EINVAL));
@@ -142,15 +136,9 @@ impl Mapped {
     }
 
     /// Whether the start of the file with this inode number is still mapped here. The program
-    /// may have called munmap(2), and something else may be mapped here now. If there is no
-    /// reason for doubt, this asks the kernel only now and then.
+    /// may have called munmap(2), and something else may be mapped here now, which must not be
+    /// unmapped. True if the system does not tell.
     pub(super) fn is_of(&self, inode: u64) -> bool {
-        let is_due = self.serial.is_in_doubt(self.address()) || may_ask();
-        !is_due || self.is_surely_of(inode)
-    }
-
-    /// The same, but always asks the kernel. True if the system does not report it.
-    pub(super) fn is_surely_of(&self, inode: u64) -> bool {
         let found = os::beginning_at(self.address());
         found.is_none_or(|found| found == Beginning::Inode(inode))
     }

@@ -7,7 +7,6 @@
 //! | `sysv`      | System V segments, named by a registry |
 //! | `directory` | files in a directory, one for each name |
 //! | `private`   | memory of this process and of the children that it forks |
-//! | `doubt`     | whether what is mapped at an address may have changed |
 //! | `mapped`    | memory that is mapped with mmap(2) |
 //! | `users`     | who has a segment attached |
 //!
@@ -15,7 +14,6 @@
 //! `Absent`, with the functions that this file calls.
 
 mod directory;
-mod doubt;
 mod mapped;
 mod private;
 mod sysv;

@@ -16,11 +16,11 @@ use super::store::{Directory, Pauses, impatient};
 use crate::environment;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
-use crate::file::Status;
+use crate::file::{self, Status};
 use crate::name::OwnedName;
 use crate::os::Uncancelled;
 use crate::quoted::Quoted;
-use crate::request::{Lifetime, Placement, Request, Target, Wanted};
+use crate::request::{Access, Lifetime, Placement, Request, Target, Wanted};
 use crate::store::mapped::Mapped;
 
 /// What a look-up of a name found.
@@ -89,17 +89,19 @@ impl Directory {
 
     /// Attaches the segment that has a name now.
     fn find(&self, name: &[u8], path: &Path, request: &Request) -> Result<Found> {
-        let doing = "attach";
+        let doing = request.wanted.doing();
         let failed = |errno| existing::refused(errno, doing, name, path);
         let is_new = matches!(request.wanted, Wanted::New(_));
         let opened = match existing::open(path, request.access) {
             Ok(opened) => opened,
             Err(Errno(libc::ENOENT)) => return Ok(Found::Nothing),
-            Err(_) if is_new && Status::of_path(path).is_ok() => return Err(taken(name, path)),
-            Err(errno) => return Err(self.not_opened(errno, name, path)),
+            Err(_) if is_new && Status::of_path(path).is_ok() => {
+                return Err(taken(doing, name, path));
+            }
+            Err(errno) => return Err(self.not_opened(errno, doing, name, path)),
         };
         if is_new {
-            return Err(taken(name, path));
+            return Err(taken(doing, name, path));
         }
         // Everything that can fail comes before the lock. Otherwise, the last holder of the segment
         // could take a failing call for another holder, and leave the segment behind.
@@ -116,6 +118,7 @@ impl Directory {
         {
             return Ok(Found::Dying);
         }
+        file::note_use(&opened, request.access == Access::ReadWrite);
         Ok(Found::Segment(status, mapping, descriptor))
     }
 
@@ -184,7 +187,7 @@ impl Directory {
                 }
                 Err(Unpublished::LinkRefused) => {}
                 Err(Unpublished::Taken) if matches!(request.wanted, Wanted::New(_)) => {
-                    return Err(taken(name, path));
+                    return Err(taken(request.wanted.doing(), name, path));
                 }
                 Err(Unpublished::Taken) => return Ok(None),
                 Err(Unpublished::NotDurable(errno)) => {
@@ -206,19 +209,22 @@ impl Directory {
 
     /// The error if the file that has a name can't be opened.
     #[cold]
-    fn not_opened(&self, errno: Errno, name: &[u8], path: &Path) -> Error {
-        let doing = format_args!("attach segment {}", Quoted(name));
+    fn not_opened(&self, errno: Errno, doing: &str, name: &[u8], path: &Path) -> Error {
         match Status::of_path(path) {
-            Ok(status) => existing::is_no_segment("attach", name, &status)
-                .unwrap_or_else(|| existing::refused(errno, "attach", name, path)),
-            Err(_) => self.refused(errno, &doing),
+            Ok(status) => existing::is_no_segment(doing, name, &status)
+                .unwrap_or_else(|| existing::refused(errno, doing, name, path)),
+            Err(_) => self.refused(errno, &format_args!("{doing} segment {}", Quoted(name))),
         }
     }
 }
 
 #[cold]
-fn taken(name: &[u8], path: &Path) -> Error {
-    let size = Status::of_path(path).map_or(0, |status| status.size);
+fn taken(doing: &str, name: &[u8], path: &Path) -> Error {
+    let found = Status::of_path(path).ok();
+    if let Some(error) = found.and_then(|status| existing::is_no_segment(doing, name, &status)) {
+        return error;
+    }
+    let size = found.map_or(0, |status| status.size);
     Errno(libc::EEXIST).during(format_args!(
         "segment {} already exists with {size} bytes",
         Quoted(name)

@@ -71,7 +71,12 @@ impl Attached {
     }
 
     fn is_hidden(&self) -> bool {
-        self.hidden.is_some() && !self.is_published.load(Ordering::Acquire)
+        let is_published = |fresh: &Fresh| {
+            self.is_published.load(Ordering::Acquire) || fresh.was_published(&self.path)
+        };
+        self.hidden
+            .as_ref()
+            .is_some_and(|fresh| !is_published(fresh))
     }
 
     pub(in crate::store) fn info(&self) -> Result<Info> {
@@ -88,7 +93,11 @@ impl Attached {
             .at(&self.path)
             .map_err(|errno| errno.during(format_args!("look at {self}")))?;
         match found {
-            Some(status) => existing::info(self.name(), &status, existing::count(&self.path)),
+            Some(status) => {
+                let count = existing::count(&self.path)
+                    .map_err(|errno| errno.during(format_args!("look at {self}")))?;
+                existing::info(self.name(), &status, count)
+            }
             // It has lost its name, so this returns what was known when it was attached, and counts
             // only this attachment.
             None => Ok(Info {

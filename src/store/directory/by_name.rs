@@ -32,7 +32,11 @@ impl Directory {
         let path = self.path_of(doing, name)?;
         match Status::of_path(&path) {
             Ok(status) => match existing::is_no_segment(doing, name, &status) {
-                None => existing::info(name, &status, existing::count(&path)),
+                None => {
+                    let count = existing::count(&path)
+                        .map_err(|errno| errno.during(format_args!("{doing} {target}")))?;
+                    existing::info(name, &status, count)
+                }
                 Some(error) => Err(error),
             },
             Err(Errno(libc::ENOENT)) => Err(self.no_such(target)),
@@ -49,7 +53,11 @@ impl Directory {
             infos
                 .try_reserve(1)
                 .map_err(|_| failed(Errno(libc::ENOMEM)))?;
-            infos.push(existing::info(name, status, existing::count(path))?);
+            infos.push(existing::info(
+                name,
+                status,
+                existing::count(path).map_err(failed)?,
+            )?);
             Ok(())
         })?;
         Ok(infos)

@@ -104,7 +104,7 @@ impl Directory {
         if existing::is_kept(&status) {
             return Ok(Fate::Kept);
         }
-        if existing::is_attached(path) {
+        if existing::is_attached(path).map_err(failed)? {
             return Ok(Fate::InUse);
         }
         match errno {
@@ -128,7 +128,12 @@ impl Directory {
         loop {
             let opened = match open_to_change(path) {
                 Ok(Some(opened)) => opened,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    let found = Status::of_path(path).ok().filter(|_| segment.is_none());
+                    let error =
+                        found.and_then(|found| existing::is_no_segment(doing, name, &found));
+                    return error.map_or(Ok(None), Err);
+                }
                 Err(errno) => return Err(may_not_change(errno, doing, name, path)),
             };
             let status = Status::of(&opened).map_err(failed)?;
@@ -138,7 +143,11 @@ impl Directory {
             }
             // An empty file is not a segment, unless it was truncated while a process had it
             // attached.
-            if !status.is_file() || (segment.is_none() && status.size == 0) {
+            if segment.is_none() {
+                if let Some(error) = existing::is_no_segment(doing, name, &status) {
+                    return Err(error);
+                }
+            } else if !status.is_file() {
                 return Ok(None);
             }
             if !lock::claim(&opened, Claim::Name).map_err(failed)? {
@@ -163,7 +172,15 @@ impl Directory {
         status: &Status,
     ) -> Result<()> {
         let failed = |errno| existing::refused(errno, doing, name, path);
-        file::unlink(path).map_err(failed)?;
+        file::unlink(path).map_err(|errno| match errno {
+            Errno(libc::EACCES) => errno
+                .during(format_args!(
+                    "{doing} segment {}: this user may not write to {self}",
+                    Quoted(name)
+                ))
+                .because(Reason::Namespace),
+            errno => failed(errno),
+        })?;
         self.wait_for_disk(file, status).map_err(failed)
     }
 

@@ -112,8 +112,7 @@ pub(super) fn refused(errno: Errno, doing: &str, name: &[u8], path: &Path) -> Er
 }
 
 /// When a file was last written, attached or changed, in seconds since 1970. Attaching sets the
-/// access time, with the mount option `relatime` only if that is older than a day or than the last
-/// change.
+/// access time, if this process may do that.
 pub(super) fn last_use(status: &Status) -> i64 {
     status.modified.max(status.accessed).max(status.changed)
 }
@@ -149,22 +148,32 @@ pub(super) fn info(name: &[u8], status: &Status, mappings: u64) -> Result<Info> 
 }
 
 /// The number of attachments of the segment that has a name; 0 if this process may not open its
-/// file.
-pub(super) fn count(path: &Path) -> u64 {
-    open_to_look(path).map_or(0, |file| lock::count(&file).unwrap_or(0))
+/// file, or it was removed.
+pub(super) fn count(path: &Path) -> std::result::Result<u64, Errno> {
+    match open_to_look(path) {
+        Ok(file) => lock::count(&file),
+        Err(Errno(libc::EACCES | libc::EPERM | libc::ENOENT | libc::ELOOP | libc::ENXIO)) => Ok(0),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Whether a process has the segment attached that has a name. True if this process may not open
 /// its file.
-pub(super) fn is_attached(path: &Path) -> bool {
-    open_to_look(path).is_none_or(|file| lock::is_attached(&file).unwrap_or(true))
+pub(super) fn is_attached(path: &Path) -> std::result::Result<bool, Errno> {
+    match open_to_look(path) {
+        Ok(file) => lock::is_attached(&file),
+        Err(Errno(libc::EACCES | libc::EPERM)) => Ok(true),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Looking at locks needs either access.
-fn open_to_look(path: &Path) -> Option<File> {
-    let opened = open(path, Access::ReadOnly).or_else(|_| {
-        let flags = libc::O_WRONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        file::open(path, flags, 0)
-    });
-    opened.ok()
+fn open_to_look(path: &Path) -> std::result::Result<File, Errno> {
+    match open(path, Access::ReadOnly) {
+        Err(Errno(libc::EACCES)) => {
+            let flags = libc::O_WRONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+            file::open(path, flags, 0)
+        }
+        opened => opened,
+    }
 }

@@ -83,7 +83,14 @@ impl Fresh {
         } else {
             nameless(directory)
         }
-        .map_err(|errno| directory.refused(errno, &doing))?;
+        .map_err(|errno| match errno {
+            Errno(libc::EACCES) if directory.check_exists(&doing).is_ok() => errno
+                .during(format_args!(
+                    "{doing}: this user may not write to {directory}"
+                ))
+                .because(Reason::Namespace),
+            errno => directory.refused(errno, &doing),
+        })?;
         let mut status = Status::of(&file).map_err(failed)?;
         let system = FileSystem::of_segment(&file, &status);
         directory.check(system, &doing)?;
@@ -121,7 +128,7 @@ impl Fresh {
         };
         file::set_mode(&fresh.file, mode).map_err(failed)?;
         reserve(&fresh.file, size.get(), creation)
-            .map_err(|errno| no_room(errno, &doing, directory, size.get()))?;
+            .map_err(|errno| no_room(errno, &doing, directory, size.get(), system))?;
         // A name must not lead to half a file after a power failure.
         durability.wait_for(&fresh.file).map_err(failed)?;
         Ok((fresh, status))
@@ -133,6 +140,15 @@ impl Fresh {
         match Status::of(&self.file)? {
             status if Identity::of(&status) == self.identity => Ok((&self.file, status)),
             _ => Err(Errno(libc::EBADF)),
+        }
+    }
+
+    /// Whether it was published, perhaps by the other process after a fork.
+    pub(super) fn was_published(&self, path: &Path) -> bool {
+        let has_its_name = || matches!(self.identity.at(path), Ok(Some(_)));
+        match self.still_open() {
+            Ok((_, status)) if self.name.is_none() => status.links > 0,
+            _ => has_its_name(),
         }
     }
 
@@ -292,6 +308,7 @@ fn no_room(
     doing: &dyn std::fmt::Display,
     directory: &Directory,
     size: usize,
+    system: FileSystem,
 ) -> Error {
     let limit = file_system::file_size_limit();
     match errno {
@@ -301,6 +318,12 @@ fn no_room(
                  with 'ulimit -f'"
             ))
             .because(Reason::Limit),
+        Errno(libc::ENOSPC) if matches!(system, FileSystem::HugePages(_)) => {
+            errno.during(format_args!(
+                "{doing} of {size} bytes: too few huge pages are free; raise vm.nr_hugepages with \
+                 sysctl(8)"
+            ))
+        }
         Errno(libc::ENOSPC) => errno.during(format_args!(
             "{doing} of {size} bytes: the file system of {directory} is full"
         )),

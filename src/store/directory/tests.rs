@@ -15,6 +15,7 @@ use super::existing::{self, Identity};
 use super::lock::{self, Claim};
 use super::store::Pauses;
 use super::*;
+use crate::errno::Errno;
 use crate::error::{Reason, Result};
 use crate::file::Status;
 use crate::info::{Kind, Permissions};
@@ -298,7 +299,9 @@ fn what_is_no_segment_is_refused_and_stays() {
         assert_eq!(errno(scratch.open(name)), libc::EINVAL, "{name}");
         let target = Target::Name(name.as_bytes());
         assert_eq!(errno(scratch.store.info(target)), libc::EINVAL, "{name}");
-        assert_eq!(errno(scratch.store.remove(target)), libc::ENOENT, "{name}");
+        assert_eq!(errno(scratch.store.remove(target)), libc::EINVAL, "{name}");
+        let new = Wanted::New(NonZeroUsize::MIN);
+        assert_eq!(errno(scratch.attach(name, new)), libc::EINVAL, "{name}");
     }
     assert!(scratch.store.list().unwrap().is_empty());
     assert!(scratch.store.prune(Duration::ZERO).unwrap().is_empty());
@@ -481,7 +484,7 @@ fn the_last_holder_waits_for_a_change() {
         crate::patience::renew();
         one.close()
     });
-    let is_detached = || existing::count(&path) == 0;
+    let is_detached = || existing::count(&path) == Ok(0);
     while !is_detached() {
         std::thread::yield_now();
     }
@@ -546,6 +549,54 @@ fn prune_deletes_old_orphans_and_leftovers() {
     assert_eq!(pruned.len(), 1);
     assert_eq!(pruned[0].name, b"orphan");
     assert_eq!(scratch.files(), ["kept", "used"]);
+}
+
+#[test]
+fn attaching_begins_the_age_anew() {
+    let scratch = Scratch::new();
+    scratch.create("x", 100).detach().unwrap();
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(5000);
+    let times = fs::FileTimes::new()
+        .set_accessed(long_ago)
+        .set_modified(long_ago);
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.file("x"))
+        .unwrap();
+    file.set_times(times).unwrap();
+    drop(file);
+    let accessed = || Status::of_path(&scratch.file("x")).unwrap().accessed;
+    let before = accessed();
+    scratch.open("x").unwrap().detach().unwrap();
+    assert!(accessed() >= before + 4999);
+}
+
+#[test]
+fn no_descriptor_left_is_an_error_and_not_a_last_look() {
+    let scratch = Scratch::new();
+    let mut one = scratch.create("x", 100);
+    let other = scratch.create("x", 100);
+    // Here any error that is not about permission stands for a missing descriptor.
+    let failed = existing::is_attached(&scratch.file("none"));
+    assert_eq!(failed, Err(Errno(libc::ENOENT)));
+    assert_eq!(existing::is_attached(&scratch.file("x")), Ok(true));
+    drop(other);
+    one.close().unwrap();
+}
+
+#[test]
+fn a_child_that_publishes_publishes_for_both() {
+    let scratch = Scratch::new();
+    let mut hidden = scratch.hide("x", 100);
+    // As the child's copy of the handle does.
+    let fresh = hidden.hidden.as_ref().unwrap();
+    assert!(!fresh.was_published(&scratch.file("x")));
+    fresh.publish(&scratch.store, &scratch.file("x")).unwrap();
+    assert!(fresh.was_published(&scratch.file("x")));
+    assert!(!hidden.info().unwrap().hidden);
+    assert_eq!(errno(hidden.publish()), libc::EINVAL);
+    hidden.close().unwrap();
+    assert!(scratch.files().is_empty());
 }
 
 #[test]

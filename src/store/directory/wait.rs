@@ -37,6 +37,8 @@ impl Directory {
         self.check_exists(&format_args!("wait for a name"))?;
         let watch = watch(self.path());
         match Status::of_path(&path) {
+            // Another program may be about to fill it.
+            Ok(status) if status.is_file() && status.size == 0 => Ok(Some(Absent { watch: None })),
             Ok(status) => match existing::is_no_segment(doing, name, &status) {
                 None => Ok(None),
                 Some(error) => Err(error),

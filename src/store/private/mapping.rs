@@ -55,7 +55,7 @@ impl Mapping {
     /// what the program has put there instead would destroy it.
     pub(super) fn is_there(&self) -> bool {
         match (&self.mapped, self.inode) {
-            (Some(mapped), Some(inode)) => mapped.is_surely_of(inode),
+            (Some(mapped), Some(inode)) => mapped.is_of(inode),
             _ => true,
         }
     }

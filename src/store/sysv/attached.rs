@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
 use super::change;
+use super::doubt::may_ask;
 use super::entry::Entry;
 use super::hash::HashedName;
 use super::layout::State;
@@ -25,7 +26,6 @@ use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime, Swapping};
-use crate::store::doubt::may_ask;
 use crate::store::users::Users;
 
 /// A segment that this process has attached.

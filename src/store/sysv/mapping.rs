@@ -5,11 +5,11 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::AtomicU8;
 
+use super::doubt::Serial;
 use super::shm::{Id, Key, cerr, last};
 use crate::errno::Errno;
 use crate::os::{self, page_size};
 use crate::request::{Access, Placement};
-use crate::store::doubt::Serial;
 
 /// The last page of the address space that a program has on most machines. Beyond
 /// it, shmat(2) fails with `ENOMEM`, as if memory were short, unless the machine

@@ -30,6 +30,7 @@
 //! | `hash`     | names and hash functions, part of the format |
 //! | `keys`     | keys, and who may be trusted with a registry |
 //! | `limits`   | SHMMAX, SHMALL, SHMMNI, RLIMIT_MEMLOCK in messages |
+//! | `doubt`    | whether what is mapped at an address may have changed |
 //! | `mapping`  | shmat(2), shmdt(2) |
 //! | `shm`      | shmget(2), shmctl(2) |
 //! | `proc`     | /proc/sysvipc/shm |
@@ -44,6 +45,7 @@ mod change;
 // Its job is to fail.
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod damage;
+mod doubt;
 mod entry;
 mod everybody;
 mod extent;
