@@ -776,7 +776,8 @@ int shmxLockName(const char *space, const char *name);
  * Unlocks a segment that shmxLockName or shmxLock has locked.
  *
  * Returns the same values as shmxLockName, except that RLIMIT_MEMLOCK causes
- * no error.
+ * no error, and that nothing has to be done for a file in a directory: the
+ * call returns 0.
  */
 int shmxUnlockName(const char *space, const char *name);
 

@@ -37,8 +37,9 @@ pub(crate) enum Command {
     ///
     /// The state is 'in use' while a process has the segment attached, which may be followed by
     /// 'kept' or 'transient'. Otherwise it is 'kept' if the segment outlives its holders, and
-    /// 'orphaned' if not, followed by the time since the last detach. Processes that you may not
-    /// inspect are shown as '?'.
+    /// 'orphaned' if not, followed by the time since the last detach; for a file in a directory,
+    /// since it was last written, attached or changed. Processes that you may not inspect are
+    /// shown as '?'.
     ///
     /// On a terminal, long names are shortened in the middle until the table fits. Output to a
     /// file or a pipe is never shortened.

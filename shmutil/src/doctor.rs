@@ -11,6 +11,8 @@ mod registries;
 mod segments;
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
@@ -226,13 +228,18 @@ fn check_namespace(namespace: &shm_util::Result<Identity>) -> Finding {
         Ok(Identity::User(user) | Identity::UserOutside(user)) => {
             Finding::ok(subject, format!("of user {user}; NOB_DATABASE is not set"))
         }
-        Ok(Identity::Path(path)) => Finding::ok(
-            subject,
-            format!(
-                "{}, selected by --namespace or NOB_DATABASE",
-                names::quote(path)
-            ),
-        ),
+        Ok(Identity::Path(path)) => {
+            let is_directory = Path::new(OsStr::from_bytes(path)).is_dir();
+            let hint = if is_directory {
+                "; this is also a directory: if its segments should be files there, end the path \
+                 in /"
+            } else {
+                ""
+            };
+            let path = names::quote(path);
+            let text = format!("{path}, selected by --namespace or NOB_DATABASE{hint}");
+            Finding::ok(subject, text)
+        }
         Ok(other) => Finding::ok(subject, crate::namespace::quote(other)),
         Err(error) => Finding::attention(
             subject,

@@ -98,7 +98,8 @@ pub unsafe extern "C" fn shmxLockName(space: *const c_char, name: *const c_char)
 /// Unlocks a segment that shmxLockName or shmxLock has locked.
 ///
 /// Returns the same values as shmxLockName, except that RLIMIT_MEMLOCK causes
-/// no error.
+/// no error, and that nothing has to be done for a file in a directory: the
+/// call returns 0.
 ///
 /// # Safety
 ///

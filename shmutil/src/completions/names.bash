@@ -5,6 +5,20 @@ _shmutil_or_names() {
     local command='' current='' name option prefix i count=0
     local -a namespace=()
 
+    # A slash at the end decides what a namespace is, so directories are completed with it.
+    if ((COMP_CWORD > 0)); then
+        case ${COMP_WORDS[COMP_CWORD - 1]} in
+            --namespace | --to)
+                COMPREPLY=()
+                while IFS= read -r name; do
+                    COMPREPLY+=("$name")
+                done < <(compgen -f -- "$2")
+                compopt -o filenames 2>/dev/null
+                return
+                ;;
+        esac
+    fi
+
     for ((i = 1; i <= COMP_CWORD; i++)); do
         current=${COMP_WORDS[i]}
         # Bash splits words at : and =, but names may contain these.

@@ -97,6 +97,12 @@ fn bash_completes_names() {
     );
     let elsewhere = ["shmutil", "--namespace", &other.namespace, "stat", ""];
     assert_eq!(complete(&elsewhere).unwrap(), ["theirs"]);
+    // Readline adds a slash to a directory if it is told that words are file names.
+    let path = world.write("names of files", b"");
+    for option in ["--namespace", "--to"] {
+        let found = complete(&["shmutil", "copy", "x", option, &path[..path.len() - 3]]).unwrap();
+        assert_eq!(found, std::slice::from_ref(&path), "{option}");
+    }
     // Everything else is completed as before.
     assert_eq!(complete(&["shmutil", "st"]).unwrap(), ["stat"]);
     assert_eq!(complete(&["shmutil", "stat", "--j"]).unwrap(), ["--json"]);
