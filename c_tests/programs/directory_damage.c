@@ -363,12 +363,13 @@ static void replaced_by (void (*make) (void), const char *what)
     CHECK ("so is attaching it",
            shmCreate (NAME, 0, NULL, &none) == EINVAL
            && shmxCreate (NAME, 0, SHMX_RDONLY, 0, NULL, &none) == EINVAL);
-    CHECK ("SHMX_EXCL is EEXIST",
-           shmxCreate (NAME, SIZE, SHMX_EXCL, 0, NULL, &none) == EEXIST && none == NULL);
-    CHECK ("shmxStatName and shmxWait are EINVAL",
-           shmxStatName (NAME, &info) == EINVAL && shmxWait (NAME, 0) == EINVAL);
-    CHECK ("calls that change segments refuse it", shmxKeepName (NULL, NAME, 1) != 0
-           && shmxSetPermName (NULL, NAME, SHMX_SAME, SHMX_SAME, 0600) != 0);
+    CHECK ("SHMX_EXCL is EINVAL, too",
+           shmxCreate (NAME, SIZE, SHMX_EXCL, 0, NULL, &none) == EINVAL && none == NULL);
+    CHECK ("shmxStatName is EINVAL", shmxStatName (NAME, &info) == EINVAL);
+    CHECK ("shmxWait is EINVAL, but waits until an empty file is filled",
+           shmxWait (NAME, 0) == (S_ISREG (before.st_mode) ? ETIMEDOUT : EINVAL));
+    CHECK ("calls that change segments refuse it", shmxKeepName (NULL, NAME, 1) == EINVAL
+           && shmxSetPermName (NULL, NAME, SHMX_SAME, SHMX_SAME, 0600) == EINVAL);
     CHECK ("shmxKeep and shmxRemoveSegment of the old handle are EIDRM",
            shmxKeep (memory, 1) == EIDRM && shmxRemoveSegment (memory) == EIDRM);
     CHECK ("it is neither listed nor pruned", shmxList (no_name, NULL) == 0
