@@ -27,6 +27,7 @@ mod threads;
 
 static GATE: gate::Gate = gate::Gate::new();
 static EPOCH: AtomicU32 = AtomicU32::new(0);
+static FORKS: AtomicU32 = AtomicU32::new(0);
 static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
 /// Points to a word that is [`COUNTED`], and that the kernel sets to [`FORKED`] in a child
 /// of any kind of fork: not all kinds run handlers.
@@ -84,6 +85,13 @@ fn begin_epoch(mark: &AtomicU32) {
     while mark.load(Ordering::Acquire) == COUNTING {
         std::thread::yield_now();
     }
+}
+
+/// How often this process and its ancestors have forked, as far as handlers of fork were run. As
+/// long as it does not change, no other process shares a mapping of this one, except a child that
+/// was made without the handlers and has not called exec.
+pub(crate) fn generation() -> (u32, u32) {
+    (epoch(), FORKS.load(Ordering::Relaxed))
 }
 
 /// Whether this process may start threads: not if it was forked from one with several.
@@ -206,6 +214,7 @@ fn set_mark() {
 }
 
 extern "C" fn prepare() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
     threads::prepare();
     match DOING.get() {
         // A signal handler that forks after it interrupted a call of its own

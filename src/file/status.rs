@@ -72,9 +72,8 @@ impl Status {
             return Ok(Self::from(unsafe { raw.assume_init() }));
         }
         match Errno::from(io::Error::last_os_error()) {
-            errno if is_refusal(errno) => {
-                Self::without_attributes(directory, path, flags).map_err(|_| errno)
-            }
+            errno if is_refusal(errno) => Self::without_attributes(directory, path, flags)
+                .map_err(|other| if is_refusal(other) { errno } else { other }),
             errno => Err(errno),
         }
     }

@@ -78,6 +78,10 @@ impl Absent {
 }
 
 /// A segment that this process has attached.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box saved no instruction, and allocating it could fail"
+)]
 #[derive(Debug)]
 pub(crate) enum Attached {
     SysV(sysv::Attached),

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use super::attached::Attached;
+use super::attached::{Attached, Hold};
 use super::descriptor::Descriptor;
 use super::existing::{self, Identity};
 use super::file_system::FileSystem;
@@ -26,7 +26,7 @@ use crate::store::mapped::Mapped;
 /// What a look-up of a name found.
 enum Found {
     /// Its segment, attached.
-    Segment(Status, Mapped, Option<Descriptor>),
+    Segment(Status, Hold),
     /// Nothing.
     Nothing,
     /// A segment that a process is deleting or has deleted.
@@ -36,8 +36,7 @@ enum Found {
 /// A new segment.
 struct Made {
     status: Status,
-    mapping: Mapped,
-    descriptor: Option<Descriptor>,
+    hold: Hold,
     hidden: Option<Fresh>,
 }
 
@@ -49,10 +48,8 @@ impl Directory {
         let mut pauses = Pauses::new();
         loop {
             let found = self.find(name.bytes(), &path, request)?;
-            let (status, mapping, descriptor, made) = match (found, request.wanted) {
-                (Found::Segment(status, mapping, descriptor), _) => {
-                    (status, mapping, descriptor, None)
-                }
+            let (status, hold, made) = match (found, request.wanted) {
+                (Found::Segment(status, hold), _) => (status, hold, None),
                 (Found::Dying, _) => {
                     pauses.pause().map_err(|_| impatient(doing, name.bytes()))?;
                     continue;
@@ -61,12 +58,7 @@ impl Directory {
                     let Some(made) = self.make(name.bytes(), &path, size, request)? else {
                         continue;
                     };
-                    (
-                        made.status,
-                        made.mapping,
-                        made.descriptor,
-                        Some(made.hidden),
-                    )
+                    (made.status, made.hold, Some(made.hidden))
                 }
                 (Found::Nothing, Wanted::Existing | Wanted::ExistingOfSize(_)) => {
                     return Err(self.no_such(Target::Name(name.bytes())));
@@ -81,8 +73,7 @@ impl Directory {
                 access: request.access,
                 hidden: made.flatten(),
                 is_published: AtomicBool::new(false),
-                descriptor,
-                mapping: Some(mapping),
+                hold: Some(hold),
             });
         }
     }
@@ -113,13 +104,15 @@ impl Directory {
             .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
         let descriptor = Descriptor::of(&opened, &status, &mapping).map_err(failed)?;
         // No process deletes a segment that is locked. It may have been deleted before that.
-        if !lock::attach(&opened).map_err(failed)?
-            || Status::of(&opened).map_err(failed)?.links == 0
-        {
+        // A link count would not show that: the file may have other names, such as a backup's.
+        let Some(byte) = lock::attach(&opened).map_err(failed)? else {
+            return Ok(Found::Dying);
+        };
+        if Identity::of(&status).at(path).map_err(failed)?.is_none() {
             return Ok(Found::Dying);
         }
         file::note_use(&opened, request.access == Access::ReadWrite);
-        Ok(Found::Segment(status, mapping, descriptor))
+        Ok(Found::Segment(status, Hold::new(mapping, descriptor, byte)))
     }
 
     /// The size in bytes of an existing segment, if that is what was asked for.
@@ -166,12 +159,12 @@ impl Directory {
                 .map_err(|errno| not_mapped(name, request.placement, size, errno))?;
             let descriptor = Descriptor::of(&fresh.file, &status, &mapping)
                 .map_err(|errno| errno.during(format_args!("create segment {}", Quoted(name))))?;
+            let hold = Hold::new(mapping, descriptor, fresh.byte);
             if request.hidden {
                 let hidden = Some(fresh);
                 return Ok(Some(Made {
                     status,
-                    mapping,
-                    descriptor,
+                    hold,
                     hidden,
                 }));
             }
@@ -180,8 +173,7 @@ impl Directory {
                     let hidden = None;
                     return Ok(Some(Made {
                         status,
-                        mapping,
-                        descriptor,
+                        hold,
                         hidden,
                     }));
                 }
@@ -191,9 +183,9 @@ impl Directory {
                 }
                 Err(Unpublished::Taken) => return Ok(None),
                 Err(Unpublished::NotDurable(errno)) => {
-                    drop((mapping, descriptor, fresh));
+                    drop((hold, fresh));
                     let segment = Identity::of(&status);
-                    self.delete_if_unused(name, path, segment)?;
+                    self.delete_if_unused(name, path, segment, None)?;
                     return Err(errno.during(format_args!(
                         "write the name of segment {} to the disk of {self}",
                         Quoted(name)

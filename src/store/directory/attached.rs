@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use super::descriptor::Descriptor;
 use super::existing::{self, Identity};
 use super::fresh::{Fresh, Unpublished};
+use super::lock::Byte;
 use super::store::Directory;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::file::Status;
+use crate::fork;
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::os::Uncancelled;
@@ -34,10 +36,37 @@ pub(crate) struct Attached {
     /// A hidden file. It stays open until the segment is detached, so that it can get its name.
     pub(super) hidden: Option<Fresh>,
     pub(super) is_published: AtomicBool,
+    /// `None` once it was detached.
+    pub(super) hold: Option<Hold>,
+}
+
+/// What keeps a segment attached.
+#[derive(Debug)]
+pub(super) struct Hold {
+    mapping: Mapped,
     /// `None` where the mapping keeps the locks.
-    pub(super) descriptor: Option<Descriptor>,
-    /// `None` once the segment is detached.
-    pub(super) mapping: Option<Mapped>,
+    descriptor: Option<Descriptor>,
+    /// The byte that the attachment has locked.
+    byte: Byte,
+    /// When it was attached, in forks.
+    generation: (u32, u32),
+}
+
+impl Hold {
+    pub(super) fn new(mapping: Mapped, descriptor: Option<Descriptor>, byte: Byte) -> Self {
+        Self {
+            mapping,
+            descriptor,
+            byte,
+            generation: fork::generation(),
+        }
+    }
+
+    /// The locked byte, if this process has not forked since. A child that another thread is
+    /// starting (vfork(2), `posix_spawn(3)`) may still keep the lock until it calls exec.
+    fn own_byte(&self) -> Option<Byte> {
+        (self.generation == fork::generation()).then_some(self.byte)
+    }
 }
 
 impl Attached {
@@ -48,7 +77,10 @@ impl Attached {
 
     #[inline]
     pub(in crate::store) fn bytes(&self) -> &[AtomicU8] {
-        self.mapping.as_ref().map_or(&[], Mapped::bytes)
+        match &self.hold {
+            Some(hold) => hold.mapping.bytes(),
+            None => &[],
+        }
     }
 
     #[inline]
@@ -58,7 +90,7 @@ impl Attached {
 
     #[inline]
     pub(in crate::store) const fn is_closed(&self) -> bool {
-        self.mapping.is_none()
+        self.hold.is_none()
     }
 
     #[inline]
@@ -192,8 +224,9 @@ impl Attached {
 
     pub(in crate::store) fn sync(&self) -> Result<()> {
         let _uncancelled = Uncancelled::new();
-        match &self.mapping {
-            Some(mapping) => mapping
+        match &self.hold {
+            Some(hold) => hold
+                .mapping
                 .sync()
                 .map_err(|errno| errno.during(format_args!("write {self} to the disk"))),
             None => Ok(()),
@@ -244,25 +277,29 @@ impl Attached {
 
     pub(in crate::store) fn close(&mut self) -> Result<()> {
         let _uncancelled = Uncancelled::new();
-        let is_hidden = self.is_hidden();
+        let own = self.hold.as_ref().and_then(Hold::own_byte);
         let released = self.release();
-        if is_hidden || matches!(released, Ok(false)) {
+        if matches!(released, Ok(false)) {
             return released.map(drop);
         }
         // This is done even if the program has unmapped the segment itself: otherwise it would be
         // an orphan.
         let deleted =
             self.directory
-                .delete_if_unused(self.name.bytes(), &self.path, self.identity());
+                .delete_if_unused(self.name.bytes(), &self.path, self.identity(), own);
         released.and(deleted).map(drop)
     }
 
     /// Unmaps the segment if it is still mapped. False if it was detached before.
     fn release(&mut self) -> Result<bool> {
-        let Some(mapping) = self.mapping.take() else {
+        let Some(hold) = self.hold.take() else {
             return Ok(false);
         };
-        let descriptor = self.descriptor.take();
+        let Hold {
+            mapping,
+            descriptor,
+            ..
+        } = hold;
         let inode = match &descriptor {
             Some(descriptor) => descriptor.mapped_inode(),
             None => Some(self.status.inode),

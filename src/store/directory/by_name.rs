@@ -170,7 +170,7 @@ impl Directory {
                 .try_reserve(1)
                 .map_err(|_| Errno(libc::ENOMEM).during(format_args!("list what was pruned")))?;
             let info = existing::info(name, status, 0)?;
-            match self.try_to_delete(name, path, Identity::of(status), is_old) {
+            match self.try_to_delete(name, path, Identity::of(status), None, is_old) {
                 Ok(Fate::Deleted) => pruned.push(info),
                 Ok(_) => {}
                 // A segment that this user may not delete stays.
@@ -247,8 +247,12 @@ pub(super) fn change_permissions(
         || group.is_some_and(|group| group != status.group)
     {
         let unchanged = u32::MAX;
-        file::set_owner(file, user.unwrap_or(unchanged), group.unwrap_or(unchanged))
-            .map_err(failed)?;
+        let owned = file::set_owner(file, user.unwrap_or(unchanged), group.unwrap_or(unchanged));
+        if let Err(errno) = owned {
+            // A call that fails changes nothing.
+            let _ = file::set_mode(file, status.permissions());
+            return Err(failed(errno));
+        }
         // The kernel may have taken the mark of a kept segment for a program's execute permission.
         let after = Status::of(file).map_err(failed)?;
         if after.permissions() != mode {

@@ -6,10 +6,11 @@
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::existing::{self, Identity};
 use super::file_system::FileSystem;
-use super::lock::{self, Claim};
+use super::lock::{self, Byte, Claim};
 use super::store::{Directory, Pauses, impatient};
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
@@ -28,36 +29,53 @@ pub(super) enum Fate {
     Gone,
     /// Others have it attached, or the segment that has the name now.
     InUse,
+    /// The lock of the attachment that has just ended is still there: a child that another thread
+    /// starts has a copy of all descriptors until it calls exec, among them one that a call of this
+    /// library had open at that moment.
+    Spawning,
     /// Another process is changing, attaching or deleting it at this moment.
     Changing,
     /// It stays, whether a process has it attached or not.
     Kept,
 }
 
+/// How many milliseconds a last holder waits for a child that another thread is starting.
+const MOST_SPAWNS: u32 = 100;
+
 impl Directory {
     /// Deletes a segment that this process has just detached, if no process has it attached and it
-    /// is not kept. Waits for a process that is changing or deleting it.
+    /// is not kept. Waits for a process that is changing or deleting it. `own` is the byte that
+    /// the attachment had locked, if no child can share the lock on purpose.
     pub(super) fn delete_if_unused(
         &self,
         name: &[u8],
         path: &Path,
         segment: Identity,
+        own: Option<Byte>,
     ) -> Result<Fate> {
         let mut pauses = Pauses::new();
+        let mut spawns = 0;
         loop {
-            match self.try_to_delete(name, path, segment, |_| true)? {
+            match self.try_to_delete(name, path, segment, own, |_| true)? {
+                Fate::Spawning if spawns == MOST_SPAWNS => return Ok(Fate::InUse),
+                Fate::Spawning => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    spawns += 1;
+                }
                 Fate::Changing => pauses.pause().map_err(|_| impatient("delete", name))?,
                 fate => return Ok(fate),
             }
         }
     }
 
-    /// Deletes a segment if no process has it attached, it is not kept, and `may_go` allows it.
+    /// Deletes a segment if no process has it attached, it is not kept, and `may_go` allows it. `own`
+    /// is as above.
     pub(super) fn try_to_delete(
         &self,
         name: &[u8],
         path: &Path,
         segment: Identity,
+        own: Option<Byte>,
         may_go: impl Fn(&Status) -> bool,
     ) -> Result<Fate> {
         let failed = |errno| existing::refused(errno, "delete", name, path);
@@ -69,7 +87,12 @@ impl Directory {
         // Most often, others have it attached. Looking at its locks is faster than trying to lock
         // the file, and requires only that the file has the name.
         if lock::is_attached(&opened).map_err(failed)? {
-            return Ok(Fate::InUse);
+            let is_own_left = own.is_some_and(|byte| lock::is_locked(&opened, byte) == Ok(true));
+            return Ok(if is_own_left {
+                Fate::Spawning
+            } else {
+                Fate::InUse
+            });
         }
         // A lock on another segment's file would delay processes that attach that segment.
         match Status::of(&opened).map_err(failed)? {
@@ -219,10 +242,26 @@ fn open_own(path: &Path) -> std::result::Result<File, Errno> {
     }
     let link = crate::allocate::text(format_args!("/proc/self/fd/{}", found.as_raw_fd()));
     let link = PathBuf::from(link);
-    file::set_mode_of_path(&link, status.permissions() | 0o600)?;
-    let opened = file::open(&link, libc::O_RDWR | libc::O_NONBLOCK, 0);
-    file::set_mode_of_path(&link, status.permissions())?;
-    opened
+    let widened = status.permissions() | 0o600;
+    file::set_mode_of_path(&link, widened)?;
+    let opened = match file::open(&link, libc::O_RDWR | libc::O_NONBLOCK, 0) {
+        Ok(opened) => opened,
+        Err(errno) => {
+            file::set_mode_of_path(&link, status.permissions())?;
+            return Err(errno);
+        }
+    };
+    // Another process may have set another mode, or the mark of a kept segment, meanwhile.
+    let mut pauses = Pauses::new();
+    while !lock::claim(&opened, Claim::Name)? && pauses.pause().is_ok() {}
+    let now = Status::of(&opened)?;
+    let restored = if now.permissions() == widened {
+        file::set_mode(&opened, status.permissions())
+    } else {
+        Ok(())
+    };
+    lock::release_name(&opened)?;
+    restored.map(|()| opened)
 }
 
 /// The error if a process may not open a file for a change.

@@ -49,7 +49,8 @@ pub(super) fn decode(file_name: &[u8]) -> Option<Vec<u8>> {
             (b'%', [high, low, behind @ ..]) => {
                 let byte = (value(*high)? << 4) | value(*low)?;
                 // Otherwise, the name's file has another name.
-                is_escaped(name.len(), byte).then_some((byte, behind))?
+                // No name contains a zero byte.
+                (byte != 0 && is_escaped(name.len(), byte)).then_some((byte, behind))?
             }
             _ => (!is_escaped(name.len(), first)).then_some((first, behind))?,
         };
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn other_files_are_no_segments() {
         for name in [
-            "", ".", ".x", "a%", "a%2", "%2f", "%41", "a%2E", "%00x%", "%%", "a\n", "%2",
+            "", ".", ".x", "a%", "a%2", "%2f", "%41", "a%2E", "%00x%", "%%", "a\n", "%2", "a%00",
         ] {
             assert_eq!(decode(name.as_bytes()), None, "{name:?}");
         }

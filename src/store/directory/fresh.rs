@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::existing::{self, Identity, KEPT, MODE_BITS};
 use super::file_name::LONGEST;
 use super::file_system::{self, FileSystem};
-use super::lock::{self, Claim};
+use super::lock::{self, Byte, Claim};
 use super::store::Directory;
 use crate::allocate::require_memory_for;
 use crate::errno::Errno;
@@ -40,6 +40,8 @@ pub(super) struct Fresh {
     name: Option<TemporaryName>,
     /// For the call that has created it; later ones use `still_open`.
     pub(super) file: File,
+    /// The byte that it has locked.
+    pub(super) byte: Byte,
     identity: Identity,
     durability: Durability,
 }
@@ -78,7 +80,7 @@ impl Fresh {
                  delete them with their last process"
             )));
         }
-        let (file, temporary) = if LINKS_ARE_REFUSED.load(Ordering::Relaxed) {
+        let (file, byte, temporary) = if LINKS_ARE_REFUSED.load(Ordering::Relaxed) {
             named(directory)
         } else {
             nameless(directory)
@@ -123,6 +125,7 @@ impl Fresh {
         let fresh = Self {
             name: temporary,
             file,
+            byte,
             identity: Identity::of(&status),
             durability,
         };
@@ -194,14 +197,14 @@ fn is_link_refused(errno: Errno, directory: &Directory) -> bool {
         && Status::of_target(directory.path()).is_ok()
 }
 
-type New = (File, Option<TemporaryName>);
+type New = (File, Byte, Option<TemporaryName>);
 
 fn nameless(directory: &Directory) -> std::result::Result<New, Errno> {
     match file::open(directory.path(), libc::O_RDWR | libc::O_TMPFILE, 0o600) {
-        Ok(file) => {
-            lock::attach(&file)?;
-            Ok((file, None))
-        }
+        Ok(file) => match lock::attach(&file)? {
+            Some(byte) => Ok((file, byte, None)),
+            None => Err(Errno(libc::EAGAIN)),
+        },
         // The file system, the kernel or a sandbox does not support it.
         Err(errno) if file::is_nameless_unsupported(errno) => named(directory),
         Err(errno) => Err(errno),
@@ -216,10 +219,10 @@ fn named(directory: &Directory) -> std::result::Result<New, Errno> {
     for _ in 0..ATTEMPTS {
         let (file, name) = TemporaryName::new(directory.path(), PREFIX, open)?;
         // From now on, no process takes it for a file that was left behind.
-        let is_held = lock::attach(&file)?;
+        let byte = lock::attach(&file)?;
         let is_there = Identity::of(&Status::of(&file)?).at(name.path())?.is_some();
-        if is_held && is_there {
-            return Ok((file, Some(name)));
+        if let Some(byte) = byte.filter(|_| is_there) {
+            return Ok((file, byte, Some(name)));
         }
         // Another process takes it for a leftover, and removes it.
         name.leave();

@@ -38,15 +38,35 @@ const FIRST: i64 = 1;
 const END: i64 = i64::MAX;
 
 /// The largest number of attachments that is counted.
-const MOST: u64 = 100_000;
+///
+/// The kernel searches a list for each of them, and any process that may read the file can lock
+/// many bytes.
+const MOST: u64 = 1000;
 
-/// Makes the description count as an attachment. False if a process is deleting the segment.
-pub(super) fn attach(file: &File) -> Result<bool, Errno> {
+/// Counts the description as an attachment, and returns the byte that it has locked. `None` if a
+/// process is deleting the segment.
+pub(super) fn attach(file: &File) -> Result<Option<Byte>, Errno> {
     let process = os::process();
     let (high, low) = (random::bits(process), random::bits(process));
-    let number = ((u64::from(high) << 32) | u64::from(low)) >> 2;
-    let byte = FIRST.saturating_add_unsigned(number);
-    set(file, libc::F_RDLCK, byte, 1)
+    // Children in different PID namespaces have equal ids, and inherit the rest.
+    let mixed = ((u64::from(high) << 32) | u64::from(low)) ^ os::ticks().rotate_left(32);
+    let byte = FIRST.saturating_add_unsigned(mixed >> 2);
+    let is_locked = set(file, libc::F_RDLCK, byte, 1)?;
+    Ok(is_locked.then_some(Byte(byte)))
+}
+
+/// The byte that an attachment has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Byte(i64);
+
+/// Whether an attachment's byte is locked other than by this description.
+pub(super) fn is_locked(file: &File, Byte(byte): Byte) -> Result<bool, Errno> {
+    Ok(attachment_in(file, byte, byte + 1)?.is_some())
+}
+
+/// Ends a claim to change the name.
+pub(super) fn release_name(file: &File) -> Result<(), Errno> {
+    set(file, libc::F_UNLCK, 0, FIRST).map(drop)
 }
 
 /// Locks a file for a change, which needs a descriptor for writing. False if another process
@@ -108,7 +128,8 @@ fn attachment_in(file: &File, start: i64, end: i64) -> Result<Option<(i64, i64)>
 fn set(file: &File, kind: c_int, start: i64, length: i64) -> Result<bool, Errno> {
     match call(file, libc::F_OFD_SETLK, &mut describe(kind, start, length)) {
         Ok(()) => Ok(true),
-        Err(Errno(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        // Linux reports a conflict with EAGAIN. EACCES is a security module's refusal.
+        Err(Errno(libc::EAGAIN)) => Ok(false),
         Err(errno) => Err(errno),
     }
 }

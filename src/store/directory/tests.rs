@@ -206,7 +206,7 @@ fn every_attachment_counts() {
     let all: Vec<_> = (0..100).map(|_| scratch.create("x", 100)).collect();
     assert_eq!(scratch.mappings("x"), 100);
     let file = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
-    assert_eq!(lock::attach(&file), Ok(true));
+    assert!(lock::attach(&file).unwrap().is_some());
     assert_eq!(lock::count(&file), Ok(100), "without its own");
     assert_eq!(
         lock::claim(&file, Claim::Name),
@@ -448,7 +448,7 @@ fn only_a_segment_that_nobody_uses_is_deleted() {
     let delete = |segment| {
         scratch
             .store
-            .try_to_delete(b"x", &scratch.file("x"), segment, |_| true)
+            .try_to_delete(b"x", &scratch.file("x"), segment, None, |_| true)
             .unwrap()
     };
     let mut one = scratch.create("x", 100);
@@ -495,6 +495,49 @@ fn the_last_holder_waits_for_a_change() {
 }
 
 #[test]
+fn the_last_holder_waits_for_a_child_that_is_being_started() {
+    let scratch = Scratch::new();
+    let mut one = scratch.create("x", 100);
+    // Stands for the copy of a descriptor: its lock is the attachment's own.
+    let copy = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
+    let byte = lock::attach(&copy).unwrap().unwrap();
+    let delete = |own| {
+        let (path, segment) = (scratch.file("x"), scratch.identity("x"));
+        scratch
+            .store
+            .try_to_delete(b"x", &path, segment, own, |_| true)
+    };
+    one.detach().unwrap();
+    assert_eq!(delete(None).unwrap(), Fate::InUse);
+    assert_eq!(delete(Some(byte)).unwrap(), Fate::Spawning);
+    let path = scratch.file("x");
+    let segment = scratch.identity("x");
+    let last = {
+        let store = scratch.store.clone();
+        std::thread::spawn(move || {
+            crate::patience::renew();
+            store.delete_if_unused(b"x", &path, segment, Some(byte))
+        })
+    };
+    drop(copy);
+    assert_eq!(last.join().unwrap().unwrap(), Fate::Deleted);
+}
+
+#[test]
+fn a_name_that_was_moved_while_it_was_attached_is_looked_up_again() {
+    let scratch = Scratch::new();
+    let mut old = scratch.create("x", 100);
+    // A backup keeps the file, so its link count does not show that it was removed.
+    fs::hard_link(scratch.file("x"), scratch.file(".backup")).unwrap();
+    scratch.store.remove(Target::Name(b"x")).unwrap();
+    let mut new = scratch.create("x", 200);
+    assert_eq!((old.bytes().len(), new.bytes().len()), (100, 200));
+    new.close().unwrap();
+    old.close().unwrap();
+    assert_eq!(scratch.files(), [".backup"]);
+}
+
+#[test]
 fn an_attach_that_fails_locks_nothing() {
     let scratch = Scratch::new();
     scratch.create("x", 100).detach().unwrap();
@@ -530,7 +573,7 @@ fn prune_deletes_old_orphans_and_leftovers() {
     drop(kept);
     fs::write(scratch.file(".shm_util_new.1.1"), "left").unwrap();
     let held = existing::open(&scratch.file(".shm_util_new.1.1"), Access::ReadWrite).unwrap();
-    assert_eq!(lock::attach(&held), Ok(true));
+    assert!(lock::attach(&held).unwrap().is_some());
     assert!(
         scratch
             .store
@@ -781,7 +824,7 @@ fn a_tool_sees_what_is_no_segment_and_what_was_left_behind() {
         fs::write(scratch.file(name), "left").unwrap();
     }
     let held = existing::open(&scratch.file(".shm_util_new.2"), Access::ReadOnly).unwrap();
-    assert_eq!(lock::attach(&held), Ok(true));
+    assert!(lock::attach(&held).unwrap().is_some());
     let state = scratch.store.state().unwrap();
     let found: Vec<_> = state
         .strangers
