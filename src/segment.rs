@@ -239,6 +239,10 @@ impl Segment {
             bytes: self.bytes(),
             swapped: &|| self.attached.swapped(),
             file: &|| self.attached.file(),
+            check_whole: &|| {
+                let checked = self.attached.check_whole();
+                checked.map_err(|error| Errno(error.errno()))
+            },
         })
     }
 

@@ -99,7 +99,11 @@ pub(crate) enum Beginning {
     /// Nothing, or not the start of a file.
     Nothing,
     /// The start of the file with this inode number. Memory that processes share has one, too.
-    Inode(u64),
+    File {
+        inode: u64,
+        /// Where this mapping ends; another one of the same file may follow.
+        end: usize,
+    },
 }
 
 /// What begins at an address. `None` if the system does not report it.
@@ -118,43 +122,73 @@ fn query_beginning(maps: &File, address: usize) -> Option<Beginning> {
             _ => None,
         };
     }
-    let begins = query.start == query.address && query.offset == 0;
-    Some(Beginning::of(begins, query.inode))
+    let piece = Piece {
+        range: query.start.try_into().ok()?..query.end.try_into().ok()?,
+        offset: query.offset,
+        inode: query.inode,
+    };
+    Some(piece.as_beginning_at(address))
 }
 
 /// The same from the table of mappings.
 fn search_beginning(address: usize) -> Option<Beginning> {
     let mut answer = None;
-    read_lines(c"/proc/self/maps", |line| {
-        answer = beginning_in(line, address);
-        answer.is_none()
-    })
-    .ok()?;
+    for_each_piece(&(address..address.saturating_add(1)), |piece| {
+        answer = Some(piece.as_beginning_at(address));
+    })?;
     Some(answer.unwrap_or(Beginning::Nothing))
 }
 
-impl Beginning {
-    const fn of(begins: bool, inode: u64) -> Self {
-        if begins {
-            Self::Inode(inode)
+/// A mapping of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) range: Range<usize>,
+    /// Where it begins in its file, in bytes.
+    pub(crate) offset: u64,
+    /// The inode number of its file.
+    pub(crate) inode: u64,
+}
+
+impl Piece {
+    const fn as_beginning_at(&self, address: usize) -> Beginning {
+        if self.range.start == address && self.offset == 0 {
+            Beginning::File {
+                inode: self.inode,
+                end: self.range.end,
+            }
         } else {
-            Self::Nothing
+            Beginning::Nothing
         }
+    }
+
+    /// From a line of the table of mappings.
+    fn of_line(line: &[u8]) -> Option<Self> {
+        let text = line.split(|&byte| byte == b'/').next()?;
+        let mut fields = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let address = |digits| usize::from_str_radix(digits, 16).ok();
+        let range = address(start)?..address(end)?;
+        let offset = u64::from_str_radix(fields.nth(1)?, 16).ok()?;
+        let inode = fields.nth(1)?.parse().ok()?;
+        Some(Self {
+            range,
+            offset,
+            inode,
+        })
     }
 }
 
-/// What a line of the table describes; `None` if the line is about another address.
-fn beginning_in(line: &[u8], address: usize) -> Option<Beginning> {
-    let text = line.split(|&byte| byte == b'/').next()?;
-    let mut fields = std::str::from_utf8(text).ok()?.split_ascii_whitespace();
-    let (start, _) = fields.next()?.split_once('-')?;
-    if usize::from_str_radix(start, 16) != Ok(address) {
-        return None;
-    }
-    let offset = fields.nth(1)?;
-    let inode = fields.nth(1)?;
-    let begins = offset.bytes().all(|digit| digit == b'0');
-    Some(Beginning::of(begins, inode.parse().ok()?))
+/// Passes the mappings that overlap a range of addresses. `None` if the system does not report
+/// them.
+pub(crate) fn for_each_piece(range: &Range<usize>, mut use_piece: impl FnMut(Piece)) -> Option<()> {
+    let overlaps = |piece: &Piece| piece.range.start < range.end && piece.range.end > range.start;
+    read_lines(c"/proc/self/maps", |line| {
+        if let Some(piece) = Piece::of_line(line).filter(overlaps) {
+            use_piece(piece);
+        }
+        true
+    })
+    .ok()
 }
 
 /// Asks for the one mapping. `None` if the kernel can't.
@@ -226,18 +260,22 @@ mod tests {
 
     #[test]
     fn a_line_tells_which_file_is_there() {
-        let line = b"7f0000001000-7f0000002000 rw-s 00000000 fd:01 77                         /x y";
-        assert_eq!(
-            beginning_in(line, 0x7f00_0000_1000),
-            Some(Beginning::Inode(77))
-        );
-        assert_eq!(beginning_in(line, 0x7f00_0000_2000), None);
-        let middle = b"7f0000001000-7f0000002000 rw-s 00001000 fd:01 77 /x";
-        assert_eq!(
-            beginning_in(middle, 0x7f00_0000_1000),
-            Some(Beginning::Nothing)
-        );
+        let line = b"7f0000001000-7f0000003000 rw-s 00001000 fd:01 77                         /x y";
+        let piece = Piece::of_line(line).unwrap();
+        let expected = Piece {
+            range: 0x7f00_0000_1000..0x7f00_0000_3000,
+            offset: 0x1000,
+            inode: 77,
+        };
+        assert_eq!(piece, expected);
+        let at = 0x7f00_0000_1000;
+        assert_eq!(piece.as_beginning_at(at), Beginning::Nothing);
+        let (inode, end) = (77, 0x7f00_0000_3000);
+        let whole = Piece { offset: 0, ..piece };
+        assert_eq!(whole.as_beginning_at(at), Beginning::File { inode, end });
+        assert_eq!(whole.as_beginning_at(at + 0x1000), Beginning::Nothing);
         assert_eq!(beginning_at(16), Some(Beginning::Nothing));
+        assert_eq!(search_beginning(16), Some(Beginning::Nothing));
     }
 
     #[test]

@@ -11,6 +11,6 @@ mod user_map;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "linux")]
-pub(crate) use mapped::{Beginning, Mappings, beginning_at, is_segment_at};
+pub(crate) use mapped::{Beginning, Mappings, Piece, beginning_at, for_each_piece, is_segment_at};
 #[cfg(target_os = "linux")]
 pub(crate) use user_map::Map;

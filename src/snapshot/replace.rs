@@ -93,6 +93,7 @@ fn replace_with(
 ) -> Result<Option<File>, Errno> {
     let second = Second::new(path, old, kind)?;
     write(&second.file, memory, durability)?;
+    (memory.check_whole)()?;
     match (old, Status::of_path(path)) {
         // Not only the new file of another save, but something else.
         (Some(old), Ok(found)) if !found.is_alike(old.status) => {

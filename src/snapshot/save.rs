@@ -108,6 +108,7 @@ fn write_through(
     durability: Durability,
 ) -> Result<(), Errno> {
     ascending::write(&file, Touched::new(memory), Interruption::of(status))?;
+    (memory.check_whole)()?;
     durability.wait_for(&file)?;
     file::close(file)
 }

@@ -101,6 +101,7 @@ fn touched_pages(pages: &Pages) -> usize {
 fn with_swapped<T>(pages: &Pages, swapped: Option<u64>, work: impl FnOnce(Memory<'_>) -> T) -> T {
     work(Memory {
         file: &|| None,
+        check_whole: &|| Ok(()),
         bytes: pages.bytes(),
         swapped: &|| swapped,
     })
@@ -424,6 +425,7 @@ fn save_unprivileged(swapped: impl Fn() -> Option<u64>) -> (usize, usize) {
         let file = file();
         let memory = Memory {
             file: &|| None,
+            check_whole: &|| Ok(()),
             bytes: pages.bytes(),
             swapped: &swapped,
         };

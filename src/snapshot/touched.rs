@@ -21,6 +21,7 @@ use std::sync::atomic::AtomicU8;
 
 use super::block::LARGE;
 use super::{memory, runs};
+use crate::errno::Errno;
 use crate::os::page_size;
 
 /// A segment's bytes, and what the kernel knows of their pages.
@@ -32,6 +33,8 @@ pub(crate) struct Memory<'a> {
     pub(crate) swapped: &'a dyn Fn() -> Option<u64>,
     /// Opens the file that the segment is, if it is one.
     pub(crate) file: &'a dyn Fn() -> Option<File>,
+    /// Whether all bytes still exist: the file that the segment is may be truncated meanwhile.
+    pub(crate) check_whole: &'a dyn Fn() -> Result<(), Errno>,
 }
 
 impl Memory<'_> {

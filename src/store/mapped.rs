@@ -9,7 +9,7 @@ use std::slice;
 use std::sync::atomic::AtomicU8;
 
 use crate::errno::Errno;
-use crate::os::{self, Beginning, page_size};
+use crate::os::{self, Beginning, Piece, page_size};
 use crate::request::{Access, Creation, Placement};
 
 /// A mapping. Dropping it unmaps the memory.
@@ -130,17 +130,74 @@ impl Mapped {
     /// The inode number of the mapped file. Memory without a file has one, too.
     pub(super) fn inode(&self) -> Option<u64> {
         match os::beginning_at(self.address()) {
-            Some(Beginning::Inode(inode)) => Some(inode),
+            Some(Beginning::File { inode, .. }) => Some(inode),
             _ => None,
         }
     }
 
     /// Whether the start of the file with this inode number is still mapped here. The program
     /// may have called munmap(2), and something else may be mapped here now, which must not be
-    /// unmapped. True if the system does not tell.
+    /// unmapped. True if the system does not report it.
     pub(super) fn is_of(&self, inode: u64) -> bool {
-        let found = os::beginning_at(self.address());
-        found.is_none_or(|found| found == Beginning::Inode(inode))
+        match os::beginning_at(self.address()) {
+            Some(Beginning::File { inode: found, .. }) => found == inode,
+            Some(Beginning::Nothing) => false,
+            None => true,
+        }
+    }
+
+    /// Unmaps what is still mapped here of the file with this inode number. False, and nothing is
+    /// unmapped, if not even its start is.
+    pub(super) fn unmap(self, inode: u64) -> bool {
+        let end = self.address() + self.size;
+        match os::beginning_at(self.address()) {
+            Some(Beginning::File {
+                inode: found,
+                end: first,
+            }) if found == inode => {
+                if first < end {
+                    self.unmap_pieces(inode);
+                }
+                true
+            }
+            Some(_) => {
+                self.abandon();
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// The program has unmapped a part, and something else may be mapped there now; or it has
+    /// given parts different protections.
+    #[cold]
+    fn unmap_pieces(self, inode: u64) {
+        let start = self.address();
+        let range = start..start + self.size;
+        let unmap = |piece: Piece| {
+            let is_ours = piece.inode == inode
+                && u64::try_from(piece.range.start.wrapping_sub(start)) == Ok(piece.offset);
+            if is_ours {
+                let address = ptr::without_provenance_mut(piece.range.start);
+                // SAFETY: this memory is a part of this mapping, which nothing borrows any more.
+                unsafe { libc::munmap(address, piece.range.len()) };
+            }
+        };
+        if os::for_each_piece(&range, unmap).is_some() {
+            self.abandon();
+        }
+    }
+
+    /// Whether the last page exists. If the file was truncated, an access to it would be SIGBUS.
+    /// True if the system does not report it.
+    pub(super) fn has_end(&self) -> bool {
+        const MADV_POPULATE_READ: c_int = 22;
+        let page = page_size();
+        let offset = self.size.saturating_sub(1) / page * page;
+        let address = self.address.as_ptr().wrapping_byte_add(offset);
+        // SAFETY: this changes no byte.
+        let result = unsafe { libc::madvise(address, page, MADV_POPULATE_READ) };
+        result == 0 || last() != Errno(libc::EFAULT)
     }
 
     /// Does not unmap the address: something else is mapped there now.

@@ -169,6 +169,18 @@ impl Directory {
                 }));
             }
             match fresh.publish(self, path) {
+                // Some FUSE file systems show the named file as another one.
+                Ok(())
+                    if FileSystem::of_segment(&fresh.file, &status) == FileSystem::Fuse
+                        && existing::is_attached(path) != Ok(true) =>
+                {
+                    let _ = file::unlink(path);
+                    return Err(Errno(libc::ENOTSUP).during(format_args!(
+                        "create segment {}: the file system of {self} does not keep the locks of \
+                         a file that gets a name; choose another directory",
+                        Quoted(name)
+                    )));
+                }
                 Ok(()) => {
                     let hidden = None;
                     return Ok(Some(Made {

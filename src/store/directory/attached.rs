@@ -235,15 +235,20 @@ impl Attached {
 
     pub(in crate::store) fn check_whole(&self) -> Result<()> {
         let expected = self.status.size;
-        match self.identity().at(&self.path) {
-            Ok(Some(status)) if status.size < expected => {
-                Err(Errno(libc::EIO).during(format_args!(
-                    "use {self}: its file was truncated from {expected} to {} bytes",
-                    status.size
-                )))
-            }
-            _ => Ok(()),
+        let found = self.identity().at(&self.path).ok().flatten();
+        let is_short = match (&found, &self.hold) {
+            (Some(status), _) if status.size < expected => true,
+            // It may have been truncated and lost its name.
+            (_, Some(hold)) => !hold.mapping.has_end(),
+            _ => false,
+        };
+        if !is_short {
+            return Ok(());
         }
+        let size = found.map_or(0, |status| status.size);
+        Err(Errno(libc::EIO).during(format_args!(
+            "use {self}: its file was truncated from {expected} to {size} bytes"
+        )))
     }
 
     /// The error if the file of a hidden segment can't be used.
@@ -304,16 +309,13 @@ impl Attached {
             Some(descriptor) => descriptor.mapped_inode(),
             None => Some(self.status.inode),
         };
-        let is_ours = inode.is_none_or(|inode| mapping.is_of(inode));
         // The descriptor of a file that was never published also keeps its memory.
         if let Some(fresh) = self.hidden.take() {
             fresh.close();
         }
-        if is_ours {
-            drop(mapping);
+        if inode.is_none_or(|inode| mapping.unmap(inode)) {
             return Ok(true);
         }
-        mapping.abandon();
         Err(Errno(libc::EINVAL)
             .during(format_args!(
                 "detach {self}: it is not attached there any more (the program may have called \

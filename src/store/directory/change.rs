@@ -127,7 +127,12 @@ impl Directory {
         if existing::is_kept(&status) {
             return Ok(Fate::Kept);
         }
-        if existing::is_attached(path).map_err(failed)? {
+        // If that can't be found out, this process may be the last.
+        let is_attached = existing::is_attached(path).or_else(|other| match other {
+            Errno(libc::EACCES) => Ok(false),
+            other => Err(failed(other)),
+        })?;
+        if is_attached {
             return Ok(Fate::InUse);
         }
         match errno {

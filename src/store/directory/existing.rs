@@ -157,12 +157,11 @@ pub(super) fn count(path: &Path) -> std::result::Result<u64, Errno> {
     }
 }
 
-/// Whether a process has the segment attached that has a name. True if this process may not open
-/// its file.
+/// Whether a process has the segment attached that has a name. An error if this process may not
+/// open its file.
 pub(super) fn is_attached(path: &Path) -> std::result::Result<bool, Errno> {
     match open_to_look(path) {
         Ok(file) => lock::is_attached(&file),
-        Err(Errno(libc::EACCES | libc::EPERM)) => Ok(true),
         Err(errno) => Err(errno),
     }
 }

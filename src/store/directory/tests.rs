@@ -787,6 +787,42 @@ fn a_pause_counts_with_the_time_that_it_took() {
 }
 
 #[test]
+fn only_what_is_left_of_a_mapping_is_unmapped() {
+    let scratch = Scratch::new();
+    let page = crate::os::page_size();
+    let mut one = scratch.create("x", 4 * page);
+    let hole = one.bytes()[page..].as_ptr().cast_mut().cast();
+    // The program replaces the second page.
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: nothing uses this page of the segment any more.
+    let own = unsafe { libc::mmap(hole, page, protection, flags, -1, 0) };
+    assert_eq!(own, hole);
+    // SAFETY: the page that was just mapped.
+    unsafe { own.cast::<u8>().write_volatile(7) };
+    one.close().unwrap();
+    assert!(scratch.files().is_empty());
+    // SAFETY: as above.
+    assert_eq!(unsafe { own.cast::<u8>().read_volatile() }, 7);
+    // SAFETY: as above.
+    unsafe { libc::munmap(own, page) };
+}
+
+#[test]
+fn a_file_that_was_truncated_and_removed_is_an_error() {
+    let scratch = Scratch::new();
+    let one = scratch.create("x", 20000);
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.file("x"))
+        .unwrap();
+    fs::remove_file(scratch.file("x")).unwrap();
+    one.check_whole().unwrap();
+    file.set_len(10).unwrap();
+    assert_eq!(errno(one.check_whole()), libc::EIO);
+}
+
+#[test]
 fn threads_that_create_and_destroy_one_name_share_one_segment() {
     let scratch = Scratch::new();
     let users = AtomicU32::new(0);

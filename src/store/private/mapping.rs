@@ -70,9 +70,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        let is_there = self.is_there();
-        if let Some(mapped) = self.mapped.take().filter(|_| !is_there) {
-            mapped.abandon();
+        if let (Some(mapped), Some(inode)) = (self.mapped.take(), self.inode) {
+            mapped.unmap(inode);
         }
     }
 }
