@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt::{self, Write as _};
+use std::ops::{Deref, DerefMut};
 
 use crate::errno::Errno;
 
@@ -41,6 +42,50 @@ pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, Errno> {
     one.into_boxed_slice()
         .try_into()
         .map_err(|_| Errno(libc::ENOMEM))
+}
+
+/// A value on the heap, so that what holds it stays small.
+#[derive(Debug)]
+pub(crate) struct Boxed<T>(Box<[T; 1]>);
+
+/// Memory for such a value, which is made before the value: then nothing fails afterwards.
+pub(crate) struct Room<T>(Vec<T>);
+
+impl<T> Room<T> {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        let mut room = Vec::new();
+        room.try_reserve_exact(1).map_err(|_| Errno(libc::ENOMEM))?;
+        Ok(Self(room))
+    }
+
+    /// Puts the value there. An error is impossible: there is room.
+    pub(crate) fn fill(mut self, value: T) -> Result<Boxed<T>, Errno> {
+        self.0.push(value);
+        let filled = self.0.into_boxed_slice().try_into();
+        filled.map(Boxed).map_err(|_| Errno(libc::ENOMEM))
+    }
+}
+
+impl<T> Boxed<T> {
+    pub(crate) const fn get(&self) -> &T {
+        let [value] = &*self.0;
+        value
+    }
+}
+
+impl<T> Deref for Boxed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.get()
+    }
+}
+
+impl<T> DerefMut for Boxed<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        let [value] = &mut *self.0;
+        value
+    }
 }
 
 /// Checks that there is memory for what the standard library does with a path

@@ -34,6 +34,7 @@ pub use sysv::{
     Hidden, KeyKind, LeftBehind, Row, SEGMENT_TABLE, Unreadable, Whose, parse_segment_table,
 };
 
+use crate::allocate::Boxed;
 use crate::error::Result;
 use crate::info::{Info, Permissions, RegistryInfo};
 use crate::name::OwnedName;
@@ -78,14 +79,11 @@ impl Absent {
 }
 
 /// A segment that this process has attached.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a box saved no instruction, and allocating it could fail"
-)]
 #[derive(Debug)]
 pub(crate) enum Attached {
     SysV(sysv::Attached),
-    Directory(directory::Attached),
+    /// In memory of its own, so that the others stay small.
+    Directory(Boxed<directory::Attached>),
     Private(private::Attached),
 }
 
@@ -232,7 +230,11 @@ impl Attached {
     /// What the attachment may be used for.
     #[inline]
     pub(crate) const fn access(&self) -> Access {
-        each!(self, attached => attached.access())
+        match self {
+            Self::SysV(attached) => attached.access(),
+            Self::Directory(attached) => attached.get().access(),
+            Self::Private(attached) => attached.access(),
+        }
     }
 
     /// How many pages of the segment are in swap space now; `None` if that is not known.
@@ -246,13 +248,21 @@ impl Attached {
     /// Whether it has been closed.
     #[inline]
     pub(crate) const fn is_closed(&self) -> bool {
-        each!(self, attached => attached.is_closed())
+        match self {
+            Self::SysV(attached) => attached.is_closed(),
+            Self::Directory(attached) => attached.get().is_closed(),
+            Self::Private(attached) => attached.is_closed(),
+        }
     }
 
     /// Whether this attachment's call created the segment.
     #[inline]
     pub(crate) const fn was_created(&self) -> bool {
-        each!(self, attached => attached.was_created())
+        match self {
+            Self::SysV(attached) => attached.was_created(),
+            Self::Directory(attached) => attached.get().was_created(),
+            Self::Private(attached) => attached.was_created(),
+        }
     }
 
     /// What is known about the segment now.

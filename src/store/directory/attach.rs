@@ -13,6 +13,7 @@ use super::file_system::FileSystem;
 use super::fresh::{Fresh, Unpublished};
 use super::lock;
 use super::store::{Directory, Pauses, impatient};
+use crate::allocate::{Boxed, Room};
 use crate::environment;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
@@ -41,9 +42,15 @@ struct Made {
 }
 
 impl Directory {
-    pub(in crate::store) fn attach(&self, name: OwnedName, request: &Request) -> Result<Attached> {
+    pub(in crate::store) fn attach(
+        &self,
+        name: OwnedName,
+        request: &Request,
+    ) -> Result<Boxed<Attached>> {
         let _uncancelled = Uncancelled::new();
         let doing = request.wanted.doing();
+        let no_memory = |errno: Errno| errno.during(format_args!("{doing} a segment in {self}"));
+        let room = Room::new().map_err(no_memory)?;
         let path = self.path_of(doing, name.bytes())?;
         let mut pauses = Pauses::new();
         loop {
@@ -64,7 +71,7 @@ impl Directory {
                     return Err(self.no_such(Target::Name(name.bytes())));
                 }
             };
-            return Ok(Attached {
+            let attached = Attached {
                 name,
                 directory: self.clone(),
                 path,
@@ -74,7 +81,8 @@ impl Directory {
                 hidden: made.flatten(),
                 is_published: AtomicBool::new(false),
                 hold: Some(hold),
-            });
+            };
+            return room.fill(attached).map_err(no_memory);
         }
     }
 

@@ -15,6 +15,7 @@ use super::existing::{self, Identity};
 use super::lock::{self, Claim};
 use super::store::Pauses;
 use super::*;
+use crate::allocate::Boxed;
 use crate::errno::Errno;
 use crate::error::{Reason, Result};
 use crate::file::Status;
@@ -55,25 +56,25 @@ impl Scratch {
         }
     }
 
-    fn attach_as(&self, name: &str, request: &Request) -> Result<Attached> {
+    fn attach_as(&self, name: &str, request: &Request) -> Result<Boxed<Attached>> {
         let name = OwnedName::new(name.as_bytes()).unwrap();
         self.store.attach(name, request)
     }
 
-    fn attach(&self, name: &str, wanted: Wanted) -> Result<Attached> {
+    fn attach(&self, name: &str, wanted: Wanted) -> Result<Boxed<Attached>> {
         self.attach_as(name, &Self::request(wanted))
     }
 
-    fn create(&self, name: &str, size: usize) -> Attached {
+    fn create(&self, name: &str, size: usize) -> Boxed<Attached> {
         self.attach(name, Wanted::OfSize(NonZeroUsize::new(size).unwrap()))
             .unwrap()
     }
 
-    fn open(&self, name: &str) -> Result<Attached> {
+    fn open(&self, name: &str) -> Result<Boxed<Attached>> {
         self.attach(name, Wanted::Existing)
     }
 
-    fn hide(&self, name: &str, size: usize) -> Attached {
+    fn hide(&self, name: &str, size: usize) -> Boxed<Attached> {
         let request = Request {
             hidden: true,
             ..Self::request(Wanted::New(NonZeroUsize::new(size).unwrap()))
