@@ -27,6 +27,16 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// What a call does with a segment, for messages: `create segment 'sensors'`.
+#[derive(Clone, Copy)]
+pub(crate) struct Doing<'a>(pub(crate) &'a str, pub(crate) &'a [u8]);
+
+impl fmt::Display for Doing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} segment {}", self.0, Quoted(self.1))
+    }
+}
+
 /// Control characters, and those that reorder bidirectional text.
 fn changes_the_line(character: char) -> bool {
     let is_bidirectional = matches!(

@@ -20,7 +20,7 @@ use crate::error::{Error, Reason, Result};
 use crate::file::{self, Status};
 use crate::name::OwnedName;
 use crate::os::Uncancelled;
-use crate::quoted::Quoted;
+use crate::quoted::{Doing, Quoted};
 use crate::request::{Access, Lifetime, Placement, Request, Target, Wanted};
 use crate::store::mapped::Mapped;
 
@@ -212,7 +212,7 @@ impl Directory {
                     )));
                 }
                 Err(Unpublished::Failed(errno)) => {
-                    let doing = format_args!("create segment {}", Quoted(name));
+                    let doing = Doing("create", name);
                     return Err(self.refused(errno, &doing));
                 }
             }

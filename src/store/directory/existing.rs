@@ -82,10 +82,12 @@ pub(super) const fn flaw(status: &Status) -> Option<&'static str> {
 #[cold]
 pub(super) fn is_no_segment(doing: &str, name: &[u8], status: &Status) -> Option<Error> {
     let what = flaw(status)?;
-    let message = format_args!("{doing} segment {}: its file {what}", Quoted(name));
     Some(
         Errno(libc::EINVAL)
-            .during(message)
+            .during(format_args!(
+                "{doing} segment {}: its file {what}",
+                Quoted(name)
+            ))
             .because(Reason::Argument),
     )
 }

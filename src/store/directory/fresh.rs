@@ -23,7 +23,7 @@ use crate::allocate::require_memory_for;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::file::{self, Durability, Size, Status, TemporaryName};
-use crate::quoted::Quoted;
+use crate::quoted::Doing;
 use crate::request::{Access, Creation, Lifetime};
 
 /// How temporary names begin.
@@ -67,8 +67,8 @@ impl Fresh {
         creation: Creation,
         lifetime: Lifetime,
     ) -> Result<(Self, Status)> {
-        let doing = format_args!("create segment {}", Quoted(name));
-        let failed = |errno: Errno| errno.during(doing);
+        let doing = Doing("create", name);
+        let failed = |errno: Errno| errno.during(format_args!("{doing}"));
         if let Some(bits) = Some(creation.mode).filter(|mode| mode & !0o777 != 0) {
             return Err(Error::argument(format_args!(
                 "{doing}: mode 0{bits:o} has bits beyond 0777"

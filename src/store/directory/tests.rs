@@ -866,7 +866,7 @@ fn a_tool_sees_what_is_no_segment_and_what_was_left_behind() {
     let found: Vec<_> = state
         .strangers
         .iter()
-        .map(|one| (str::from_utf8(&one.file_name).unwrap(), one.flaw))
+        .map(|one| (std::str::from_utf8(&one.file_name).unwrap(), one.flaw))
         .collect();
     let expected = [
         ("empty", "is empty"),

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use super::store::Private;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::name::OwnedName;
-use crate::quoted::Quoted;
+use crate::quoted::{Doing, Quoted};
 use crate::request::{Access, Lifetime, Placement, Request, Target, Wanted};
 use crate::{environment, os};
 
@@ -79,10 +78,7 @@ fn create(name: &[u8], size: NonZeroUsize, request: &Request) -> Result<Arc<Reco
     }
     map(size.get(), request)
         .and_then(|base| Record::new(name, base, request.creation, lifetime))
-        .map_err(|errno| {
-            let what = format_args!("create segment {} of {size} bytes", Quoted(name));
-            not_mapped(errno, what, request.placement)
-        })
+        .map_err(|errno| not_mapped(errno, Doing("create", name), size.get(), request.placement))
 }
 
 /// Maps the memory of a new segment at the requested address, unless the attachment will be a
@@ -121,15 +117,14 @@ fn map_again_if_necessary(record: &Record, request: &Request) -> Result<Option<M
         .again(request.placement, request.access)
         .map(Some)
         .map_err(|errno| {
-            let (name, size) = (Quoted(record.name()), record.size());
-            let what = format_args!("attach segment {name} ({size} bytes)");
-            not_mapped(errno, what, request.placement)
+            let doing = Doing("attach", record.name());
+            not_mapped(errno, doing, record.size(), request.placement)
         })
 }
 
 /// The error if memory could not be mapped.
 #[cold]
-fn not_mapped(errno: Errno, what: fmt::Arguments<'_>, placement: Placement) -> Error {
+fn not_mapped(errno: Errno, doing: Doing<'_>, size: usize, placement: Placement) -> Error {
     let (remedy, reason) = match (errno, placement) {
         (Errno(libc::EINVAL), Placement::At(_)) => ("", Reason::Address),
         (Errno(libc::ENOMEM), _) => (
@@ -143,6 +138,6 @@ fn not_mapped(errno: Errno, what: fmt::Arguments<'_>, placement: Placement) -> E
         _ => ("", Reason::None),
     };
     errno
-        .during(format_args!("{what}{placement}{remedy}"))
+        .during(format_args!("{doing} of {size} bytes{placement}{remedy}"))
         .because(reason)
 }
