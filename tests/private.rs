@@ -256,7 +256,7 @@ fn a_fixed_address_that_is_taken_is_an_error() {
         assert_eq!(reason(&error), (libc::EINVAL, Reason::Address));
         assert_eq!(
             error.to_string(),
-            format!("attach segment 'taken' (5000 bytes) at {at:#x}: Invalid argument")
+            format!("attach segment 'taken' of 5000 bytes at {at:#x}: Invalid argument")
         );
         let error = options().at(at).create("taken too", 10).unwrap_err();
         assert_eq!(reason(&error), (libc::EINVAL, Reason::Address));
@@ -679,7 +679,7 @@ fn too_large_a_segment_is_an_error_that_names_the_limit() {
         assert_eq!(error.errno(), libc::ENOMEM);
         assert!(
             error.to_string().starts_with(
-                "attach segment 'large' (838860800 bytes), more than memory or RLIMIT_AS allows"
+                "attach segment 'large' of 838860800 bytes, more than memory or RLIMIT_AS allows"
             ),
             "{error}"
         );
