@@ -669,7 +669,8 @@ struct trace {
     struct system_call *call;
 };
 
-enum { TRACE_MAX = 100000, CALLS_MAX = 4000 };
+/* Paths that wait for another process are longer on a busy machine. */
+enum { TRACE_MAX = 400000, CALLS_MAX = 4000 };
 
 /* How often each address was reached. A repeated string instruction counts once. */
 static void count_times (struct trace *t)
