@@ -366,7 +366,7 @@ static int lock_type (int fd)
 
     memset (&lock, 0, sizeof lock);
     lock.l_type = F_WRLCK;
-    lock.l_len = 1;
+    lock.l_start = 1; /* attachments have the bytes behind the first */
     return fcntl (fd, F_OFD_GETLK, &lock) == 0 ? lock.l_type : -1;
 }
 
