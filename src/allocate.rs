@@ -36,12 +36,8 @@ pub(crate) fn try_to_vec(bytes: &[u8]) -> Result<Vec<u8>, Errno> {
 
 /// Moves a value to the heap, as an array of one: `Box::new` would abort.
 pub(crate) fn try_box<T>(value: T) -> Result<Box<[T; 1]>, Errno> {
-    let mut one = Vec::new();
-    one.try_reserve_exact(1).map_err(|_| Errno(libc::ENOMEM))?;
-    one.push(value);
-    one.into_boxed_slice()
-        .try_into()
-        .map_err(|_| Errno(libc::ENOMEM))
+    let Boxed(value) = Room::new()?.fill(value)?;
+    Ok(value)
 }
 
 /// A value on the heap, so that what holds it stays small.

@@ -88,10 +88,15 @@ pub(crate) fn prints_errors() -> bool {
     }
 }
 
-/// The lifetime of new segments for which the program selects none: `SHM_UTIL_KEEP` and
-/// `SHM_UTIL_TRANSIENT` select it.
-pub(crate) fn lifetime() -> Lifetime {
-    Environment::at_first_call().map_or(Lifetime::Used, |environment| environment.lifetime)
+/// The lifetime of a new segment. If the program does not select one, `SHM_UTIL_KEEP` and
+/// `SHM_UTIL_TRANSIENT` do.
+pub(crate) fn lifetime(selected: Lifetime) -> Lifetime {
+    match selected {
+        Lifetime::Used => {
+            Environment::at_first_call().map_or(Lifetime::Used, |environment| environment.lifetime)
+        }
+        selected => selected,
+    }
 }
 
 /// If both variables are set, segments are kept, so that nothing is lost.

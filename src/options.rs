@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use crate::error::{Error, Result};
 use crate::namespace::Namespace;
 use crate::quoted::Quoted;
-use crate::request::{Access, Creation, Lifetime, MODE_BITS, Placement, Request, Target, Wanted};
+use crate::request::{Access, Creation, Lifetime, Placement, Request, Target, Wanted, check_mode};
 
 /// Options of creating or attaching a segment: set those that differ from the
 /// defaults, then call [`create`](Self::create) or [`open`](Self::open).
@@ -300,12 +300,7 @@ impl Options {
         wanted: Wanted,
         access: Access,
     ) -> Result<Request> {
-        if self.creation.mode & !MODE_BITS != 0 {
-            return Err(Error::argument(format_args!(
-                "create {target}: mode 0{:o} has bits beyond 0777",
-                self.creation.mode
-            )));
-        }
+        check_mode(format_args!("create {target}"), Some(self.creation.mode))?;
         if !wanted.may_create() && self.is_for_new() {
             return Err(Self::only_for_new(target));
         }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
+use crate::errno::Errno;
+use crate::error::{Error, Reason, Result};
 use crate::quoted::Quoted;
 
 /// A request for a segment.
@@ -63,13 +65,35 @@ impl Wanted {
         matches!(self, Self::OfSize(_) | Self::New(_))
     }
 
-    /// The size in bytes that an existing segment must have at least.
-    pub(crate) const fn minimum(self) -> Option<NonZeroUsize> {
+    /// Checks that the existing segment of a name, with this size in bytes, is what was asked for.
+    #[inline]
+    pub(crate) fn check(self, name: &[u8], size: usize) -> Result<()> {
         match self {
-            Self::ExistingOfSize(size) | Self::OfSize(size) => Some(size),
-            Self::Existing | Self::New(_) => None,
+            Self::New(_) => Err(already_exists(name, size)),
+            Self::ExistingOfSize(wanted) | Self::OfSize(wanted) if size < wanted.get() => {
+                Err(too_small(name, size, wanted))
+            }
+            Self::Existing | Self::ExistingOfSize(_) | Self::OfSize(_) => Ok(()),
         }
     }
+}
+
+#[cold]
+pub(crate) fn already_exists(name: &[u8], size: impl fmt::Display) -> Error {
+    Errno(libc::EEXIST).during(format_args!(
+        "segment {} already exists with {size} bytes",
+        Quoted(name)
+    ))
+}
+
+#[cold]
+fn too_small(name: &[u8], size: usize, wanted: NonZeroUsize) -> Error {
+    Errno(libc::EINVAL)
+        .during(format_args!(
+            "segment {} has {size} bytes, {wanted} requested",
+            Quoted(name)
+        ))
+        .because(Reason::TooSmall)
 }
 
 /// Where a segment is attached.
@@ -128,6 +152,19 @@ pub(crate) enum Access {
 
 /// The nine permission bits.
 pub(crate) const MODE_BITS: u32 = 0o777;
+
+/// `EINVAL` if a mode has other bits. `doing` is what was to be done with it, for the message.
+pub(crate) fn check_mode(doing: impl fmt::Display, mode: Option<u32>) -> Result<()> {
+    match mode.filter(|mode| mode & !MODE_BITS != 0) {
+        Some(mode) => Err(Error::argument(format_args!(
+            "{doing}: mode 0{mode:o} has bits beyond 0777"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The verb for messages about permissions.
+pub(crate) const SETTING: &str = "set the permissions of";
 
 /// The properties of a new segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

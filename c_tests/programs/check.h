@@ -35,9 +35,8 @@ void check_skip (const char *reason);
  * directory or private. These are all intended differences between them; what a test checks
  * without asking check_has holds for each kind. The columns are sysv, directory and private.
  *
- * What holds for one kind only is written for directories in directory.c, and for private memory in
- * tests/private.rs. The programs that do not suit a kind as a whole are listed in
- * c_tests/scripts/jobs.
+ * The tests of one kind only are in directory.c, and for private memory in tests/private.rs. The
+ * programs that do not suit a kind as a whole are listed in c_tests/scripts/jobs.
  */
 #define CHECK_DIFFERENCES(X) \
     X (HAS_IDS, "segments have identifiers, for shmId, shmctl(2), ipcrm(1) and shmxStatId", \
@@ -160,8 +159,8 @@ int check_id (SharedMemory memory);
  * memory exists. */
 int check_is_attached (int id, long times);
 
-/* Whether it has this mode, owner or size. What the kernel does not know of private memory is taken
- * to be right: all but the size, and that within its last page. */
+/* Whether it has this mode, owner or size. For private memory, the
+ * kernel reports only the size, in whole pages; the rest counts as right. */
 int check_is_mode (int id, long mode);
 int check_is_owner (int id, uid_t user, gid_t group);
 int check_is_size (int id, long size);

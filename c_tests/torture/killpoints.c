@@ -27,9 +27,9 @@
  * In the scenarios that begin with "dir" the namespace is a directory in memory, in those with
  * "disk" one on the disk of TMPDIR. In those with "named" the file system has no nameless files
  * (O_TMPFILE), in those with "unlinked" such a file cannot get a name: the library uses temporary
- * files, which the next processes sweep. What another process does meanwhile is done by the killed
- * process itself, right before the system call for which it matters, see moments in files.h: there,
- * the name is taken, or the last holder leaves, or another one comes.
+ * files, which the next processes sweep. The killed process itself plays the part of others, right
+ * before the system call for which it matters (see moments in files.h): there, the name is taken,
+ * or the last holder leaves, or another one comes.
  *
  * The registry has room for as many names as the system allows segments, and recovery looks at
  * all of it. To be able to try every turn of that loop, the workers lower the limit in their

@@ -21,7 +21,7 @@ use crate::file::{self, Status};
 use crate::name::OwnedName;
 use crate::os::Uncancelled;
 use crate::quoted::{Doing, Quoted};
-use crate::request::{Access, Lifetime, Placement, Request, Target, Wanted};
+use crate::request::{Access, Placement, Request, Target, Wanted, already_exists};
 use crate::store::mapped::Mapped;
 
 /// What a look-up of a name found.
@@ -135,15 +135,7 @@ impl Directory {
                 status.size
             ))
         })?;
-        match request.wanted.minimum() {
-            Some(wanted) if size < wanted.get() => Err(Errno(libc::EINVAL)
-                .during(format_args!(
-                    "segment {} has {size} bytes, {wanted} requested",
-                    Quoted(name)
-                ))
-                .because(Reason::TooSmall)),
-            _ => Ok(size),
-        }
+        request.wanted.check(name, size).map(|()| size)
     }
 
     /// Creates a segment. `None` if another process has given the name to a segment meanwhile, and
@@ -155,10 +147,7 @@ impl Directory {
         size: NonZeroUsize,
         request: &Request,
     ) -> Result<Option<Made>> {
-        let lifetime = match request.lifetime {
-            Lifetime::Used => environment::lifetime(),
-            chosen => chosen,
-        };
+        let lifetime = environment::lifetime(request.lifetime);
         loop {
             let (fresh, status) = Fresh::new(self, name, size, request.creation, lifetime)?;
             // This comes before it gets its name, so that a failure leaves nothing.
@@ -237,10 +226,7 @@ fn taken(doing: &str, name: &[u8], path: &Path) -> Error {
         return error;
     }
     let size = found.map_or(0, |status| status.size);
-    Errno(libc::EEXIST).during(format_args!(
-        "segment {} already exists with {size} bytes",
-        Quoted(name)
-    ))
+    already_exists(name, size)
 }
 
 #[cold]

@@ -15,12 +15,12 @@ use super::store::Directory;
 use super::{file_name, fresh};
 use crate::allocate::require_memory_for;
 use crate::errno::Errno;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::file::{self, Status};
 use crate::info::{Info, Permissions};
 use crate::os::{self, Uncancelled};
-use crate::quoted::Quoted;
-use crate::request::{self, Lifetime, Swapping, Target};
+use crate::quoted::{Doing, Quoted};
+use crate::request::{Lifetime, SETTING, Swapping, Target, check_mode};
 
 impl Directory {
     pub(in crate::store) fn info(&self, target: Target<'_>) -> Result<Info> {
@@ -124,7 +124,7 @@ impl Directory {
         segment: Option<Identity>,
         permissions: Permissions,
     ) -> Result<Option<()>> {
-        check_mode(name, permissions)?;
+        check_mode(Doing(SETTING, name), permissions.mode)?;
         Self::with_claim(SETTING, name, path, segment, |file, status| {
             change_permissions(name, file, status, permissions)
         })
@@ -184,9 +184,6 @@ impl Directory {
     }
 }
 
-/// The verb for messages about permissions.
-const SETTING: &str = "set the permissions of";
-
 /// How long a file has been neither written, attached nor changed.
 fn idle_time(status: &Status) -> Duration {
     let last = existing::last_use(status);
@@ -211,19 +208,6 @@ pub(super) fn change_lifetime(
     file::set_mode(file, mode).map_err(|errno| not_changed(errno, "keep", name, status))
 }
 
-fn check_mode(name: &[u8], permissions: Permissions) -> Result<()> {
-    match permissions
-        .mode
-        .filter(|mode| mode & !request::MODE_BITS != 0)
-    {
-        Some(mode) => Err(Error::argument(format_args!(
-            "{SETTING} segment {}: mode 0{mode:o} has bits beyond 0777",
-            Quoted(name)
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// Changes the owner, group and mode of an open file, and leaves its mark as a kept segment as it
 /// is.
 pub(super) fn change_permissions(
@@ -232,7 +216,7 @@ pub(super) fn change_permissions(
     status: &Status,
     permissions: Permissions,
 ) -> Result<()> {
-    check_mode(name, permissions)?;
+    check_mode(Doing(SETTING, name), permissions.mode)?;
     let failed = |errno| not_changed(errno, SETTING, name, status);
     let mode = match permissions.mode {
         Some(mode) => mode & MODE_BITS | status.mode & KEPT,
@@ -270,7 +254,7 @@ fn not_changed(errno: Errno, doing: &str, name: &[u8], status: &Status) -> Error
         status.user
     ));
     if errno == Errno(libc::EPERM) && status.user != os::effective_user().0 {
-        error.because(crate::error::Reason::Owner)
+        error.because(Reason::Owner)
     } else {
         error
     }

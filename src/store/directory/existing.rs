@@ -119,7 +119,7 @@ pub(super) fn last_use(status: &Status) -> i64 {
     status.modified.max(status.accessed).max(status.changed)
 }
 
-/// What a program gets to know about a segment.
+/// The description of a segment for programs.
 pub(super) fn info(name: &[u8], status: &Status, mappings: u64) -> Result<Info> {
     let name = try_to_vec(name)
         .map_err(|errno| errno.during(format_args!("look at segment {}", Quoted(name))))?;

@@ -48,8 +48,8 @@ pub(super) fn decode(file_name: &[u8]) -> Option<Vec<u8>> {
         let (byte, behind) = match (first, behind) {
             (b'%', [high, low, behind @ ..]) => {
                 let byte = (value(*high)? << 4) | value(*low)?;
-                // Otherwise, the name's file has another name.
-                // No name contains a zero byte.
+                // No name contains a zero byte. A byte that need not be escaped is not escaped in the
+                // file name of the same segment, so this one stands for none.
                 (byte != 0 && is_escaped(name.len(), byte)).then_some((byte, behind))?
             }
             _ => (!is_escaped(name.len(), first)).then_some((first, behind))?,

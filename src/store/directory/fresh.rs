@@ -24,7 +24,7 @@ use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::file::{self, Durability, Size, Status, TemporaryName};
 use crate::quoted::Doing;
-use crate::request::{Access, Creation, Lifetime};
+use crate::request::{Access, Creation, Lifetime, check_mode};
 
 /// How temporary names begin.
 const PREFIX: &str = ".shm_util_new.";
@@ -69,11 +69,7 @@ impl Fresh {
     ) -> Result<(Self, Status)> {
         let doing = Doing("create", name);
         let failed = |errno: Errno| errno.during(format_args!("{doing}"));
-        if let Some(bits) = Some(creation.mode).filter(|mode| mode & !0o777 != 0) {
-            return Err(Error::argument(format_args!(
-                "{doing}: mode 0{bits:o} has bits beyond 0777"
-            )));
-        }
+        check_mode(doing, Some(creation.mode))?;
         if lifetime == Lifetime::Transient {
             return Err(Errno(libc::ENOTSUP).during(format_args!(
                 "{doing}: files in {directory} cannot be transient, because the kernel does not \

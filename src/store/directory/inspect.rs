@@ -1,7 +1,7 @@
 //! Questions about a directory and its files that only an administrator's tool asks. Nothing here
 //! takes a lock or changes anything.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -134,26 +134,31 @@ impl Directory {
     fn others(&self) -> (usize, Vec<Stranger>) {
         let mut left_behind = 0;
         let mut strangers = Vec::new();
-        let Ok(entries) = fs::read_dir(self.path()) else {
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY;
+        let Ok(directory) = file::open(self.path(), flags, 0) else {
             return (left_behind, strangers);
         };
-        for entry in entries.flatten() {
-            let file_name = entry.file_name().as_bytes().to_vec();
-            if fresh::is_temporary(&file_name) {
-                left_behind += usize::from(is_left_behind(&entry.path()));
+        let look_at = |file_name: &[u8]| {
+            let path = self.path().join(OsStr::from_bytes(file_name));
+            if fresh::is_temporary(file_name) {
+                left_behind += usize::from(is_left_behind(&path));
             }
             if file_name.starts_with(b".") {
-                continue;
+                return Ok(());
             }
             // It may have been removed in the meantime.
-            let Ok(status) = Status::of_path(&entry.path()) else {
-                continue;
+            let Ok(status) = Status::of_path(&path) else {
+                return Ok(());
             };
-            let is_name = file_name::decode(&file_name).is_some();
+            let is_name = file_name::decode(file_name).is_some();
             let flaw = existing::flaw(&status)
                 .or((!is_name).then_some("has a name that stands for no segment"));
+            let file_name = file_name.to_vec();
             strangers.extend(flaw.map(|flaw| Stranger { file_name, flaw }));
-        }
+            Ok(())
+        };
+        // If an error ends this, the files that were found count.
+        let _ = file::for_each_entry(&directory, |errno| errno, look_at);
         strangers.sort_unstable_by(|one, other| one.file_name.cmp(&other.file_name));
         (left_behind, strangers)
     }

@@ -16,10 +16,10 @@
 
 use std::ffi::{c_int, c_short};
 use std::fs::File;
-use std::io;
 use std::os::fd::AsRawFd as _;
 
 use crate::errno::Errno;
+use crate::file::check;
 use crate::{os, random};
 
 /// What an exclusive lock is for.
@@ -146,9 +146,5 @@ fn describe(kind: c_int, start: i64, length: i64) -> libc::flock {
 
 fn call(file: &File, command: c_int, lock: &mut libc::flock) -> Result<(), Errno> {
     // SAFETY: the kernel reads and writes the description of the lock.
-    if unsafe { libc::fcntl(file.as_raw_fd(), command, std::ptr::from_mut(lock)) } == 0 {
-        Ok(())
-    } else {
-        Err(Errno::from(io::Error::last_os_error()))
-    }
+    check(unsafe { libc::fcntl(file.as_raw_fd(), command, std::ptr::from_mut(lock)) }).map(drop)
 }

@@ -14,7 +14,7 @@ use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::name::OwnedName;
 use crate::quoted::{Doing, Quoted};
-use crate::request::{Access, Lifetime, Placement, Request, Target, Wanted};
+use crate::request::{Access, Placement, Request, Target, Wanted};
 use crate::{environment, os};
 
 impl Private {
@@ -22,7 +22,7 @@ impl Private {
         let names = Names::lock()?;
         let (record, origin) = match (names.find(name.bytes())?, request.wanted) {
             (Some(record), wanted) => {
-                check_existing(&record, wanted)?;
+                wanted.check(record.name(), record.size())?;
                 (record, Origin::Found)
             }
             (None, Wanted::OfSize(size) | Wanted::New(size)) => {
@@ -46,30 +46,9 @@ impl Private {
     }
 }
 
-/// Checks that an existing segment is what was asked for.
-fn check_existing(record: &Record, wanted: Wanted) -> Result<()> {
-    let (name, size) = (Quoted(record.name()), record.size());
-    if let Wanted::New(_) = wanted {
-        return Err(Errno(libc::EEXIST).during(format_args!(
-            "segment {name} already exists with {size} bytes"
-        )));
-    }
-    match wanted.minimum() {
-        Some(minimum) if size < minimum.get() => Err(Errno(libc::EINVAL)
-            .during(format_args!(
-                "segment {name} has {size} bytes, {minimum} requested"
-            ))
-            .because(Reason::TooSmall)),
-        _ => Ok(()),
-    }
-}
-
 /// Creates a segment for a name that has none.
 fn create(name: &[u8], size: NonZeroUsize, request: &Request) -> Result<Arc<Record>> {
-    let lifetime = match request.lifetime {
-        Lifetime::Used => environment::lifetime(),
-        chosen => chosen,
-    };
+    let lifetime = environment::lifetime(request.lifetime);
     if request.creation.huge_pages {
         return Err(Errno(libc::ENOTSUP).during(format_args!(
             "create segment {} with huge pages: private memory has none",

@@ -8,8 +8,8 @@ use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::info::Permissions;
 use crate::lock::Mutex;
-use crate::quoted::Quoted;
-use crate::request::{Lifetime, MODE_BITS, Swapping};
+use crate::quoted::{Doing, Quoted};
+use crate::request::{Lifetime, SETTING, Swapping, check_mode};
 
 /// Held while a segment is locked or unlocked in memory, so that the record shows what was done
 /// last. This is not the lock of the names, because locking a segment may take seconds.
@@ -18,16 +18,10 @@ static SWAPPING: Mutex<()> = Mutex::new(());
 /// Checks permissions. `EINVAL` if the mode has bits beyond 0777, or an id is invalid.
 pub(super) fn check(permissions: Permissions, name: &[u8]) -> Result<()> {
     const INVALID: Option<u32> = Some(u32::MAX);
-    let name = Quoted(name);
-    if let Some(mode) = permissions.mode.filter(|mode| mode & !MODE_BITS != 0) {
-        return Err(Error::argument(format_args!(
-            "set the permissions of segment {name}: mode 0{mode:o} has bits beyond 0777"
-        )));
-    }
+    let doing = Doing(SETTING, name);
+    check_mode(doing, permissions.mode)?;
     if [permissions.uid, permissions.gid].contains(&INVALID) {
-        return Err(
-            Errno(libc::EINVAL).during(format_args!("set the permissions of segment {name}"))
-        );
+        return Err(Errno(libc::EINVAL).during(format_args!("{doing}")));
     }
     Ok(())
 }

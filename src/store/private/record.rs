@@ -154,7 +154,7 @@ impl Record {
         Ok(())
     }
 
-    /// What a program gets to know of the segment.
+    /// The description of the segment for programs.
     pub(super) fn info(&self) -> Result<Info> {
         let name = try_to_vec(self.name()).map_err(|errno| {
             errno.during(format_args!("look at segment {}", Quoted(self.name())))

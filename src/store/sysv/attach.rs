@@ -17,9 +17,8 @@ use super::shm::Status;
 use super::store::{ATTEMPTS, SysV};
 use super::sweep::{Whose, sweep};
 use crate::errno::Errno;
-use crate::error::{Reason, Result};
+use crate::error::Result;
 use crate::name::OwnedName;
-use crate::quoted::Quoted;
 use crate::request::{Lifetime, Request, Target, Wanted};
 use crate::store::users::Users;
 use crate::{environment, os};
@@ -37,7 +36,7 @@ impl SysV {
             let begun = os::seconds(os::Clock::Monotonic);
             let found = match registry.glance(&name) {
                 Some(entry) => {
-                    check_existing(&name, &entry, request.wanted)?;
+                    request.wanted.check(name.bytes(), entry.size)?;
                     Some((entry, Origin::Found))
                 }
                 None => self.find_or_create(&registry, &name, request, &mut has_swept)?,
@@ -80,7 +79,7 @@ impl SysV {
                 Ok(Some((Arc::clone(registry), *entry, name)))
             })?;
             let hashed = HashedName::new(name.bytes());
-            check_existing(&hashed, &entry, request.wanted)?;
+            request.wanted.check(hashed.bytes(), entry.size)?;
             if let Some(mapping) = attach(&registry, &hashed, entry, begun, request)? {
                 return Ok(Attached {
                     name,
@@ -110,7 +109,7 @@ impl SysV {
         let names = registry.lock()?;
         let size = match (names.look_up(name)?, request.wanted) {
             (Lookup::Found(entry), wanted) => {
-                check_existing(name, &entry, wanted)?;
+                wanted.check(name.bytes(), entry.size)?;
                 return Ok(Some((entry, Origin::Found)));
             }
             (Lookup::NotCurrent, _) => {
@@ -141,27 +140,6 @@ impl SysV {
     }
 }
 
-/// Checks that an existing segment is what was asked for.
-fn check_existing(name: &HashedName<'_>, entry: &Entry, wanted: Wanted) -> Result<()> {
-    if let Wanted::New(_) = wanted {
-        return Err(Errno(libc::EEXIST).during(format_args!(
-            "segment {} already exists with {} bytes",
-            Quoted(name.bytes()),
-            entry.size
-        )));
-    }
-    match wanted.minimum() {
-        Some(size) if entry.size < size.get() => Err(Errno(libc::EINVAL)
-            .during(format_args!(
-                "segment {} has {} bytes, {size} requested",
-                Quoted(name.bytes()),
-                entry.size
-            ))
-            .because(Reason::TooSmall)),
-        _ => Ok(()),
-    }
-}
-
 /// Creates a segment for a name that has none.
 fn create(
     names: &Names<'_>,
@@ -169,10 +147,7 @@ fn create(
     size: NonZeroUsize,
     request: &Request,
 ) -> Result<Entry> {
-    let lifetime = match request.lifetime {
-        Lifetime::Used => environment::lifetime(),
-        chosen => chosen,
-    };
+    let lifetime = environment::lifetime(request.lifetime);
     let (size, creation) = (size.get(), request.creation);
     if request.hidden || lifetime == Lifetime::Transient {
         names.create_hidden(name, size, creation, lifetime)

@@ -25,7 +25,7 @@ use crate::fork;
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
 use crate::quoted::Quoted;
-use crate::request::{Access, Lifetime, Swapping};
+use crate::request::{Access, Lifetime, SETTING, Swapping};
 use crate::store::users::Users;
 
 /// A segment that this process has attached.
@@ -122,7 +122,7 @@ impl Attached {
         let _names = registry.lock()?;
         self.status("set the permissions of")?;
         shm::set(self.entry.id, wanted)
-            .map_err(|errno| self.entry.refused(errno, change::SETTING, self.name()))
+            .map_err(|errno| self.entry.refused(errno, SETTING, self.name()))
     }
 
     pub(in crate::store) fn set_swapping(&self, swapping: Swapping) -> Result<()> {

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::info::{Info, Kind, Permissions, RegistryInfo, time_of};
 use crate::os;
 use crate::quoted::Quoted;
-use crate::request::{Access, Lifetime, Swapping, Target};
+use crate::request::{Access, Lifetime, SETTING, Swapping, Target};
 use crate::store::users::Users;
 
 impl SysV {
@@ -84,7 +84,7 @@ impl SysV {
             Ok(()) => Ok(Some(())),
             // EINVAL may also mean that the new owner's id is not valid.
             Err(errno) if shm::is_gone(errno) && entry.status() == Ok(None) => Ok(None),
-            Err(errno) => Err(entry.refused(errno, change::SETTING, name)),
+            Err(errno) => Err(entry.refused(errno, SETTING, name)),
         })
     }
 

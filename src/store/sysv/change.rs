@@ -12,17 +12,13 @@ use crate::error::{Error, Result};
 use crate::ids::{GroupId, UserId};
 use crate::info::Permissions;
 use crate::quoted::Quoted;
-use crate::request::{MODE_BITS, Swapping};
+use crate::request::{SETTING, Swapping, check_mode};
 
 impl Change {
     /// The change to these permissions. `EINVAL` if the mode has bits beyond 0777.
     pub(super) fn to(permissions: Permissions, what: impl fmt::Display) -> Result<Self> {
         let mode = permissions.mode;
-        if let Some(mode) = mode.filter(|mode| mode & !MODE_BITS != 0) {
-            return Err(Error::argument(format_args!(
-                "{SETTING} {what}: mode 0{mode:o} has bits beyond 0777"
-            )));
-        }
+        check_mode(format_args!("{SETTING} {what}"), mode)?;
         Ok(Self {
             owner: permissions.uid.map(UserId),
             group: permissions.gid.map(GroupId),
@@ -30,9 +26,6 @@ impl Change {
         })
     }
 }
-
-/// The verb for messages about permissions.
-pub(super) const SETTING: &str = "set the permissions of";
 
 /// The verb for messages.
 pub(super) const fn doing(swapping: Swapping) -> &'static str {
