@@ -31,8 +31,9 @@
 # make clean         remove build/ and target/
 # make help          print this list
 #
-# V=1 prints the commands. CC, CFLAGS, LDFLAGS and CARGO choose the tools, TARGET the
-# system to build for (a Rust target triple).
+# V=1 prints the commands. CC, CFLAGS, LDFLAGS and CARGO choose the tools, HOST the system
+# to build for (as in the names of its compilers: HOST=aarch64-linux-gnu), or TARGET (as Rust
+# calls it: TARGET=aarch64-unknown-linux-gnu, or CARGO_BUILD_TARGET).
 
 PREFIX     = /usr/local
 LIBDIR     = $(PREFIX)/lib
@@ -44,12 +45,37 @@ BASH_COMPLETIONS = $(DATADIR)/bash-completion/completions
 ZSH_COMPLETIONS  = $(DATADIR)/zsh/site-functions
 FISH_COMPLETIONS = $(DATADIR)/fish/vendor_completions.d
 CARGO      = cargo
-CC         = cc
 CFLAGS     = -O2
 INSTALL    = install
-# Cargo's setting is respected, and passed on explicitly, because it decides where
-# Cargo puts what it builds.
-TARGET     = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p'))
+
+# The system to build on, and the one to build for: as Rust calls it, and as its compilers are
+# called. Cargo's setting is respected, and passed on explicitly, because it decides where Cargo
+# puts what it builds.
+BUILD_ON  := $(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p')
+CPU        = $(firstword $(subst -, ,$(1)))
+RUST_CPU   = $(or $(patsubst %,armv7,$(filter arm,$(1))),$(patsubst %,riscv64gc,$(filter riscv64,$(1))),$(1))
+GNU_CPU    = $(or $(patsubst %,arm,$(filter armv7,$(1))),$(patsubst %,riscv64,$(filter riscv64gc,$(1))),$(1))
+RUST_NAME  = $(call RUST_CPU,$(call CPU,$(1)))-unknown$(patsubst $(call CPU,$(1))%,%,$(1))
+GNU_NAME   = $(call GNU_CPU,$(call CPU,$(1)))$(patsubst $(call CPU,$(1))-unknown%,%,$(1))
+TARGET     = $(or $(if $(HOST),$(call RUST_NAME,$(HOST))),$(CARGO_BUILD_TARGET),$(BUILD_ON))
+COMPILERS  = $(or $(HOST),$(call GNU_NAME,$(TARGET)))
+IS_CROSS   = $(filter-out $(BUILD_ON),$(TARGET))
+IS_MUSL    = $(findstring -musl,$(TARGET))
+
+# The tools for that system. Debian's musl-gcc is gcc with other libraries.
+CC         = $(or $(if $(IS_CROSS),$(if $(IS_MUSL),musl-gcc,$(COMPILERS)-gcc)),cc)
+TOOLS      = $(if $(IS_CROSS),$(if $(IS_MUSL),,$(COMPILERS)-))
+# Rust has what it needs to link programs with musl, which are whole static ones.
+ifneq ($(IS_CROSS),)
+ifeq ($(IS_MUSL),)
+export CARGO_TARGET_$(shell echo '$(TARGET)' | tr a-z- A-Z_)_LINKER ?= $(CC)
+endif
+endif
+# A library leaves the C library to the program.
+FOR_LIBRARY = $(if $(IS_MUSL),-C target-feature=-crt-static)
+# GNU ld's way to use the C library's unwinder wants a newer C library than musl. Nothing here
+# unwinds.
+NO_UNWIND   = $(if $(IS_MUSL),build/no_unwind.o)
 
 # Each step prints one short line, as the kernel's build does; V=1 prints the commands.
 ifeq ($(V),1)
@@ -113,14 +139,15 @@ library: need-cargo need-cc
 	@mkdir -p build/lib
 	$(Q)$(WITHOUT_PATHS) $(CARGO) rustc $(CARGO_FLAGS) --release --locked --lib --features shipped \
 	  --crate-type staticlib --target-dir target --target $(TARGET) \
-	  -- --print native-static-libs=target/$(TARGET)/release/native-static-libs $(SHUSH)
+	  -- --print native-static-libs=target/$(TARGET)/release/native-static-libs \
+	  $(FOR_LIBRARY) $(SHUSH)
 	@cp target/$(TARGET)/release/native-static-libs build
-	$(step) REDUCE build/lib/libshm_util.a
-	$(Q)CC='$(CC)' scripts/reduce-library target/$(TARGET)/release/libshm_util.a \
-	  build/lib/new.a '$(EXPORTED)'
 	$(step) CC abi/no_unwind.c
 	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fno-builtin -c -o build/no_unwind.o \
 	  abi/no_unwind.c
+	$(step) REDUCE build/lib/libshm_util.a
+	$(Q)CC='$(CC)' TOOLS='$(TOOLS)' scripts/reduce-library \
+	  target/$(TARGET)/release/libshm_util.a build/lib/new.a '$(EXPORTED)' $(NO_UNWIND)
 	$(step) LINK build/lib/$(SHARED)
 	$(Q)$(CC) -shared -o build/lib/new.so $(LINK) build/no_unwind.o build/lib/new.a
 	@mv build/lib/new.so build/lib/$(SHARED)
@@ -135,9 +162,12 @@ command: need-cargo need-cc
 	@mkdir -p build/bin build/completions
 	@cp target/$(TARGET)/release/shmutil build/bin/new
 	@mv build/bin/new build/bin/shmutil
-	@build/bin/shmutil completions bash > build/completions/shmutil
-	@build/bin/shmutil completions zsh > build/completions/_shmutil
-	@build/bin/shmutil completions fish > build/completions/shmutil.fish
+	$(if $(IS_CROSS),$(Q)$(CARGO) build $(CARGO_FLAGS) --release --locked --package shmutil \
+	  --target-dir target --target $(BUILD_ON))
+	@for shell in bash:shmutil zsh:_shmutil fish:shmutil.fish; do \
+	  target/$(BUILD_ON)/release/shmutil completions "$${shell%%:*}" \
+	    > "build/completions/$${shell#*:}" || exit; \
+	done
 
 # Written every time, because they contain the directories of this installation.
 configured: $(INSTALLABLE)
@@ -169,8 +199,9 @@ need-cargo:
 	    "see 'What it needs' in README.md" >&2; exit 1; }
 
 need-cc:
-	@command -v $(CC) >/dev/null 2>&1 || { \
-	  echo "make: no C compiler '$(CC)'; install gcc, or set CC" >&2; exit 1; }
+	@command -v $(firstword $(CC)) >/dev/null 2>&1 || { \
+	  echo "make: no C compiler '$(CC)'; install $(or $(if $(IS_CROSS),$(if \
+	    $(IS_MUSL),musl-tools,gcc-$(COMPILERS))),gcc), or set CC" >&2; exit 1; }
 
 # The installed files, such as shm_util.pc, contain these directories.
 need-absolute:

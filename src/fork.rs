@@ -227,6 +227,7 @@ extern "C" fn prepare() {
             let epoch = epoch();
             DOING.set(Doing::Fork(epoch));
             GATE.close(epoch);
+            os::hold_streams(gate::LIMIT);
         }
     }
 }
@@ -248,6 +249,7 @@ extern "C" fn in_parent() {
         NESTED.set(NESTED.get() - 1);
         return;
     }
+    os::release_streams();
     // In a child, the gate was closed in another epoch, so it is open.
     if closed == epoch() {
         GATE.open(closed);

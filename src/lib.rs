@@ -206,9 +206,6 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
 
-#[cfg(not(all(target_env = "gnu", target_pointer_width = "64")))]
-compile_error!("shm_util was built and tested with glibc on 64-bit machines only");
-
 #[cfg(all(feature = "shipped", panic = "unwind"))]
 compile_error!("C programs need a library built with panic = \"abort\"; use make");
 

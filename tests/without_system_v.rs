@@ -20,6 +20,13 @@ unsafe extern "C" {
     safe fn shmxErrorReason() -> c_int;
 }
 
+/// The system calls that shmget(3) may make. Some processors have one for all of System V IPC, and
+/// since Linux 5.1 also one for each function.
+#[cfg(any(target_arch = "x86", target_arch = "s390x", target_arch = "powerpc64"))]
+const SHMGET: [c_long; 2] = [libc::SYS_ipc, 395];
+#[cfg(not(any(target_arch = "x86", target_arch = "s390x", target_arch = "powerpc64")))]
+const SHMGET: [c_long; 2] = [libc::SYS_shmget; 2];
+
 /// Makes shmget(2) fail in the calling thread.
 fn block_shmget(errno: i32) {
     let statement = |code: u32, equal: u8, k: u32| libc::sock_filter {
@@ -29,16 +36,18 @@ fn block_shmget(errno: i32) {
         k,
     };
     let error = libc::SECCOMP_RET_ERRNO | u32::try_from(errno).unwrap();
-    let shmget = u32::try_from(libc::SYS_shmget).unwrap();
+    let [one, other] = SHMGET.map(|call| u32::try_from(call).unwrap());
     let mut filter = [
         // The number of the system call is the first field of seccomp_data.
         statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, shmget),
+        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, one),
+        statement(libc::BPF_RET | libc::BPF_K, 0, error),
+        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, other),
         statement(libc::BPF_RET | libc::BPF_K, 0, error),
         statement(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let program = libc::sock_fprog {
-        len: 4,
+        len: 6,
         filter: filter.as_mut_ptr(),
     };
     // SAFETY: the arguments are numbers.

@@ -138,6 +138,9 @@ int check_has_users (const char *what);
  * whether that is possible here. */
 int check_refuse (long call, int error);
 
+/* The same for shmctl(2). */
+int check_refuse_shmctl (int error);
+
 /* Calls the handler, which was installed with these flags of sigaction(2), for a SIGALRM at each
  * interval from now on; with an interval of 0, for none any more. */
 void check_alarms (void (*handler) (int), int flags, long microseconds);

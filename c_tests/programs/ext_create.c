@@ -275,15 +275,19 @@ static void huge_pages (void)
 static void places (void)
 {
     SharedMemory memory = (SharedMemory) &memory;
-    void *room = mmap (NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    void *address = room;
+    size_t size = 4 * (size_t) SHMLBA, more;
+    char *all = mmap (NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *room, *address;
     int flags = SHMX_EXCL | SHMX_KEEP;
 
+    /* A page is less than SHMLBA on some processors. */
+    more = (unsigned long) all % (unsigned long) SHMLBA;
+    room = address = more == 0 ? all : all + (size_t) SHMLBA - more;
     CHECK ("an address that is in use is EINVAL",
            shmxCreate (NAME, SIZE, flags, 0, &address, &memory) == EINVAL);
     CHECK ("handle and address are unchanged", memory == NULL && address == room);
     CHECK ("the name does not exist, although it was to be kept", !check_exists (NAME));
-    munmap (room, 65536);
+    munmap (all, size);
     CHECK ("a free address is used",
            shmxCreate (NAME, SIZE, SHMX_EXCL | SHMX_RDONLY, 0, &address, &memory) == 0
            && address == room && shmAddress (memory) == room);

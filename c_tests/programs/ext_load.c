@@ -23,8 +23,10 @@ static long size; /* of the segment */
 static void layout (void)
 {
     CHECK ("program and library agree on the structure's layout",
-           offsetof (struct ShmxLoaded, size) == 0 && offsetof (struct ShmxLoaded, fileSize) == 8
-           && offsetof (struct ShmxLoaded, bytesRead) == 16 && sizeof (struct ShmxLoaded) == 24);
+           offsetof (struct ShmxLoaded, size) == 0
+           && offsetof (struct ShmxLoaded, fileSize) == sizeof (long)
+           && offsetof (struct ShmxLoaded, bytesRead) == 2 * sizeof (long)
+           && sizeof (struct ShmxLoaded) == 3 * sizeof (long));
 }
 
 static const char *file_of (long bytes)
@@ -153,11 +155,11 @@ static void structures (void)
     loaded.size = 65537;
     CHECK ("a size of 65537 is EINVAL", shmxLoad (memory, path, &loaded) == EINVAL);
     CHECK ("the structure is unchanged",
-           loaded.size == 65537 && check_filled (&loaded.fileSize, 0x55, 16));
+           loaded.size == 65537 && check_filled (&loaded.fileSize, 0x55, 2 * sizeof (long)));
     CHECK ("the segment is unchanged", check_filled (shmAddress (memory), 'm', 1000));
 
     memset (&later, 0x55, sizeof later);
-    later.known.size = offsetof (struct ShmxLoaded, bytesRead) + 8 + sizeof later.unknown;
+    later.known.size = offsetof (struct ShmxLoaded, bytesRead) + sizeof (long) + sizeof later.unknown;
     CHECK ("a larger structure, of a later version, is accepted",
            shmxLoad (memory, path, &later.known) == 0 && later.known.bytesRead == 10);
     CHECK ("members that the library does not know are 0",
@@ -177,7 +179,7 @@ static void fails (const char *what, SharedMemory memory, const char *path, int 
     errno = 0;
     CHECK (check_text ("%s is %s", what, strerror (expected)),
            shmxLoad (memory, path, &loaded) == expected && errno == expected);
-    CHECK ("the structure is unchanged", check_filled (&loaded.fileSize, 0x55, 16));
+    CHECK ("the structure is unchanged", check_filled (&loaded.fileSize, 0x55, 2 * sizeof (long)));
 }
 
 static void errors (void)

@@ -39,19 +39,23 @@ static struct ShmxInfo info_of_name (const char *name)
     return info;
 }
 
-/* src/capi/ext.rs asserts the same numbers for the library's structure. */
+/* src/capi/info.rs asserts the same numbers for the library's structure. */
 static void layout (void)
 {
+    size_t word = sizeof (long);
+
     CHECK ("program and library agree on the structure's layout",
-           offsetof (struct ShmxInfo, size) == 0 && offsetof (struct ShmxInfo, bytes) == 8
-           && offsetof (struct ShmxInfo, created) == 16
-           && offsetof (struct ShmxInfo, changed) == 40
-           && offsetof (struct ShmxInfo, mappings) == 48
-           && offsetof (struct ShmxInfo, id) == 56 && offsetof (struct ShmxInfo, uid) == 72
-           && offsetof (struct ShmxInfo, kept) == 96 && offsetof (struct ShmxInfo, hidden) == 104
-           && offsetof (struct ShmxInfo, kind) == 108
-           && offsetof (struct ShmxInfo, name) == 112
-           && sizeof (struct ShmxInfo) == 1120);
+           offsetof (struct ShmxInfo, size) == 0 && offsetof (struct ShmxInfo, bytes) == word
+           && offsetof (struct ShmxInfo, created) == 2 * word
+           && offsetof (struct ShmxInfo, changed) == 5 * word
+           && offsetof (struct ShmxInfo, mappings) == 6 * word
+           && offsetof (struct ShmxInfo, id) == 7 * word
+           && offsetof (struct ShmxInfo, uid) == 7 * word + 16
+           && offsetof (struct ShmxInfo, kept) == 7 * word + 40
+           && offsetof (struct ShmxInfo, hidden) == 7 * word + 48
+           && offsetof (struct ShmxInfo, kind) == 7 * word + 52
+           && offsetof (struct ShmxInfo, name) == 7 * word + 56
+           && sizeof (struct ShmxInfo) == (word == 8 ? 1120 : 1088));
 }
 
 static void facts (void)

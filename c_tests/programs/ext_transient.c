@@ -325,7 +325,7 @@ static void refused (void)
 {
     SharedMemory memory = NULL;
 
-    if (!check_refuse (SYS_shmctl, EPERM)) {
+    if (!check_refuse_shmctl (EPERM)) {
         check_skip ("this system has no seccomp: IPC_RMID is not refused");
         exit (0);
     }

@@ -52,6 +52,7 @@ macro_rules! models_of {
                     ),
                     unused: AtomicU64::new(1),
                     free: AtomicU64::new(0),
+                    used_up: AtomicU64::new(0),
                     seed: AtomicU64::new(0),
                 }))
             }

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// Both have `count` bytes. Only the caller uses the second.
 pub(super) unsafe fn load(from: *const AtomicU8, to: *mut u8, count: usize) {
     for index in 0..count {
+        let (from, to) = (from.wrapping_add(index), to.wrapping_add(index));
         // SAFETY: `index` is within both.
-        let byte = unsafe { &*from.add(index) }.load(Ordering::Relaxed);
+        let byte = unsafe { &*from }.load(Ordering::Relaxed);
         // SAFETY: as above.
-        unsafe { to.add(index).write(byte) };
+        unsafe { to.write(byte) };
     }
 }
 
@@ -23,9 +24,10 @@ pub(super) unsafe fn load(from: *const AtomicU8, to: *mut u8, count: usize) {
 /// Both have `count` bytes. Nobody changes the first.
 pub(super) unsafe fn store(from: *const u8, to: *const AtomicU8, count: usize) {
     for index in 0..count {
+        let (from, to) = (from.wrapping_add(index), to.wrapping_add(index));
         // SAFETY: `index` is within both.
-        let byte = unsafe { from.add(index).read() };
+        let byte = unsafe { from.read() };
         // SAFETY: as above.
-        unsafe { &*to.add(index) }.store(byte, Ordering::Relaxed);
+        unsafe { &*to }.store(byte, Ordering::Relaxed);
     }
 }

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 core::arch::global_asm!(
     ".weak aperror_print",
     ".pushsection .data.rel.ro.shm_util, \"aw\"",
-    ".p2align 3",
+    ".p2align 3", // for words of either size
     ".hidden shm_util_aperror_print",
     ".globl shm_util_aperror_print",
     "shm_util_aperror_print:",
-    ".quad aperror_print",
+    ".dc.a aperror_print",
     ".popsection",
 );
 

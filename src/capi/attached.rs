@@ -49,7 +49,7 @@ pub unsafe extern "C" fn shmxName(memory: SharedMemory, name: *mut c_char, size:
         }
         Handle::from_pointer(memory).with(|segment, _| {
             let bytes = segment.name();
-            if u64::try_from(bytes.len()).is_ok_and(|length| length >= size) {
+            if c_ulong::try_from(bytes.len()).is_ok_and(|length| length >= size) {
                 return Err(Errno(libc::ERANGE).during(format_args!(
                     "store the name of {segment}: the buffer has {size} bytes, {} are needed",
                     bytes.len() + 1

@@ -86,18 +86,19 @@ pub struct ShmxInfo {
 // The layout that programs are compiled with; c_tests/programs/ext_stat.c checks
 // the same numbers.
 const _: () = {
+    const LONG: usize = size_of::<c_long>();
     assert!(offset_of!(ShmxInfo, size) == 0);
-    assert!(offset_of!(ShmxInfo, bytes) == 8);
-    assert!(offset_of!(ShmxInfo, created) == 16);
-    assert!(offset_of!(ShmxInfo, changed) == 40);
-    assert!(offset_of!(ShmxInfo, mappings) == 48);
-    assert!(offset_of!(ShmxInfo, id) == 56);
-    assert!(offset_of!(ShmxInfo, uid) == 72);
-    assert!(offset_of!(ShmxInfo, kept) == 96);
-    assert!(offset_of!(ShmxInfo, hidden) == 104);
-    assert!(offset_of!(ShmxInfo, kind) == 108);
-    assert!(offset_of!(ShmxInfo, name) == 112);
-    assert!(size_of::<ShmxInfo>() == 1120);
+    assert!(offset_of!(ShmxInfo, bytes) == LONG);
+    assert!(offset_of!(ShmxInfo, created) == 2 * LONG);
+    assert!(offset_of!(ShmxInfo, changed) == 5 * LONG);
+    assert!(offset_of!(ShmxInfo, mappings) == 6 * LONG);
+    assert!(offset_of!(ShmxInfo, id) == 7 * LONG);
+    assert!(offset_of!(ShmxInfo, uid) == 7 * LONG + 16);
+    assert!(offset_of!(ShmxInfo, kept) == 7 * LONG + 40);
+    assert!(offset_of!(ShmxInfo, hidden) == 7 * LONG + 48);
+    assert!(offset_of!(ShmxInfo, kind) == 7 * LONG + 52);
+    assert!(offset_of!(ShmxInfo, name) == 7 * LONG + 56);
+    assert!(size_of::<ShmxInfo>() == if LONG == 8 { 1120 } else { 1088 });
     assert!(size_of::<[c_char; 1001]>() == NAME_MAX + 1);
 };
 
@@ -120,7 +121,7 @@ impl From<&Info> for ShmxInfo {
             attached: seconds(info.attached),
             detached: seconds(info.detached),
             changed: seconds(Some(info.changed)),
-            mappings: info.mappings,
+            mappings: c_ulong::try_from(info.mappings).unwrap_or(c_ulong::MAX),
             id: info.id,
             key: info.key,
             creatorPid: info.creator_pid,

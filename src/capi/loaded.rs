@@ -28,9 +28,9 @@ pub struct ShmxLoaded {
 // the same numbers.
 const _: () = {
     assert!(offset_of!(ShmxLoaded, size) == 0);
-    assert!(offset_of!(ShmxLoaded, fileSize) == 8);
-    assert!(offset_of!(ShmxLoaded, bytesRead) == 16);
-    assert!(size_of::<ShmxLoaded>() == 24);
+    assert!(offset_of!(ShmxLoaded, fileSize) == size_of::<c_long>());
+    assert!(offset_of!(ShmxLoaded, bytesRead) == 2 * size_of::<c_long>());
+    assert!(size_of::<ShmxLoaded>() == 3 * size_of::<c_long>());
 };
 
 // SAFETY: it has C's layout, and its first member is `size`.

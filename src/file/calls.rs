@@ -13,10 +13,11 @@ use super::descriptor::above_standard;
 use super::path::{by_path, of_descriptor, to_c};
 use super::refused::first_allowed;
 use crate::errno::Errno;
+use crate::os;
 
 /// An offset as the kernel takes it. No memory is larger than the largest file.
-pub(crate) fn offset(offset: usize) -> libc::off_t {
-    libc::off_t::try_from(offset).unwrap_or(libc::off_t::MAX)
+pub(crate) fn offset(offset: usize) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX)
 }
 
 /// The `errno` value of a call that returns -1.
@@ -33,7 +34,7 @@ pub(crate) fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> Result<File
     let path = to_c(path)?;
     let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY;
     // SAFETY: the path is a string.
-    let call = || check(unsafe { libc::open(path.as_ptr(), flags, mode) });
+    let call = || check(unsafe { os::open(path.as_ptr(), flags, mode) });
     let descriptor = first_allowed(&[&call, &|| open_without_at(&path, flags, mode)])?;
     let descriptor = c_int::try_from(descriptor).map_err(|_| Errno(libc::EBADF))?;
     // SAFETY: the descriptor is new, so nobody else owns it.
@@ -65,15 +66,15 @@ pub(crate) fn may_access(path: &Path, mode: c_int) -> bool {
 
 /// Sets a file's size. Writes nothing, so a larger file ends with a hole.
 pub(crate) fn set_size(file: &File, size: u64) -> Result<(), Errno> {
-    let size = libc::off_t::try_from(size).map_err(|_| Errno(libc::EFBIG))?;
+    let size = i64::try_from(size).map_err(|_| Errno(libc::EFBIG))?;
     let by_path = || {
         by_path(file, |path| {
             // SAFETY: the path is a string.
-            check(unsafe { libc::truncate(path.as_ptr(), size) })
+            check(unsafe { os::truncate(path.as_ptr(), size) })
         })
     };
     // SAFETY: ftruncate takes numbers only.
-    let call = || check(unsafe { libc::ftruncate(file.as_raw_fd(), size) });
+    let call = || check(unsafe { os::ftruncate(file.as_raw_fd(), size) });
     loop {
         match first_allowed(&[&call, &by_path]) {
             Err(Errno(libc::EINTR)) => {}
@@ -109,7 +110,7 @@ pub(crate) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<
     };
     loop {
         // SAFETY: fallocate takes numbers only.
-        match check(unsafe { libc::fallocate(file.as_raw_fd(), mode, start, length) }) {
+        match check(unsafe { os::fallocate(file.as_raw_fd(), mode, start, length) }) {
             Ok(_) => return Ok(true),
             Err(Errno(libc::EINTR)) => {}
             Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => return Err(errno),
@@ -124,7 +125,7 @@ pub(crate) fn deallocate(file: &File, range: &Range<usize>) {
     let (start, length) = (offset(range.start), offset(range.len()));
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: fallocate takes numbers only.
-    unsafe { libc::fallocate(file.as_raw_fd(), mode, start, length) };
+    unsafe { os::fallocate(file.as_raw_fd(), mode, start, length) };
 }
 
 /// Starts writing a range of a file to the disk, without waiting for it.
@@ -139,7 +140,7 @@ pub(crate) fn begin_write_back(file: &File, range: &Range<usize>) {
 /// or `SEEK_HOLE`. Moves the descriptor's position.
 pub(crate) fn seek(file: &File, from: usize, whence: libc::c_int) -> Result<usize, Errno> {
     // SAFETY: lseek takes numbers only.
-    let found = unsafe { libc::lseek(file.as_raw_fd(), offset(from), whence) };
+    let found = unsafe { os::lseek(file.as_raw_fd(), offset(from), whence) };
     usize::try_from(found).map_err(|_| Errno::from(io::Error::last_os_error()))
 }
 
@@ -167,7 +168,12 @@ pub(crate) fn sync_all(file: &File) -> Result<(), Errno> {
 /// Sets the time of a file's last access to now or, if only its owner may do that and `writes` is
 /// true, that of its last change, too. Not every process may.
 pub(crate) fn note_use(file: &File, writes: bool) {
-    let time = |tv_nsec| libc::timespec { tv_sec: 0, tv_nsec };
+    let time = |tv_nsec| {
+        // SAFETY: a time of 0 is one.
+        let mut time = unsafe { MaybeUninit::<libc::timespec>::zeroed().assume_init() };
+        time.tv_nsec = tv_nsec;
+        time
+    };
     let access_only = [time(libc::UTIME_NOW), time(libc::UTIME_OMIT)];
     // SAFETY: the descriptor is open, and there are two times.
     let result = unsafe { libc::futimens(file.as_raw_fd(), access_only.as_ptr()) };
@@ -288,11 +294,33 @@ pub(crate) fn target_of(link: &File) -> Result<PathBuf, Errno> {
     Ok(PathBuf::from(OsStr::from_bytes(target)))
 }
 
+/// What statfs(2) returns, as far as it is used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileSystemStatus {
+    /// The lower half of its type, see `linux/magic.h`.
+    pub(crate) magic: u32,
+    /// The unit of `available`, in bytes; for huge pages, their size.
+    pub(crate) unit: u64,
+    /// How many units ordinary users may still fill.
+    pub(crate) available: u64,
+}
+
+/// The file system of an open file.
+pub(crate) fn file_system(file: &File) -> Result<FileSystemStatus, Errno> {
+    let mut status = MaybeUninit::<os::statfs>::zeroed();
+    // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
+    check(unsafe { os::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) })?;
+    // SAFETY: the kernel has filled it in.
+    let status = unsafe { status.assume_init() };
+    Ok(FileSystemStatus {
+        magic: os::magic(&status),
+        unit: os::unsigned(status.f_bsize),
+        available: os::unsigned(status.f_bavail),
+    })
+}
+
 /// Whether a file is in /proc, where a link may lead to a file that has no name.
 pub(crate) fn is_in_proc(file: &File) -> bool {
-    let mut status = MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
-    let result = unsafe { libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) };
-    // SAFETY: it is zero, or the kernel has filled it in.
-    result == 0 && unsafe { status.assume_init() }.f_type == libc::PROC_SUPER_MAGIC
+    const PROC: u32 = 0x9fa0; // PROC_SUPER_MAGIC
+    file_system(file).is_ok_and(|status| status.magic == PROC)
 }

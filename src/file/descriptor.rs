@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::errno::Errno;
+use crate::os;
 
 /// Keeps a file off the descriptors 0 to 2. In a program that has closed those, a
 /// `printf` of another thread would write into the file.
@@ -61,7 +62,7 @@ fn duplicate(fd: c_int) -> Result<File, Errno> {
 /// A descriptor's position in its file; 0 if it has none.
 pub(crate) fn position(file: &File) -> u64 {
     // SAFETY: lseek takes numbers only.
-    let offset = unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_CUR) };
+    let offset = unsafe { os::lseek(file.as_raw_fd(), 0, libc::SEEK_CUR) };
     u64::try_from(offset).unwrap_or(0)
 }
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::path::to_c;
 use super::refused::is_refusal;
 use crate::errno::Errno;
+use crate::os;
 
 /// See statx(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +80,9 @@ impl Status {
     }
 
     fn without_attributes(directory: c_int, path: &CStr, flags: c_int) -> Result<Self, Errno> {
-        let mut raw = MaybeUninit::<libc::stat>::zeroed();
+        let mut raw = MaybeUninit::<os::stat>::zeroed();
         // SAFETY: the path is a string, and there is room for a stat.
-        let result = unsafe { libc::fstatat(directory, path.as_ptr(), raw.as_mut_ptr(), flags) };
+        let result = unsafe { os::fstatat(directory, path.as_ptr(), raw.as_mut_ptr(), flags) };
         if result != 0 {
             return Err(Errno::from(io::Error::last_os_error()));
         }
@@ -91,14 +92,14 @@ impl Status {
             mode: raw.st_mode,
             user: raw.st_uid,
             group: raw.st_gid,
-            links: raw.st_nlink,
-            size: u64::try_from(raw.st_size).unwrap_or(0),
-            blocks: u64::try_from(raw.st_blocks).unwrap_or(0),
+            links: os::unsigned(raw.st_nlink),
+            size: os::unsigned(raw.st_size),
+            blocks: os::unsigned(raw.st_blocks),
             created: None,
-            modified: raw.st_mtime,
-            accessed: raw.st_atime,
-            changed: raw.st_ctime,
-            inode: raw.st_ino,
+            modified: os::time(raw.st_mtime),
+            accessed: os::time(raw.st_atime),
+            changed: os::time(raw.st_ctime),
+            inode: os::unsigned(raw.st_ino),
             device: (libc::major(raw.st_dev), libc::minor(raw.st_dev)),
             attributes: 0,
         })

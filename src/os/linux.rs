@@ -1,4 +1,5 @@
-//! Linux with glibc.
+//! Linux, with glibc or musl, on machines of 32 and 64 bits. What differs between these is in
+//! `abi`.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::fmt;
@@ -9,10 +10,16 @@ use std::sync::atomic::AtomicU32;
 use crate::errno::Errno;
 use crate::ids::{GroupId, ProcessId, ThreadId, UserId};
 
+mod abi;
 mod lines;
+#[cfg(target_env = "musl")]
+mod streams;
 mod threads;
 
+pub(crate) use abi::*;
 pub(crate) use lines::read_lines;
+#[cfg(target_env = "musl")]
+pub(crate) use streams::{hold_streams, release_streams};
 pub(crate) use threads::*;
 
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
@@ -80,13 +87,21 @@ pub(crate) fn thread() -> ThreadId {
 pub(crate) fn has_other_threads() -> bool {
     // A directory has two links, and this one has one more for each thread.
     const ALONE: u64 = 3;
-    let mut status = MaybeUninit::<libc::stat>::uninit();
+    let mut status = MaybeUninit::<stat>::uninit();
     // SAFETY: the path is a string, and there is room for a status.
-    if unsafe { libc::stat(c"/proc/self/task".as_ptr(), status.as_mut_ptr()) } != 0 {
+    if unsafe {
+        fstatat(
+            libc::AT_FDCWD,
+            c"/proc/self/task".as_ptr(),
+            status.as_mut_ptr(),
+            0,
+        )
+    } != 0
+    {
         return true;
     }
     // SAFETY: stat succeeded, so the kernel has filled it in.
-    unsafe { status.assume_init() }.st_nlink != ALONE
+    unsigned(unsafe { status.assume_init() }.st_nlink) != ALONE
 }
 
 /// The calling thread's `errno`.
@@ -171,7 +186,7 @@ pub(crate) fn seconds(clock: Clock) -> u64 {
         Clock::Monotonic => libc::CLOCK_MONOTONIC_COARSE,
         Clock::Uptime => libc::CLOCK_BOOTTIME,
     };
-    u64::try_from(clock_gettime(clock).tv_sec).unwrap_or(0)
+    clock_gettime(clock).as_secs()
 }
 
 /// The nanoseconds since the system was started.
@@ -187,22 +202,9 @@ pub(crate) fn ticks() -> u64 {
 
 fn nanoseconds_of(clock: libc::clockid_t) -> u64 {
     let time = clock_gettime(clock);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds
+    time.as_secs()
         .wrapping_mul(1_000_000_000)
-        .wrapping_add(nanoseconds)
-}
-
-/// clock_gettime(2), or 0 if the system lacks the clock
-fn clock_gettime(clock: libc::clockid_t) -> libc::timespec {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: there is room for a time. On an error it stays 0.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    time
+        .wrapping_add(time.subsec_nanos().into())
 }
 
 /// Random bits from the kernel; `None` if it has none yet, or a sandbox refuses them.
@@ -234,11 +236,28 @@ pub(crate) fn random_seed() -> u64 {
     unsafe { seed.read_unaligned() }
 }
 
+/// The size that a file of this process may have at most (`RLIMIT_FSIZE`): beyond it, the kernel
+/// would send the process a signal.
+pub(crate) fn file_size_limit() -> u64 {
+    let mut limit = MaybeUninit::<rlimit>::uninit();
+    // SAFETY: there is room for a limit.
+    if unsafe { getrlimit(libc::RLIMIT_FSIZE, limit.as_mut_ptr()) } != 0 {
+        return u64::MAX;
+    }
+    // SAFETY: getrlimit succeeded, so the kernel has filled it in.
+    unsafe { limit.assume_init() }.rlim_cur
+}
+
 /// The size of a page in bytes.
 pub(crate) fn page_size() -> usize {
     // SAFETY: sysconf takes a number only.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(4096)
+}
+
+/// Of what shmat(2) makes addresses a multiple (`SHMLBA`), in bytes.
+pub(crate) fn attach_boundary() -> usize {
+    PAGES_OF_SHMLBA * page_size()
 }
 
 /// Maps a word, 0, that the kernel sets to 0 again in a child of any kind of
@@ -327,7 +346,19 @@ pub(crate) fn print(stream: Stream, text: &CStr) {
         }
     };
     let _uncancelled = Uncancelled::new();
+    #[cfg(target_env = "musl")]
+    let Some(_locked) = streams::Locked::within(file, std::time::Duration::from_secs(1)) else {
+        return;
+    };
     // SAFETY: the string ends with a NUL; the stream is open, or fputs returns
     // EOF. The caller has not failed if the text can't be printed.
     unsafe { libc::fputs(text.as_ptr(), file) };
 }
+
+/// Locks the C library's streams before a fork: needless, see `streams`.
+#[cfg(not(target_env = "musl"))]
+pub(crate) const fn hold_streams(_: std::time::Duration) {}
+
+/// Unlocks them after a fork.
+#[cfg(not(target_env = "musl"))]
+pub(crate) const fn release_streams() {}

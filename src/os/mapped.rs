@@ -1,16 +1,16 @@
 //! What is mapped at an address of this process. See proc(5).
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::c_int;
 use std::fs::File;
 use std::io::Write as _;
 use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 use std::ptr;
 
-use super::linux::{Uncancelled, read_lines};
+use super::linux::{Uncancelled, ioctl_number, read_lines};
 
 /// `ioctl` on /proc/self/maps since Linux 6.11, see `linux/fs.h`.
-const PROCMAP_QUERY: c_ulong = 0xc068_6611;
+const PROCMAP_QUERY: u32 = 0xc068_6611;
 
 /// `struct procmap_query`
 #[repr(C)]
@@ -70,7 +70,13 @@ impl Query {
     fn ask(&mut self, maps: &File) -> c_int {
         // SAFETY: the kernel reads and writes the query, and writes at most `name_size`
         // bytes to `name`, where the caller has that much room.
-        unsafe { libc::ioctl(maps.as_raw_fd(), PROCMAP_QUERY, ptr::from_mut(self)) }
+        unsafe {
+            libc::ioctl(
+                maps.as_raw_fd(),
+                ioctl_number(PROCMAP_QUERY),
+                ptr::from_mut(self),
+            )
+        }
     }
 }
 
@@ -249,28 +255,28 @@ mod tests {
 
     #[test]
     fn a_line_tells_which_segment_is_there() {
-        let line = b"7f0000001000-7f0000002000 rw-s 00000000 00:01 32769                      \
+        let line = b"b7001000-b7002000 rw-s 00000000 00:01 32769                      \
                      /SYSVc0000abc (deleted)";
         let ask = |address, key, id| judge(line, address, &name_of(key), id);
-        assert_eq!(ask(0x7f00_0000_1000, 0xc000_0abc, 32769), Some(true));
-        assert_eq!(ask(0x7f00_0000_2000, 0xc000_0abc, 32769), None);
-        assert_eq!(ask(0x7f00_0000_1000, 0xc000_0abd, 32769), Some(false));
-        assert_eq!(ask(0x7f00_0000_1000, 0xc000_0abc, 32770), Some(false));
+        assert_eq!(ask(0xb700_1000, 0xc000_0abc, 32769), Some(true));
+        assert_eq!(ask(0xb700_2000, 0xc000_0abc, 32769), None);
+        assert_eq!(ask(0xb700_1000, 0xc000_0abd, 32769), Some(false));
+        assert_eq!(ask(0xb700_1000, 0xc000_0abc, 32770), Some(false));
     }
 
     #[test]
     fn a_line_tells_which_file_is_there() {
-        let line = b"7f0000001000-7f0000003000 rw-s 00001000 fd:01 77                         /x y";
+        let line = b"b7001000-b7003000 rw-s 00001000 fd:01 77                         /x y";
         let piece = Piece::of_line(line).unwrap();
         let expected = Piece {
-            range: 0x7f00_0000_1000..0x7f00_0000_3000,
+            range: 0xb700_1000..0xb700_3000,
             offset: 0x1000,
             inode: 77,
         };
         assert_eq!(piece, expected);
-        let at = 0x7f00_0000_1000;
+        let at = 0xb700_1000;
         assert_eq!(piece.as_beginning_at(at), Beginning::Nothing);
-        let (inode, end) = (77, 0x7f00_0000_3000);
+        let (inode, end) = (77, 0xb700_3000);
         let whole = Piece { offset: 0, ..piece };
         assert_eq!(whole.as_beginning_at(at), Beginning::File { inode, end });
         assert_eq!(whole.as_beginning_at(at + 0x1000), Beginning::Nothing);

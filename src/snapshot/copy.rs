@@ -18,6 +18,7 @@ use crate::errno::Errno;
 use crate::file::Status;
 use crate::file::first_allowed;
 use crate::file::offset;
+use crate::os;
 
 /// What a signal handler that was installed without `SA_RESTART` does to a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +77,9 @@ pub(super) fn write_at(file: &File, bytes: &[AtomicU8], start: usize) -> Result<
         let vector = vector_of(part);
         first_allowed(&[
             // SAFETY: the slice is readable memory of that length.
-            &|| result_of(unsafe { libc::pwrite(fd, part.as_ptr().cast(), part.len(), at) }),
+            &|| result_of(unsafe { os::pwrite(fd, part.as_ptr().cast(), part.len(), at) }),
             // SAFETY: the vector describes the same memory.
-            &|| result_of(unsafe { libc::pwritev(fd, &raw const vector, 1, at) }),
+            &|| result_of(unsafe { os::pwritev(fd, &raw const vector, 1, at) }),
         ])
     })?;
     require_all(bytes, count)
@@ -121,9 +122,9 @@ pub(super) fn read_at(file: &File, bytes: &[AtomicU8], start: usize) -> Result<u
         let (to, vector) = (part.as_ptr().cast_mut().cast(), vector_of(part));
         first_allowed(&[
             // SAFETY: as in `read`.
-            &|| result_of(unsafe { libc::pread(fd, to, part.len(), at) }),
+            &|| result_of(unsafe { os::pread(fd, to, part.len(), at) }),
             // SAFETY: as in `read`; the vector describes the same memory.
-            &|| result_of(unsafe { libc::preadv(fd, &raw const vector, 1, at) }),
+            &|| result_of(unsafe { os::preadv(fd, &raw const vector, 1, at) }),
         ])
     })
 }

@@ -3,9 +3,7 @@
 //! first, so a full disk leaves the old ones as they are.
 
 use std::fs::File;
-use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::os::fd::AsRawFd as _;
 
 use super::ascending;
 use super::copy::{self, Interruption};
@@ -15,6 +13,7 @@ use crate::file;
 use crate::file::Durability;
 use crate::file::Size;
 use crate::file::Status;
+use crate::os;
 
 pub(super) fn overwrite(
     memory: Memory<'_>,
@@ -46,12 +45,7 @@ pub(super) fn overwrite(
 
 /// `EFBIG` if this process may not write files of that size (`RLIMIT_FSIZE`).
 fn check_limit(size: u64) -> Result<(), Errno> {
-    let mut limit = MaybeUninit::<libc::rlimit>::zeroed();
-    // SAFETY: there is room for a limit.
-    let result = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, limit.as_mut_ptr()) };
-    // SAFETY: it is zero, or the kernel has filled it in.
-    let limit = unsafe { limit.assume_init() };
-    if result == 0 && limit.rlim_cur < size {
+    if os::file_size_limit() < size {
         return Err(Errno(libc::EFBIG));
     }
     Ok(())
@@ -105,18 +99,11 @@ fn hole_in(file: &File, range: &Range<usize>) -> Range<usize> {
 /// The free bytes of a file system that writes changed bytes to another place; `None` for
 /// others.
 fn free_if_copied_on_write(file: &File) -> Option<u64> {
-    const BTRFS: i64 = 0x9123_683e;
-    const BCACHEFS: i64 = 0xca45_1a4e;
-    const ZFS: i64 = 0x2fc1_2fc1;
-    let mut raw = MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
-    if unsafe { libc::fstatfs(file.as_raw_fd(), raw.as_mut_ptr()) } != 0 {
-        return None;
-    }
-    // SAFETY: the kernel has filled it in.
-    let raw = unsafe { raw.assume_init() };
-    let unit = u64::try_from(raw.f_bsize).unwrap_or(0);
+    const BTRFS: u32 = 0x9123_683e;
+    const BCACHEFS: u32 = 0xca45_1a4e;
+    const ZFS: u32 = 0x2fc1_2fc1;
+    let status = file::file_system(file).ok()?;
     [BTRFS, BCACHEFS, ZFS]
-        .contains(&raw.f_type)
-        .then(|| raw.f_bavail.saturating_mul(unit))
+        .contains(&status.magic)
+        .then(|| status.available.saturating_mul(status.unit))
 }

@@ -3,7 +3,7 @@
 //! A segment's untouched pages take no memory. Reading one through a mapping, also
 //! by write(2), makes the kernel allocate it.
 
-use std::ffi::{c_int, c_uchar, c_ulong};
+use std::ffi::{c_int, c_uchar};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use super::block::BLOCK;
 use crate::errno::Errno;
 use crate::file::is_refusal;
-use crate::os::page_size;
+use crate::os::{ioctl_number, page_size};
 
 /// The smallest page size of Linux.
 pub(super) const SMALLEST_PAGE: usize = 4096;
@@ -209,7 +209,7 @@ impl PageTable {
     /// and the mapping allows reads, all of these pages can be read: none is swapped out, failed,
     /// or a guard (`MADV_GUARD_INSTALL`). False on kernels before Linux 6.7.
     pub(super) fn has_all(&self, part: &[AtomicU8]) -> bool {
-        const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
+        const PAGEMAP_SCAN: u32 = 0xc060_6610;
         const PAGE_IS_PRESENT: u64 = 1 << 3;
         let start = part.as_ptr().addr();
         let end = start + part.len().next_multiple_of(page_size());
@@ -229,7 +229,13 @@ impl PageTable {
             reported: PAGE_IS_PRESENT,
         };
         // SAFETY: the kernel reads and writes the argument, and writes at most one region.
-        let regions = unsafe { libc::ioctl(self.0.as_raw_fd(), PAGEMAP_SCAN, &raw mut scan) };
+        let regions = unsafe {
+            libc::ioctl(
+                self.0.as_raw_fd(),
+                ioctl_number(PAGEMAP_SCAN),
+                &raw mut scan,
+            )
+        };
         regions == 1 && (first.start, first.end) == (start as u64, end as u64)
     }
 }

@@ -83,11 +83,14 @@ impl Mapped {
         flags: c_int,
         fd: c_int,
     ) -> Result<Self, Errno> {
+        if !os::is_slice(size) {
+            return Err(Errno(libc::ENOMEM));
+        }
         let (wanted, flags) = match placement {
             Placement::Anywhere => (0, flags),
             Placement::At(address) => {
                 let wanted = address & !(page_size() - 1);
-                if wanted == 0 || wanted > usize::MAX / 2 {
+                if wanted == 0 || os::is_of_the_kernel(wanted) {
                     return Err(Errno(libc::EINVAL));
                 }
                 (wanted, flags | libc::MAP_FIXED_NOREPLACE)
@@ -100,7 +103,7 @@ impl Mapped {
             return Err(match (placement, last()) {
                 // Something is mapped there, or the system does not allow the address.
                 (Placement::At(_), Errno(libc::EEXIST | libc::EPERM)) => Errno(libc::EINVAL),
-                (Placement::At(at), Errno(libc::ENOMEM)) if is_beyond(at, size) => {
+                (Placement::At(at), Errno(libc::ENOMEM)) if os::is_beyond(at, size) => {
                     Errno(libc::EINVAL)
                 }
                 (_, errno) => errno,
@@ -238,12 +241,6 @@ const fn protection(access: Access) -> c_int {
         Access::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
         Access::ReadOnly => libc::PROT_READ,
     }
-}
-
-/// Whether memory at an address would reach beyond the address space of programs on most machines.
-fn is_beyond(address: usize, size: usize) -> bool {
-    const END: usize = (1 << 47) - 4096;
-    address.checked_add(size).is_none_or(|end| end > END)
 }
 
 fn last() -> Errno {

@@ -27,15 +27,21 @@ const ERRORS: [(i32, &str); 2] = [
     ),
 ];
 
+/// The system calls of System V shared memory. Some processors have one for all of System V IPC,
+/// and since Linux 5.1 also these.
+#[cfg(any(target_arch = "x86", target_arch = "s390x", target_arch = "powerpc64"))]
+const CALLS: [libc::c_long; 5] = [libc::SYS_ipc, 395, 396, 397, 398];
+#[cfg(not(any(target_arch = "x86", target_arch = "s390x", target_arch = "powerpc64")))]
+const CALLS: [libc::c_long; 4] = [
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_shmdt,
+];
+
 /// Makes the system calls of System V shared memory fail in a process to be
 /// started, with a seccomp(2) filter.
 fn block_system_calls(command: &mut Command, errno: i32) {
-    let calls = [
-        libc::SYS_shmget,
-        libc::SYS_shmat,
-        libc::SYS_shmctl,
-        libc::SYS_shmdt,
-    ];
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: u16::try_from(code).unwrap(),
         jt: 0,
@@ -44,7 +50,7 @@ fn block_system_calls(command: &mut Command, errno: i32) {
     };
     // The number of the system call is the first field of seccomp_data.
     let mut filter = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0)];
-    for call in calls {
+    for call in CALLS {
         filter.push(libc::sock_filter {
             jf: 1,
             ..statement(

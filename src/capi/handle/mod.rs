@@ -28,6 +28,7 @@ static TABLE: Table<Segment> = Table {
     chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
     unused: AtomicU64::new(FIRST_CHUNK),
     free: AtomicU64::new(0),
+    used_up: AtomicU64::new(0),
     seed: AtomicU64::new(0),
 };
 
@@ -64,7 +65,7 @@ impl Handle {
 
     #[inline]
     fn number(self) -> u64 {
-        // Both have 64 bits, see lib.rs.
+        // No system has more bits.
         u64::try_from(self.0).unwrap_or(0)
     }
 
@@ -226,7 +227,8 @@ mod tests {
     fn invalid_handles_are_not_found() {
         let on_the_stack = 0;
         let address = (&raw const on_the_stack).addr();
-        for number in [0, 1, 64, 1 << 37, (1 << 53) - 1, usize::MAX, address] {
+        let (early, last) = (1 << (usize::BITS / 2 + 5), usize::MAX >> 11);
+        for number in [0, 1, 64, early, last, usize::MAX, address] {
             let handle = Handle(number);
             assert_eq!(handle.id(), None, "{number:#x}");
             assert_eq!(handle.address(), None);

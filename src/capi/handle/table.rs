@@ -1,17 +1,24 @@
 //! A table of handles: numbers that lead to values, until they are removed.
 //!
 //! ```text
-//! bits 63..53  0
-//! bits 52..31  place: which entry of the table
-//! bits 30..1   tag: changes with each use of the entry
-//! bit  0       1
+//! 64-bit programs   32-bit
+//! bits 63..53                 0
+//! bits 52..31       31..16    place: which entry of the table
+//! bits 30..1        15..1     tag: changes with each use of the entry
+//! bit  0            0         1
 //! ```
 //!
 //! So handles are odd, and below 2^53: languages whose numbers are doubles keep them. Those
-//! of this table are not below 2^37. Each entry begins with a random tag, and the distance
+//! of 64-bit programs are not below 2^37. Each entry begins with a random tag, and the distance
 //! between its tags is random, too, so no other table accepts a handle: that of a second
-//! copy of the library in the same program, or of one that was unloaded and loaded again.
-//! No handle occurs twice: an entry whose tags are used up is not used again.
+//! copy of the library in the same program, or of one that was unloaded and loaded again. With
+//! 15 bits, it accepts one handle in 32,768 whose place it has in use.
+//!
+//! No handle of a 64-bit program occurs twice: an entry whose tags are used up is not used again.
+//! A 32-bit program would run out of places, so it uses these entries again, but only when all
+//! places were used, and then all of them before any of them comes a third time. So a handle
+//! that was destroyed stays invalid until each of the other places that are not in use has had
+//! 32,768 further handles: 2,145,386,496 in a program that has few.
 //!
 //! A look-up takes no lock. The table consists of chunks, each twice as large as the one
 //! before, which never move. An entry's *word* is its handle while that is valid, or 0. The
@@ -29,10 +36,12 @@ use crate::atomic::{
 use std::ffi::c_void;
 use std::ptr;
 
-const TAG_BITS: u32 = 30;
+/// A word of the program has 32 bits, and a handle is one.
+const IS_NARROW: bool = usize::BITS == 32;
+const TAG_BITS: u32 = if IS_NARROW { 15 } else { 30 };
 const TAGS: u64 = (1 << TAG_BITS) - 1;
 const PLACE_SHIFT: u32 = 1 + TAG_BITS;
-const HANDLE_BITS: u32 = 53;
+const HANDLE_BITS: u32 = if IS_NARROW { 32 } else { 53 };
 const HANDLE: u64 = (1 << HANDLE_BITS) - 1;
 /// The first destroy of a handle; the second one, in a child of fork, adds another.
 const DESTROY: u64 = 1 << HANDLE_BITS;
@@ -66,6 +75,8 @@ pub(crate) struct Table<T> {
     pub(crate) unused: AtomicU64,
     /// The first free entry, or 0.
     pub(crate) free: AtomicU64,
+    /// The first entry whose tags are used up, or 0. Only a 32-bit program uses it again.
+    pub(crate) used_up: AtomicU64,
     /// What the tags are derived from; 0 before the first handle.
     pub(crate) seed: AtomicU64,
 }
@@ -274,10 +285,10 @@ impl<T> Table<T> {
     }
 
     fn free_entry(&self) -> Option<(u64, &Entry<T>)> {
-        let place = match self.pop_free() {
-            Some(place) => place,
-            None => self.grow()?,
-        };
+        let place = self
+            .pop(&self.free)
+            .or_else(|| self.grow())
+            .or_else(|| self.use_again())?;
         Some((place, self.find(place << PLACE_SHIFT)?))
     }
 
@@ -322,8 +333,35 @@ impl<T> Table<T> {
         Some(())
     }
 
-    fn pop_free(&self) -> Option<u64> {
-        let mut head = self.free.load(Ordering::Acquire);
+    /// Begins anew with the tags of all entries that have used them up, at once, and takes one of
+    /// these entries.
+    #[cold]
+    fn use_again(&self) -> Option<u64> {
+        let mut head = self.used_up.load(Ordering::Acquire);
+        while let Err(changed) = self.used_up.compare_exchange_weak(
+            head,
+            next_head(head, 0),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            head = changed;
+        }
+        let first = head & FREE_PLACE;
+        let mut rest = self.find(first << PLACE_SHIFT)?;
+        let second = rest.next_free.load(Ordering::Relaxed);
+        let mut place = second;
+        while place != 0 {
+            rest = self.find(place << PLACE_SHIFT)?;
+            place = rest.next_free.load(Ordering::Relaxed);
+        }
+        if second != 0 {
+            push(&self.free, second, rest);
+        }
+        Some(first)
+    }
+
+    fn pop(&self, list: &AtomicU64) -> Option<u64> {
+        let mut head = list.load(Ordering::Acquire);
         loop {
             let place = head & FREE_PLACE;
             if place == 0 {
@@ -331,7 +369,7 @@ impl<T> Table<T> {
             }
             let next = self.find(place << PLACE_SHIFT)?;
             let next = next.next_free.load(Ordering::Relaxed);
-            match self.free.compare_exchange_weak(
+            match list.compare_exchange_weak(
                 head,
                 next_head(head, next),
                 Ordering::AcqRel,
@@ -342,20 +380,21 @@ impl<T> Table<T> {
             }
         }
     }
+}
 
-    fn push_free(&self, place: u64, entry: &Entry<T>) {
-        let mut head = self.free.load(Ordering::Relaxed);
-        loop {
-            entry.next_free.store(head & FREE_PLACE, Ordering::Relaxed);
-            match self.free.compare_exchange_weak(
-                head,
-                next_head(head, place),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => return,
-                Err(changed) => head = changed,
-            }
+/// Puts a chain of entries into a list: the place of the first, and the last one.
+fn push<T>(list: &AtomicU64, place: u64, end: &Entry<T>) {
+    let mut head = list.load(Ordering::Relaxed);
+    loop {
+        end.next_free.store(head & FREE_PLACE, Ordering::Relaxed);
+        match list.compare_exchange_weak(
+            head,
+            next_head(head, place),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            Ok(_) => return,
+            Err(changed) => head = changed,
         }
     }
 }
@@ -471,9 +510,13 @@ impl<T> Destroy<'_, T> {
         });
         let next = handle_after(self.handle, self.table.seed.load(Ordering::Relaxed));
         self.entry.word.store(0, Ordering::Release);
+        let place = self.handle >> PLACE_SHIFT;
         if let Some(next) = next {
             self.entry.next_handle.store(next, Ordering::Relaxed);
-            self.table.push_free(self.handle >> PLACE_SHIFT, self.entry);
+            push(&self.table.free, place, self.entry);
+        } else if IS_NARROW {
+            self.entry.next_handle.store(0, Ordering::Relaxed);
+            push(&self.table.used_up, place, self.entry);
         }
         value
     }
@@ -489,6 +532,7 @@ mod tests {
             chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
             unused: AtomicU64::new(first_chunk),
             free: AtomicU64::new(0),
+            used_up: AtomicU64::new(0),
             seed: AtomicU64::new(0),
         }
     }
@@ -532,7 +576,8 @@ mod tests {
             assert_eq!(table.read(handle, Entry::size), Some(7));
             assert_eq!(table.read_in(handle, 0, Entry::id), Some(8));
             assert_eq!(table.read_in(handle, 0, Entry::was_created), Some(true));
-            assert!(handle % 2 == 1 && handle > 1 << 37 && handle < 1 << 53);
+            assert!(handle % 2 == 1 && handle >> PLACE_SHIFT >= 64 && handle < 1 << 53);
+            assert!(usize::try_from(handle).is_ok());
         }
         for (n, &handle) in handles.iter().enumerate() {
             assert_eq!(destroy(&table, handle, 0), Some(n.to_string()));
@@ -568,19 +613,61 @@ mod tests {
         assert_eq!(table.unused.load(Ordering::Relaxed), 2, "one entry is used");
     }
 
+    /// Uses up the tags of a free entry, whose first handle this is.
+    fn use_up(table: &Table<String>, first: u64) {
+        let step = mix(table.seed.load(Ordering::Relaxed)) | 1;
+        let last_tag = (first >> 1).wrapping_sub(step) & TAGS;
+        let last = (first >> PLACE_SHIFT << PLACE_SHIFT) | (last_tag << 1) | 1;
+        let entry = table.find(first).unwrap();
+        entry.next_handle.store(last, Ordering::Relaxed);
+        assert_eq!(insert(table, ""), last);
+        destroy(table, last, 0);
+    }
+
     #[test]
     fn an_entry_whose_tags_are_used_up_is_not_used_again() {
         let table = table(1);
         let first = insert(&table, "");
-        let step = mix(table.seed.load(Ordering::Relaxed)) | 1;
-        let last_tag = (first >> 1).wrapping_sub(step) & TAGS;
-        let last = (first >> PLACE_SHIFT << PLACE_SHIFT) | (last_tag << 1) | 1;
         destroy(&table, first, 0);
-        let entry = table.find(first).unwrap();
-        entry.next_handle.store(last, Ordering::Relaxed);
-        assert_eq!(insert(&table, ""), last);
-        destroy(&table, last, 0);
+        use_up(&table, first);
         assert_ne!(insert(&table, "") >> PLACE_SHIFT, first >> PLACE_SHIFT);
+    }
+
+    #[test]
+    fn where_places_are_short_the_used_up_entries_come_again_together() {
+        let table = table(1);
+        let firsts: Vec<_> = (0..rounds(100)).map(|_| insert(&table, "")).collect();
+        for &first in &firsts {
+            destroy(&table, first, 0);
+            use_up(&table, first);
+        }
+        // No place is left.
+        table.unused.store(1 << CHUNKS, Ordering::Relaxed);
+        let mut again = BTreeSet::new();
+        for _ in &firsts {
+            let inserted = table.insert(String::new(), FACTS, || 12345);
+            assert_eq!(inserted.is_ok(), IS_NARROW);
+            if let Ok(handle) = inserted {
+                again.insert(handle);
+                destroy(&table, handle, 0);
+                use_up(&table, handle);
+            }
+        }
+        let expected = if IS_NARROW { firsts } else { Vec::new() };
+        assert_eq!(again, expected.into_iter().collect());
+    }
+
+    /// In a program with 32 bits, this makes as many handles as one entry has, and more.
+    #[test]
+    fn a_handle_does_not_come_again_while_places_are_left() {
+        let table = table(64);
+        let first = insert(&table, "");
+        destroy(&table, first, 0);
+        for n in 0..rounds(100_000) {
+            let handle = insert(&table, "");
+            assert_ne!(handle, first, "{n}");
+            destroy(&table, handle, 0);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::ptr;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use super::abi::{FutexTime, clock_gettime, fstat, fstatat, ioctl_number, stat, unsigned};
 use crate::errno::Errno;
 use crate::ids::ThreadId;
 
@@ -18,7 +19,7 @@ use crate::ids::ThreadId;
 const FUTEX_LOCK_PI2: c_int = 13;
 const FUTEX_UNLOCK_PI: c_int = 7;
 /// The ioctl(2) of a pidfd that opens the PID namespace of its process, Linux 6.11.
-const PIDFD_GET_PID_NAMESPACE: libc::Ioctl = 0xff05;
+const PIDFD_GET_PID_NAMESPACE: u32 = 0xff05;
 /// A scheduling policy that is missing in the libc crate.
 const SCHED_DEADLINE: c_int = 6;
 
@@ -40,13 +41,6 @@ impl Scope {
     }
 }
 
-fn timespec(time: Duration) -> libc::timespec {
-    libc::timespec {
-        tv_sec: libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: time.subsec_nanos().into(),
-    }
-}
-
 /// The value of a system call.
 pub(super) fn checked(result: c_long) -> Result<c_long, Errno> {
     if result < 0 {
@@ -59,7 +53,7 @@ pub(super) fn checked(result: c_long) -> Result<c_long, Errno> {
 /// `FUTEX_WAIT`: sleeps while the word is `expected`, at most for `limit`. Whatever
 /// ends the wait, the caller looks again. Returns whether a signal handler ended it.
 pub(crate) fn futex_wait(word: *const u32, expected: u32, limit: Duration, scope: Scope) -> bool {
-    let timeout = timespec(limit);
+    let timeout = FutexTime::new(limit);
     // SAFETY: the kernel only compares the word, and checks the address.
     let result = checked(unsafe {
         libc::syscall(
@@ -83,14 +77,8 @@ pub(crate) fn futex_wake(word: *const u32, count: c_int, scope: Scope) {
 /// thread whose id the word holds unlocks it, and lends that thread this one's
 /// priority meanwhile. `ESRCH` if the thread does not exist.
 pub(crate) fn futex_lock_pi(word: &AtomicU32, limit: Duration) -> Result<(), Errno> {
-    let mut now = timespec(Duration::ZERO);
-    // SAFETY: there is room for a time.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    let now = Duration::new(
-        u64::try_from(now.tv_sec).unwrap_or(0),
-        u32::try_from(now.tv_nsec).unwrap_or(0),
-    );
-    let deadline = timespec(now.saturating_add(limit));
+    let now = clock_gettime(libc::CLOCK_MONOTONIC);
+    let deadline = FutexTime::new(now.saturating_add(limit));
     // SAFETY: the word lives in a mapping that its borrow keeps, and is atomic.
     checked(unsafe {
         libc::syscall(
@@ -134,7 +122,7 @@ pub(crate) fn is_gone(thread: ThreadId) -> bool {
 pub(crate) fn pid_namespace() -> Option<u32> {
     inode(|buffer| {
         // SAFETY: a string, and room for the status of a file.
-        unsafe { libc::stat(c"/proc/self/ns/pid".as_ptr(), buffer) }
+        unsafe { fstatat(libc::AT_FDCWD, c"/proc/self/ns/pid".as_ptr(), buffer, 0) }
     })
     .or_else(pid_namespace_without_proc)
 }
@@ -146,24 +134,24 @@ fn pid_namespace_without_proc() -> Option<u32> {
     let process = checked(unsafe { libc::syscall(libc::SYS_pidfd_open, own, 0) });
     let process = c_int::try_from(process.ok()?).ok()?;
     // SAFETY: the descriptor was opened just now; this request has no further argument.
-    let namespace = unsafe { libc::ioctl(process, PIDFD_GET_PID_NAMESPACE, 0) };
+    let namespace = unsafe { libc::ioctl(process, ioctl_number(PIDFD_GET_PID_NAMESPACE), 0) };
     close(process);
     let found = inode(|buffer| {
         // SAFETY: there is room for the status of a file; the descriptor may be -1.
-        unsafe { libc::fstat(namespace, buffer) }
+        unsafe { fstat(namespace, buffer) }
     });
     close(namespace);
     found
 }
 
-fn inode(status: impl FnOnce(*mut libc::stat) -> c_int) -> Option<u32> {
-    let mut buffer = MaybeUninit::<libc::stat>::zeroed();
+fn inode(status: impl FnOnce(*mut stat) -> c_int) -> Option<u32> {
+    let mut buffer = MaybeUninit::<stat>::zeroed();
     if status(buffer.as_mut_ptr()) != 0 {
         return None;
     }
     // SAFETY: it was zeroed, and holds numbers only.
-    let inode = unsafe { buffer.assume_init() }.st_ino;
-    let lower = u32::try_from(inode & libc::ino_t::from(u32::MAX)).ok();
+    let inode = unsigned(unsafe { buffer.assume_init() }.st_ino);
+    let lower = u32::try_from(inode & u64::from(u32::MAX)).ok();
     lower.filter(|&lower| lower != 0)
 }
 
@@ -185,6 +173,49 @@ pub(crate) struct RobustListHead {
 /// The robust list of the calling thread (get_robust_list(2)): NULL if it has none.
 /// An error if the kernel refuses to tell, or if its list has another layout.
 pub(crate) fn robust_list() -> Result<*mut RobustListHead, Errno> {
+    let list = registered_robust_list()?;
+    #[cfg(target_env = "musl")]
+    if list.is_null() {
+        register_robust_list();
+        return registered_robust_list();
+    }
+    Ok(list)
+}
+
+/// Makes musl register the calling thread's list, which it does only when the thread locks its
+/// first robust mutex that processes can share. A list of the library's own would be lost then.
+#[cfg(target_env = "musl")]
+fn register_robust_list() {
+    unsafe extern "C" {
+        fn pthread_mutexattr_setrobust(
+            attributes: *mut libc::pthread_mutexattr_t,
+            robustness: c_int,
+        ) -> c_int;
+    }
+    const ROBUST: c_int = 1;
+    let mut attributes = MaybeUninit::<libc::pthread_mutexattr_t>::uninit();
+    let mut mutex = MaybeUninit::<libc::pthread_mutex_t>::uninit();
+    let (attributes, mutex) = (attributes.as_mut_ptr(), mutex.as_mut_ptr());
+    // SAFETY: there is room for the attributes. None of these calls can fail: musl allocates
+    // nothing for attributes and mutexes, and nobody else knows the mutex.
+    unsafe { libc::pthread_mutexattr_init(attributes) };
+    // SAFETY: as above.
+    unsafe { libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED) };
+    // SAFETY: as above.
+    unsafe { pthread_mutexattr_setrobust(attributes, ROBUST) };
+    // SAFETY: as above.
+    unsafe { libc::pthread_mutex_init(mutex, attributes) };
+    // SAFETY: as above.
+    unsafe { libc::pthread_mutex_lock(mutex) };
+    // SAFETY: as above.
+    unsafe { libc::pthread_mutex_unlock(mutex) };
+    // SAFETY: as above.
+    unsafe { libc::pthread_mutex_destroy(mutex) };
+    // SAFETY: as above.
+    unsafe { libc::pthread_mutexattr_destroy(attributes) };
+}
+
+fn registered_robust_list() -> Result<*mut RobustListHead, Errno> {
     let mut list = ptr::null_mut::<RobustListHead>();
     let mut length = 0_usize;
     // SAFETY: for the calling thread (0) the kernel writes a pointer and a length.

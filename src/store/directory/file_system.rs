@@ -1,12 +1,10 @@
 //! The file system of a directory: whether it suits segments.
 
 use std::fs::File;
-use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::errno::Errno;
-use crate::file::Status;
+use crate::file::{self, Status};
 use crate::os;
 
 /// What matters about a file system.
@@ -53,19 +51,10 @@ const TYPES: &[(u64, FileSystem)] = &[
 impl FileSystem {
     /// The file system of an open file.
     pub(crate) fn of(file: &File) -> Result<Self, Errno> {
-        let mut status = MaybeUninit::<libc::statfs>::zeroed();
-        // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
-        if unsafe { libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) } != 0 {
-            return Err(Errno::from(std::io::Error::last_os_error()));
-        }
-        // SAFETY: the kernel has filled it in.
-        let status = unsafe { status.assume_init() };
-        // Some systems sign-extend the number.
-        let magic = u64::try_from(status.f_type & 0xffff_ffff).unwrap_or(0);
+        let status = file::file_system(file)?;
+        let magic = u64::from(status.magic);
         if magic == HUGE_PAGES {
-            return Ok(Self::HugePages(
-                usize::try_from(status.f_bsize).unwrap_or(1),
-            ));
+            return Ok(Self::HugePages(usize::try_from(status.unit).unwrap_or(1)));
         }
         let found = TYPES.iter().find(|(known, _)| *known == magic);
         Ok(found.map_or(Self::Disk, |(_, found)| *found))
@@ -109,16 +98,4 @@ impl FileSystem {
             Self::Disk | Self::Network(_) | Self::Fuse | Self::Layer
         )
     }
-}
-
-/// Whether a process may create a file of this size (`RLIMIT_FSIZE`): beyond the limit, the
-/// kernel would send it a signal.
-pub(super) fn file_size_limit() -> u64 {
-    let mut limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: there is room for the limit.
-    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) };
-    limit.rlim_cur
 }

@@ -16,13 +16,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::existing::{self, Identity, KEPT, MODE_BITS};
 use super::file_name::LONGEST;
-use super::file_system::{self, FileSystem};
+use super::file_system::FileSystem;
 use super::lock::{self, Byte, Claim};
 use super::store::Directory;
 use crate::allocate::require_memory_for;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::file::{self, Durability, Size, Status, TemporaryName};
+use crate::os;
 use crate::quoted::Doing;
 use crate::request::{Access, Creation, Lifetime, check_mode};
 
@@ -271,7 +272,7 @@ fn sweep_one(path: &Path) {
 /// Gives a new file this size, and makes sure that there is room for all of it, unless the program
 /// asked for no reservation.
 fn reserve(file: &File, size: usize, creation: Creation) -> std::result::Result<(), Errno> {
-    if u64::try_from(size).unwrap_or(u64::MAX) > file_system::file_size_limit() {
+    if u64::try_from(size).unwrap_or(u64::MAX) > os::file_size_limit() {
         return Err(Errno(libc::EFBIG));
     }
     if creation.no_reserve {
@@ -309,7 +310,7 @@ fn no_room(
     size: usize,
     system: FileSystem,
 ) -> Error {
-    let limit = file_system::file_size_limit();
+    let limit = os::file_size_limit();
     match errno {
         Errno(libc::EFBIG) if u64::try_from(size).unwrap_or(u64::MAX) > limit => errno
             .during(format_args!(

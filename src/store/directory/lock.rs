@@ -134,8 +134,8 @@ fn set(file: &File, kind: c_int, start: i64, length: i64) -> Result<bool, Errno>
     }
 }
 
-fn describe(kind: c_int, start: i64, length: i64) -> libc::flock {
-    libc::flock {
+fn describe(kind: c_int, start: i64, length: i64) -> os::flock {
+    os::flock {
         l_type: c_short::try_from(kind).unwrap_or(c_short::MAX),
         l_whence: 0, // SEEK_SET
         l_start: start,
@@ -144,7 +144,7 @@ fn describe(kind: c_int, start: i64, length: i64) -> libc::flock {
     }
 }
 
-fn call(file: &File, command: c_int, lock: &mut libc::flock) -> Result<(), Errno> {
+fn call(file: &File, command: c_int, lock: &mut os::flock) -> Result<(), Errno> {
     // SAFETY: the kernel reads and writes the description of the lock.
-    check(unsafe { libc::fcntl(file.as_raw_fd(), command, std::ptr::from_mut(lock)) }).map(drop)
+    check(unsafe { os::lock_description(file.as_raw_fd(), command, lock) }).map(drop)
 }

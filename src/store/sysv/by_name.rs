@@ -271,7 +271,8 @@ impl Entry {
             kind: Kind::SysV,
             id: self.id.0,
             key: status.key.to_c(),
-            size: status.size,
+            // The kernel may show the lower half only, see `Status::shows_size`.
+            size: status.size.max(self.size),
             created: UNIX_EPOCH + Duration::from_secs(self.created),
             attached: time_of(status.attached),
             detached: time_of(status.detached),

@@ -23,7 +23,8 @@ pub(crate) struct Entry {
     pub(super) slot: usize,
     pub(super) id: Id,
     pub(super) key: Key,
-    /// In bytes.
+    /// In bytes. `usize::MAX` if it is larger than that: a segment of a 64-bit program, which a
+    /// 32-bit one cannot attach.
     pub(super) size: usize,
     /// When it was created, in seconds since 1970.
     pub(super) created: u64,
@@ -112,7 +113,14 @@ impl Entry {
     /// Whether this may be the status of this segment: nothing in it contradicts that.
     #[inline]
     fn may_be(&self, status: &Status) -> bool {
-        status.key == self.key || self.is_transient && status.is_removed && status.size == self.size
+        status.key == self.key || self.is_transient && status.is_removed && self.has_size(status)
+    }
+
+    /// Whether the segment may have the size that a status shows: only the lower half of the size
+    /// if the program has 32 bits and the size does not.
+    #[inline]
+    fn has_size(&self, status: &Status) -> bool {
+        status.size == self.size || self.size == usize::MAX
     }
 
     /// Whether a transient segment that was attached by its identifier is another one, which
@@ -149,9 +157,7 @@ impl Entry {
     /// segment's here: this process has moved to another IPC namespace.
     pub(super) fn status_of_attached(&self) -> Result<Status, Errno> {
         shm::status(self.id)?
-            .filter(|status| {
-                status.key == self.key || status.is_removed && status.size == self.size
-            })
+            .filter(|status| status.key == self.key || status.is_removed && self.has_size(status))
             .ok_or(Errno(libc::EIDRM))
     }
 

@@ -8,13 +8,8 @@ use std::sync::atomic::AtomicU8;
 use super::doubt::Serial;
 use super::shm::{Id, Key, cerr, last};
 use crate::errno::Errno;
-use crate::os::{self, page_size};
+use crate::os;
 use crate::request::{Access, Placement};
-
-/// The last page of the address space that a program has on most machines. Beyond
-/// it, shmat(2) fails with `ENOMEM`, as if memory were short, unless the machine
-/// has a larger address space.
-const LAST_ADDRESS: usize = (1 << 47) - 4096;
 
 /// A segment's attachment in this process. Dropping it detaches the segment.
 #[derive(Debug)]
@@ -32,13 +27,17 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Attaches a segment. `size` is its real size in bytes, which the caller has
-    /// from a status of the same segment.
+    /// from a status of the same segment. `ENOMEM` if no program of this word size can attach so
+    /// much.
     pub(crate) fn attach(
         id: Id,
         placement: Placement,
         access: Access,
         size: usize,
     ) -> Result<Self, Errno> {
+        if !os::is_slice(size) {
+            return Err(Errno(libc::ENOMEM));
+        }
         let access = match access {
             Access::ReadWrite => 0,
             Access::ReadOnly => libc::SHM_RDONLY,
@@ -46,8 +45,8 @@ impl Mapping {
         let (wanted, flags) = match placement {
             Placement::Anywhere => (ptr::null(), 0),
             Placement::At(address) => {
-                // The lowest page would come back as a NULL address.
-                if address < page_size() || address > usize::MAX / 2 {
+                // The lowest pages would come back as a NULL address.
+                if address < os::attach_boundary() || os::is_of_the_kernel(address) {
                     return Err(Errno(libc::EINVAL));
                 }
                 (ptr::without_provenance(address), libc::SHM_RND)
@@ -57,7 +56,7 @@ impl Mapping {
         let address = unsafe { libc::shmat(id.0, wanted, flags | access) };
         if address.addr() == usize::MAX {
             return Err(match (last(), placement) {
-                (Errno(libc::ENOMEM), Placement::At(at)) if at + size > LAST_ADDRESS => {
+                (Errno(libc::ENOMEM), Placement::At(at)) if os::is_beyond(at, size) => {
                     Errno(libc::EINVAL)
                 }
                 (errno, _) => errno,

@@ -105,7 +105,7 @@ fn undo_creation(facts: Facts) -> std::result::Result<Option<State>, Errno> {
     };
     let is_ours = status.key == facts.key
         && !status.was_ever_attached()
-        && u64::try_from(status.size) == Ok(facts.size)
+        && status.shows_size(facts.size)
         && u64::try_from(status.changed).is_ok_and(|changed| changed >= facts.created);
     match is_ours.then(|| shm::remove(id)) {
         // The segment is another user's, so this process cannot delete it. It gets no

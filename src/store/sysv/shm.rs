@@ -7,6 +7,7 @@ use std::ptr;
 
 use crate::errno::Errno;
 use crate::ids::{GroupId, ProcessId, UserId};
+use crate::os;
 use crate::request::{Creation, MODE_BITS, Swapping};
 use crate::store::users::Users;
 
@@ -71,6 +72,13 @@ impl Status {
     /// Whether any process has ever attached the segment.
     pub(crate) const fn was_ever_attached(&self) -> bool {
         self.attached != 0
+    }
+
+    /// Whether this may be the status of a segment of this many bytes. The kernel shows a 32-bit
+    /// program the lower half of a larger size.
+    pub(crate) fn shows_size(&self, bytes: u64) -> bool {
+        let lower = bytes & u64::try_from(usize::MAX).unwrap_or(u64::MAX);
+        u64::try_from(self.size) == Ok(lower)
     }
 
     /// Who has the segment attached, if this process has `ours` attachments.
@@ -222,12 +230,12 @@ fn all_by(
 
 impl From<libc::shmid_ds> for Status {
     fn from(raw: libc::shmid_ds) -> Self {
-        let mode = u32::from(raw.shm_perm.mode);
+        let mode = u32::try_from(os::unsigned(raw.shm_perm.mode)).unwrap_or(0);
         Self {
-            key: Key::from_c(raw.shm_perm.__key),
+            key: Key::from_c(os::key_of(&raw.shm_perm)),
             is_removed: mode & SHM_DEST != 0,
             size: raw.shm_segsz,
-            mappings: raw.shm_nattch,
+            mappings: os::unsigned(raw.shm_nattch),
             mode: mode & MODE_BITS,
             is_locked: mode & SHM_LOCKED != 0,
             owner: UserId(raw.shm_perm.uid),
@@ -236,9 +244,9 @@ impl From<libc::shmid_ds> for Status {
             creator_group: GroupId(raw.shm_perm.cgid),
             creator_process: process(raw.shm_cpid),
             last_process: process(raw.shm_lpid),
-            attached: raw.shm_atime,
-            detached: raw.shm_dtime,
-            changed: raw.shm_ctime,
+            attached: os::time(raw.shm_atime),
+            detached: os::time(raw.shm_dtime),
+            changed: os::time(raw.shm_ctime),
         }
     }
 }
@@ -287,9 +295,7 @@ pub(crate) fn set(id: Id, change: Change) -> Result<(), Errno> {
     perm.uid = change.owner.map_or(perm.uid, |owner| owner.0);
     perm.gid = change.group.map_or(perm.gid, |group| group.0);
     if let Some(mode) = change.mode {
-        perm.mode = (mode & MODE_BITS)
-            .try_into()
-            .map_err(|_| Errno(libc::EINVAL))?;
+        perm.mode = os::to_c(mode & MODE_BITS)?;
     }
     // SAFETY: the kernel reads a whole shmid_ds, which IPC_STAT has filled in.
     cerr(unsafe { libc::shmctl(id.0, libc::IPC_SET, &raw mut raw) }).map(drop)
@@ -368,9 +374,9 @@ pub(crate) fn limits() -> Limits {
     // SAFETY: IPC_INFO succeeded, so the kernel has filled it in.
     let raw = unsafe { raw.assume_init() };
     Limits {
-        shmmax: raw.shmmax,
-        shmmni: raw.shmmni,
-        shmall: raw.shmall,
+        shmmax: os::unsigned(raw.shmmax),
+        shmmni: os::unsigned(raw.shmmni),
+        shmall: os::unsigned(raw.shmall),
     }
 }
 
@@ -395,14 +401,14 @@ pub(crate) struct Usage {
 pub(crate) fn usage() -> Usage {
     raw_usage().map_or_else(Usage::default, |raw| Usage {
         segments: u64::try_from(raw.used_ids).unwrap_or(0),
-        pages: raw.shm_tot,
+        pages: os::unsigned(raw.shm_tot),
     })
 }
 
 /// How many pages of all segments together are in swap space; `None` if that can't
 /// be read.
 pub(crate) fn pages_in_swap() -> Option<u64> {
-    Some(raw_usage()?.shm_swp)
+    Some(os::unsigned(raw_usage()?.shm_swp))
 }
 
 fn raw_usage() -> Option<RawUsage> {

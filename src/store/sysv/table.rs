@@ -60,7 +60,7 @@ impl Used {
             slot: self.slot,
             id,
             key: self.facts.key,
-            size: usize::try_from(self.facts.size).ok()?,
+            size: usize::try_from(self.facts.size).unwrap_or(usize::MAX),
             created: self.facts.created,
             is_transient: lifetime == Lifetime::Transient,
         })

@@ -1,0 +1,204 @@
+//! Where Linux differs by word size, C library or processor. Nothing outside this file, except
+//! copies that use a processor's own instructions (`bulk`), depends on which of them it is.
+//!
+//! On 32-bit machines, glibc has two kinds of files: without a `64` in their names, its functions
+//! fail for files of 2 GiB and more. musl has one kind.
+
+use std::ffi::{c_int, c_long};
+use std::time::Duration;
+
+use crate::errno::Errno;
+
+/// Functions for files of any size, and their types.
+#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+mod large_file {
+    pub(crate) use libc::{
+        fallocate64 as fallocate, flock64 as flock, fstat64 as fstat, fstatat64 as fstatat,
+        fstatfs64 as fstatfs, ftruncate64 as ftruncate, getrlimit64 as getrlimit, lseek64 as lseek,
+        open64 as open, pread64 as pread, preadv64 as preadv, pwrite64 as pwrite,
+        pwritev64 as pwritev, rlimit64 as rlimit, stat64 as stat, statfs64 as statfs,
+        truncate64 as truncate,
+    };
+}
+
+/// Functions for files of any size, and their types.
+#[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
+mod large_file {
+    pub(crate) use libc::{
+        fallocate, flock, fstat, fstatat, fstatfs, ftruncate, getrlimit, lseek, open, pread,
+        preadv, pwrite, pwritev, rlimit, stat, statfs, truncate,
+    };
+}
+
+pub(crate) use large_file::*;
+
+/// fcntl(2) with a lock of an open file description.
+///
+/// # Safety
+///
+/// `lock` describes a lock, and may be written to.
+pub(crate) unsafe fn lock_description(fd: c_int, command: c_int, lock: *mut flock) -> c_int {
+    // glibc's function for this takes the other kind of `struct flock`.
+    #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+    // SAFETY: as the caller says.
+    let result = unsafe { libc::syscall(libc::SYS_fcntl64, fd, command, lock) };
+    #[cfg(not(all(target_env = "gnu", target_pointer_width = "32")))]
+    // SAFETY: as the caller says.
+    let result = unsafe { libc::fcntl(fd, command, lock) };
+    c_int::try_from(result).unwrap_or(-1)
+}
+
+/// A number whose type in C depends on the system; 0 if it is negative.
+pub(crate) fn unsigned(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(0)
+}
+
+/// The same the other way round; `EINVAL` if C's type has no room for the number.
+pub(crate) fn to_c<T: TryFrom<u32>>(number: u32) -> Result<T, Errno> {
+    number.try_into().map_err(|_| Errno(libc::EINVAL))
+}
+
+/// A time in seconds since 1970. With 32 bits, it is not negative: it ends in 2106, not in 2038.
+pub(crate) fn time<T: Into<i64>>(seconds: T) -> i64 {
+    let seconds = seconds.into();
+    if size_of::<T>() == size_of::<u32>() {
+        seconds & i64::from(u32::MAX)
+    } else {
+        seconds
+    }
+}
+
+/// The lower half of the number that tells a file system, see statfs(2). Some systems
+/// sign-extend it.
+pub(crate) fn magic(status: &statfs) -> u32 {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::unnecessary_cast,
+        reason = "the type depends on the system"
+    )]
+    let magic = status.f_type as u32;
+    magic
+}
+
+/// The number of an ioctl(2), as the C library takes it.
+#[allow(
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless,
+    reason = "the type depends on the system"
+)]
+pub(crate) const fn ioctl_number(number: u32) -> libc::Ioctl {
+    number as libc::Ioctl
+}
+
+/// A segment's key.
+pub(crate) fn key_of(permissions: &libc::ipc_perm) -> libc::key_t {
+    // The libc crate is about to correct musl's name of the member.
+    #[cfg(target_env = "musl")]
+    #[allow(deprecated)]
+    return permissions.__ipc_perm_key;
+    #[cfg(not(target_env = "musl"))]
+    permissions.__key
+}
+
+/// A time as futex(2) takes it. The C library's type may be a larger one.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FutexTime {
+    seconds: c_long,
+    nanoseconds: c_long,
+}
+
+impl FutexTime {
+    pub(crate) fn new(time: Duration) -> Self {
+        Self {
+            seconds: c_long::try_from(time.as_secs()).unwrap_or(c_long::MAX),
+            nanoseconds: i32::try_from(time.subsec_nanos()).map_or(0, c_long::from),
+        }
+    }
+}
+
+/// clock_gettime(2); 0 if the system lacks the clock.
+pub(crate) fn clock_gettime(clock: libc::clockid_t) -> Duration {
+    let mut time = std::mem::MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: there is room for a time.
+    let result = unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) };
+    if result != 0 {
+        return after_2038(clock);
+    }
+    // SAFETY: it is zero, or the C library has filled it in.
+    let time = unsafe { time.assume_init() };
+    duration(unsigned(time.tv_sec), unsigned(time.tv_nsec))
+}
+
+fn duration(seconds: u64, nanoseconds: u64) -> Duration {
+    Duration::new(seconds, u32::try_from(nanoseconds).unwrap_or(0))
+}
+
+/// The same where the C library's type has no room for the time.
+#[cfg(target_pointer_width = "32")]
+#[cold]
+fn after_2038(clock: libc::clockid_t) -> Duration {
+    const SYS_CLOCK_GETTIME64: c_long = 403; // on every processor
+    let mut time = [0_i64; 2];
+    // SAFETY: there is room for a time of 64 bits.
+    unsafe { libc::syscall(SYS_CLOCK_GETTIME64, clock, time.as_mut_ptr()) };
+    let [seconds, nanoseconds] = time;
+    duration(unsigned(seconds), unsigned(nanoseconds))
+}
+
+#[cfg(not(target_pointer_width = "32"))]
+fn after_2038(_: libc::clockid_t) -> Duration {
+    Duration::ZERO
+}
+
+/// Where the part of the address space ends that a program has on most machines. Beyond it,
+/// the kernel reports `ENOMEM`, as if memory were short, unless the machine has more.
+#[cfg(target_pointer_width = "64")]
+const END_OF_ADDRESSES: usize = (1 << 47) - 4096;
+#[cfg(target_pointer_width = "32")]
+const END_OF_ADDRESSES: usize = 0xbfff_f000;
+
+/// Whether memory at an address would reach beyond the address space of programs on most
+/// machines.
+pub(crate) fn is_beyond(address: usize, size: usize) -> bool {
+    address
+        .checked_add(size)
+        .is_none_or(|end| end > END_OF_ADDRESSES)
+}
+
+/// Whether an address is the kernel's on every machine. A 32-bit program may have all others.
+pub(crate) const fn is_of_the_kernel(address: usize) -> bool {
+    usize::BITS == 64 && address > usize::MAX / 2
+}
+
+/// shmat(2) makes addresses multiples of this many pages (`SHMLBA`).
+pub(super) const PAGES_OF_SHMLBA: usize = if cfg!(target_arch = "arm") { 4 } else { 1 };
+
+/// Whether memory of this size can be a slice. No 32-bit program can attach more than that.
+pub(crate) const fn is_slice(size: usize) -> bool {
+    size <= isize::MAX.unsigned_abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_32_bits_ends_in_2106() {
+        assert_eq!(time(-1_i32), 0xffff_ffff);
+        assert_eq!(time(i32::MIN), 1 << 31);
+        assert_eq!(time(1_i64 << 32), 1 << 32);
+        assert_eq!(time(-1_i64), -1);
+    }
+
+    #[cfg(target_pointer_width = "32")]
+    #[test]
+    fn the_clock_is_the_same_after_2038() {
+        let clock = libc::CLOCK_MONOTONIC;
+        let before = clock_gettime(clock);
+        let between = after_2038(clock);
+        assert!(before <= between && between <= clock_gettime(clock));
+        assert!(between > Duration::ZERO);
+    }
+}
