@@ -5,6 +5,7 @@
 # make demo-kinds    one program, three kinds of memory: what outlives kill, restart, reboot
 # make check         what to run after each edit: the tests that take less than 30 seconds
 # make test          run every test; the last line gives the totals
+# make targets       build for other processors and C libraries, and test what runs here
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
@@ -227,6 +228,9 @@ check: library
 test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
+targets: library
+	@scripts/targets
+
 test-deps:
 	@scripts/test-deps
 
@@ -356,6 +360,6 @@ help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 .PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
-  check test test-deps examples torture fuzz bench bench-deps check-instructions \
+  check test targets test-deps examples torture fuzz bench bench-deps check-instructions \
   accept-instructions size check-install check-abi abi-accept deb check-deb function-pages \
   install install-compat uninstall uninstall-compat clean help

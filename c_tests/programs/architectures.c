@@ -172,7 +172,7 @@ static int narrow (void)
         return fail ("create the name of a large segment again");
     }
     /* It looks at all segments, and removes what is stale or abandoned. */
-    if (shmxPrune (0, NULL, NULL) != 0 || shmxStatName (HUGE_NAME, &info) != 0) {
+    if (shmxPrune (0, NULL) != 0 || shmxStatName (HUGE_NAME, &info) != 0) {
         return fail ("prune beside a large segment");
     }
     return 0;
@@ -189,7 +189,7 @@ static int none (void)
 {
     int names = 0;
 
-    if (shmxList (NULL, count, &names) != 0 || names != 0) {
+    if (shmxList (count, &names) != 0 || names != 0) {
         return fail ("the namespace has names, or cannot be listed");
     }
     return 0;

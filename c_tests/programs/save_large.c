@@ -171,7 +171,8 @@ static void shorter_file (void)
 /* ---- while other threads write, save, load and fork -------------------------------------- */
 
 /* A word that a writer has written, or zero. */
-#define WORD(n) ((unsigned long) (n) << 32 | (~(unsigned long) (n) & 0xFFFFFFFFUL))
+#define HALF (sizeof (long) * 4) /* of its bits */
+#define WORD(n) ((unsigned long) (n) << HALF | (~(unsigned long) (n) & ~0UL >> HALF))
 
 static void write_for_ever (void)
 {
@@ -196,7 +197,7 @@ static long strange_words (const char *path)
 
     close (file);
     for (i = 0; i < SIZE / 8; i++) {
-        strange += words[i] != 0 && words[i] != WORD (words[i] >> 32);
+        strange += words[i] != 0 && words[i] != WORD (words[i] >> HALF);
     }
     return strange;
 }

@@ -621,7 +621,7 @@ static uint64_t pc_of (pid_t child)
 }
 
 /* Continues, by one instruction or to the breakpoint. */
-static enum where advance (pid_t child, enum __ptrace_request how, int *wait_status)
+static enum where advance (pid_t child, int how, int *wait_status)
 {
     if (ptrace (how, child, NULL, NULL) != 0)
         return CRASHED_THERE;

@@ -818,6 +818,13 @@ void prepare_left_transient (void)
 
 /* ---- directories ------------------------------------------------------------------------ */
 
+/* The system call that takes a struct flock with offsets of 64 bits. */
+#ifdef SYS_fcntl64
+#define LARGE_FCNTL SYS_fcntl64
+#else
+#define LARGE_FCNTL SYS_fcntl
+#endif
+
 static int rival_fd;                 /* the victim's file, as another process would open it */
 static char victim_path[PATH_SIZE + 100], rival_path[PATH_SIZE + 100];
 
@@ -827,7 +834,7 @@ static void lock_rival (short type, off_t first, off_t count)
 {
     struct flock lock = { type, SEEK_SET, first, count, 0 };
 
-    if (syscall (SYS_fcntl, rival_fd, F_OFD_SETLK, &lock) != 0)
+    if (syscall (LARGE_FCNTL, rival_fd, F_OFD_SETLK, &lock) != 0)
         _exit (125);
 }
 

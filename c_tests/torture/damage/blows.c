@@ -517,8 +517,8 @@ static void tell_tournament (struct tournament *t)
         total += t->count[i];
     for (i = 0; i < 200 && n < sizeof errors - 60; i++)
         if (t->by_error[i] > 0)
-            n += (size_t) snprintf (errors + n, sizeof errors - n, " %s %ld",
-                                    strerrorname_np (i), t->by_error[i]);
+            n += (size_t) snprintf (errors + n, sizeof errors - n, " '%s' %ld",
+                                    strerror (i), t->by_error[i]);
     note ("%s: %ld worlds, harmless %ld, refused %ld:%s", t->what, total, t->count[HARMLESS],
           t->count[REFUSED], errors);
     for (i = REFUSED + 1; i < VERDICTS; i++)

@@ -234,11 +234,11 @@ static void reach_limit (void *argument)
             return;
         }
     } else {
-        getrlimit ((__rlimit_resource_t) l->resource, &was);
+        getrlimit (l->resource, &was);
         now_is = was;
         now_is.rlim_cur = l->value + (l->resource == RLIMIT_AS ? mapped_bytes () : 0);
         if (now_is.rlim_cur > was.rlim_max
-            || setrlimit ((__rlimit_resource_t) l->resource, &now_is) != 0
+            || setrlimit (l->resource, &now_is) != 0
             || (l->lock_memory && mlockall (MCL_FUTURE) != 0)) {
             l->refused_setup = true;
             return;
@@ -259,7 +259,7 @@ static void reach_limit (void *argument)
     if (l->lock_memory)
         munlockall ();
     if (!l->file)
-        setrlimit ((__rlimit_resource_t) l->resource, &was);
+        setrlimit (l->resource, &was);
     else {
         reach (&l->stage, 1);        /* the parent may restore it */
         wait_for_stage (&l->stage, 2, 10);
