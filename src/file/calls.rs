@@ -42,13 +42,16 @@ pub(crate) fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> Result<File
 }
 
 /// open(2) itself: the C library uses openat(2).
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
 fn open_without_at(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<i64, Errno> {
+    // For files of 2 GiB and more.
+    let flags = flags | libc::O_LARGEFILE;
     // SAFETY: the path is a string.
     check(unsafe { libc::syscall(libc::SYS_open, path.as_ptr(), flags, mode) })
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+/// Other processors have no such call.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
 fn open_without_at(_: &CStr, _: c_int, _: libc::mode_t) -> Result<i64, Errno> {
     Err(Errno(libc::ENOSYS))
 }

@@ -4,6 +4,8 @@
 //! On 32-bit machines, glibc has two kinds of files: without a `64` in their names, its functions
 //! fail for files of 2 GiB and more. musl has one kind.
 
+#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+use std::ffi::c_char;
 use std::ffi::{c_int, c_long};
 use std::time::Duration;
 
@@ -13,11 +15,10 @@ use crate::errno::Errno;
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
 mod large_file {
     pub(crate) use libc::{
-        fallocate64 as fallocate, flock64 as flock, fstat64 as fstat, fstatat64 as fstatat,
-        fstatfs64 as fstatfs, ftruncate64 as ftruncate, getrlimit64 as getrlimit, lseek64 as lseek,
-        open64 as open, pread64 as pread, preadv64 as preadv, pwrite64 as pwrite,
-        pwritev64 as pwritev, rlimit64 as rlimit, stat64 as stat, statfs64 as statfs,
-        truncate64 as truncate,
+        fallocate64 as fallocate, flock64 as flock, fstat64 as fstat, fstatfs64 as fstatfs,
+        ftruncate64 as ftruncate, getrlimit64 as getrlimit, lseek64 as lseek, open64 as open,
+        pread64 as pread, preadv64 as preadv, pwrite64 as pwrite, pwritev64 as pwritev,
+        rlimit64 as rlimit, stat64 as stat, statfs64 as statfs, truncate64 as truncate,
     };
 }
 
@@ -31,6 +32,24 @@ mod large_file {
 }
 
 pub(crate) use large_file::*;
+
+/// fstatat(2). glibc's function for large files calls statx(2) first, and fails if a sandbox
+/// refuses that; this one is for that case.
+///
+/// # Safety
+///
+/// The path is a string, and there is room for a status.
+#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
+pub(crate) unsafe fn fstatat(
+    directory: c_int,
+    path: *const c_char,
+    status: *mut stat,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: as the caller says.
+    let result = unsafe { libc::syscall(libc::SYS_fstatat64, directory, path, status, flags) };
+    c_int::try_from(result).unwrap_or(-1)
+}
 
 /// fcntl(2) with a lock of an open file description.
 ///

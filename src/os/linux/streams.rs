@@ -7,6 +7,8 @@
 
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::mem::ManuallyDrop;
+use std::ptr;
 use std::thread;
 use std::time::Duration;
 
@@ -46,8 +48,13 @@ impl Drop for Locked {
     }
 }
 
+/// NULL for a stream that is not locked.
+type Held = [*mut libc::FILE; 2];
+const NONE: Held = [ptr::null_mut(); 2];
+
 thread_local! {
-    static HELD: Cell<[Option<Locked>; 2]> = const { Cell::new([None, None]) };
+    // Without a destructor, which could not be registered in a signal handler that forks.
+    static HELD: Cell<Held> = const { Cell::new(NONE) };
 }
 
 /// Locks both streams before a fork, but waits no longer than `limit` for each.
@@ -55,12 +62,15 @@ pub(crate) fn hold_streams(limit: Duration) {
     // SAFETY: both are set before main and hold streams; a program that assigns to one may not do
     // so while other threads print.
     let streams = unsafe { [stdout, stderr] };
-    let held = streams.map(|stream| Locked::within(stream, limit));
-    // It fails while the thread ends: then the streams are free again.
-    let _ = HELD.try_with(|place| place.set(held));
+    HELD.set(streams.map(|stream| match Locked::within(stream, limit) {
+        Some(locked) => ManuallyDrop::new(locked).0,
+        None => ptr::null_mut(),
+    }));
 }
 
 /// Unlocks what [`hold_streams`] has locked, in the parent and in the child.
 pub(crate) fn release_streams() {
-    let _ = HELD.try_with(Cell::take);
+    let held = HELD.replace(NONE).into_iter();
+    held.filter(|stream| !stream.is_null())
+        .for_each(|stream| drop(Locked(stream)));
 }
