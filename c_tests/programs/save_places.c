@@ -73,10 +73,11 @@ static int set_append_only (const char *directory, int yes)
 {
     int file = open (directory, O_RDONLY | O_DIRECTORY);
     int flags = 0;
-    int is_set = ioctl (file, FS_IOC_GETFLAGS, &flags) == 0;
+    /* A C library may take the number as an int. */
+    int is_set = ioctl (file, (int) FS_IOC_GETFLAGS, &flags) == 0;
 
     flags = yes ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
-    is_set = is_set && ioctl (file, FS_IOC_SETFLAGS, &flags) == 0;
+    is_set = is_set && ioctl (file, (int) FS_IOC_SETFLAGS, &flags) == 0;
     close (file);
     return is_set;
 }
