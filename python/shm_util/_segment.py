@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import builtins
 import os
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import _native
-from ._view import View
 
 _Name = str | bytes
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -101,7 +101,7 @@ class Segment:
     """
 
     _attachment: _native.Attachment
-    _view: View
+    _buf: memoryview | None
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Segment:
         )
         self._name = os.fsdecode(self._attachment.name)
         self._size = self._attachment.size
-        self._view = View(self._attachment)
+        self._buf = memoryview(self._attachment.memory())
 
     def __enter__(self) -> Segment:
         return self
@@ -154,10 +154,9 @@ class Segment:
     @property
     def buf(self) -> memoryview:
         """A view of the memory. ValueError once the segment was closed."""
-        memory = self._view.memory
-        if memory is None:
+        if self._buf is None:
             raise ValueError("the segment was closed")
-        return memory
+        return self._buf
 
     @property
     def name(self) -> str:
@@ -184,7 +183,18 @@ class Segment:
 
     @property
     def closed(self) -> bool:
-        return self._view.memory is None
+        return self._buf is None
+
+    def _end(self, detach: Callable[[], None]) -> None:
+        if self._buf is None:
+            return
+        self._buf.release()
+        try:
+            detach()
+        except BufferError:
+            self._buf = memoryview(self._attachment.memory())
+            raise
+        self._buf = None
 
     def close(self) -> None:
         """Detaches the segment. The last process to do so deletes it, unless it is kept.
@@ -193,11 +203,11 @@ class Segment:
         such as a slice or an array that was made with ``numpy.frombuffer``. For an array that was
         made with ``numpy.ndarray(buffer=...)``, the memory stays until the array is gone.
         """
-        self._view.close(self._attachment.destroy)
+        self._end(self._attachment.destroy)
 
     def detach(self) -> None:
         """Detaches the segment, which stays, even if no other process has it attached."""
-        self._view.close(self._attachment.detach)
+        self._end(self._attachment.detach)
 
     def info(self) -> Info:
         """What is known about the segment now."""

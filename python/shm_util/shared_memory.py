@@ -19,7 +19,6 @@ from multiprocessing import shared_memory as _standard
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._view import View
 
 __all__ = ["SharedMemory", "ShareableList"]
 
@@ -54,7 +53,7 @@ class SharedMemory:
     # Defaults with which close() and unlink() work if __init__ fails. Subclasses may set _flags.
     _name: str | None = None
     _attachment: _native.Attachment | None = None
-    _view: View | None = None
+    _buf: memoryview | None = None
     _flags = os.O_RDWR
     _mode = 0o600
     _prepend_leading_slash = True
@@ -109,7 +108,7 @@ class SharedMemory:
             self._attachment = _native.attach(_segment_name(name), None, None)
         self._name = name
         self._size = self._attachment.size
-        self._view = View(self._attachment)
+        self._buf = memoryview(self._attachment.memory())
 
     def __del__(self) -> None:
         try:
@@ -126,7 +125,7 @@ class SharedMemory:
     @property
     def buf(self) -> memoryview | None:
         """A view of the memory; None once it was closed."""
-        return None if self._view is None else self._view.memory
+        return self._buf
 
     @property
     def name(self) -> str:
@@ -146,10 +145,15 @@ class SharedMemory:
         ``numpy.frombuffer``. For an array that was made with ``numpy.ndarray(buffer=...)``, the
         memory stays until the array is gone.
         """
-        if self._attachment is None or self._view is None:
+        if self._attachment is None or self._buf is None:
             return
-        self._view.close(self._attachment.detach)
-        self._attachment = self._view = None
+        self._buf.release()
+        try:
+            self._attachment.detach()
+        except BufferError:
+            self._buf = memoryview(self._attachment.memory())
+            raise
+        self._attachment = self._buf = None
 
     def unlink(self) -> None:
         """Removes the name now; the memory stays until the last process closes it.

@@ -15,15 +15,27 @@ use crate::error::raise;
 
 /// A segment that this process has attached.
 #[pyclass(frozen, module = "shm_util._native")]
-pub(crate) struct Attachment(Mutex<State>);
+pub(crate) struct Attachment(Shared);
 
-/// Whoever uses the memory without this lock has a view or a share of the segment: both keep it
-/// attached.
+/// The memory of an attachment, for Python's buffer protocol. Whatever keeps the memory's address,
+/// with or without a view, refers to such an object: so once it is gone, the memory is not in use.
+/// NumPy's arrays are of both kinds.
+#[pyclass(frozen, module = "shm_util._native")]
+pub(crate) struct Memory(Shared);
+
+#[derive(Clone)]
+struct Shared(Arc<Mutex<State>>);
+
 struct State {
-    /// `None` once it was closed.
+    /// `None` once it was detached. A call that goes on while other threads run has a share.
     held: Option<Arc<Held>>,
     /// How many views of the memory exist.
     views: usize,
+    /// How many objects stand for the memory.
+    memories: usize,
+    /// Set once the attachment was closed while its memory was in use without a view: how it ends
+    /// with the last of those objects.
+    ending: Option<Ending>,
 }
 
 enum Held {
@@ -32,6 +44,7 @@ enum Held {
 }
 
 /// How an attachment ends.
+#[derive(Clone, Copy)]
 enum Ending {
     /// The segment stays.
     Detach,
@@ -40,7 +53,7 @@ enum Ending {
 }
 
 impl Held {
-    fn end(self, ending: &Ending) -> shm_util::Result<()> {
+    fn end(self, ending: Ending) -> shm_util::Result<()> {
         match (self, ending) {
             (Self::Writable(segment), Ending::Detach) => segment.detach(),
             (Self::Writable(segment), Ending::Destroy) => segment.destroy(),
@@ -88,38 +101,73 @@ impl Held {
     }
 }
 
-impl Attachment {
+impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A share of the segment, with which a call goes on while other threads run.
     fn share(&self) -> PyResult<Arc<Held>> {
-        self.state().held.clone().ok_or_else(closed)
+        self.state().attached().cloned()
     }
 
-    fn end(&self, ending: &Ending) -> PyResult<()> {
+    /// Ends the attachment, now or with the last object that stands for its memory.
+    fn end(&self, ending: Ending) -> PyResult<()> {
         let mut state = self.state();
+        let Ok(held) = state.attached() else {
+            return Ok(());
+        };
+        if Arc::strong_count(held) > 1 {
+            return Err(PyBufferError::new_err(
+                "cannot close: another thread is using the segment",
+            ));
+        }
         if state.views > 0 {
             return Err(PyBufferError::new_err(
                 "cannot close exported pointers exist",
             ));
         }
-        let Some(held) = state.held.take() else {
+        if state.memories > 0 {
+            state.ending = Some(ending);
             return Ok(());
-        };
-        match Arc::try_unwrap(held) {
-            Ok(held) => {
-                drop(state);
-                held.end(ending).map_err(|error| raise(&error))
-            }
-            Err(held) => {
-                state.held = Some(held);
-                Err(PyBufferError::new_err(
-                    "cannot close: another thread is using the segment",
-                ))
-            }
         }
+        let held = state.held.take();
+        drop(state);
+        // No call has a share, and none gets one any more.
+        match held.and_then(Arc::into_inner) {
+            Some(held) => held.end(ending).map_err(|error| raise(&error)),
+            None => Ok(()),
+        }
+    }
+
+    fn forget_memory(&self) {
+        let mut state = self.state();
+        state.memories -= 1;
+        let ending = state.ending.filter(|_| state.memories == 0);
+        if ending.is_some() {
+            state.ending = None;
+        }
+        drop(state);
+        if let Some(ending) = ending {
+            // The program learns of no error: it closed the attachment before.
+            let _ = self.end(ending);
+        }
+    }
+}
+
+impl State {
+    /// An error if the attachment was closed.
+    fn attached(&self) -> PyResult<&Arc<Held>> {
+        match (&self.held, self.ending) {
+            (Some(held), None) => Ok(held),
+            _ => Err(closed()),
+        }
+    }
+}
+
+impl Attachment {
+    fn share(&self) -> PyResult<Arc<Held>> {
+        self.0.share()
     }
 
     /// Calls a function of the segment while other threads run.
@@ -134,10 +182,19 @@ impl Attachment {
     }
 }
 
-/// Detaches the segment, and leaves it as it is. There is no view, which would refer to this.
+/// Detaches the segment, and leaves it as it is.
 impl Drop for Attachment {
     fn drop(&mut self) {
-        let _ = self.end(&Ending::Detach);
+        if self.0.end(Ending::Detach).is_err() {
+            // A view without this object: the segment is detached with the last one.
+            self.0.state().ending = Some(Ending::Detach);
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.0.forget_memory();
     }
 }
 
@@ -197,10 +254,13 @@ pub(crate) fn attach(
         (None, false) => options.open(name).map(Held::Writable),
         (None, true) => options.open_read_only(name).map(Held::ReadOnly),
     });
-    Ok(Attachment(Mutex::new(State {
+    let state = State {
         held: Some(Arc::new(held.map_err(|error| raise(&error))?)),
         views: 0,
-    })))
+        memories: 0,
+        ending: None,
+    };
+    Ok(Attachment(Shared(Arc::new(Mutex::new(state)))))
 }
 
 #[pymethods]
@@ -235,15 +295,9 @@ impl Attachment {
         })
     }
 
-    /// How many views of the memory exist. The slices of a memoryview share one with it.
-    #[getter]
-    fn views(&self) -> usize {
-        self.state().views
-    }
-
     #[getter]
     fn closed(&self) -> bool {
-        self.state().held.is_none()
+        self.share().is_err()
     }
 
     #[getter]
@@ -253,12 +307,12 @@ impl Attachment {
 
     /// Detaches the segment, which stays. A second call does nothing.
     fn detach(&self) -> PyResult<()> {
-        self.end(&Ending::Detach)
+        self.0.end(Ending::Detach)
     }
 
     /// Detaches the segment; the last process to do so deletes it.
     fn destroy(&self) -> PyResult<()> {
-        self.end(&Ending::Destroy)
+        self.0.end(Ending::Destroy)
     }
 
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -313,15 +367,11 @@ impl Attachment {
     }
 
     /// What views of the memory refer to: a new object.
-    fn memory(slf: Bound<'_, Self>) -> Memory {
-        Memory(slf.unbind())
+    fn memory(&self) -> Memory {
+        self.0.state().memories += 1;
+        Memory(self.0.clone())
     }
 }
-
-/// The memory of an attachment, for Python's buffer protocol. Whatever keeps the memory's address,
-/// with or without a view, refers to this object: so the memory is not in use once it is gone.
-#[pyclass(frozen, weakref, module = "shm_util._native")]
-pub(crate) struct Memory(Py<Attachment>);
 
 #[pymethods]
 impl Memory {
@@ -329,12 +379,12 @@ impl Memory {
     ///
     /// Python passes a view that it wants to be filled in.
     unsafe fn __getbuffer__(
-        slf: Bound<'_, Self>,
+        slf: &Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        let mut state = slf.get().0.get().state();
-        let held = state.held.as_ref().ok_or_else(closed)?;
+        let mut state = slf.get().0.state();
+        let held = state.attached()?;
         let size = ffi::Py_ssize_t::try_from(held.size())?;
         let readonly = c_int::from(matches!(&**held, Held::ReadOnly(_)));
         let address = held.address().cast();
@@ -353,6 +403,6 @@ impl Memory {
     ///
     /// Python calls it once for each view that `__getbuffer__` has filled in.
     unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
-        self.0.get().state().views -= 1;
+        self.0.state().views -= 1;
     }
 }
