@@ -27,12 +27,15 @@
 # make install-compat    install the headers for programs that have left libgpl
 # make uninstall-compat  remove them
 #
+# make python            build the Python package's wheel in build/python
+# make check-python      build it, install it, and run its tests
+#
 # make headers       regenerate include/ from the comments in src/
 # make clean         remove build/ and target/
 # make help          print this list
 #
-# V=1 prints the commands. CC, CFLAGS, LDFLAGS and CARGO choose the tools, TARGET the
-# system to build for (a Rust target triple).
+# V=1 prints the commands. CC, CFLAGS, LDFLAGS, CARGO and PYTHON choose the tools, TARGET
+# the system to build for (a Rust target triple).
 
 PREFIX     = /usr/local
 LIBDIR     = $(PREFIX)/lib
@@ -44,6 +47,7 @@ BASH_COMPLETIONS = $(DATADIR)/bash-completion/completions
 ZSH_COMPLETIONS  = $(DATADIR)/zsh/site-functions
 FISH_COMPLETIONS = $(DATADIR)/fish/vendor_completions.d
 CARGO      = cargo
+PYTHON     = python3
 CC         = cc
 CFLAGS     = -O2
 INSTALL    = install
@@ -56,11 +60,13 @@ ifeq ($(V),1)
   step = @:
   Q =
   CARGO_FLAGS =
+  MATURIN_FLAGS =
   SHUSH =
 else
   Q = @
   step = @printf '  %-7s %s\n'
   CARGO_FLAGS = --quiet
+  MATURIN_FLAGS = --quiet
   MAKEFLAGS += --no-print-directory
   # rustc notes each time where it has written the list that --print asks for.
   SHUSH = 2>build/cargo.log; status=$$?; \
@@ -251,6 +257,19 @@ deb: library command
 check-deb: library command
 	@CC="$(CC)" c_tests/scripts/deb
 
+# maturin comes from PyPI. A wheel suits every CPython from 3.11 on.
+python: need-cargo need-cc
+	@PYTHON='$(PYTHON)' scripts/python-tools
+	$(step) MATURIN build/python
+	@rm -rf build/python/*.whl
+	$(Q)$(WITHOUT_PATHS) CARGO='$(CARGO)' build/python-tools/bin/maturin build $(MATURIN_FLAGS) \
+	  --release --locked --manifest-path python/Cargo.toml --target-dir target/python \
+	  --interpreter '$(PYTHON)' --out build/python
+	@ls build/python/*.whl
+
+check-python: library
+	@CC="$(CC)" PYTHON="$(PYTHON)" c_tests/scripts/python
+
 # $(call installed_files,ACTION) calls ACTION with the mode, the source and the
 # destination of each file; a link has its target as the source, and no mode.
 define installed_files
@@ -327,4 +346,4 @@ help:
 .PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
   check test test-deps examples torture fuzz bench bench-deps check-instructions \
   accept-instructions size check-install check-abi abi-accept deb check-deb function-pages \
-  install install-compat uninstall uninstall-compat clean help
+  install install-compat python check-python uninstall uninstall-compat clean help
