@@ -861,16 +861,53 @@ static void plan_victim (const struct scenario *s, struct victim_plan *plan)
     give_up ("the victim of %s never comes to its moment", plan->scenario->name);
 }
 
-static void kill_victim (const struct victim_plan *plan)
+/* Whether the process is right after the system call of its moment. Its path may differ today, so
+ * that it has come through this place for another call. */
+static bool is_at_its_moment (const struct victim_plan *plan, pid_t child)
+{
+    struct user_regs_struct registers;
+    struct system_call call;
+    int i;
+
+    ptrace (PTRACE_GETREGS, child, NULL, &registers);
+    for (i = 0; i < plan->trace.calls; i++)
+        if (plan->trace.call[i].step + 1 == plan->point)
+            break;
+    if (i == plan->trace.calls || registers.rip != plan->trace.pc[plan->point])
+        return false;
+    call = plan->trace.call[i];
+    if (plan->victim == VICTIM_TAKEOVER)
+        return registers.rsi == call.argument[1];
+    call.argument[1] = registers.rsi;
+    call.argument[2] = registers.rdx;
+    return is_the_moment (plan->victim, &call);
+}
+
+/* False if it did not come to its moment. */
+static bool kill_victim (const struct victim_plan *plan)
 {
     struct route route = cheapest_route (&plan->trace, plan->point);
     int status;
     pid_t child = start_traced (plan->scenario, plan->namespaces, &status);
     enum where where = travel (child, &plan->trace, &route);
+    bool arrived = where == ON_THE_WAY && is_at_its_moment (plan, child);
 
     if (plan->victim == VICTIM_SILENT && where == ON_THE_WAY)
         forget_robust_list (child);
     kill_and_reap (child, where == EXITED);
+    return arrived;
+}
+
+static void leave_victim (const struct victim_plan *plan, struct scene *scene)
+{
+    int tries;
+
+    for (tries = 0; tries < 20; tries++) {
+        if (kill_victim (plan))
+            return;
+        reset_scene (scene);
+    }
+    give_up ("the victim of %s does not come to its moment again", plan->scenario->name);
 }
 
 /* ---- one point -------------------------------------------------------------------------- */
@@ -948,7 +985,7 @@ static enum where kill_at (struct job *job, long point, const struct route *rout
 
     renew_scene (job);
     if (job->scenario->victim != NO_VICTIM)
-        kill_victim (&job->victim);
+        leave_victim (&job->victim, job->scene);
     *job->status = -1;
     child = start_traced (job->scenario, namespaces_of_mishap (job->scenario->places),
                           job->status);
@@ -1091,7 +1128,7 @@ static void run_scenario (const struct scenario *s, struct scene *scene, const s
     if (s->victim != NO_VICTIM) {
         plan_victim (s, &job.victim);
         reset_scene (scene);
-        kill_victim (&job.victim);
+        leave_victim (&job.victim, scene);
     }
     result->too_long = !make_trace (s, namespaces_of_mishap (s->places), &job.trace);
     reset_scene (scene);
