@@ -37,9 +37,9 @@
  *
  * The quick form takes about 110 points per scenario (12 in a directory namespace, where only
  * system calls change what others see), at a stride whose offset depends on the seed, and all
- * points next to a system call. The full form takes all points (3000 of a longer path in a
- * directory, unless that scenario is run alone); of those that cannot be reached with a few
- * thousand stops (deep in a loop) it takes one in 64, and counts the others as "skipped".
+ * points next to a system call. The full form takes 1500 points (750 in a directory) and, of a
+ * scenario that is run alone, all; of those that cannot be reached with a few thousand stops (deep
+ * in a loop) it takes one in 64, and counts the others as "skipped".
  * `killpoints full 1 create-new:17` tries one point.
  */
 #include "scene.h"
@@ -1071,7 +1071,7 @@ static long stride_of (const struct job *job)
     bool has_files = job->scenario->setting >= IN_DIRECTORY;
 
     if (full_form)
-        return has_files && only_part == NULL ? job->trace.count / 3000 + 1 : 1;
+        return only_part != NULL ? 1 : job->trace.count / (has_files ? 750 : 1500) + 1;
     return job->trace.count / (has_files ? 12 : 110) + 1;
 }
 
