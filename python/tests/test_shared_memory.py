@@ -214,6 +214,20 @@ def test_a_transient_block_ends_with_its_last_process() -> None:
         SharedMemory(block.name)
 
 
+def test_unlinking_a_transient_block_that_is_gone_is_no_error() -> None:
+    block = SharedMemory("gone", create=True, size=100, transient=True)
+    block.close()
+    block.unlink()
+    block = SharedMemory("gone", create=True, size=100, transient=True)
+    other = SharedMemory("gone")
+    block.unlink()
+    block.unlink()
+    with pytest.raises(FileNotFoundError):
+        other.unlink()
+    block.close()
+    other.close()
+
+
 def test_killed_processes_leave_no_transient_block() -> None:
     for number in range(1000):
         child = os.fork()
