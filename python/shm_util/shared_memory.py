@@ -113,11 +113,7 @@ class SharedMemory:
         self._size = self._attachment.size
         self._buf = memoryview(self._attachment.memory())
 
-    def __del__(self) -> None:
-        try:
-            self.close()
-        except (OSError, BufferError):
-            pass
+    # There is no __del__: without this object, the attachment ends with the last view of it.
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (self.__class__, (self.name, False, self.size))
