@@ -67,7 +67,12 @@ def _info(fields: dict[str, Any]) -> Info:
     return Info(**fields)
 
 
-def _namespace(namespace: _Path | None) -> bytes | None:
+def _namespace(namespace: _Name | None) -> bytes | None:
+    if isinstance(namespace, os.PathLike):
+        raise TypeError(
+            "a namespace is str or bytes: a path object drops the '/' at the end, which selects a "
+            "directory"
+        )
     return None if namespace is None else os.fsencode(namespace)
 
 
@@ -108,7 +113,7 @@ class Segment:
         name: _Name,
         size: int | None = None,
         *,
-        namespace: _Path | None = None,
+        namespace: _Name | None = None,
         exclusive: bool = False,
         unique: bool = False,
         readonly: bool = False,
@@ -246,32 +251,32 @@ class Segment:
         self._attachment.unlock()
 
 
-def info(name: _Name, *, namespace: _Path | None = None) -> Info:
+def info(name: _Name, *, namespace: _Name | None = None) -> Info:
     """What is known about the segment of a name. FileNotFoundError: there is none."""
     return _info(_native.info(os.fsencode(name), _namespace(namespace)))
 
 
-def list(*, namespace: _Path | None = None) -> builtins.list[Info]:
+def list(*, namespace: _Name | None = None) -> builtins.list[Info]:
     """All segments of a namespace, in no particular order."""
     return [_info(fields) for fields in _native.list(_namespace(namespace))]
 
 
-def keep(name: _Name, yes: bool = True, *, namespace: _Path | None = None) -> None:
+def keep(name: _Name, yes: bool = True, *, namespace: _Name | None = None) -> None:
     """Makes the segment of a name outlive its holders, until its name is removed; or ends that."""
     _native.keep(os.fsencode(name), yes, _namespace(namespace))
 
 
-def remove(name: _Name, *, namespace: _Path | None = None) -> None:
+def remove(name: _Name, *, namespace: _Name | None = None) -> None:
     """Removes a name now; the memory stays until the last process detaches it."""
     _native.remove(os.fsencode(name), _namespace(namespace))
 
 
-def prune(minimum_age: float, *, namespace: _Path | None = None) -> builtins.list[Info]:
+def prune(minimum_age: float, *, namespace: _Name | None = None) -> builtins.list[Info]:
     """Deletes orphans: segments that are not kept, and that no process has had attached for at
     least this many seconds. Returns what they were."""
     return [_info(fields) for fields in _native.prune(minimum_age, _namespace(namespace))]
 
 
-def wait(name: _Name, timeout: float | None = None, *, namespace: _Path | None = None) -> None:
+def wait(name: _Name, timeout: float | None = None, *, namespace: _Name | None = None) -> None:
     """Waits until a segment of this name exists. TimeoutError after ``timeout`` seconds."""
     _native.wait(os.fsencode(name), timeout, _namespace(namespace))

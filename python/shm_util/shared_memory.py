@@ -37,8 +37,9 @@ class SharedMemory:
     :param size: the size of a new block in bytes; ignored without ``create``.
     :param track: has no effect: there is no resource tracker.
     :param transient: delete the block with the last process that has it attached, however that
-        process ends. This applies to new blocks, and needs System V memory
-        (OSError ``ENOTSUP`` in a directory namespace).
+        process ends. ``unlink()`` is not needed then, and is no error if the block is gone. This
+        applies to new blocks, and needs System V memory (OSError ``ENOTSUP`` in a directory
+        namespace).
 
     Only the user who created a block may attach it.
 
@@ -54,6 +55,7 @@ class SharedMemory:
     _name: str | None = None
     _attachment: _native.Attachment | None = None
     _buf: memoryview | None = None
+    _transient = False
     _flags = os.O_RDWR
     _mode = 0o600
     _prepend_leading_slash = True
@@ -78,6 +80,7 @@ class SharedMemory:
         if transient and not self._flags & os.O_CREAT:
             raise ValueError("'transient' applies only to blocks that are created")
 
+        self._transient = transient
         if name is None:
             while True:
                 made_up = globals()["_make_filename"]()
@@ -110,11 +113,7 @@ class SharedMemory:
         self._size = self._attachment.size
         self._buf = memoryview(self._attachment.memory())
 
-    def __del__(self) -> None:
-        try:
-            self.close()
-        except (OSError, BufferError):
-            pass
+    # There is no __del__: without this object, the attachment ends with the last view of it.
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (self.__class__, (self.name, False, self.size))
@@ -158,20 +157,25 @@ class SharedMemory:
     def unlink(self) -> None:
         """Removes the name now; the memory stays until the last process closes it.
 
-        FileNotFoundError: the name does not exist any more.
+        FileNotFoundError: the name does not exist any more. That is no error for the object that
+        created a transient block, which may be gone with the last ``close()``.
         """
         if not self._name:
             return
         if "\0" in self._name:
             raise ValueError("embedded null character")
-        if self._attachment is None:
-            _native.remove(_segment_name(self._name), None)
-            return
         try:
-            # This never removes the name of a block that was created later.
-            self._attachment.remove()
+            if self._attachment is None:
+                _native.remove(_segment_name(self._name), None)
+            else:
+                # This never removes the name of a block that was created later.
+                self._attachment.remove()
         except OSError as error:
-            if error.errno != errno.EIDRM:
+            if error.errno not in (errno.ENOENT, errno.EIDRM):
+                raise
+            if self._transient:
+                return
+            if error.errno == errno.ENOENT:
                 raise
             raise FileNotFoundError(
                 errno.ENOENT, f"{os.strerror(errno.ENOENT)}: it was unlinked before", self.name

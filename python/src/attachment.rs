@@ -111,11 +111,12 @@ impl Shared {
         self.state().attached().cloned()
     }
 
-    /// Ends the attachment, now or with the last object that stands for its memory.
-    fn end(&self, ending: Ending) -> PyResult<()> {
+    /// Takes the segment out, for the caller to end the attachment. `None` if that was done before, or
+    /// is left to the last object that stands for the memory.
+    fn take(&self, ending: Ending) -> PyResult<Option<Held>> {
         let mut state = self.state();
         let Ok(held) = state.attached() else {
-            return Ok(());
+            return Ok(None);
         };
         if Arc::strong_count(held) > 1 {
             return Err(PyBufferError::new_err(
@@ -129,15 +130,20 @@ impl Shared {
         }
         if state.memories > 0 {
             state.ending = Some(ending);
-            return Ok(());
+            return Ok(None);
         }
-        let held = state.held.take();
-        drop(state);
         // No call has a share, and none gets one any more.
-        match held.and_then(Arc::into_inner) {
-            Some(held) => held.end(ending).map_err(|error| raise(&error)),
-            None => Ok(()),
-        }
+        Ok(state.held.take().and_then(Arc::into_inner))
+    }
+
+    /// Ends the attachment, now or with the last object that stands for its memory. Other threads run
+    /// meanwhile: this may wait for a lock, and freeing the memory takes long.
+    fn end(&self, py: Python<'_>, ending: Ending) -> PyResult<()> {
+        let Some(held) = self.take(ending)? else {
+            return Ok(());
+        };
+        py.detach(|| held.end(ending))
+            .map_err(|error| raise(&error))
     }
 
     fn forget_memory(&self) {
@@ -149,8 +155,10 @@ impl Shared {
         }
         drop(state);
         if let Some(ending) = ending {
-            // The program learns of no error: it closed the attachment before.
-            let _ = self.end(ending);
+            if let Ok(Some(held)) = self.take(ending) {
+                // The program learns of no error: it closed the attachment before.
+                let _ = held.end(ending);
+            }
         }
     }
 }
@@ -185,9 +193,12 @@ impl Attachment {
 /// Detaches the segment, and leaves it as it is.
 impl Drop for Attachment {
     fn drop(&mut self) {
-        if self.0.end(Ending::Detach).is_err() {
+        match self.0.take(Ending::Detach) {
+            // The program learns of no error: it has not closed the attachment.
+            Ok(Some(held)) => drop(held.end(Ending::Detach)),
+            Ok(None) => {}
             // A view without this object: the segment is detached with the last one.
-            self.0.state().ending = Some(Ending::Detach);
+            Err(_) => self.0.state().ending = Some(Ending::Detach),
         }
     }
 }
@@ -306,13 +317,13 @@ impl Attachment {
     }
 
     /// Detaches the segment, which stays. A second call does nothing.
-    fn detach(&self) -> PyResult<()> {
-        self.0.end(Ending::Detach)
+    fn detach(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.end(py, Ending::Detach)
     }
 
     /// Detaches the segment; the last process to do so deletes it.
-    fn destroy(&self) -> PyResult<()> {
-        self.0.end(Ending::Destroy)
+    fn destroy(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.end(py, Ending::Destroy)
     }
 
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -322,6 +333,7 @@ impl Attachment {
     }
 
     fn save(&self, py: Python<'_>, file: &[u8]) -> PyResult<()> {
+        check_name(file)?;
         let held = self.share()?;
         let path = OsStr::from_bytes(file);
         let saved = py.detach(|| match &*held {
@@ -333,6 +345,7 @@ impl Attachment {
 
     /// How many bytes were read, and the sizes of the file and the segment.
     fn load(&self, py: Python<'_>, file: &[u8]) -> PyResult<(u64, u64, u64)> {
+        check_name(file)?;
         let path = OsStr::from_bytes(file);
         let Loaded {
             bytes,

@@ -17,12 +17,15 @@ pub(crate) fn namespace_at(path: Option<&[u8]>) -> PyResult<Namespace> {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
     match path {
-        Some(path) => Namespace::at(OsStr::from_bytes(path)).map_err(|error| raise(&error)),
+        Some(path) => {
+            check_name(path)?;
+            Namespace::at(OsStr::from_bytes(path)).map_err(|error| raise(&error))
+        }
         None => Ok(Namespace::current()),
     }
 }
 
-/// Fails as Python's own functions do if a name contains a zero byte.
+/// Fails as Python's own functions do if a name or a path contains a zero byte.
 pub(crate) fn check_name(name: &[u8]) -> PyResult<()> {
     if name.contains(&0) {
         return Err(PyValueError::new_err("embedded null character"));

@@ -6,21 +6,35 @@ import os
 import pathlib
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Iterator
 
 import pytest
 
 HERE = pathlib.Path(__file__).parent
 
 
+@pytest.fixture(scope="module")
+def substitute() -> Iterator[None]:
+    """Some of the tests start interpreters that ignore the environment (-E, -I). These, too, read
+    the files in site-packages whose names end in .pth."""
+    if sys.prefix == sys.base_prefix:
+        pytest.skip("CPython's tests need a virtual environment")
+    file = pathlib.Path(sysconfig.get_path("purelib"), "shm_util_substitute.pth")
+    file.write_text(
+        f"import os, sys; 'SHM_UTIL_SUBSTITUTE' in os.environ and "
+        f"(sys.path.append({str(HERE)!r}), __import__('substitute'))\n"
+    )
+    yield
+    file.unlink()
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.usefixtures("substitute")
 def test_cpythons_own_tests_pass(method: str) -> None:
-    environment = dict(os.environ)
-    # Besides the substitute, what this interpreter finds the package with.
-    paths = [str(HERE / "substitute"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
     result = subprocess.run(
         [sys.executable, str(HERE / "cpython.py"), method],
-        env=environment,
+        env={**os.environ, "SHM_UTIL_SUBSTITUTE": "yes"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -30,3 +44,4 @@ def test_cpythons_own_tests_pass(method: str) -> None:
     if result.returncode == 77:
         pytest.skip(result.stdout.strip())
     assert result.returncode == 0, result.stdout
+    print(result.stdout)

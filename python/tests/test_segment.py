@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +17,9 @@ import pytest
 
 import shm_util
 from shm_util import Segment
+
+# fcntl has a name for it from Python 3.13 on.
+F_OFD_SETLK = 37
 
 
 def test_the_last_close_deletes_it() -> None:
@@ -113,7 +118,7 @@ def test_close_with_a_view_is_a_buffer_error() -> None:
 
 def test_namespaces_and_kinds_of_memory(tmp_path: pathlib.Path) -> None:
     for namespace, kind in [
-        (tmp_path / "plant", "sysv"),
+        (f"{tmp_path}/plant", "sysv"),
         (f"{tmp_path}/", "directory"),
         ("private:", "private"),
     ]:
@@ -127,6 +132,49 @@ def test_namespaces_and_kinds_of_memory(tmp_path: pathlib.Path) -> None:
             with pytest.raises(FileNotFoundError):
                 shm_util.info("x")
         assert shm_util.list(namespace=namespace) == []
+
+
+def test_a_path_object_is_no_namespace(tmp_path: pathlib.Path) -> None:
+    # It would drop the "/" that selects a directory.
+    with pytest.raises(TypeError, match="drops the '/'"):
+        Segment("x", 100, namespace=tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        shm_util.list(namespace=tmp_path)  # type: ignore[arg-type]
+
+
+def test_paths_contain_no_null_character() -> None:
+    with Segment("x", 100) as segment:
+        for call in (
+            lambda: segment.save("a\0b"),
+            lambda: segment.load(b"a\0b"),
+            lambda: shm_util.list(namespace="/a\0b"),
+            lambda: Segment("x", namespace="/a\0b"),
+        ):
+            with pytest.raises(ValueError, match="null"):
+                call()
+
+
+def test_other_threads_run_while_a_close_waits_for_a_lock(tmp_path: pathlib.Path) -> None:
+    segment = Segment("locked", 100, namespace=f"{tmp_path}/")
+    with open(tmp_path / "locked", "r+b") as file:
+        # As a process that changes the segment: an exclusive lock on byte 0.
+        lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+        fcntl.fcntl(file, F_OFD_SETLK, lock)
+        errors: list[OSError] = []
+
+        def close() -> None:
+            try:
+                segment.close()
+            except OSError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=close)
+        thread.start()
+        time.sleep(0.05)  # it waits by now; the test is right without, too
+        # Leaving this block unlocks the file. Were this thread stopped, the other one would give up.
+    thread.join()
+    assert errors == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_wait_returns_when_the_segment_exists() -> None:

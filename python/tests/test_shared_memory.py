@@ -123,6 +123,17 @@ def test_a_view_keeps_the_memory_when_the_object_is_gone() -> None:
     assert view[0] == 3
 
 
+def test_the_buffer_outlives_the_object(block: SharedMemory) -> None:
+    # The standard library releases it: SharedMemory(name).buf[0] is a ValueError there.
+    SharedMemory(block.name).buf[7] = 42
+    view = SharedMemory(block.name).buf
+    gc.collect()
+    assert view[7] == 42
+    assert shm_util.info(block.name).mappings == 2
+    del view
+    assert shm_util.info(block.name).mappings == 1
+
+
 def test_a_view_at_the_end_of_the_program_is_no_crash() -> None:
     code = (
         "import shm_util\n"
@@ -212,6 +223,20 @@ def test_a_transient_block_ends_with_its_last_process() -> None:
     other.close()
     with pytest.raises(FileNotFoundError):
         SharedMemory(block.name)
+
+
+def test_unlinking_a_transient_block_that_is_gone_is_no_error() -> None:
+    block = SharedMemory("gone", create=True, size=100, transient=True)
+    block.close()
+    block.unlink()
+    block = SharedMemory("gone", create=True, size=100, transient=True)
+    other = SharedMemory("gone")
+    block.unlink()
+    block.unlink()
+    with pytest.raises(FileNotFoundError):
+        other.unlink()
+    block.close()
+    other.close()
 
 
 def test_killed_processes_leave_no_transient_block() -> None:

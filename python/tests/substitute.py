@@ -1,5 +1,5 @@
-"""Python imports this module when it starts: from then on, multiprocessing.shared_memory is that of
-this package, in each process that inherits PYTHONPATH."""
+"""Puts this package in the place of multiprocessing.shared_memory. test_cpython.py has every
+interpreter import this module when it starts, also those that ignore PYTHONPATH."""
 
 import multiprocessing
 import multiprocessing.shared_memory
