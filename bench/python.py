@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares this package with multiprocessing.shared_memory: python bench.py [ROUNDS]
+"""Compares this package with multiprocessing.shared_memory: python bench/python.py [ROUNDS]
 
 Both take turns in one run; the figures are medians of the rounds, in microseconds per call, and the
 median of the ratios. Run it in an environment in which the package is installed.
@@ -30,6 +30,10 @@ def create(memory: Callable[..., Any], size: int) -> None:
     block.unlink()
 
 
+def create_and_close(memory: Callable[..., Any], size: int) -> None:
+    memory(create=True, size=size).close()
+
+
 def attach(memory: Callable[..., Any], name: str) -> None:
     memory(name).close()
 
@@ -49,8 +53,11 @@ def compare(title: str, calls: dict[str, Callable[[], None]], rounds: int) -> No
             times[name].append(time_of(calls[name]))
     first = times["standard"]
     for name, found in times.items():
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(found, first))
-        print(f"| {title} | {name} | {statistics.median(found):.1f} | {ratio:.2f} |")
+        ratios = [ours / theirs for ours, theirs in zip(found, first)]
+        print(
+            f"| {title} | {name} | {statistics.median(found):.1f} | {statistics.median(ratios):.2f} "
+            f"({min(ratios):.2f} to {max(ratios):.2f}) |"
+        )
 
 
 # A process of its own, as the standard library's tracker ends with the program that started it.
@@ -87,6 +94,7 @@ def count_left(which: str) -> None:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    print(f"Python {sys.version.split()[0]}, {rounds} rounds, load {os.getloadavg()[0]:.1f}\n")
     print("| what | with | us | ratio |\n| --- | --- | --- | --- |")
     transient = partial(shm_util.SharedMemory, transient=True)
     for size in (4096, 1 << 20):
@@ -95,6 +103,8 @@ def main() -> None:
             {
                 "standard": partial(create, standard.SharedMemory, size),
                 "shm_util": partial(create, shm_util.SharedMemory, size),
+                "shm_util, transient": partial(create, transient, size),
+                "shm_util, transient, without unlink": partial(create_and_close, transient, size),
             },
             rounds,
         )
