@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ _directory = tempfile.TemporaryDirectory(prefix="shm_util_python.")
 os.environ["NOB_DATABASE"] = os.path.join(_directory.name, "namespace")
 for _name in ("SHM_UTIL_KEEP", "SHM_UTIL_TRANSIENT", "APERROR_PRINT"):
     os.environ.pop(_name, None)
+
+# What a shell starts in the background ignores this signal, and so would the programs of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import shm_util  # noqa: E402
 
