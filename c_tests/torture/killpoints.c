@@ -1251,7 +1251,7 @@ static void tell_result (const struct scenario *s, const struct plan *plan,
     }
     all->too_long |= part[0].too_long;
     if (part[0].too_long && !all->has_large_registry)
-        skip ("killpoints: %s: it executes more than %d instructions here", s->name, TRACE_MAX);
+        check (false, "%s: the call executes at most %d instructions", s->name, TRACE_MAX);
     else if (part[0].too_long)
         note ("%s: executes more than %d instructions", s->name, TRACE_MAX);
     else
