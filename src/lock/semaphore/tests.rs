@@ -142,6 +142,14 @@ fn a_thread_that_ends_with_the_lock_takes_the_set_with_it() {
 }
 
 #[test]
+fn a_set_of_an_earlier_thread_with_the_same_id_is_given_up() {
+    let scratch = Scratch::new();
+    std::mem::forget(scratch.acquire(LIMIT).unwrap());
+    let held = scratch.acquire(LIMIT).unwrap();
+    assert_eq!(held.acquired(), Acquired::OwnerDied);
+}
+
+#[test]
 fn waiting_is_bounded() {
     let scratch = Scratch::new();
     let held = scratch.acquire(LIMIT).unwrap();
