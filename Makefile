@@ -8,6 +8,7 @@
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
+# make torture-semaphore  the same with the lock of systems without robust futexes
 # make fuzz          run each fuzzer for ten minutes; needs cargo-fuzz
 # make bench         run the benchmarks and rewrite docs/performance.md: 6 minutes
 # make bench-deps    install what the benchmarks compare with and draw with (Debian)
@@ -55,6 +56,10 @@ INSTALL    = install
 # Cargo puts what it builds.
 TARGET     = $(or $(CARGO_BUILD_TARGET),$(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p'))
 
+# Where the library is built.
+BUILD        = build
+CARGO_TARGET = target
+
 # Each step prints one short line, as the kernel's build does; V=1 prints the commands.
 ifeq ($(V),1)
   step = @:
@@ -69,8 +74,8 @@ else
   MATURIN_FLAGS = --quiet
   MAKEFLAGS += --no-print-directory
   # rustc notes each time where it has written the list that --print asks for.
-  SHUSH = 2>build/cargo.log; status=$$?; \
-    sed '/^note: [nN]ative artifacts/,/^$$/d' build/cargo.log >&2; exit $$status
+  SHUSH = 2>$(BUILD)/cargo.log; status=$$?; \
+    sed '/^note: [nN]ative artifacts/,/^$$/d' $(BUILD)/cargo.log >&2; exit $$status
 endif
 ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
   step = @:
@@ -115,24 +120,24 @@ WITHOUT_PATHS = INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" \
 # Cargo knows what is out of date, so these run every time. The files are replaced by
 # renaming, never overwritten: programs may be running with the old ones.
 library: need-cargo need-cc
-	$(step) CARGO build/lib/libshm_util.a
-	@mkdir -p build/lib
+	$(step) CARGO $(BUILD)/lib/libshm_util.a
+	@mkdir -p $(BUILD)/lib
 	$(Q)$(WITHOUT_PATHS) $(CARGO) rustc $(CARGO_FLAGS) --release --locked --lib --features shipped \
-	  --crate-type staticlib --target-dir target --target $(TARGET) \
-	  -- --print native-static-libs=target/$(TARGET)/release/native-static-libs $(SHUSH)
-	@cp target/$(TARGET)/release/native-static-libs build
-	$(step) REDUCE build/lib/libshm_util.a
-	$(Q)CC='$(CC)' scripts/reduce-library target/$(TARGET)/release/libshm_util.a \
-	  build/lib/new.a '$(EXPORTED)'
+	  --crate-type staticlib --target-dir $(CARGO_TARGET) --target $(TARGET) \
+	  -- --print native-static-libs=$(CARGO_TARGET)/$(TARGET)/release/native-static-libs $(SHUSH)
+	@cp $(CARGO_TARGET)/$(TARGET)/release/native-static-libs $(BUILD)
+	$(step) REDUCE $(BUILD)/lib/libshm_util.a
+	$(Q)CC='$(CC)' scripts/reduce-library $(CARGO_TARGET)/$(TARGET)/release/libshm_util.a \
+	  $(BUILD)/lib/new.a '$(EXPORTED)'
 	$(step) CC abi/no_unwind.c
-	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fno-builtin -c -o build/no_unwind.o \
+	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fno-builtin -c -o $(BUILD)/no_unwind.o \
 	  abi/no_unwind.c
-	$(step) LINK build/lib/$(SHARED)
-	$(Q)$(CC) -shared -o build/lib/new.so $(LINK) build/no_unwind.o build/lib/new.a
-	@mv build/lib/new.so build/lib/$(SHARED)
-	@mv build/lib/new.a build/lib/libshm_util.a
-	@ln -sf $(SHARED) build/lib/$(SONAME)
-	@ln -sf $(SONAME) build/lib/libshm_util.so
+	$(step) LINK $(BUILD)/lib/$(SHARED)
+	$(Q)$(CC) -shared -o $(BUILD)/lib/new.so $(LINK) $(BUILD)/no_unwind.o $(BUILD)/lib/new.a
+	@mv $(BUILD)/lib/new.so $(BUILD)/lib/$(SHARED)
+	@mv $(BUILD)/lib/new.a $(BUILD)/lib/libshm_util.a
+	@ln -sf $(SHARED) $(BUILD)/lib/$(SONAME)
+	@ln -sf $(SONAME) $(BUILD)/lib/libshm_util.so
 
 command: need-cargo need-cc
 	$(step) CARGO build/bin/shmutil
@@ -211,6 +216,14 @@ examples: library
 torture: library
 	@c_tests/torture/fuzz 60
 	@CC="$(CC)" c_tests/torture/run full
+
+# The lock of systems without robust futexes, built and tested here.
+library-semaphore:
+	$(Q)RUSTFLAGS='--cfg shm_util_lock="semaphore"' $(MAKE) library BUILD=build/semaphore \
+	  CARGO_TARGET=target/semaphore
+
+torture-semaphore: library-semaphore
+	@CC="$(CC)" BUILD=build/semaphore c_tests/torture/run full
 
 fuzz: need-cargo need-cc
 	@c_tests/torture/fuzz 600
@@ -344,6 +357,6 @@ help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 .PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
-  check test test-deps examples torture fuzz bench bench-deps check-instructions \
+  check test test-deps examples torture torture-semaphore library-semaphore fuzz bench bench-deps check-instructions \
   accept-instructions size check-install check-abi abi-accept deb check-deb function-pages \
   install install-compat python check-python uninstall uninstall-compat clean help

@@ -35,7 +35,9 @@ const LAYERS: &[&str] = &[
     "fork::threads",
     "fork",
     "lock::acquired",
+    "lock::place",
     "lock::owner",
+    "lock::holder",
     "lock::thread",
     "lock::judge",
     "lock::elsewhere",
@@ -44,6 +46,8 @@ const LAYERS: &[&str] = &[
     "lock::wait",
     "lock::mutex",
     "lock::futex",
+    "lock::semaphore::set",
+    "lock::semaphore",
     "lock",
     "info",
     "namespace",
@@ -186,6 +190,7 @@ const TESTS: &[&str] = &[
     "store::sysv::tests::hidden",
     "store::directory::tests",
     "lock::futex::tests",
+    "lock::semaphore::tests",
 ];
 
 type Sources = BTreeMap<String, String>;

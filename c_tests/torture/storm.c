@@ -1780,6 +1780,8 @@ static void check_nothing_left (void)
         describe_segment (&list.at[i], text, sizeof text);
         violation ("after the end, this is left: %s", text);
     }
+    if (privacy != NO_WORLD && count_stray_sets () != 0)
+        violation ("after the end, %d locks are left", count_stray_sets ());
     remove_all ();
 }
 
