@@ -345,7 +345,7 @@ static void signals_meanwhile (void)
     child = check_fork ();
     if (child == 0) {
         while (kill (parent, SIGUSR1) == 0 && kill (parent, SIGUSR2) == 0) {
-            usleep (under_valgrind ? 5000 : 50); /* time to go on between two signals */
+            usleep (under_valgrind ? 50000 : 50); /* time to go on between two signals */
         }
         _exit (0);
     }
