@@ -8,7 +8,7 @@ mod error;
 use pyo3::prelude::*;
 
 /// Attachments of named shared memory segments, and functions that take a name.
-#[pymodule(gil_used = false)]
+#[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<attachment::Attachment>()?;
     module.add_function(wrap_pyfunction!(attachment::attach, module)?)?;
