@@ -8,7 +8,8 @@
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
-# make torture-semaphore  the same with the lock of systems without robust futexes
+# make torture-semaphore
+#                    the same with the lock of systems without robust futexes
 # make fuzz          run each fuzzer for ten minutes; needs cargo-fuzz
 # make bench         run the benchmarks and rewrite docs/performance.md: 6 minutes
 # make bench-deps    install what the benchmarks compare with and draw with (Debian)
@@ -357,6 +358,7 @@ help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 .PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
-  check test test-deps examples torture torture-semaphore library-semaphore fuzz bench bench-deps check-instructions \
-  accept-instructions size check-install check-abi abi-accept deb check-deb function-pages \
+  check test test-deps examples torture torture-semaphore library-semaphore fuzz bench \
+  bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
+  deb check-deb function-pages \
   install install-compat python check-python uninstall uninstall-compat clean help

@@ -36,6 +36,7 @@ const LAYERS: &[&str] = &[
     "fork",
     "lock::acquired",
     "lock::place",
+    "lock::kind",
     "lock::owner",
     "lock::holder",
     "lock::thread",

@@ -813,6 +813,7 @@ struct victim_plan {
     const struct scenario *scenario;
     int namespaces;
     struct trace trace;
+    const struct system_call *call;  /* of the trace, after which it is killed */
     long point;
 };
 
@@ -855,7 +856,8 @@ static void plan_victim (const struct scenario *s, struct victim_plan *plan)
         give_up ("the victim's path is too long");
     for (i = 0; i < plan->trace.calls; i++)
         if (is_the_moment (victim, &plan->trace.call[i])) {
-            plan->point = plan->trace.call[i - (victim == VICTIM_TAKEOVER)].step + 1;
+            plan->call = &plan->trace.call[i - (victim == VICTIM_TAKEOVER)];
+            plan->point = plan->call->step + 1;
             return;
         }
     give_up ("the victim of %s never comes to its moment", plan->scenario->name);
@@ -866,16 +868,11 @@ static void plan_victim (const struct scenario *s, struct victim_plan *plan)
 static bool is_at_its_moment (const struct victim_plan *plan, pid_t child)
 {
     struct user_regs_struct registers;
-    struct system_call call;
-    int i;
+    struct system_call call = *plan->call;
 
     ptrace (PTRACE_GETREGS, child, NULL, &registers);
-    for (i = 0; i < plan->trace.calls; i++)
-        if (plan->trace.call[i].step + 1 == plan->point)
-            break;
-    if (i == plan->trace.calls || registers.rip != plan->trace.pc[plan->point])
+    if (registers.rip != plan->trace.pc[plan->point])
         return false;
-    call = plan->trace.call[i];
     if (plan->victim == VICTIM_TAKEOVER)
         return registers.rsi == call.argument[1];
     call.argument[1] = registers.rsi;
@@ -898,6 +895,7 @@ static bool kill_victim (const struct victim_plan *plan)
     return arrived;
 }
 
+/* Tries until the process has died at its moment. */
 static void leave_victim (const struct victim_plan *plan, struct scene *scene)
 {
     int tries;

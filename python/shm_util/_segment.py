@@ -47,7 +47,7 @@ class Info(NamedTuple):
     kept: bool
     #: whether it ends with its last holder, even if that is killed
     transient: bool
-    #: whether it was not published yet
+    #: whether it has not been published yet
     hidden: bool
 
 

@@ -58,7 +58,6 @@ class SharedMemory:
     _transient = False
     _flags = os.O_RDWR
     _mode = 0o600
-    _prepend_leading_slash = True
 
     def __init__(
         self,
@@ -83,28 +82,24 @@ class SharedMemory:
         self._transient = transient
         if name is None:
             while True:
-                made_up = globals()["_make_filename"]()
                 try:
-                    self._attach(made_up, size, transient)
+                    self._attach(_make_filename(), size)
                 except FileExistsError:
                     continue
                 break
         else:
-            name = os.fsdecode(name)
-            self._attach("/" + name, size, transient)
+            self._attach("/" + os.fsdecode(name), size)
 
-    def _attach(self, name: str, size: int, transient: bool) -> None:
-        is_optional = self._flags & os.O_CREAT and not self._flags & os.O_EXCL
-        # A subclass may attach a block that exists, or else create it.
-        if is_optional and size == 0:
-            self._attachment = _native.attach(_segment_name(name), None, None)
-        elif self._flags & os.O_CREAT:
+    def _attach(self, name: str, size: int) -> None:
+        exclusive = bool(self._flags & os.O_EXCL)
+        # A subclass may attach a block that exists, or else create it. The latter takes a size.
+        if self._flags & os.O_CREAT and (exclusive or size > 0):
             self._attachment = _native.attach(
                 _segment_name(name),
                 size,
                 None,
-                exclusive=bool(self._flags & os.O_EXCL),
-                transient=transient,
+                exclusive=exclusive,
+                transient=self._transient,
                 mode=self._mode,
             )
         else:

@@ -111,8 +111,8 @@ impl Shared {
         self.state().attached().cloned()
     }
 
-    /// Takes the segment out, for the caller to end the attachment. `None` if that was done before, or
-    /// is left to the last object that stands for the memory.
+    /// Takes the segment out, so that the caller can end the attachment. `None` if that has been done
+    /// before, or is left to the last object that stands for the memory.
     fn take(&self, ending: Ending) -> PyResult<Option<Held>> {
         let mut state = self.state();
         let Ok(held) = state.attached() else {
@@ -136,29 +136,28 @@ impl Shared {
         Ok(state.held.take().and_then(Arc::into_inner))
     }
 
-    /// Ends the attachment, now or with the last object that stands for its memory. Other threads run
-    /// meanwhile: this may wait for a lock, and freeing the memory takes long.
+    /// Ends the attachment, now or with the last object that stands for its memory. Other threads
+    /// run meanwhile: this may wait for a lock, and freeing the memory may take long.
     fn end(&self, py: Python<'_>, ending: Ending) -> PyResult<()> {
         let Some(held) = self.take(ending)? else {
             return Ok(());
         };
-        py.detach(|| held.end(ending))
-            .map_err(|error| raise(&error))
+        py.detach(|| held.end(ending)).map_err(raise)
     }
 
     fn forget_memory(&self) {
         let mut state = self.state();
         state.memories -= 1;
-        let ending = state.ending.filter(|_| state.memories == 0);
-        if ending.is_some() {
-            state.ending = None;
+        if state.memories > 0 {
+            return;
         }
+        let Some(ending) = state.ending.take() else {
+            return;
+        };
         drop(state);
-        if let Some(ending) = ending {
-            if let Ok(Some(held)) = self.take(ending) {
-                // The program learns of no error: it closed the attachment before.
-                let _ = held.end(ending);
-            }
+        if let Ok(Some(held)) = self.take(ending) {
+            // An error is not reported: the program has closed the attachment before.
+            let _ = held.end(ending);
         }
     }
 }
@@ -186,7 +185,7 @@ impl Attachment {
     ) -> PyResult<T> {
         let held = self.share()?;
         let segment = held.writable()?;
-        py.detach(|| work(segment)).map_err(|error| raise(&error))
+        py.detach(|| work(segment)).map_err(raise)
     }
 }
 
@@ -194,7 +193,7 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         match self.0.take(Ending::Detach) {
-            // The program learns of no error: it has not closed the attachment.
+            // An error is not reported: the program has not closed the attachment.
             Ok(Some(held)) => drop(held.end(Ending::Detach)),
             Ok(None) => {}
             // A view without this object: the segment is detached with the last one.
@@ -213,12 +212,11 @@ fn closed() -> PyErr {
     PyValueError::new_err("the segment was closed")
 }
 
-/// Attaches the segment of a name; with `size`, creates it if there is none.
+/// Attaches a segment by name. If `size` is given, creates the segment if it does not exist.
 #[pyfunction]
 #[pyo3(signature = (
     name, size, namespace, *, exclusive = false, unique = false, keep = false, transient = false,
-    hidden = false, huge_pages = false, no_reserve = false, mode = None, readonly = false,
-    minimum_size = 0, address = None
+    hidden = false, huge_pages = false, no_reserve = false, mode = None, readonly = false
 ))]
 #[allow(
     clippy::too_many_arguments,
@@ -239,8 +237,6 @@ pub(crate) fn attach(
     no_reserve: bool,
     mode: Option<u32>,
     readonly: bool,
-    minimum_size: usize,
-    address: Option<usize>,
 ) -> PyResult<Attachment> {
     check_name(name)?;
     let mut options = Options::new()
@@ -251,13 +247,9 @@ pub(crate) fn attach(
         .transient(transient)
         .hidden(hidden)
         .huge_pages(huge_pages)
-        .no_reserve(no_reserve)
-        .minimum_size(minimum_size);
+        .no_reserve(no_reserve);
     if let Some(mode) = mode {
         options = options.mode(mode);
-    }
-    if let Some(address) = address {
-        options = options.at(address);
     }
     let held = py.detach(|| match (size, readonly) {
         (Some(size), false) => options.create(name, size).map(Held::Writable),
@@ -266,7 +258,7 @@ pub(crate) fn attach(
         (None, true) => options.open_read_only(name).map(Held::ReadOnly),
     });
     let state = State {
-        held: Some(Arc::new(held.map_err(|error| raise(&error))?)),
+        held: Some(Arc::new(held.map_err(raise)?)),
         views: 0,
         memories: 0,
         ending: None,
@@ -307,11 +299,6 @@ impl Attachment {
     }
 
     #[getter]
-    fn closed(&self) -> bool {
-        self.share().is_err()
-    }
-
-    #[getter]
     fn readonly(&self) -> PyResult<bool> {
         Ok(matches!(&*self.share()?, Held::ReadOnly(_)))
     }
@@ -329,7 +316,7 @@ impl Attachment {
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let held = self.share()?;
         let found = py.detach(|| held.info());
-        fields(py, &found.map_err(|error| raise(&error))?)
+        fields(py, &found.map_err(raise)?)
     }
 
     fn save(&self, py: Python<'_>, file: &[u8]) -> PyResult<()> {
@@ -340,7 +327,7 @@ impl Attachment {
             Held::Writable(segment) => segment.save(path),
             Held::ReadOnly(segment) => segment.save(path),
         });
-        saved.map_err(|error| raise(&error))
+        saved.map_err(raise)
     }
 
     /// How many bytes were read, and the sizes of the file and the segment.

@@ -19,7 +19,7 @@ pub(crate) fn namespace_at(path: Option<&[u8]>) -> PyResult<Namespace> {
     match path {
         Some(path) => {
             check_name(path)?;
-            Namespace::at(OsStr::from_bytes(path)).map_err(|error| raise(&error))
+            Namespace::at(OsStr::from_bytes(path)).map_err(raise)
         }
         None => Ok(Namespace::current()),
     }
@@ -33,14 +33,14 @@ pub(crate) fn check_name(name: &[u8]) -> PyResult<()> {
     Ok(())
 }
 
-/// A number of seconds that a program gave.
+/// A number of seconds from a program.
 fn duration(seconds: f64, what: &str) -> PyResult<Duration> {
     if seconds.is_nan() || seconds < 0.0 {
         return Err(PyValueError::new_err(format!(
             "'{what}' must not be negative"
         )));
     }
-    // More than the clock can count is for ever.
+    // A time that is too long for the clock means no limit.
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn info<'py>(
     check_name(name)?;
     let namespace = namespace_at(namespace)?;
     let found = py.detach(|| namespace.info(name));
-    fields(py, &found.map_err(|error| raise(&error))?)
+    fields(py, &found.map_err(raise)?)
 }
 
 /// All segments of a namespace.
@@ -107,7 +107,7 @@ pub(crate) fn list<'py>(
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let namespace = namespace_at(namespace)?;
     let found = py.detach(|| namespace.list());
-    all_fields(py, &found.map_err(|error| raise(&error))?)
+    all_fields(py, &found.map_err(raise)?)
 }
 
 /// Makes a segment outlive its holders, or ends that.
@@ -120,8 +120,7 @@ pub(crate) fn keep(
 ) -> PyResult<()> {
     check_name(name)?;
     let namespace = namespace_at(namespace)?;
-    py.detach(|| namespace.keep(name, yes))
-        .map_err(|error| raise(&error))
+    py.detach(|| namespace.keep(name, yes)).map_err(raise)
 }
 
 /// Removes a name now; the segment is deleted once no process has it attached.
@@ -129,8 +128,7 @@ pub(crate) fn keep(
 pub(crate) fn remove(py: Python<'_>, name: &[u8], namespace: Option<&[u8]>) -> PyResult<()> {
     check_name(name)?;
     let namespace = namespace_at(namespace)?;
-    py.detach(|| namespace.remove(name))
-        .map_err(|error| raise(&error))
+    py.detach(|| namespace.remove(name)).map_err(raise)
 }
 
 /// Deletes orphans that have been unused for this many seconds, and returns what they were.
@@ -143,10 +141,10 @@ pub(crate) fn prune<'py>(
     let minimum_age = duration(minimum_age, "minimum_age")?;
     let namespace = namespace_at(namespace)?;
     let found = py.detach(|| namespace.prune(minimum_age));
-    all_fields(py, &found.map_err(|error| raise(&error))?)
+    all_fields(py, &found.map_err(raise)?)
 }
 
-/// Waits until a segment of this name exists: at most this many seconds, or for ever.
+/// Waits until a segment of this name exists, for at most `timeout` seconds, or without a limit.
 #[pyfunction]
 pub(crate) fn wait(
     py: Python<'_>,
@@ -169,7 +167,8 @@ pub(crate) fn wait(
         match waited {
             Ok(()) => return Ok(()),
             Err(error) if is_temporary(&error) && start.elapsed() < limit => {}
-            Err(error) => return Err(raise_after(&error, limit)),
+            Err(error) if is_temporary(&error) => return Err(raise_after(&error, limit)),
+            Err(error) => return Err(raise(error)),
         }
     }
 }

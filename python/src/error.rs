@@ -7,14 +7,16 @@ use pyo3::prelude::*;
 
 /// An `OSError`, or the subclass that Python has for the `errno` value. Its `strerror` is
 /// strerror(3)'s text, followed by what failed on what.
-pub(crate) fn raise(error: &shm_util::Error) -> PyErr {
+#[allow(clippy::needless_pass_by_value, reason = "as map_err passes it")]
+pub(crate) fn raise(error: shm_util::Error) -> PyErr {
     new(error.errno(), error.to_string())
 }
 
-/// The error of the last part of a wait: it states the time of the whole wait.
+/// The error of the last part of a wait. It states the time of the whole wait.
 pub(crate) fn raise_after(error: &shm_util::Error, limit: Duration) -> PyErr {
     let text = error.to_string();
-    let whole = match (text.split_once(" after "), text.rsplit_once(": ")) {
+    // The name may contain anything, so this looks from the end.
+    let whole = match (text.rsplit_once(" after "), text.rsplit_once(": ")) {
         (Some((what, _)), Some((_, strerror))) => {
             format!("{what} after {} ms: {strerror}", limit.as_millis())
         }

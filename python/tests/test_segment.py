@@ -180,7 +180,11 @@ def test_other_threads_run_while_a_close_waits_for_a_lock(tmp_path: pathlib.Path
 def test_wait_returns_when_the_segment_exists() -> None:
     with pytest.raises(TimeoutError) as caught:
         shm_util.wait("awaited", 0.3)
-    assert "after 300 ms" in caught.value.strerror
+    assert caught.value.strerror.endswith("after 300 ms")
+    with pytest.raises(TimeoutError) as caught:
+        shm_util.wait("sunset after rain", 0.01)
+    assert "'sunset after rain' in" in caught.value.strerror
+    assert caught.value.strerror.endswith("after 10 ms")
     segments: list[Segment] = []
     thread = threading.Timer(0.1, lambda: segments.append(Segment("awaited", 10)))
     thread.start()
@@ -207,7 +211,7 @@ def test_info_has_what_the_library_knows() -> None:
     with Segment("known", 100, mode=0o640, transient=True):
         info = shm_util.info("known")
         assert (info.mode, info.transient, info.creator_pid) == (0o640, True, os.getpid())
-        assert abs(info.created - time.time()) < 3600 and info.detached is None or info.attached
+        assert info.attached is not None and info.attached >= info.created > 0
 
 
 def test_a_c_program_reads_what_python_wrote(c_program: pathlib.Path) -> None:

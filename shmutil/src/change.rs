@@ -184,8 +184,11 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
 /// Prints which orphans this user may not delete, and why, on standard error.
 fn report_skipped(skipped: Vec<Info>) {
     // The only files among them are those of the selected directory.
-    let obstacle = Obstacle::of(&namespace::selected());
-    let is_blocked = |info: &Info| obstacle.is_some() && info.kind == Kind::Directory;
+    let is_file = |info: &Info| info.kind == Kind::Directory;
+    let directory = skipped.iter().any(is_file).then(namespace::selected);
+    let state = directory.and_then(|selected| admin::directory(&selected).ok()?);
+    let obstacle = state.as_ref().and_then(Obstacle::of);
+    let is_blocked = |info: &Info| obstacle.is_some() && is_file(info);
     let (blocked, others): (Vec<_>, Vec<_>) = skipped.into_iter().partition(is_blocked);
     let orphans = |count| units::plural(count, "orphan");
     if let (Some(info), Some(obstacle)) = (blocked.first(), obstacle) {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use shm_util::Namespace;
-use shm_util::admin::{self, Identity, Space, Unreadable};
+use shm_util::admin::{self, DirectoryState, Identity, Space, Unreadable};
 
 use crate::failure::{Failure, Result, say};
 use crate::found::{self, Found};
@@ -114,9 +114,8 @@ pub(crate) enum Obstacle {
 }
 
 impl Obstacle {
-    /// `None` if there is no obstacle, or the namespace is no directory that can be used.
-    pub(crate) fn of(namespace: &Namespace) -> Option<Self> {
-        let state = admin::directory(namespace).ok()??;
+    /// `None` if there is no obstacle.
+    pub(crate) fn of(state: &DirectoryState) -> Option<Self> {
         if state.may_create {
             return None;
         }

@@ -28,20 +28,6 @@ use super::wait::{SPINS, Wait};
 use crate::errno::Errno;
 use crate::os::{self, Scope};
 
-/// Distinguishes the version of a registry that has another kind of lock: a program that has this
-/// kind must not use it.
-pub(crate) const LAYOUT: u32 = 0;
-/// The same of the other kind.
-pub(crate) const OTHER_LAYOUT: u32 = 0x100;
-/// What a registry is locked with, for a message.
-pub(crate) const KIND: &str = "futexes";
-/// The same of programs that use the other kind.
-pub(crate) const OTHER_KIND: &str = "semaphores";
-/// The permission bit of a registry that is not complete yet (see `keys::UNBORN`).
-pub(crate) const UNBORN: u32 = 0o100;
-/// The same of the other kind.
-pub(crate) const OTHER_UNBORN: u32 = 0o010;
-
 /// A robust lock; all zero is free.
 #[repr(C)]
 #[derive(Debug)]

@@ -14,6 +14,7 @@
 //! | `stranger` | whether another thread has got its id |
 //! | `lender`   | lend the owner a waiter's priority |
 //! | `holder`   | who holds it, in words |
+//! | `kind`     | the kinds of locks that a registry may have |
 //! | `place`    | where a semaphore is |
 //! | `acquired` | how the last owner left it |
 //!
@@ -27,6 +28,7 @@ mod elsewhere;
 mod futex;
 mod holder;
 mod judge;
+mod kind;
 mod lender;
 mod mutex;
 mod owner;
@@ -40,14 +42,24 @@ mod thread;
 mod wait;
 
 #[cfg(not(shm_util_lock = "semaphore"))]
-use futex as kind;
+use futex as selected;
 #[cfg(shm_util_lock = "semaphore")]
-use semaphore as kind;
+use semaphore as selected;
+
+/// The kind of this library's locks.
+#[cfg(not(shm_util_lock = "semaphore"))]
+pub(crate) const KIND: Kind = FUTEX;
+#[cfg(shm_util_lock = "semaphore")]
+pub(crate) const KIND: Kind = SEMAPHORE;
+/// The other kind.
+#[cfg(not(shm_util_lock = "semaphore"))]
+pub(crate) const OTHER_KIND: Kind = SEMAPHORE;
+#[cfg(shm_util_lock = "semaphore")]
+pub(crate) const OTHER_KIND: Kind = FUTEX;
 
 pub(crate) use acquired::Acquired;
-pub(crate) use kind::{
-    Held, KIND, LAYOUT, OTHER_KIND, OTHER_LAYOUT, OTHER_UNBORN, RobustLock, UNBORN, cause,
-    remove_with_the_registry, sweep,
-};
+pub(crate) use kind::FUTEX;
+use kind::{Kind, SEMAPHORE};
 pub(crate) use mutex::{Guard, Mutex};
 pub(crate) use place::Place;
+pub(crate) use selected::{Held, RobustLock, cause, remove_with_the_registry, sweep};

@@ -12,9 +12,9 @@
 //!
 //! An undo value belongs to a process, not to a thread. It stays with an exec, and with a
 //! process that dumps core. So an owner may be gone while the semaphore is 1: its thread
-//! ended alone, another thread of its process called exec, or its process is being dumped. Waiters find that
-//! out (see `judge` and `stranger`), and give up the *set*: they remove it, and take a new
-//! one under the same key.
+//! ended alone, another thread of its process called exec, or its process is being dumped.
+//! Waiters find that out (see `judge` and `stranger`), and give up the *set*: they remove it,
+//! and take a new one under the same key.
 //!
 //! A set that is given up could be free by now, and another process could hold it. So a
 //! waiter first *condemns* the set: it writes its identifier beside the owner, then reads
@@ -52,20 +52,6 @@ use crate::{fork, os};
 
 mod set;
 
-/// Distinguishes the version of a registry that has such a lock: a program that has another kind
-/// must not use it.
-pub(crate) const LAYOUT: u32 = 0x100;
-/// The same of the other kind.
-pub(crate) const OTHER_LAYOUT: u32 = 0;
-/// What a registry is locked with, for a message.
-pub(crate) const KIND: &str = "semaphores";
-/// The same of programs that use the other kind.
-pub(crate) const OTHER_KIND: &str = "futexes";
-/// The permission bit of a registry that is not complete yet (see `keys::UNBORN`).
-pub(crate) const UNBORN: u32 = 0o010;
-/// The same of the other kind.
-pub(crate) const OTHER_UNBORN: u32 = 0o100;
-
 /// Permission bits that mean nothing to semaphores. A set without them is another program's.
 const MARK: u32 = 0o111;
 /// How often to try again when other processes remove the set.
@@ -102,7 +88,7 @@ pub(crate) struct Held<'a> {
     may_end: Cell<bool>,
 }
 
-/// Who has created a set.
+/// Whether this call has created a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Created,
@@ -195,7 +181,7 @@ impl RobustLock {
         Err(Errno(libc::ETIMEDOUT))
     }
 
-    /// What this process gets that does not see the registry's set. It changes nothing.
+    /// The result for a process that cannot see the registry's set, and therefore changes nothing.
     const fn held_elsewhere(&self, thread: ThreadOf) -> Held<'_> {
         Held {
             lock: self,
@@ -334,8 +320,8 @@ pub(crate) fn remove_with_the_registry(place: impl FnOnce() -> Place) {
     }
 }
 
-/// Removes the sets of this user that processes left behind which were killed while they ended
-/// a registry. `is_registry` says which keys registries have.
+/// Removes this user's sets whose registries are gone: their processes were killed while they
+/// removed a registry. `is_registry` recognizes the keys of registries.
 pub(crate) fn sweep(is_registry: impl Fn(i32) -> bool) {
     let user = os::effective_user();
     for (set, status) in set::all() {

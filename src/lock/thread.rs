@@ -36,8 +36,8 @@ thread_local! {
 
 impl Thread {
     /// Remembered, because it costs system calls, until the next fork: a child of fork is another
-    /// thread. A PID namespace that could not be found out is asked for again each time: otherwise one
-    /// failure would keep the others from judging this thread as long as it lives.
+    /// thread. If the PID namespace could not be found out, this tries again each time: otherwise,
+    /// after one failure, others could never judge this thread.
     ///
     /// An error if the system hides the thread's id. A lock held by thread 0 would be
     /// free.

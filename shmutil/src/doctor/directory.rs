@@ -35,7 +35,7 @@ pub(super) fn check(selected: &Namespace) -> Vec<Finding> {
     );
     let mut findings = vec![Finding::ok("namespace", subject), environment::check()];
     findings.extend(transient());
-    let obstacle = Obstacle::of(selected);
+    let obstacle = Obstacle::of(&state);
     findings.push(check_access(&state, obstacle));
     findings.push(check_file_system(state.file_system));
     findings.push(check_room(&state.path));

@@ -12,7 +12,7 @@ use crate::{names, namespace, units};
 
 use super::Finding;
 
-/// The access that this user has to segments, which are on a file system with this obstacle.
+/// The access that this user has to segments. `obstacle` is that of their directory.
 pub(super) fn check_permissions(segments: &[Found], obstacle: Option<Obstacle>) -> Finding {
     let subject = "permissions";
     if let (Some(Obstacle::ReadOnly), false) = (obstacle, segments.is_empty()) {

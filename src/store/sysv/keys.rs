@@ -63,7 +63,7 @@ pub(super) fn for_segment() -> Key {
 
 /// An additional permission bit of a registry that is not complete yet. It also shows how the
 /// registry is locked, which its version shows only later.
-pub(super) const UNBORN: u32 = lock::UNBORN;
+pub(super) const UNBORN: u32 = lock::KIND.unborn;
 
 /// The permission bits of a new registry.
 pub(super) const fn mode(namespace: &Registered) -> u32 {

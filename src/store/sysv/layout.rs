@@ -38,7 +38,7 @@ pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
 pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// Raised with every change of this file that older programs can't read. One bit shows how the
 /// registry is locked.
-pub(super) const VERSION: u32 = 4 | lock::LAYOUT;
+pub(super) const VERSION: u32 = 4 | lock::KIND.layout;
 
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
 /// The number of words of eight bytes of a name that is in its slot.

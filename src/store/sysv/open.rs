@@ -12,7 +12,7 @@ use super::shm::{self, Id, Key, Status};
 use super::sweep::{Whose, sweep};
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
-use crate::lock::{Acquired, OTHER_UNBORN, Place};
+use crate::lock::{Acquired, Place};
 use crate::namespace::Registered;
 use crate::os::Uncancelled;
 use crate::request::Creation;
@@ -241,7 +241,8 @@ impl Registry {
         let Some(header) = layout::header(&self.mapping) else {
             return Ok(Candidate::Stranger);
         };
-        if header.magic() == 0 && status.mode == self.mode() | OTHER_UNBORN && self.capacity != 0 {
+        let unborn_elsewhere = self.mode() | lock::OTHER_KIND.unborn;
+        if header.magic() == 0 && status.mode == unborn_elsewhere && self.capacity != 0 {
             return Err(self.is_locked_otherwise());
         }
         // A stranger's segment has neither a registry's size nor its mode.

@@ -71,7 +71,7 @@ pub(super) fn may_be_registry(status: &Status) -> bool {
         && layout::capacity_of(status.size).is_some()
 }
 
-/// Where the lock of a registry is that has this status.
+/// Where the lock of a registry with this status is.
 pub(super) fn place_of(status: &Status) -> Place {
     Place {
         key: status.key.to_c(),
@@ -179,7 +179,7 @@ impl Registry {
         if version == VERSION {
             return Ok(());
         }
-        if version ^ VERSION == lock::OTHER_LAYOUT ^ lock::LAYOUT {
+        if version ^ VERSION == lock::OTHER_KIND.layout ^ lock::KIND.layout {
             return Err(self.is_locked_otherwise());
         }
         Err(Error::new(
@@ -192,18 +192,18 @@ impl Registry {
         ))
     }
 
-    /// The error of a registry of programs that exclude each other in another way.
+    /// The error if programs lock the registry with the other kind of lock.
     #[cold]
     pub(super) fn is_locked_otherwise(&self) -> Error {
         Error::new(
             libc::ENOTSUP,
             format_args!(
-                "registry {} of {} is locked by {}, this library locks by {}; end the programs \
+                "registry {} of {} is locked with {}, and this library locks with {}; end the programs \
                  that use the other kind, then run 'ipcrm -m {}'",
                 self.id,
                 self.namespace,
-                lock::OTHER_KIND,
-                lock::KIND,
+                lock::OTHER_KIND.name,
+                lock::KIND.name,
                 self.id
             ),
         )

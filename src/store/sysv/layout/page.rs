@@ -140,19 +140,14 @@ fn the_page_has_the_states() {
 
 #[test]
 fn the_page_has_the_constants() {
-    // The page has those of a library that locks with futexes.
-    let unborn = if lock::LAYOUT == 0 {
-        keys::UNBORN
-    } else {
-        lock::OTHER_UNBORN
-    };
     assert_eq!(&MAGIC.to_ne_bytes(), b"shm_util");
     assert_eq!(&SUPERSEDED.to_ne_bytes(), b"shm_past");
     let in_bytes = |bytes: usize| u64::try_from(bytes).unwrap();
     assert_eq!(
         values("## Constants"),
         owned(&[
-            ("VERSION", (VERSION - lock::LAYOUT).into()),
+            // The page has those of a library that locks with futexes.
+            ("VERSION", (VERSION - lock::KIND.layout).into()),
             ("HEADER_SIZE", in_bytes(HEADER_SIZE)),
             ("SLOT_SIZE", in_bytes(size_of::<Slot>())),
             ("PAGE_SIZE", in_bytes(PAGE_SIZE)),
@@ -164,7 +159,7 @@ fn the_page_has_the_constants() {
             ("KIND_BITS", keys::KIND_BITS.into()),
             ("REGISTRY", keys::REGISTRY.into()),
             ("SEGMENT", keys::SEGMENT.into()),
-            ("UNBORN", unborn.into()),
+            ("UNBORN", lock::FUTEX.unborn.into()),
         ])
     );
 }
