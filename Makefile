@@ -9,6 +9,8 @@
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
+# make torture-semaphore
+#                    the same with the lock of systems without robust futexes
 # make fuzz          run each fuzzer for ten minutes; needs cargo-fuzz
 # make bench         run the benchmarks and rewrite docs/performance.md: 6 minutes
 # make bench-deps    install what the benchmarks compare with and draw with (Debian)
@@ -28,13 +30,16 @@
 # make install-compat    install the headers for programs that have left libgpl
 # make uninstall-compat  remove them
 #
+# make python            build the Python package's wheel in build/python
+# make check-python      build it, install it, and run its tests
+#
 # make headers       regenerate include/ from the comments in src/
 # make clean         remove build/ and target/
 # make help          print this list
 #
-# V=1 prints the commands. CC, CFLAGS, LDFLAGS and CARGO choose the tools, HOST the system
-# to build for (as in the names of its compilers: HOST=aarch64-linux-gnu), or TARGET (as Rust
-# calls it: TARGET=aarch64-unknown-linux-gnu, or CARGO_BUILD_TARGET).
+# V=1 prints the commands. CC, CFLAGS, LDFLAGS, CARGO and PYTHON choose the tools, HOST the
+# system to build for (as in the names of its compilers: HOST=aarch64-linux-gnu), or TARGET (as
+# Rust calls it: TARGET=aarch64-unknown-linux-gnu, or CARGO_BUILD_TARGET).
 
 PREFIX     = /usr/local
 LIBDIR     = $(PREFIX)/lib
@@ -46,6 +51,7 @@ BASH_COMPLETIONS = $(DATADIR)/bash-completion/completions
 ZSH_COMPLETIONS  = $(DATADIR)/zsh/site-functions
 FISH_COMPLETIONS = $(DATADIR)/fish/vendor_completions.d
 CARGO      = cargo
+PYTHON     = python3
 CFLAGS     = -O2
 INSTALL    = install
 
@@ -76,22 +82,28 @@ endif
 FOR_LIBRARY = $(if $(IS_MUSL),-C target-feature=-crt-static)
 # GNU ld's way to use the C library's unwinder wants a newer C library than musl. Nothing here
 # unwinds.
-NO_UNWIND   = $(if $(IS_MUSL),build/no_unwind.o)
+NO_UNWIND   = $(if $(IS_MUSL),$(BUILD)/no_unwind.o)
+
+# Where the library is built.
+BUILD        = build
+CARGO_TARGET = target
 
 # Each step prints one short line, as the kernel's build does; V=1 prints the commands.
 ifeq ($(V),1)
   step = @:
   Q =
   CARGO_FLAGS =
+  MATURIN_FLAGS =
   SHUSH =
 else
   Q = @
   step = @printf '  %-7s %s\n'
   CARGO_FLAGS = --quiet
+  MATURIN_FLAGS = --quiet
   MAKEFLAGS += --no-print-directory
   # rustc notes each time where it has written the list that --print asks for.
-  SHUSH = 2>build/cargo.log; status=$$?; \
-    sed '/^note: [nN]ative artifacts/,/^$$/d' build/cargo.log >&2; exit $$status
+  SHUSH = 2>$(BUILD)/cargo.log; status=$$?; \
+    sed '/^note: [nN]ative artifacts/,/^$$/d' $(BUILD)/cargo.log >&2; exit $$status
 endif
 ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
   step = @:
@@ -136,25 +148,25 @@ WITHOUT_PATHS = INNER_RUSTC_WRAPPER="$$RUSTC_WRAPPER" \
 # Cargo knows what is out of date, so these run every time. The files are replaced by
 # renaming, never overwritten: programs may be running with the old ones.
 library: need-cargo need-cc
-	$(step) CARGO build/lib/libshm_util.a
-	@mkdir -p build/lib
+	$(step) CARGO $(BUILD)/lib/libshm_util.a
+	@mkdir -p $(BUILD)/lib
 	$(Q)$(WITHOUT_PATHS) $(CARGO) rustc $(CARGO_FLAGS) --release --locked --lib --features shipped \
-	  --crate-type staticlib --target-dir target --target $(TARGET) \
-	  -- --print native-static-libs=target/$(TARGET)/release/native-static-libs \
+	  --crate-type staticlib --target-dir $(CARGO_TARGET) --target $(TARGET) \
+	  -- --print native-static-libs=$(CARGO_TARGET)/$(TARGET)/release/native-static-libs \
 	  $(FOR_LIBRARY) $(SHUSH)
-	@cp target/$(TARGET)/release/native-static-libs build
+	@cp $(CARGO_TARGET)/$(TARGET)/release/native-static-libs $(BUILD)
 	$(step) CC abi/no_unwind.c
-	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fno-builtin -c -o build/no_unwind.o \
+	$(Q)$(CC) $(CFLAGS) -fPIC -ffunction-sections -fno-builtin -c -o $(BUILD)/no_unwind.o \
 	  abi/no_unwind.c
-	$(step) REDUCE build/lib/libshm_util.a
+	$(step) REDUCE $(BUILD)/lib/libshm_util.a
 	$(Q)CC='$(CC)' TOOLS='$(TOOLS)' scripts/reduce-library \
-	  target/$(TARGET)/release/libshm_util.a build/lib/new.a '$(EXPORTED)' $(NO_UNWIND)
-	$(step) LINK build/lib/$(SHARED)
-	$(Q)$(CC) -shared -o build/lib/new.so $(LINK) build/no_unwind.o build/lib/new.a
-	@mv build/lib/new.so build/lib/$(SHARED)
-	@mv build/lib/new.a build/lib/libshm_util.a
-	@ln -sf $(SHARED) build/lib/$(SONAME)
-	@ln -sf $(SONAME) build/lib/libshm_util.so
+	  $(CARGO_TARGET)/$(TARGET)/release/libshm_util.a $(BUILD)/lib/new.a '$(EXPORTED)' $(NO_UNWIND)
+	$(step) LINK $(BUILD)/lib/$(SHARED)
+	$(Q)$(CC) -shared -o $(BUILD)/lib/new.so $(LINK) $(BUILD)/no_unwind.o $(BUILD)/lib/new.a
+	@mv $(BUILD)/lib/new.so $(BUILD)/lib/$(SHARED)
+	@mv $(BUILD)/lib/new.a $(BUILD)/lib/libshm_util.a
+	@ln -sf $(SHARED) $(BUILD)/lib/$(SONAME)
+	@ln -sf $(SONAME) $(BUILD)/lib/libshm_util.so
 
 command: need-cargo need-cc
 	$(step) CARGO build/bin/shmutil
@@ -241,6 +253,14 @@ torture: library
 	@c_tests/torture/fuzz 60
 	@CC="$(CC)" c_tests/torture/run full
 
+# The lock of systems without robust futexes, built and tested here.
+library-semaphore:
+	$(Q)RUSTFLAGS='--cfg shm_util_lock="semaphore"' $(MAKE) library BUILD=build/semaphore \
+	  CARGO_TARGET=target/semaphore
+
+torture-semaphore: library-semaphore
+	@CC="$(CC)" BUILD=build/semaphore c_tests/torture/run full
+
 fuzz: need-cargo need-cc
 	@c_tests/torture/fuzz 600
 
@@ -285,6 +305,19 @@ deb: library command
 
 check-deb: library command
 	@CC="$(CC)" c_tests/scripts/deb
+
+# maturin comes from PyPI. A wheel suits every CPython from 3.11 on.
+python: need-cargo need-cc
+	@PYTHON='$(PYTHON)' scripts/python-tools
+	$(step) MATURIN build/python
+	@rm -rf build/python/*.whl
+	$(Q)$(WITHOUT_PATHS) CARGO='$(CARGO)' build/python-tools/bin/maturin build $(MATURIN_FLAGS) \
+	  --release --locked --manifest-path python/Cargo.toml --target-dir target/python \
+	  --interpreter '$(PYTHON)' --out build/python
+	@ls build/python/*.whl
+
+check-python: library
+	@CC="$(CC)" PYTHON="$(PYTHON)" c_tests/scripts/python
 
 # $(call installed_files,ACTION) calls ACTION with the mode, the source and the
 # destination of each file; a link has its target as the source, and no mode.
@@ -360,6 +393,7 @@ help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 .PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
-  check test targets test-deps examples torture fuzz bench bench-deps check-instructions \
-  accept-instructions size check-install check-abi abi-accept deb check-deb function-pages \
-  install install-compat uninstall uninstall-compat clean help
+  check test targets test-deps examples torture torture-semaphore library-semaphore fuzz bench \
+  bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
+  deb check-deb function-pages \
+  install install-compat python check-python uninstall uninstall-compat clean help

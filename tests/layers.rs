@@ -37,7 +37,10 @@ const LAYERS: &[&str] = &[
     "fork::threads",
     "fork",
     "lock::acquired",
+    "lock::place",
+    "lock::kind",
     "lock::owner",
+    "lock::holder",
     "lock::thread",
     "lock::judge",
     "lock::elsewhere",
@@ -46,6 +49,8 @@ const LAYERS: &[&str] = &[
     "lock::wait",
     "lock::mutex",
     "lock::futex",
+    "lock::semaphore::set",
+    "lock::semaphore",
     "lock",
     "info",
     "namespace",
@@ -188,6 +193,7 @@ const TESTS: &[&str] = &[
     "store::sysv::tests::hidden",
     "store::directory::tests",
     "lock::futex::tests",
+    "lock::semaphore::tests",
 ];
 
 type Sources = BTreeMap<String, String>;

@@ -165,6 +165,7 @@ void remove_one (const struct segment *segment)
 
     if (!in_directory ()) {
         shmctl (segment->id, IPC_RMID, NULL);
+        remove_stray_sets ();
         return;
     }
     snprintf (path, sizeof path, "%s%s", space, segment->name);

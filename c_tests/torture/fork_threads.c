@@ -61,6 +61,8 @@ static void nothing_left (const char *what)
     }
     n = count_segments ();
     check (n == 0, "%s: no segment is left (%d)", what, n);
+    n = count_stray_sets ();
+    check (n == 0, "%s: no lock is left (%d)", what, n);
 }
 
 /* ---- fork while other threads are in every function ------------------------------------- */

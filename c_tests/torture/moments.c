@@ -70,6 +70,13 @@ int fcntl (int fd, int command, ...)
     return (int) syscall (SYS_fcntl, fd, command, argument);
 }
 
+/* Rust's standard library calls this one or the next, depending on its version. */
+int nanosleep (const struct timespec *wanted, struct timespec *left)
+{
+    come (&moments.sleeping);
+    return (int) syscall (SYS_nanosleep, wanted, left);
+}
+
 int clock_nanosleep (clockid_t clock, int flags, const struct timespec *wanted,
                      struct timespec *left)
 {

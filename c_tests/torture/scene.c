@@ -575,6 +575,8 @@ static void check_nothing_left (struct scene *scene)
             describe_segment (&scene->before.at[i], text, sizeof text);
             complain (scene, "lost: %s", text);
         }
+    if (!in_directory () && scene->setting != REMOVED_REGISTRY && count_stray_sets () != 0)
+        complain (scene, "%d locks are left behind", count_stray_sets ());
 }
 
 bool judge_scene (struct scene *scene, const struct expectation *expect, bool ask_holder,

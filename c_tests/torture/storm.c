@@ -1534,13 +1534,26 @@ static void stop_someone (uint64_t *random, double seconds)
     figures.stops++;
 }
 
-/* Waits until there is a registry. */
+/* Lets the processes continue that were stopped for long enough. */
+static void continue_stopped (void)
+{
+    int which;
+
+    for (which = 0; which < PROCESSES; which++)
+        if (processes[which].stopped && now () >= processes[which].continue_at)
+            let_continue (&processes[which]);
+}
+
+/* Waits until there is a registry. A stopped process may hold the lock of the removed one, for which
+ * the others wait before they make the next. */
 static void await_registry (void)
 {
     double until = now () + LOCK_BOUND;
 
-    while (find_registry (NULL) < 0 && now () < until)
+    while (find_registry (NULL) < 0 && now () < until) {
+        continue_stopped ();
         nap (0.001);
+    }
 }
 
 /* Removes the registry as ipcrm(1) does. Processes have it attached, so no name is lost. But names
@@ -1607,9 +1620,7 @@ static void rage (double seconds, uint64_t *random)
 
         nap (0.0003 + below (random, 3000) * 1e-6);
         reap (true);
-        for (which = 0; which < PROCESSES; which++)
-            if (processes[which].stopped && now () >= processes[which].continue_at)
-                let_continue (&processes[which]);
+        continue_stopped ();
         if (what < 70)
             shoot (random);
         else if (what < 80)
@@ -1769,6 +1780,8 @@ static void check_nothing_left (void)
         describe_segment (&list.at[i], text, sizeof text);
         violation ("after the end, this is left: %s", text);
     }
+    if (privacy != NO_WORLD && count_stray_sets () != 0)
+        violation ("after the end, %d locks are left", count_stray_sets ());
     remove_all ();
 }
 

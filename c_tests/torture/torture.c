@@ -729,6 +729,45 @@ void describe_segment (const struct segment *segment, char *text, size_t size)
               (size_t) segment->ds.shm_segsz, (unsigned long) segment->ds.shm_nattch);
 }
 
+/* Calls `use` with each set under a key that no segment has; returns their number. */
+static int for_stray_sets (void (*use) (int id))
+{
+    struct seminfo info;
+    int last = semctl (0, 0, SEM_INFO, &info);
+    int index, count = 0;
+
+    for (index = 0; index <= last; index++) {
+        struct semid_ds ds;
+        int id = semctl (index, 0, SEM_STAT, &ds);
+
+        if (id >= 0 && shmget (ds.sem_perm.__key, 0, 0) < 0 && errno == ENOENT) {
+            count++;
+            use (id);
+        }
+    }
+    return count;
+}
+
+static void leave_set (int id)
+{
+    (void) id;
+}
+
+static void remove_set (int id)
+{
+    semctl (id, 0, IPC_RMID);
+}
+
+int count_stray_sets (void)
+{
+    return for_stray_sets (leave_set);
+}
+
+void remove_stray_sets (void)
+{
+    for_stray_sets (remove_set);
+}
+
 void remove_all_but (const struct segments *keep)
 {
     static struct segments list;
@@ -738,6 +777,7 @@ void remove_all_but (const struct segments *keep)
     for (i = 0; i < list.count; i++)
         if (find_segment (keep, list.at[i].id) == NULL)
             shmctl (list.at[i].id, IPC_RMID, NULL);
+    remove_stray_sets ();
 }
 
 void remove_everything (void)

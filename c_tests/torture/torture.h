@@ -47,6 +47,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -242,6 +243,10 @@ int find_registry (struct shmid_ds *ds);
 int find_registry_of (uid_t owner, struct shmid_ds *ds);
 bool same_state (const struct shmid_ds *a, const struct shmid_ds *b);
 void describe_segment (const struct segment *segment, char *text, size_t size);
+/* Semaphore sets under keys that no segment has: locks that were left behind by a library that
+ * locks with them (BUILD=build/semaphore). */
+int count_stray_sets (void);
+void remove_stray_sets (void);
 void remove_everything (void);
 void remove_all_but (const struct segments *keep);
 

@@ -13,6 +13,7 @@ use crate::cli::{Create, Keep, Prune, Remove};
 use crate::failure::{Failure, Outcome, Result, say};
 use crate::found::{self, Found};
 use crate::names::{self, Name};
+use crate::namespace::Obstacle;
 use crate::{namespace, output, units, which};
 
 /// `shmutil create`
@@ -176,17 +177,39 @@ pub(crate) fn prune(arguments: &Prune) -> Result<Outcome> {
         registries.append(&mut prune_registries(arguments));
     }
     print_registries(&registries, arguments.dry_run)?;
-    if let Some(info) = skipped.first() {
+    report_skipped(skipped);
+    Ok(outcome)
+}
+
+/// Prints which orphans this user may not delete, and why, on standard error.
+fn report_skipped(skipped: Vec<Info>) {
+    // The only files among them are those of the selected directory.
+    let is_file = |info: &Info| info.kind == Kind::Directory;
+    let directory = skipped.iter().any(is_file).then(namespace::selected);
+    let state = directory.and_then(|selected| admin::directory(&selected).ok()?);
+    let obstacle = state.as_ref().and_then(Obstacle::of);
+    let is_blocked = |info: &Info| obstacle.is_some() && is_file(info);
+    let (blocked, others): (Vec<_>, Vec<_>) = skipped.into_iter().partition(is_blocked);
+    let orphans = |count| units::plural(count, "orphan");
+    if let (Some(info), Some(obstacle)) = (blocked.first(), obstacle) {
+        say(&format!(
+            "skipped {} old {}, such as {}: {}",
+            blocked.len(),
+            orphans(blocked.len()),
+            names::quote(&info.name),
+            obstacle.text()
+        ));
+    }
+    if let Some(info) = others.first() {
         say(&format!(
             "skipped {} old {} of other users, such as {} of user {}; run this as their owner or \
              as root",
-            skipped.len(),
-            units::plural(skipped.len(), "orphan"),
+            others.len(),
+            orphans(others.len()),
             names::quote(&info.name),
             info.uid
         ));
     }
-    Ok(outcome)
 }
 
 /// A namespace whose orphans are deleted.

@@ -106,7 +106,7 @@ fn others() -> Result<Vec<Finding>> {
         let removed = space.removed_in_use().unwrap_or_default();
         found.extend(registries::removed_in_use(&removed));
         if let Ok(list) = found::list_space(&space) {
-            found.push(segments::check_permissions(&list));
+            found.push(segments::check_permissions(&list, None));
             found.push(segments::check_orphans_elsewhere(&space, &list));
         }
         found.extend(segments::check_hidden(&space.hidden().unwrap_or_default()));
@@ -148,8 +148,8 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     }
     match found::list(&namespace::selected()) {
         Ok(list) => {
-            findings.push(segments::check_permissions(&list));
-            findings.push(segments::check_orphans(&list));
+            findings.push(segments::check_permissions(&list, None));
+            findings.push(segments::check_orphans(&list, None));
             let hidden = admin::hidden(&namespace::selected()).unwrap_or_default();
             findings.extend(segments::check_hidden(&hidden));
         }

@@ -7,8 +7,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::sync::OnceLock;
 
+use rustix::fs::{StatVfsMountFlags, statvfs};
 use shm_util::Namespace;
-use shm_util::admin::{self, Identity, Space, Unreadable};
+use shm_util::admin::{self, DirectoryState, Identity, Space, Unreadable};
 
 use crate::failure::{Failure, Result, say};
 use crate::found::{self, Found};
@@ -100,6 +101,46 @@ pub(crate) fn quote(identity: &Identity) -> String {
         Identity::Path(path) => format!("namespace {}", names::quote(path)),
         Identity::Directory(path) => format!("directory {}", names::quote(path)),
         Identity::Private => "the private namespace of this process".to_owned(),
+    }
+}
+
+/// What keeps this user from deleting any segment of a directory, whoever owns the segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// Its file system is mounted read-only.
+    ReadOnly,
+    /// This user may not write to the directory.
+    NotWritable,
+}
+
+impl Obstacle {
+    /// `None` if there is no obstacle.
+    pub(crate) fn of(state: &DirectoryState) -> Option<Self> {
+        if state.may_create {
+            return None;
+        }
+        let is_read_only = statvfs(&state.path)
+            .is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY));
+        Some(if is_read_only {
+            Self::ReadOnly
+        } else {
+            Self::NotWritable
+        })
+    }
+
+    /// A clause about the directory.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "the directory is mounted read-only",
+            Self::NotWritable => "you may not write to the directory",
+        }
+    }
+
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "mount it for writing",
+            Self::NotWritable => "ask its owner for write access",
+        }
     }
 }
 

@@ -15,13 +15,14 @@
 //! library agree on it.
 
 use std::cell::Cell;
-use std::fmt;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use super::acquired::Acquired;
+use super::holder::Holder;
 use super::lender::{Lender, Loan};
 use super::owner::{Legacy, Owner, OwnerWords, ThreadOf, Waiters};
+use super::place::Place;
 use super::thread::{Announced, Thread};
 use super::wait::{SPINS, Wait};
 use crate::errno::Errno;
@@ -34,22 +35,6 @@ pub(crate) struct RobustLock {
     owner: OwnerWords,
     lender: Lender,
     _unused: AtomicU32,
-}
-
-/// Who holds a lock, in words.
-pub(crate) struct Holder {
-    thread: ThreadOf,
-    is_visible: bool,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread {}", self.thread.id)?;
-        if self.is_visible || self.thread.namespace == 0 {
-            return Ok(());
-        }
-        write!(f, " of PID namespace {}", self.thread.namespace)
-    }
 }
 
 /// The lock is held, until this is dropped.
@@ -78,12 +63,37 @@ impl Held<'_> {
     pub(crate) fn leave_to_the_next(&self) {
         self.left_to_the_next.set(true);
     }
+
+    /// Whether nobody else holds the lock: the lock is where the registry is.
+    #[allow(clippy::unused_self)] // as the other kind of lock has it
+    pub(crate) const fn excludes_others(&self) -> bool {
+        true
+    }
+
+    /// Nothing: the lock ends with the registry's memory.
+    #[allow(clippy::unused_self)] // as the other kind of lock has it
+    pub(crate) const fn ends_with_the_registry(&self) {}
+}
+
+/// Nothing, as above.
+pub(crate) fn remove_with_the_registry(_: impl FnOnce() -> Place) {}
+
+/// Nothing, as above.
+pub(crate) fn sweep(_: impl Fn(i32) -> bool) {}
+
+/// What the error of an attempt to take the lock means: others hold it.
+pub(crate) const fn cause(_: Errno) -> Option<&'static str> {
+    None
 }
 
 impl RobustLock {
     /// Takes the lock. `ETIMEDOUT` if others hold it longer than `limit`, or than
     /// the time that is left to this call; perhaps because the owner was stopped.
-    pub(crate) fn acquire(&self, limit: Duration) -> Result<Held<'_>, Errno> {
+    pub(crate) fn acquire(
+        &self,
+        _: impl FnOnce() -> Place,
+        limit: Duration,
+    ) -> Result<Held<'_>, Errno> {
         let thread = Thread::current()?;
         let seen = self.owner.load();
         let Taken {
@@ -224,6 +234,12 @@ impl RobustLock {
         let thread = self.owner.load().thread();
         let is_visible = Thread::current().is_ok_and(|own| thread.is_visible_to(own.of));
         Holder { thread, is_visible }
+    }
+
+    /// Not needed, and not recorded.
+    #[allow(clippy::unused_self)] // as the other kind of lock has it
+    pub(crate) const fn key(&self) -> i32 {
+        0
     }
 }
 

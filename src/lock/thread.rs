@@ -35,15 +35,17 @@ thread_local! {
 }
 
 impl Thread {
-    /// Remembered, because it costs two system calls, until the next fork: a
-    /// child of fork is another thread.
+    /// Remembered, because it costs system calls, until the next fork: a child of fork is another
+    /// thread. If the PID namespace could not be found out, this tries again each time: otherwise,
+    /// after one failure, others could never judge this thread.
     ///
     /// An error if the system hides the thread's id. A lock held by thread 0 would be
     /// free.
     pub(super) fn current() -> Result<Self, Errno> {
         let epoch = fork::epoch();
         let known = CURRENT.get();
-        if known.epoch == epoch && known.of.id != UNKNOWN.of.id {
+        let is_known = known.of.id != UNKNOWN.of.id && known.of.namespace != UNKNOWN.of.namespace;
+        if known.epoch == epoch && is_known {
             return Ok(known);
         }
         Self::look_up(epoch, known)

@@ -80,6 +80,12 @@ impl Wait {
         self.for_owner() >= FIRST_LOOK
     }
 
+    /// Whether this thread has waited longer than this for the present owner.
+    #[cfg_attr(not(shm_util_lock = "semaphore"), allow(dead_code))]
+    pub(super) fn is_longer_than(&self, time: Duration) -> bool {
+        self.for_owner() >= time
+    }
+
     pub(super) fn slice(&self) -> Duration {
         self.for_owner()
             .clamp(FIRST_LOOK, LOOK_AGAIN)

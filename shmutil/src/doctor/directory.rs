@@ -13,6 +13,7 @@ use shm_util::admin::{self, DirectoryState, FileSystem, Stranger};
 
 use super::{Finding, environment, logind, segments};
 use crate::failure::command;
+use crate::namespace::Obstacle;
 use crate::{found, names, namespace, units};
 
 /// A file system needs attention if at most this much of it is free, in percent.
@@ -34,14 +35,15 @@ pub(super) fn check(selected: &Namespace) -> Vec<Finding> {
     );
     let mut findings = vec![Finding::ok("namespace", subject), environment::check()];
     findings.extend(transient());
-    findings.push(check_access(&state));
+    let obstacle = Obstacle::of(&state);
+    findings.push(check_access(&state, obstacle));
     findings.push(check_file_system(state.file_system));
     findings.push(check_room(&state.path));
     findings.extend(check_left_behind(state.left_behind));
     findings.extend(check_strangers(&state.strangers));
     // Every call refuses the directory.
     if !matches!(state.file_system, FileSystem::Network(_)) {
-        findings.extend(check_segments(selected));
+        findings.extend(check_segments(selected, obstacle));
     }
     if is_shared_memory(&state.path) {
         let user = rustix::process::geteuid().as_raw();
@@ -74,7 +76,7 @@ fn transient() -> Option<Finding> {
     })
 }
 
-fn check_access(state: &DirectoryState) -> Finding {
+fn check_access(state: &DirectoryState, obstacle: Option<Obstacle>) -> Finding {
     let subject = "access";
     let DirectoryState { mode, .. } = *state;
     let who = format!(
@@ -93,10 +95,13 @@ fn check_access(state: &DirectoryState) -> Finding {
             ),
         );
     }
-    let may = match (state.may_create, is_sticky) {
-        (true, true) => "you can create segments, and only their owners can delete them",
-        (true, false) => "you can create and delete segments",
-        (false, _) => "you cannot create or delete segments",
+    let may = match (obstacle, is_sticky) {
+        (None, true) => "you can create segments, and only their owners can delete them",
+        (None, false) => "you can create and delete segments",
+        (Some(Obstacle::ReadOnly), _) => {
+            "you cannot create or delete segments, because it is mounted read-only"
+        }
+        (Some(Obstacle::NotWritable), _) => "you cannot create or delete segments",
     };
     Finding::ok(subject, format!("{who}: {may}"))
 }
@@ -200,11 +205,11 @@ fn check_strangers(strangers: &[Stranger]) -> Option<Finding> {
     ))
 }
 
-fn check_segments(selected: &Namespace) -> Vec<Finding> {
+fn check_segments(selected: &Namespace, obstacle: Option<Obstacle>) -> Vec<Finding> {
     match found::list(selected) {
         Ok(list) => vec![
-            segments::check_permissions(&list),
-            segments::check_orphans(&list),
+            segments::check_permissions(&list, obstacle),
+            segments::check_orphans(&list, obstacle),
         ],
         Err(error) => vec![Finding::attention(
             "names",

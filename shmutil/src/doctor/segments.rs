@@ -7,12 +7,24 @@ use shm_util::admin::{self, Hidden, Identity, Space};
 
 use crate::failure::{command, command_in};
 use crate::found::Found;
+use crate::namespace::Obstacle;
 use crate::{names, namespace, units};
 
 use super::Finding;
 
-pub(super) fn check_permissions(segments: &[Found]) -> Finding {
+/// The access that this user has to segments. `obstacle` is that of their directory.
+pub(super) fn check_permissions(segments: &[Found], obstacle: Option<Obstacle>) -> Finding {
     let subject = "permissions";
+    if let (Some(Obstacle::ReadOnly), false) = (obstacle, segments.is_empty()) {
+        return Finding::attention(
+            subject,
+            format!(
+                "no process can write to a segment: {}",
+                Obstacle::ReadOnly.text()
+            ),
+            Obstacle::ReadOnly.remedy(),
+        );
+    }
     let user = rustix::process::geteuid().as_raw();
     let groups: Vec<u32> = rustix::process::getgroups()
         .unwrap_or_default()
@@ -110,9 +122,9 @@ fn total<'a>(segments: impl Iterator<Item = &'a Info>) -> u64 {
 }
 
 /// The orphans of the selected namespace.
-pub(super) fn check_orphans(segments: &[Found]) -> Finding {
+pub(super) fn check_orphans(segments: &[Found], obstacle: Option<Obstacle>) -> Finding {
     let may_prune = |info: &Info| admin::may_be_deleted(&namespace::selected(), info);
-    orphans(segments, &may_prune, || {
+    orphans(segments, obstacle, &may_prune, || {
         format!(
             "delete those that are not needed with '{}', and keep the others with '{}'",
             command("prune --older-than AGE"),
@@ -123,7 +135,7 @@ pub(super) fn check_orphans(segments: &[Found]) -> Finding {
 
 /// The orphans of another namespace.
 pub(super) fn check_orphans_elsewhere(space: &Space, segments: &[Found]) -> Finding {
-    orphans(segments, &|info| space.may_prune(info), || {
+    orphans(segments, None, &|info| space.may_prune(info), || {
         let prune = match space.identity() {
             Identity::Path(path) if space.is_usable() => command_in(path, "prune --older-than AGE"),
             Identity::User(_) if space.is_usable() => command_in(b"", "prune --older-than AGE"),
@@ -136,6 +148,7 @@ pub(super) fn check_orphans_elsewhere(space: &Space, segments: &[Found]) -> Find
 /// The finding about orphans. `advice` is for those that this user may delete.
 fn orphans(
     segments: &[Found],
+    obstacle: Option<Obstacle>,
     may_prune: &dyn Fn(&Info) -> bool,
     advice: impl FnOnce() -> String,
 ) -> Finding {
@@ -156,16 +169,22 @@ fn orphans(
     if !ours.is_empty() {
         remedies.push(advice());
     }
-    remedies.extend(ask_owners(&others));
+    match obstacle {
+        Some(obstacle) if !others.is_empty() => {
+            remedies.push(format!("{}; then delete them", obstacle.remedy()));
+        }
+        _ => remedies.extend(ask_owners(&others)),
+    }
     Finding::attention(
         subject,
         format!(
-            "{} {}, {}; oldest: {} ({})",
+            "{} {}, {}; oldest: {} ({}){}",
             orphans.len(),
             units::plural(orphans.len(), "orphan"),
             units::size(bytes),
             names::quote(&oldest.info.name),
-            units::age(idle)
+            units::age(idle),
+            obstacle.map_or_else(String::new, |obstacle| format!("; {}", obstacle.text()))
         ),
         remedies.join("; "),
     )

@@ -10,7 +10,7 @@ use predicates::prelude::*;
 use predicates::str::{contains, is_match, starts_with};
 
 use crate::world::{
-    AS_OTHER, SHMUTIL, World, can_switch_users, copy_for_others, leave_registry, noise, one_line,
+    SHMUTIL, World, as_other, can_switch_users, copy_for_others, leave_registry, noise, one_line,
     skip,
 };
 
@@ -248,12 +248,7 @@ fn prune_skips_the_orphans_of_other_users() {
     let command = copy_for_others(&world);
     fs::set_permissions(&world.namespace, fs::Permissions::from_mode(0o1777)).unwrap();
     world.ok(&["create", "mine", "1", "--mode", "666"]);
-    let run = |arguments: &[&str]| {
-        let mut other = Command::new(AS_OTHER[0]);
-        world.prepare(&mut other);
-        other.args(&AS_OTHER[1..]).arg(&command).args(arguments);
-        Run::from_std(other).assert()
-    };
+    let run = |arguments: &[&str]| as_other(&world, &command, arguments);
     run(&["create", "theirs", "1"]).success();
     let skipped = || one_line("skipped 1 old orphan of other users, such as 'mine' of user 0");
     for (more, verb) in [(&["--dry-run"][..], "would delete"), (&[], "deleted")] {
@@ -269,6 +264,63 @@ fn prune_skips_the_orphans_of_other_users() {
 }
 
 #[test]
+fn a_directory_without_write_access_is_blamed_and_not_other_users() {
+    if !can_switch_users() {
+        return;
+    }
+    let world = World::of_directory();
+    let command = copy_for_others(&world);
+    fs::set_permissions(&world.namespace, fs::Permissions::from_mode(0o777)).unwrap();
+    let run = |arguments: &[&str]| as_other(&world, &command, arguments);
+    run(&["create", "own", "1"]).success();
+    fs::set_permissions(&world.namespace, fs::Permissions::from_mode(0o755)).unwrap();
+    run(&["prune", "--older-than", "0s"])
+        .success()
+        .stderr(one_line(
+            "skipped 1 old orphan, such as 'own': you may not write to the directory",
+        ));
+    run(&["doctor"])
+        .stdout(is_match("orphan.*; you may not write to the directory\n.*ask its owner").unwrap())
+        .stdout(contains("other user").not());
+    assert_eq!(world.files(), ["own"]);
+}
+
+#[test]
+fn a_directory_that_is_mounted_read_only_is_recognized() {
+    let world = World::of_directory();
+    world.ok(&["create", "own", "1"]);
+    let path = &world.namespace;
+    let script = format!(
+        "exec 2>&1
+        unshare --user --map-root-user --mount sh -c '
+            mount --bind {path} {path} && mount -o remount,bind,ro {path} || exit 5
+            {SHMUTIL} doctor; {SHMUTIL} prune --older-than 0s; {SHMUTIL} create more 1'"
+    );
+    let mut shell = Command::new("sh");
+    world.prepare(&mut shell);
+    let output = shell.args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    if !text.contains("file system:") {
+        skip("a directory cannot be mounted read-only here");
+        return;
+    }
+    for part in [
+        "you cannot create or delete segments, because it is mounted read-only\n",
+        "no process can write to a segment: the directory is mounted read-only\n",
+        "mount it for writing",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(
+        text.matches(": Read-only file system\n").count(),
+        2,
+        "{text}"
+    );
+    assert!(!text.contains("other user"), "{text}");
+    assert_eq!(world.files(), ["own"]);
+}
+
+#[test]
 fn a_segment_is_filled_whatever_its_mode_is() {
     if !can_switch_users() {
         return;
@@ -279,11 +331,8 @@ fn a_segment_is_filled_whatever_its_mode_is() {
             fs::set_permissions(&world.namespace, fs::Permissions::from_mode(0o777)).unwrap();
         }
         let file = world.write("file", b"text");
-        let mut other = Command::new(AS_OTHER[0]);
-        world.prepare(&mut other);
         let load = ["load", "x", &file, "--create", "--keep", "--mode", "440"];
-        other.args(&AS_OTHER[1..]).arg(&command).args(load);
-        Run::from_std(other).assert().success().stderr("");
+        as_other(&world, &command, &load).success().stderr("");
         let row = world.json(&["stat", "x", "--json"]);
         assert_eq!((&row["mode"], &row["kept"]), (&"0440".into(), &true.into()));
         world.ok(&["save", "x", "-"]).stdout("text");

@@ -3,18 +3,9 @@
 use std::process::Command;
 
 use assert_cmd::Command as Run;
-use assert_cmd::assert::Assert;
 use predicates::str::{contains, is_match};
 
-use crate::world::{AS_OTHER, World, can_switch_users, copy_for_others, one_line};
-
-/// Runs a copy of the command as another user.
-fn as_other(world: &World, command: &str, arguments: &[&str]) -> Assert {
-    let mut setpriv = Command::new(AS_OTHER[0]);
-    world.prepare(&mut setpriv);
-    setpriv.args(&AS_OTHER[1..]).arg(command).args(arguments);
-    Run::from_std(setpriv).assert()
-}
+use crate::world::{World, as_other, can_switch_users, copy_for_others, one_line};
 
 #[test]
 fn holders_that_may_not_be_inspected_are_shown_as_unknown() {

@@ -372,6 +372,14 @@ pub(crate) fn copy_for_others(world: &World) -> String {
     world.path("shmutil")
 }
 
+/// Runs a copy of the command as another user.
+pub(crate) fn as_other(world: &World, command: &str, arguments: &[&str]) -> Assert {
+    let mut setpriv = Command::new(AS_OTHER[0]);
+    world.prepare(&mut setpriv);
+    setpriv.args(&AS_OTHER[1..]).arg(command).args(arguments);
+    Run::from_std(setpriv).assert()
+}
+
 /// The identifier of the registry, from what doctor prints.
 pub(crate) fn registry_id(doctor: &str) -> &str {
     let registry = doctor.split("names (id ").nth(1).unwrap();

@@ -15,6 +15,11 @@ impl RobustLock {
         }
     }
 
+    /// Takes the lock, for which no place is needed.
+    fn lock(&self, limit: Duration) -> Result<Held<'_>, Errno> {
+        self.acquire(|| unreachable!(), limit)
+    }
+
     /// A lock whose words hold this.
     fn overwritten(word: u32, namespace: u32) -> Self {
         Self {
@@ -45,7 +50,7 @@ fn a_lock_excludes_other_threads() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..10_000 {
-                    let held = LOCK.acquire(LIMIT).unwrap();
+                    let held = LOCK.lock(LIMIT).unwrap();
                     // Not atomic on purpose: the lock must make it so.
                     let seen = COUNTER.load(Ordering::Relaxed);
                     COUNTER.store(seen + 1, Ordering::Relaxed);
@@ -61,22 +66,22 @@ fn a_lock_excludes_other_threads() {
 #[test]
 fn a_thread_that_ends_with_the_lock_gives_it_up() {
     static LOCK: RobustLock = RobustLock::new();
-    thread::spawn(|| std::mem::forget(LOCK.acquire(LIMIT).unwrap()))
+    thread::spawn(|| std::mem::forget(LOCK.lock(LIMIT).unwrap()))
         .join()
         .unwrap();
     // The kernel marks the word when the thread has really ended, which
     // may be a moment after its join.
-    let held = LOCK.acquire(LIMIT).unwrap();
+    let held = LOCK.lock(LIMIT).unwrap();
     assert_eq!(held.acquired(), Acquired::OwnerDied);
     drop(held);
-    assert_eq!(LOCK.acquire(LIMIT).unwrap().acquired(), Acquired::Released);
+    assert_eq!(LOCK.lock(LIMIT).unwrap().acquired(), Acquired::Released);
 }
 
 #[test]
 fn waiting_is_bounded() {
     static LOCK: RobustLock = RobustLock::new();
-    let held = LOCK.acquire(LIMIT).unwrap();
-    let waited = thread::spawn(|| LOCK.acquire(Duration::from_millis(20)).err())
+    let held = LOCK.lock(LIMIT).unwrap();
+    let waited = thread::spawn(|| LOCK.lock(Duration::from_millis(20)).err())
         .join()
         .unwrap();
     assert_eq!(waited, Some(Errno(libc::ETIMEDOUT)));
@@ -86,11 +91,11 @@ fn waiting_is_bounded() {
 #[test]
 fn the_waits_of_one_call_are_bounded_together() {
     static LOCK: RobustLock = RobustLock::new();
-    let held = LOCK.acquire(LIMIT).unwrap();
+    let held = LOCK.lock(LIMIT).unwrap();
     let waited = thread::spawn(|| {
         patience::spend(Duration::from_millis(9970));
-        let first = LOCK.acquire(Duration::from_millis(20)).err();
-        let second = LOCK.acquire(LIMIT).err();
+        let first = LOCK.lock(Duration::from_millis(20)).err();
+        let second = LOCK.lock(LIMIT).err();
         (first, second, patience::left())
     })
     .join()
@@ -105,7 +110,7 @@ fn whatever_the_word_holds_taking_it_ends() {
     for namespace in [0, 1, own_namespace(), u32::MAX] {
         for shift in 0..32 {
             let lock = RobustLock::overwritten(1 << shift, namespace);
-            let _ = lock.acquire(Duration::from_millis(1));
+            let _ = lock.lock(Duration::from_millis(1));
         }
     }
 }
@@ -115,9 +120,9 @@ fn whatever_the_word_of_lenders_holds_taking_the_lock_ends() {
     for shift in 0..32 {
         let lock = RobustLock::new();
         lock.lender.overwrite(1 << shift);
-        let held = lock.acquire(LIMIT).unwrap();
+        let held = lock.lock(LIMIT).unwrap();
         thread::scope(|scope| {
-            let waiter = scope.spawn(|| lock.acquire(LIMIT).map(drop));
+            let waiter = scope.spawn(|| lock.lock(LIMIT).map(drop));
             while lock.owner.load().waiters() == Waiters::None {
                 thread::yield_now();
             }
@@ -131,14 +136,14 @@ fn whatever_the_word_of_lenders_holds_taking_the_lock_ends() {
 #[test]
 fn a_lock_of_a_thread_that_does_not_exist_is_taken_over() {
     let lock = RobustLock::overwritten(id_of_the_dead(), own_namespace());
-    let held = lock.acquire(LIMIT).unwrap();
+    let held = lock.lock(LIMIT).unwrap();
     assert_eq!(held.acquired(), Acquired::OwnerDied);
 }
 
 #[test]
 fn a_lock_of_an_earlier_thread_with_the_same_id_is_taken_over() {
     let lock = RobustLock::overwritten(os::thread().0, own_namespace());
-    let held = lock.acquire(LIMIT).unwrap();
+    let held = lock.lock(LIMIT).unwrap();
     assert_eq!(held.acquired(), Acquired::OwnerDied);
 }
 
@@ -147,7 +152,7 @@ fn an_owner_in_another_or_unknown_pid_namespace_is_not_judged() {
     for namespace in [own_namespace() ^ 1, 0] {
         for thread in [id_of_the_dead(), os::thread().0] {
             let lock = RobustLock::overwritten(thread, namespace);
-            let refused = lock.acquire(Duration::from_millis(30)).err();
+            let refused = lock.lock(Duration::from_millis(30)).err();
             assert_eq!(refused, Some(Errno(libc::ETIMEDOUT)));
         }
     }
@@ -156,7 +161,7 @@ fn an_owner_in_another_or_unknown_pid_namespace_is_not_judged() {
 #[test]
 fn a_lock_that_is_no_longer_ones_own_is_not_released() {
     let lock = RobustLock::new();
-    let held = lock.acquire(LIMIT).unwrap();
+    let held = lock.lock(LIMIT).unwrap();
     let others = Owner::held_by(
         ThreadOf {
             id: ThreadId(1),
@@ -172,17 +177,17 @@ fn a_lock_that_is_no_longer_ones_own_is_not_released() {
 #[test]
 fn a_lock_that_is_left_to_the_next_owner_passes_the_news_on() {
     let lock = RobustLock::new();
-    lock.acquire(LIMIT).unwrap().leave_to_the_next();
-    assert_eq!(lock.acquire(LIMIT).unwrap().acquired(), Acquired::OwnerDied);
-    assert_eq!(lock.acquire(LIMIT).unwrap().acquired(), Acquired::Released);
+    lock.lock(LIMIT).unwrap().leave_to_the_next();
+    assert_eq!(lock.lock(LIMIT).unwrap().acquired(), Acquired::OwnerDied);
+    assert_eq!(lock.lock(LIMIT).unwrap().acquired(), Acquired::Released);
 }
 
 #[test]
 fn a_long_wait_ends_as_soon_as_the_lock_is_released() {
     static LOCK: RobustLock = RobustLock::new();
-    let held = LOCK.acquire(LIMIT).unwrap();
+    let held = LOCK.lock(LIMIT).unwrap();
     let waiters: Vec<_> = (0..3)
-        .map(|_| thread::spawn(|| LOCK.acquire(LIMIT).map(|held| held.acquired())))
+        .map(|_| thread::spawn(|| LOCK.lock(LIMIT).map(|held| held.acquired())))
         .collect();
     // Long enough that they lend their priority.
     thread::sleep(Duration::from_millis(100));

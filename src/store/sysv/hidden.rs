@@ -186,7 +186,7 @@ impl Registry {
     #[cold]
     fn attach_large(&self, table: &Table<'_>) -> Large {
         let mut large = Vec::new();
-        for used in table.used().flatten() {
+        for used in table.hidden_parts().flat_map(|(_, slots)| slots.flatten()) {
             let found = segment_of(used).filter(|(entry, status)| {
                 entry.size > LARGE && is_abandoned(entry, status, 0) && !self.is_superseded()
             });

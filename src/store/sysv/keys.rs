@@ -8,7 +8,7 @@ use super::hash::hash_of;
 use super::shm::Key;
 use crate::ids::{GroupId, UserId};
 use crate::namespace::Registered;
-use crate::{fork, os, random};
+use crate::{fork, lock, os, random};
 
 /// How many keys a namespace may have its registry under: others, by chance or
 /// on purpose, may occupy the first ones.
@@ -61,8 +61,9 @@ pub(super) fn for_segment() -> Key {
     Key(SEGMENT | (random::bits(fork::process()) & !KIND_BITS))
 }
 
-/// An additional permission bit of a registry that is not complete yet.
-pub(super) const UNBORN: u32 = 0o100;
+/// An additional permission bit of a registry that is not complete yet. It also shows how the
+/// registry is locked, which its version shows only later.
+pub(super) const UNBORN: u32 = lock::KIND.unborn;
 
 /// The permission bits of a new registry.
 pub(super) const fn mode(namespace: &Registered) -> u32 {

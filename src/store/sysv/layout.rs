@@ -30,14 +30,15 @@ pub(super) use super::sizes::{
 use super::sizes::{SLOT_SIZE, pages_for};
 pub(super) use super::state::{Damage, State};
 use crate::lock::RobustLock;
-use crate::os;
+use crate::{lock, os};
 
 /// In the first eight bytes: the registry is complete.
 pub(super) const MAGIC: u64 = u64::from_ne_bytes(*b"shm_util");
 /// In the first eight bytes: the registry was removed, and has a successor.
 pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
-/// Raised with every change of this file that older programs can't read.
-pub(super) const VERSION: u32 = 4;
+/// Raised with every change of this file that older programs can't read. One bit shows how the
+/// registry is locked.
+pub(super) const VERSION: u32 = 4 | lock::KIND.layout;
 
 const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
 /// The number of words of eight bytes of a name that is in its slot.

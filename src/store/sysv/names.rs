@@ -327,7 +327,11 @@ impl Names<'_> {
         entry: &Entry,
         may_go: impl FnOnce(&Status) -> bool,
     ) -> Result<Removal> {
-        let before = self.state_of(entry)?;
+        let before = if self.held.excludes_others() {
+            self.state_of(entry)?
+        } else {
+            None
+        };
         let marked = match before {
             Some(State::Live(id, lifetime)) => Some(State::Removing(id, lifetime)),
             Some(State::Hidden(id, lifetime)) => Some(State::Abandoned(id, lifetime)),

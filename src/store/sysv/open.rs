@@ -5,19 +5,18 @@
 use std::ops::ControlFlow;
 
 use super::keys::{self, UNBORN};
-use super::layout::{self, Damage, MAGIC, SUPERSEDED};
+use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED};
 use super::limits::{Remedy, registry_size};
-use super::mapping::Mapping;
-use super::registry::{Registry, attach};
+use super::registry::{Registry, attach, place_of};
 use super::shm::{self, Id, Key, Status};
 use super::sweep::{Whose, sweep};
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
-use crate::lock::Acquired;
+use crate::lock::{Acquired, Place};
 use crate::namespace::Registered;
 use crate::os::Uncancelled;
 use crate::request::Creation;
-use crate::{fork, os, patience, random};
+use crate::{fork, lock, os, patience, random};
 
 /// How often to try again when other processes interfere.
 const ATTEMPTS: usize = 1000;
@@ -242,6 +241,10 @@ impl Registry {
         let Some(header) = layout::header(&self.mapping) else {
             return Ok(Candidate::Stranger);
         };
+        let unborn_elsewhere = self.mode() | lock::OTHER_KIND.unborn;
+        if header.magic() == 0 && status.mode == unborn_elsewhere && self.capacity != 0 {
+            return Err(self.is_locked_otherwise());
+        }
         // A stranger's segment has neither a registry's size nor its mode.
         let looks_like_one = self.capacity != 0 && status.mode & !UNBORN == self.mode();
         match header.magic() {
@@ -249,7 +252,7 @@ impl Registry {
             // Two processes created one each, and the other one was completed. Whoever
             // was to remove this one died before that, or may not.
             SUPERSEDED => {
-                return Ok(match shm::remove(self.id) {
+                return Ok(match remove(self.id, || place_of(status)) {
                     Err(Errno(libc::EPERM)) => Candidate::Stranger,
                     _ => Candidate::Gone,
                 });
@@ -289,6 +292,8 @@ impl Registry {
     pub(super) fn complete(&self, identity: &[u8]) -> Result<Completed> {
         let table = self.table()?;
         let held = self.hold(table.header, patience::LIMIT)?;
+        // It may turn out that another registry is to be completed.
+        held.ends_with_the_registry();
         if table.header.magic() != 0 {
             if held.acquired() == Acquired::OwnerDied {
                 // It may have died while it changed names: whoever opens it recovers.
@@ -348,7 +353,8 @@ impl Registry {
 
     /// Removes a registry that is not complete. False if it is complete by now.
     fn withdraw(&self) -> bool {
-        withdraw(self.id, &self.mapping)
+        layout::header(&self.mapping)
+            .is_some_and(|header| withdraw(self.id, header, || self.place(header)))
     }
 
     /// Takes away the bit that marks the registry as new. Only the owner can;
@@ -415,25 +421,35 @@ fn withdraw_new(id: Id) {
         return;
     };
     let is_new = status.mode & UNBORN != 0 && layout::capacity_of(status.size).is_some();
-    if let Some(mapping) = is_new.then(|| attach(id, status.size).ok()).flatten() {
-        withdraw(id, &mapping);
+    let mapping = is_new.then(|| attach(id, status.size).ok()).flatten();
+    if let Some(header) = mapping.as_ref().and_then(layout::header) {
+        withdraw(id, header, || place_of(&status));
     }
 }
 
 /// Removes a registry that is not complete. False if it is complete by now.
-fn withdraw(id: Id, mapping: &Mapping) -> bool {
-    let is_forestalled = layout::header(mapping).is_some_and(layout::Header::forestall);
+fn withdraw(id: Id, header: &Header, place: impl FnOnce() -> Place) -> bool {
+    let is_forestalled = header.forestall();
     if is_forestalled {
         // Only its owner can. Otherwise it stays, and is never used.
-        let _ = shm::remove(id);
+        let _ = remove(id, place);
     }
     is_forestalled
 }
 
+/// Removes a registry whose lock is not held, and its lock.
+fn remove(id: Id, place: impl FnOnce() -> Place) -> std::result::Result<(), Errno> {
+    let removed = shm::remove(id);
+    if removed.is_ok() {
+        lock::remove_with_the_registry(place);
+    }
+    removed
+}
+
 /// Removes a segment that no process has ever attached.
 fn remove_unused(id: Id, key: Key) {
-    let is_unused = |status: Status| status.key == key && !status.was_ever_attached();
-    if matches!(shm::status(id), Ok(Some(status)) if is_unused(status)) {
-        let _ = shm::remove(id);
+    let is_unused = |status: &Status| status.key == key && !status.was_ever_attached();
+    if let Some(status) = shm::status(id).ok().flatten().filter(is_unused) {
+        let _ = remove(id, || place_of(&status));
     }
 }

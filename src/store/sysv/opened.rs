@@ -107,6 +107,7 @@ impl Registry {
         let Ok(names) = self.lock_within(PATIENCE_AT_EXIT) else {
             return;
         };
+        names.held.ends_with_the_registry();
         if self.is_superseded() {
             return;
         }

@@ -50,9 +50,10 @@ use super::mapping::Mapping;
 use super::shm::{self, Id, Key, Status};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
-use crate::ids::GroupId;
+use crate::ids::{GroupId, UserId};
 use crate::info::RegistryInfo;
-use crate::lock::Held;
+use crate::lock;
+use crate::lock::{Held, Place};
 use crate::namespace::Registered;
 use crate::request::{Access, Lifetime, Placement};
 
@@ -70,12 +71,33 @@ pub(super) fn may_be_registry(status: &Status) -> bool {
         && layout::capacity_of(status.size).is_some()
 }
 
+/// Where the lock of a registry with this status is.
+pub(super) fn place_of(status: &Status) -> Place {
+    Place {
+        key: status.key.to_c(),
+        creator: status.creator,
+        group: (status.mode & 0o060 != 0).then_some(status.creator_group),
+        mode: status.mode & !keys::UNBORN,
+        is_here: true,
+    }
+}
+
+/// The key that a registry had before it was removed; 0 if it was overwritten.
+fn recorded_key(header: &Header) -> Key {
+    let key = Key::from_c(header.lock.key());
+    match header.identity() {
+        Ok(identity) if keys::of_registry(&identity).any(|one| one == key) => key,
+        _ => Key(0),
+    }
+}
+
 /// A namespace's registry, attached.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub(super) namespace: Registered,
     pub(super) id: Id,
     pub(super) key: Key,
+    pub(super) creator: UserId,
     /// The group that shares it, if several users may.
     pub(super) group: Option<GroupId>,
     pub(super) capacity: usize,
@@ -100,6 +122,7 @@ impl Registry {
             namespace: namespace.clone(),
             id,
             key: status.key,
+            creator: status.creator,
             group: keys::group(namespace, status.creator_group),
             capacity: layout::capacity_of(status.size).unwrap_or(0),
             mapping,
@@ -107,7 +130,14 @@ impl Registry {
     }
 
     pub(super) fn hold<'a>(&self, header: &'a Header, patience: Duration) -> Result<Held<'a>> {
-        header.lock.acquire(patience).map_err(|errno| {
+        let place = || self.place(header);
+        header.lock.acquire(place, patience).map_err(|errno| {
+            if let Some(cause) = lock::cause(errno) {
+                return errno.during(format_args!(
+                    "lock registry {} of {}: {cause}",
+                    self.id, self.namespace
+                ));
+            }
             errno.during(format_args!(
                 "lock registry {} of {}: {} has held the lock for {} s; continue or end \
                  that process; if it does not exist, the registry was overwritten: end the \
@@ -121,6 +151,25 @@ impl Registry {
         })
     }
 
+    /// Where its lock is. The key of a registry that was removed is known only to itself and
+    /// to those who had it attached before.
+    pub(super) fn place(&self, header: &Header) -> Place {
+        let key = if self.key.0 == 0 {
+            recorded_key(header)
+        } else {
+            self.key
+        };
+        Place {
+            key: key.to_c(),
+            creator: self.creator,
+            group: self.group,
+            mode: self.mode(),
+            is_here: matches!(shm::status(self.id), Ok(Some(status))
+                if status.size == self.mapping.size()
+                    && (status.key == self.key || status.is_removed)),
+        }
+    }
+
     pub(super) fn table(&self) -> Result<Table<'_>> {
         Table::new(&self.mapping, self.capacity).ok_or_else(|| self.damaged(Damage("its size")))
     }
@@ -130,6 +179,9 @@ impl Registry {
         if version == VERSION {
             return Ok(());
         }
+        if version ^ VERSION == lock::OTHER_KIND.layout ^ lock::KIND.layout {
+            return Err(self.is_locked_otherwise());
+        }
         Err(Error::new(
             libc::ENOTSUP,
             format_args!(
@@ -138,6 +190,23 @@ impl Registry {
                 self.id, self.namespace, self.id
             ),
         ))
+    }
+
+    /// The error if programs lock the registry with the other kind of lock.
+    #[cold]
+    pub(super) fn is_locked_otherwise(&self) -> Error {
+        Error::new(
+            libc::ENOTSUP,
+            format_args!(
+                "registry {} of {} is locked with {}, and this library locks with {}; end the programs \
+                 that use the other kind, then run 'ipcrm -m {}'",
+                self.id,
+                self.namespace,
+                lock::OTHER_KIND.name,
+                lock::KIND.name,
+                self.id
+            ),
+        )
     }
 
     /// Whether the name still belongs to a segment that this process has just

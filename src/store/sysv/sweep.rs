@@ -16,12 +16,12 @@ use super::hidden;
 use super::keys::{self, UNBORN};
 use super::layout::{self, Damage, Header, MAGIC, SUPERSEDED, State, Table, VERSION};
 use super::mapping::Mapping;
-use super::registry::{attach, may_be_registry};
+use super::registry::{attach, may_be_registry, place_of};
 use super::shm::{self, Id, Status};
 use super::table::Used;
 use crate::ids::UserId;
 use crate::info::Info;
-use crate::lock::Acquired;
+use crate::lock::{self, Acquired};
 use crate::os;
 use crate::request::Lifetime;
 use crate::store::users::Users;
@@ -49,6 +49,7 @@ pub struct LeftBehind {
 
 /// Removes what is left behind, and returns how many registries that were.
 pub(super) fn sweep(whose: Whose) -> usize {
+    sweep_locks();
     leftovers(whose)
         .iter()
         .filter(|(id, status)| remove(*id, status) == Some(()))
@@ -57,9 +58,15 @@ pub(super) fn sweep(whose: Whose) -> usize {
 
 /// The same for the command: returns what was removed.
 pub(crate) fn sweep_and_note(whose: Whose) -> Vec<LeftBehind> {
+    sweep_locks();
     note(whose, |id, status, hidden| {
         remove_and(id, status, |info| hidden.extend(info))
     })
+}
+
+/// Removes the locks of this user's registries that were removed.
+fn sweep_locks() {
+    lock::sweep(|key| keys::KeyKind::of(key) == keys::KeyKind::Registry);
 }
 
 /// The registries that are left behind. This removes and deletes nothing.
@@ -151,7 +158,11 @@ fn look<T>(id: Id, before: &Status, then: impl FnOnce(&Mapping) -> T) -> Option<
     if !may_go(&mapping, header, before) {
         return None;
     }
-    let held = header.lock.acquire(Duration::ZERO).ok()?;
+    let held = header
+        .lock
+        .acquire(|| place_of(before), Duration::ZERO)
+        .ok()?;
+    held.ends_with_the_registry();
     if held.acquired() == Acquired::OwnerDied && has_slots(&mapping, header, before.creator) {
         // Its next user finds out what was begun.
         held.leave_to_the_next();

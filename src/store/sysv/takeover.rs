@@ -43,7 +43,10 @@ impl Registry {
     pub(super) fn freeze_predecessors(namespace: &Registered, identity: &[u8]) -> Result<()> {
         for predecessor in Self::predecessors(namespace, identity)? {
             match predecessor.lock() {
-                Ok(_names) => predecessor.supersede(),
+                Ok(names) => {
+                    names.held.ends_with_the_registry();
+                    predecessor.supersede();
+                }
                 // What is left of it is copied, and checked.
                 Err(error) if error.errno() == libc::EUCLEAN => predecessor.supersede(),
                 Err(error) => return Err(error),

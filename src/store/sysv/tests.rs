@@ -78,6 +78,7 @@ impl Scratch {
             namespace: namespace.clone(),
             id,
             key,
+            creator: self.0.creator,
             group: self.0.group,
             capacity: self.0.capacity,
             mapping: attach(id, size).unwrap(),
@@ -87,7 +88,7 @@ impl Scratch {
     /// A new registry of the same namespace that is not complete.
     fn unborn(&self) -> Self {
         let size = self.0.mapping.size();
-        shm::create(self.0.key, size, Creation::with_mode(0o760)).unwrap();
+        shm::create(self.0.key, size, Creation::with_mode(0o660 | keys::UNBORN)).unwrap();
         Self(self.at(&self.0.namespace, self.0.key))
     }
 
@@ -365,7 +366,7 @@ fn of_two_new_registries_the_one_with_the_earlier_key_is_completed() {
     let keys: Vec<_> = keys::of_registry(&identity).collect();
     let new = |key| {
         let size = scratch.0.mapping.size();
-        shm::create(key, size, Creation::with_mode(0o760)).unwrap();
+        shm::create(key, size, Creation::with_mode(0o660 | keys::UNBORN)).unwrap();
         Scratch(scratch.at(&namespace, key))
     };
     let (first, second) = (new(keys[1]), new(keys[4]));
@@ -396,6 +397,7 @@ fn a_registry_of_another_ipc_namespace_is_told_by_its_nonce() {
         namespace: scratch.0.namespace.clone(),
         id,
         key,
+        creator: os::effective_user(),
         group: None,
         capacity: scratch.0.capacity,
         mapping: attach(scratch.0.id, size).unwrap(),
@@ -557,7 +559,7 @@ fn a_registry_that_was_forestalled_does_not_occupy_its_key() {
     let identity = namespace.identity().unwrap();
     let size = scratch.0.mapping.size();
     for key in keys::of_registry(&identity) {
-        shm::create(key, size, Creation::with_mode(0o760)).unwrap();
+        shm::create(key, size, Creation::with_mode(0o660 | keys::UNBORN)).unwrap();
         let husk = scratch.at(&namespace, key);
         // Its process died before it could remove it.
         assert!(super::layout::header(&husk.mapping).unwrap().forestall());
