@@ -19,6 +19,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SEGMENTS 4096
@@ -662,6 +663,17 @@ static int has_own_namespace (void)
     return strcmp (made, here) == 0;
 }
 
+/* Containers have 64 MB of /dev/shm, where no library can be loaded from; four tests together need
+ * ten times as much. */
+static int is_suitable (const char *path)
+{
+    struct statvfs system;
+
+    return access (path, W_OK) == 0 && statvfs (path, &system) == 0
+        && (system.f_flag & ST_NOEXEC) == 0
+        && system.f_bavail >= 1024UL * 1024 * 1024 / system.f_frsize;
+}
+
 const char *store_parent (void)
 {
     const char *parent = getenv ("TMPDIR");
@@ -671,7 +683,7 @@ const char *store_parent (void)
         return parent;
     }
     /* Files of segments are created and removed without waiting for a disk there. */
-    return store == CHECK_DIRECTORY && access ("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    return store == CHECK_DIRECTORY && is_suitable ("/dev/shm") ? "/dev/shm" : "/tmp";
 }
 
 void store_start (const char *directory_of_the_test)
