@@ -24,7 +24,6 @@
 
 #define SEGMENTS 4096
 #define IGNORED 64
-#define LARGEST_SEGMENT 50000 /* bytes; a registry is larger */
 #define SUFFIX ".names" /* of the directories of namespaces */
 
 static enum check_store store;
@@ -570,6 +569,20 @@ int check_unmap (void *address, long size)
                                : munmap (address, (size_t) ((size + page - 1) / page * page));
 }
 
+/* By its first bytes: see docs/registry-format.md. Its size depends on kernel.shmmni. */
+static int is_registry (int id)
+{
+    void *address = shmat (id, NULL, SHM_RDONLY);
+    int is_one;
+
+    if ((long) address == -1) {
+        return 0;
+    }
+    is_one = check_size (id) > 8 && memcmp (address, "shm_util", 8) == 0;
+    shmdt (address);
+    return is_one;
+}
+
 int check_rm_registries (void)
 {
     int ids[SEGMENTS];
@@ -578,7 +591,7 @@ int check_rm_registries (void)
     int i;
 
     for (i = 0; i < count; i++) {
-        if (check_size (ids[i]) > LARGEST_SEGMENT) {
+        if (is_registry (ids[i])) {
             removed += shmctl (ids[i], IPC_RMID, NULL) == 0;
         }
     }
