@@ -289,7 +289,8 @@ abi-accept: need-cc
 	@CC="$(CC)" c_tests/scripts/abi accept
 
 # debian/rules decides what goes into the packages. dpkg-buildpackage would set
-# DEB_RULES_REQUIRES_ROOT, without which debhelper wants to be root.
+# DEB_RULES_REQUIRES_ROOT, without which debhelper wants to be root; and for another architecture
+# the variables that dpkg-architecture prints.
 deb: library command
 	@command -v dh >/dev/null 2>&1 || { \
 	  echo "make: 'dh' is not installed; see 'What it needs' in README.md" >&2; exit 1; }
@@ -297,7 +298,9 @@ deb: library command
 	@rm -rf build/deb
 	@mkdir -p build/deb
 	@# The first clean removes what an interrupted build has left in debian/.
-	$(Q)for goal in clean binary clean; do \
+	$(Q)$(if $(IS_CROSS),eval "$$(dpkg-architecture --print-set --host-type $(COMPILERS))" && \
+	  export CARGO_BUILD_TARGET=$(TARGET) &&) \
+	for goal in clean binary clean; do \
 	  DEB_RULES_REQUIRES_ROOT=no debian/rules $$goal PACKAGES='$(CURDIR)/build/deb' || exit; \
 	done $(if $(Q),>build/deb/log 2>&1 || { cat build/deb/log >&2; exit 1; })
 	@rm -f build/deb/log
