@@ -298,11 +298,11 @@ deb: library command
 	@rm -rf build/deb
 	@mkdir -p build/deb
 	@# The first clean removes what an interrupted build has left in debian/.
-	$(Q)$(if $(IS_CROSS),eval "$$(dpkg-architecture --print-set --host-type $(COMPILERS))" && \
+	$(Q)($(if $(IS_CROSS),eval "$$(dpkg-architecture --print-set --host-type $(COMPILERS))" && \
 	  export CARGO_BUILD_TARGET=$(TARGET) &&) \
 	for goal in clean binary clean; do \
 	  DEB_RULES_REQUIRES_ROOT=no debian/rules $$goal PACKAGES='$(CURDIR)/build/deb' || exit; \
-	done $(if $(Q),>build/deb/log 2>&1 || { cat build/deb/log >&2; exit 1; })
+	done) $(if $(Q),>build/deb/log 2>&1 || { cat build/deb/log >&2; exit 1; })
 	@rm -f build/deb/log
 	@ls build/deb/*.deb
 
