@@ -5,7 +5,8 @@
 # make demo-kinds    one program, three kinds of memory: what outlives kill, restart, reboot
 # make check         what to run after each edit: the tests that take less than 30 seconds
 # make test          run every test; the last line gives the totals
-# make targets       build for other processors and C libraries, and test what runs here
+# make targets       build for other processors and C libraries, and run the tests there, emulated
+#                    where it must be, in a Debian 13 made for that; needs root
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
@@ -240,7 +241,7 @@ check: library
 test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
 
-targets: library
+targets:
 	@scripts/targets
 
 test-deps:
