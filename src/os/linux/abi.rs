@@ -9,7 +9,7 @@ use std::ffi::c_char;
 use std::ffi::{c_int, c_long};
 use std::time::Duration;
 
-use crate::errno::Errno;
+use crate::os::posix::unsigned;
 
 /// Functions for files of any size, and their types.
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
@@ -67,16 +67,6 @@ pub(crate) unsafe fn lock_description(fd: c_int, command: c_int, lock: *mut floc
     c_int::try_from(result).unwrap_or(-1)
 }
 
-/// A number whose type in C depends on the system; 0 if it is negative.
-pub(crate) fn unsigned(number: impl TryInto<u64>) -> u64 {
-    number.try_into().unwrap_or(0)
-}
-
-/// The same the other way round; `EINVAL` if C's type has no room for the number.
-pub(crate) fn to_c<T: TryFrom<u32>>(number: u32) -> Result<T, Errno> {
-    number.try_into().map_err(|_| Errno(libc::EINVAL))
-}
-
 /// A time in seconds since 1970. With 32 bits, it is not negative: it ends in 2106, not in 2038.
 pub(crate) fn time<T: Into<i64>>(seconds: T) -> i64 {
     let seconds = seconds.into();
@@ -108,16 +98,6 @@ pub(crate) fn magic(status: &statfs) -> u32 {
 )]
 pub(crate) const fn ioctl_number(number: u32) -> libc::Ioctl {
     number as libc::Ioctl
-}
-
-/// A segment's key.
-pub(crate) fn key_of(permissions: &libc::ipc_perm) -> libc::key_t {
-    // The libc crate is about to correct musl's name of the member.
-    #[cfg(target_env = "musl")]
-    #[allow(deprecated)]
-    return permissions.__ipc_perm_key;
-    #[cfg(not(target_env = "musl"))]
-    permissions.__key
 }
 
 /// A time as futex(2) takes it. The C library's type may be a larger one.
@@ -186,18 +166,8 @@ pub(crate) fn is_beyond(address: usize, size: usize) -> bool {
         .is_none_or(|end| end > END_OF_ADDRESSES)
 }
 
-/// Whether an address is the kernel's on every machine. A 32-bit program may have all others.
-pub(crate) const fn is_of_the_kernel(address: usize) -> bool {
-    usize::BITS == 64 && address > usize::MAX / 2
-}
-
 /// shmat(2) makes addresses multiples of this many pages (`SHMLBA`).
 pub(super) const PAGES_OF_SHMLBA: usize = if cfg!(target_arch = "arm") { 4 } else { 1 };
-
-/// Whether memory of this size can be a slice. No 32-bit program can attach more than that.
-pub(crate) const fn is_slice(size: usize) -> bool {
-    size <= isize::MAX.unsigned_abs()
-}
 
 #[cfg(test)]
 mod tests {

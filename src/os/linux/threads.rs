@@ -10,9 +10,10 @@ use std::ptr;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use super::abi::{FutexTime, clock_gettime, fstat, fstatat, ioctl_number, stat, unsigned};
+use super::abi::{FutexTime, clock_gettime, fstat, fstatat, ioctl_number, stat};
 use crate::errno::Errno;
 use crate::ids::ThreadId;
+use crate::os::posix::unsigned;
 
 /// `FUTEX_LOCK_PI2`, Linux 5.14. The older `FUTEX_LOCK_PI` measures its timeout by a
 /// clock that can be set back, which would make a wait of any length.

@@ -114,7 +114,7 @@ impl Directory {
         let doing = "look at it";
         let failed = |errno: Errno| self.refused(errno, &doing);
         // This also works for a directory that this process may not read.
-        let opened = file::open(self.path(), libc::O_PATH | libc::O_DIRECTORY, 0);
+        let opened = file::open(self.path(), os::O_PATH | libc::O_DIRECTORY, 0);
         let opened = opened.map_err(failed)?;
         let status = Status::of(&opened).map_err(failed)?;
         let (left_behind, strangers) = self.others();
