@@ -203,9 +203,6 @@
 //! | `bulk`       | copies between shared and private memory |
 //! | `errno`, `ids`, `atomic` | numbers with a type, atomics |
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
-
 #[cfg(all(feature = "shipped", panic = "unwind"))]
 compile_error!("C programs need a library built with panic = \"abort\"; use make");
 

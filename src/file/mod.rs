@@ -33,5 +33,5 @@ pub(crate) use link::Link;
 pub(crate) use owner::{set_mode, set_mode_of_path, set_owner};
 pub(crate) use path::{by_path, directory_of};
 pub(crate) use refused::{first_allowed, is_nameless_unsupported, is_refusal};
-pub(crate) use status::Status;
+pub(crate) use status::{FILE_TYPE, Status};
 pub(crate) use temporary::TemporaryName;

@@ -19,7 +19,7 @@ pub(crate) use crate::os::Status;
 const TYPE: u32 = 0o170_000;
 const FIFO: u32 = 0o010_000;
 const DIRECTORY: u32 = 0o040_000;
-const FILE: u32 = 0o100_000;
+pub(crate) const FILE_TYPE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
 impl Status {
@@ -50,7 +50,7 @@ impl Status {
     }
 
     pub(crate) const fn is_file(&self) -> bool {
-        self.has_type(FILE)
+        self.has_type(FILE_TYPE)
     }
 
     pub(crate) const fn is_directory(&self) -> bool {

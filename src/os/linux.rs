@@ -6,7 +6,9 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
 
-use super::posix::{page_size, unsigned};
+#[cfg(feature = "capi")]
+use super::posix::Stream;
+use super::posix::{Clock, copy_string, page_size, unsigned};
 use crate::ids::ThreadId;
 
 mod abi;
@@ -73,24 +75,6 @@ pub(crate) fn has_other_threads() -> bool {
     unsigned(unsafe { status.assume_init() }.st_nlink) != ALONE
 }
 
-/// The calling thread's `errno`.
-#[cfg(feature = "capi")]
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-#[cfg(feature = "capi")]
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
-}
-
 /// The value of an environment variable, copied into `buffer`, and cut off where it fills
 /// that. `None` if it is not set, or if the program is set-uid or the like: its caller's
 /// environment selects nothing then, see secure_getenv(3).
@@ -103,27 +87,8 @@ pub(crate) fn variable<'a>(name: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]
     if value.is_null() {
         return None;
     }
-    let mut length = 0;
-    for copy in &mut *buffer {
-        // SAFETY: the string has no NUL before this byte, so the byte belongs to it.
-        *copy = unsafe { value.cast::<u8>().wrapping_add(length).read_volatile() };
-        if *copy == 0 {
-            break;
-        }
-        length += 1;
-    }
-    buffer.get(..length)
-}
-
-/// The clocks that the library reads, at hardly any cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clock {
-    /// Since 1970. The kernel takes its own times of segments from the same clock.
-    Realtime,
-    /// Since some moment in the past.
-    Monotonic,
-    /// Since the system was started, including the time that it was suspended.
-    Uptime,
+    // SAFETY: the value ends with a NUL.
+    unsafe { copy_string(value, buffer) }
 }
 
 /// The whole seconds of a clock; 0 if the system lacks it.
@@ -261,16 +226,6 @@ impl Drop for Uncancelled {
         // SAFETY: the C library returned this state.
         unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
     }
-}
-
-/// One of the C library's streams.
-#[cfg(feature = "capi")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
-    /// `stdout`
-    Out,
-    /// `stderr`
-    Error,
 }
 
 /// Writes a string to one of the C library's streams, so that it appears in

@@ -5,18 +5,30 @@
 //! | `posix`       | what all systems offer in the same way |
 //! | `file_status`, `sysv` | plain data |
 //! | `linux`       | Linux, with glibc, musl or bionic (Android) |
-//! | `mapped`, `user_map` | what /proc shows; nothing elsewhere |
+//! | `unix`        | other systems, and in `unix/system` what differs between them |
+//! | `mapped`, `user_map` | what /proc shows on Linux |
+//!
+//! `--cfg shm_util_os="unix"` selects `unix` on Linux, so that it can be tested here. Its lock is a
+//! semaphore.
 
 mod file_status;
+#[cfg(not(shm_util_os = "unix"))]
 mod linux;
 mod mapped;
 mod posix;
 mod sysv;
+#[cfg(shm_util_os = "unix")]
+mod unix;
 mod user_map;
 
+#[cfg(not(shm_util_os = "unix"))]
+use linux as selected;
+#[cfg(shm_util_os = "unix")]
+use unix as selected;
+
 pub(crate) use file_status::*;
-pub(crate) use linux::*;
 pub(crate) use mapped::{Beginning, Mappings, Piece, beginning_at, for_each_piece, is_segment_at};
 pub(crate) use posix::*;
+pub(crate) use selected::*;
 pub(crate) use sysv::*;
 pub(crate) use user_map::Map;

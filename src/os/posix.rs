@@ -97,3 +97,68 @@ pub(crate) const fn is_slice(size: usize) -> bool {
 pub(crate) const fn is_of_the_kernel(address: usize) -> bool {
     usize::BITS == 64 && address > usize::MAX / 2
 }
+
+/// Copies a string into `buffer`, cut off where it fills that.
+///
+/// Another thread may overwrite the string meanwhile, although a program may not do that. So it is
+/// read once, at once, and never beyond the length of the buffer.
+///
+/// # Safety
+///
+/// The string ends with a NUL.
+pub(super) unsafe fn copy_string(string: *const c_char, buffer: &mut [u8]) -> Option<&[u8]> {
+    let mut length = 0;
+    for copy in &mut *buffer {
+        // SAFETY: the string has no NUL before this byte, so the byte belongs to it.
+        *copy = unsafe { string.cast::<u8>().wrapping_add(length).read_volatile() };
+        if *copy == 0 {
+            break;
+        }
+        length += 1;
+    }
+    buffer.get(..length)
+}
+
+/// The clocks that the library reads, at hardly any cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Since 1970. The kernel takes its own times of segments from the same clock.
+    Realtime,
+    /// Since some moment in the past.
+    Monotonic,
+    /// Since the system was started, including the time that it was suspended.
+    Uptime,
+}
+
+/// One of the C library's streams.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// `stdout`
+    Out,
+    /// `stderr`
+    Error,
+}
+
+/// A time in seconds since 1970. With 32 bits, it is not negative: it ends in 2106, not in 2038.
+pub(crate) fn time<T: Into<i64>>(seconds: T) -> i64 {
+    let seconds = seconds.into();
+    if size_of::<T>() == size_of::<u32>() {
+        seconds & i64::from(u32::MAX)
+    } else {
+        seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_32_bits_ends_in_2106() {
+        assert_eq!(time(-1_i32), 0xffff_ffff);
+        assert_eq!(time(i32::MIN), 1 << 31);
+        assert_eq!(time(1_i64 << 32), 1 << 32);
+        assert_eq!(time(-1_i64), -1);
+    }
+}

@@ -49,20 +49,21 @@ fn checked(result: c_int) -> Result<c_int, Errno> {
 /// Finds the set of a key. `ENOENT` if it does not exist.
 pub(super) fn find(key: c_int) -> Result<Set, Errno> {
     // SAFETY: semget takes numbers only.
-    checked(unsafe { os::semget(key, 0, 0) }).map(Set)
+    checked(unsafe { os::semget(os::key_to_c(key), 0, 0) }).map(Set)
 }
 
 /// Creates a set of one semaphore, whose value is 0. `EEXIST` if the key is in use.
 pub(super) fn create(key: c_int, mode: u32) -> Result<Set, Errno> {
     let mode = c_int::try_from(mode).map_err(|_| Errno(libc::EINVAL))?;
     // SAFETY: semget takes numbers only.
-    checked(unsafe { os::semget(key, 1, os::IPC_CREAT | os::IPC_EXCL | mode) }).map(Set)
+    checked(unsafe { os::semget(os::key_to_c(key), 1, os::IPC_CREAT | os::IPC_EXCL | mode) })
+        .map(Set)
 }
 
 /// Whether any segment of shared memory has this key.
 pub(super) fn is_key_of_a_segment(key: c_int) -> bool {
     // SAFETY: shmget takes numbers only.
-    checked(unsafe { os::shmget(key, 0, 0) }) != Err(Errno(libc::ENOENT))
+    checked(unsafe { os::shmget(os::key_to_c(key), 0, 0) }) != Err(Errno(libc::ENOENT))
 }
 
 /// One operation on the semaphore.
@@ -148,7 +149,7 @@ impl From<&os::semid_ds> for Status {
     fn from(raw: &os::semid_ds) -> Self {
         let perm = &raw.sem_perm;
         Self {
-            key: os::key_of(perm),
+            key: os::key_from_c(os::key_of(perm)),
             count: usize::try_from(raw.sem_nsems).unwrap_or(usize::MAX),
             mode: u32::from(perm.mode) & 0o777,
             owner: UserId(perm.uid),

@@ -67,16 +67,6 @@ pub(crate) unsafe fn lock_description(fd: c_int, command: c_int, lock: *mut floc
     c_int::try_from(result).unwrap_or(-1)
 }
 
-/// A time in seconds since 1970. With 32 bits, it is not negative: it ends in 2106, not in 2038.
-pub(crate) fn time<T: Into<i64>>(seconds: T) -> i64 {
-    let seconds = seconds.into();
-    if size_of::<T>() == size_of::<u32>() {
-        seconds & i64::from(u32::MAX)
-    } else {
-        seconds
-    }
-}
-
 /// The lower half of the number that tells a file system, see statfs(2). Some systems
 /// sign-extend it.
 pub(crate) fn magic(status: &statfs) -> u32 {
@@ -98,6 +88,23 @@ pub(crate) fn magic(status: &statfs) -> u32 {
 )]
 pub(crate) const fn ioctl_number(number: u32) -> libc::Ioctl {
     number as libc::Ioctl
+}
+
+/// The calling thread's `errno`.
+#[cfg(feature = "capi")]
+pub(crate) fn errno() -> c_int {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place }
+}
+
+/// Sets the calling thread's `errno`.
+pub(crate) fn set_errno(value: c_int) {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place = value };
 }
 
 /// A time as futex(2) takes it. The C library's type may be a larger one.
@@ -169,19 +176,10 @@ pub(crate) fn is_beyond(address: usize, size: usize) -> bool {
 /// shmat(2) makes addresses multiples of this many pages (`SHMLBA`).
 pub(super) const PAGES_OF_SHMLBA: usize = if cfg!(target_arch = "arm") { 4 } else { 1 };
 
-#[cfg(test)]
+#[cfg(all(test, target_pointer_width = "32"))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_time_of_32_bits_ends_in_2106() {
-        assert_eq!(time(-1_i32), 0xffff_ffff);
-        assert_eq!(time(i32::MIN), 1 << 31);
-        assert_eq!(time(1_i64 << 32), 1 << 32);
-        assert_eq!(time(-1_i64), -1);
-    }
-
-    #[cfg(target_pointer_width = "32")]
     #[test]
     fn the_clock_is_the_same_after_2038() {
         let clock = libc::CLOCK_MONOTONIC;

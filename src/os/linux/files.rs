@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use super::abi;
 use crate::errno::Errno;
 use crate::os::file_status::{APPEND_ONLY, FileSystemStatus, MOUNT_ROOT, Status};
-use crate::os::posix::unsigned;
+use crate::os::posix::{time, unsigned};
 
 /// Opens the file itself, which may be a link, without access to its bytes.
 pub(crate) use libc::O_PATH;
@@ -76,9 +76,9 @@ pub(crate) fn status(directory: c_int, path: &CStr, follow: Follow) -> Result<St
         size: unsigned(raw.st_size),
         blocks: unsigned(raw.st_blocks),
         created: None,
-        modified: abi::time(raw.st_mtime),
-        accessed: abi::time(raw.st_atime),
-        changed: abi::time(raw.st_ctime),
+        modified: time(raw.st_mtime),
+        accessed: time(raw.st_atime),
+        changed: time(raw.st_ctime),
         inode: unsigned(raw.st_ino),
         device: (libc::major(raw.st_dev), libc::minor(raw.st_dev)),
         attributes: 0,
@@ -138,7 +138,7 @@ pub(crate) fn open_without_at(path: &CStr, flags: c_int, mode: u32) -> c_long {
 /// Other processors have no such call.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
 pub(crate) fn open_without_at(_: &CStr, _: c_int, _: u32) -> c_long {
-    super::set_errno(libc::ENOSYS);
+    abi::set_errno(libc::ENOSYS);
     -1
 }
 

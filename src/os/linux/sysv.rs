@@ -168,14 +168,14 @@ pub(crate) fn usage() -> Option<Usage> {
     })
 }
 
-/// The same 32 bits, as C has them in a `key_t`.
-pub(crate) const fn key_to_c(key: u32) -> key_t {
-    key_t::from_ne_bytes(key.to_ne_bytes())
+/// A key as C has it: on some systems, the type has more than 32 bits.
+pub(crate) const fn key_to_c(key: i32) -> key_t {
+    key
 }
 
-/// The 32 bits of a key.
-pub(crate) const fn key_from_c(key: key_t) -> u32 {
-    u32::from_ne_bytes(key.to_ne_bytes())
+/// The same the other way round.
+pub(crate) const fn key_from_c(key: key_t) -> i32 {
+    key
 }
 
 /// A segment's key.

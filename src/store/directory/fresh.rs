@@ -117,7 +117,7 @@ impl Fresh {
         let kept = if lifetime == Lifetime::Kept { KEPT } else { 0 };
         let mode = creation.mode & MODE_BITS | kept;
         // The calls below set the mode and the size to exactly this, or fail.
-        status.mode = libc::S_IFREG | mode;
+        status.mode = file::FILE_TYPE | mode;
         status.size = u64::try_from(size.get()).unwrap_or(u64::MAX);
         let fresh = Self {
             name: temporary,

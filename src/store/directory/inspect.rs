@@ -67,6 +67,9 @@ pub struct DirectoryState {
     pub strangers: Vec<Stranger>,
 }
 
+/// In a directory's mode: users may only remove their own files.
+const STICKY: u32 = 0o1000;
+
 impl Directory {
     /// `None` if the name stands for no segment.
     pub(in crate::store) fn file(&self, name: &[u8]) -> Result<Option<SegmentFile>> {
@@ -96,7 +99,7 @@ impl Directory {
         };
         let user = os::effective_user();
         let is_own = UserId(found.user) == user;
-        let may_unlink = directory.mode & libc::S_ISVTX == 0
+        let may_unlink = directory.mode & STICKY == 0
             || is_own
             || UserId(directory.user) == user
             || user == UserId(0);

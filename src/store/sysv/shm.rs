@@ -17,13 +17,13 @@ use crate::store::users::Users;
 pub(crate) struct Key(pub(crate) u32);
 
 impl Key {
-    /// The same 32 bits, as C has them in a `key_t`.
-    pub(crate) const fn to_c(self) -> os::key_t {
-        os::key_to_c(self.0)
+    /// The same 32 bits with a sign, as programs have them.
+    pub(crate) const fn to_c(self) -> i32 {
+        i32::from_ne_bytes(self.0.to_ne_bytes())
     }
 
-    pub(crate) const fn from_c(key: os::key_t) -> Self {
-        Self(os::key_from_c(key))
+    pub(crate) const fn from_c(key: i32) -> Self {
+        Self(u32::from_ne_bytes(key.to_ne_bytes()))
     }
 }
 
@@ -121,14 +121,14 @@ pub(crate) fn create(key: Key, size: usize, creation: Creation) -> Result<Id, Er
         flags |= os::SHM_NORESERVE;
     }
     // SAFETY: shmget takes numbers only.
-    cerr(unsafe { os::shmget(key.to_c(), size, flags) }).map(Id)
+    cerr(unsafe { os::shmget(os::key_to_c(key.to_c()), size, flags) }).map(Id)
 }
 
 /// Finds the segment of a key. `ENOENT` if it does not exist, `EINVAL` if it has
 /// fewer than `size` bytes.
 pub(crate) fn find(key: Key, size: usize) -> Result<Id, Errno> {
     // SAFETY: shmget takes numbers only.
-    cerr(unsafe { os::shmget(key.to_c(), size, 0) }).map(Id)
+    cerr(unsafe { os::shmget(os::key_to_c(key.to_c()), size, 0) }).map(Id)
 }
 
 /// `IPC_STAT`, also of a segment that this process may not read: `ipcs -m` shows
@@ -192,7 +192,7 @@ impl From<os::shmid_ds> for Status {
     fn from(raw: os::shmid_ds) -> Self {
         let mode = u32::try_from(os::unsigned(raw.shm_perm.mode)).unwrap_or(0);
         Self {
-            key: Key::from_c(os::key_of(&raw.shm_perm)),
+            key: Key::from_c(os::key_from_c(os::key_of(&raw.shm_perm))),
             is_removed: mode & os::SHM_DEST != 0,
             size: usize::try_from(os::unsigned(raw.shm_segsz)).unwrap_or(usize::MAX),
             mappings: os::unsigned(raw.shm_nattch),
