@@ -47,8 +47,7 @@ pub(crate) fn open(path: &Path, flags: c_int, mode: u32) -> Result<File, Errno> 
 pub(crate) fn may_access(path: &Path, mode: c_int) -> bool {
     to_c(path).is_ok_and(|path| {
         // SAFETY: the path is a string.
-        let call =
-            unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) };
+        let call = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, os::AT_EACCESS) };
         call == 0
     })
 }

@@ -1,7 +1,7 @@
 //! Linux, with glibc or musl, on machines of 32 and 64 bits. What differs between these is in
 //! `abi`.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
@@ -20,6 +20,7 @@ mod memory;
 mod semaphores;
 #[cfg(target_env = "musl")]
 mod streams;
+#[cfg_attr(target_os = "android", path = "linux/no_sysv.rs")]
 mod sysv;
 mod threads;
 
@@ -41,11 +42,6 @@ const PTHREAD_CANCEL_DISABLE: c_int = 1;
 unsafe extern "C" {
     static stdout: *mut libc::FILE;
     static stderr: *mut libc::FILE;
-}
-
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
-    fn secure_getenv(name: *const c_char) -> *const c_char;
 }
 
 /// gettid(2)
@@ -214,17 +210,13 @@ pub(crate) struct Uncancelled(c_int);
 
 impl Uncancelled {
     pub(crate) fn new() -> Self {
-        let mut before = 0;
-        // SAFETY: there is room for the state before; it can't fail.
-        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
-        Self(before)
+        Self(set_cancel_state(PTHREAD_CANCEL_DISABLE))
     }
 }
 
 impl Drop for Uncancelled {
     fn drop(&mut self) {
-        // SAFETY: the C library returned this state.
-        unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
+        set_cancel_state(self.0);
     }
 }
 

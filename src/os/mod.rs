@@ -4,6 +4,7 @@
 //! | ------------- | --- |
 //! | `posix`       | what all systems offer in the same way |
 //! | `file_status`, `sysv` | plain data |
+//! | `hooks`       | functions that the system calls at the start and at the end |
 //! | `linux`       | Linux, with glibc, musl or bionic (Android) |
 //! | `unix`        | other systems, and in `unix/system` what differs between them |
 //! | `mapped`, `user_map` | what /proc shows on Linux |
@@ -12,6 +13,7 @@
 //! semaphore.
 
 mod file_status;
+mod hooks;
 #[cfg(not(shm_util_os = "unix"))]
 mod linux;
 mod mapped;
@@ -27,6 +29,7 @@ use linux as selected;
 use unix as selected;
 
 pub(crate) use file_status::*;
+pub(crate) use hooks::{at_exit, at_start};
 pub(crate) use mapped::{Beginning, Mappings, Piece, beginning_at, for_each_piece, is_segment_at};
 pub(crate) use posix::*;
 pub(crate) use selected::*;

@@ -1,7 +1,7 @@
 //! UNIX systems other than Linux. What they lack is refused at run time, with the error that an old
 //! Linux kernel, or one in a sandbox, would return. What differs between them is in `system`.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
@@ -25,15 +25,9 @@ pub(crate) use files::*;
 pub(crate) use locks::*;
 pub(crate) use memory::*;
 pub(crate) use semaphores::*;
-pub(crate) use system::{EUCLEAN, default_directory};
+pub(crate) use system::{DEFAULT_IS_DIRECTORY, EUCLEAN, temporary_directory};
 pub(crate) use sysv::*;
 pub(crate) use threads::*;
-
-/// Sets `errno` for a call that the system lacks, and returns -1.
-fn lacking() -> c_int {
-    system::set_errno(libc::ENOSYS);
-    -1
-}
 
 /// A number that the calling thread has in this process.
 pub(crate) fn thread() -> ThreadId {
@@ -154,33 +148,6 @@ pub(crate) fn map_word_wiped_on_fork() -> Option<&'static AtomicU32> {
 pub(crate) unsafe fn unmap_word_wiped_on_fork(word: &'static AtomicU32) {
     // SAFETY: the caller says that nothing uses the page.
     unsafe { libc::munmap(word.as_ptr().cast(), page_size()) };
-}
-
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
-}
-
-/// While this lives, the thread is not cancelled (`pthread_cancel(3)`):
-/// cancelling it would unwind it in the middle of a call.
-///
-/// More functions are cancellation points here than on Linux.
-#[derive(Debug)]
-pub(crate) struct Uncancelled(c_int);
-
-impl Uncancelled {
-    pub(crate) fn new() -> Self {
-        let mut before = 0;
-        // SAFETY: there is room for the state before; it can't fail.
-        unsafe { pthread_setcancelstate(system::CANCEL_DISABLE, &raw mut before) };
-        Self(before)
-    }
-}
-
-impl Drop for Uncancelled {
-    fn drop(&mut self) {
-        // SAFETY: the C library returned this state.
-        unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
-    }
 }
 
 /// Writes a string where a stream of the C library writes, in order among the program's own

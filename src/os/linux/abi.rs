@@ -1,12 +1,12 @@
 //! Where Linux differs by word size, C library or processor. Nothing outside this file, except
 //! copies that use a processor's own instructions (`bulk`), depends on which of them it is.
 //!
+//! On Android, the C library (bionic) has less than others.
+//!
 //! On 32-bit machines, glibc has two kinds of files: without a `64` in their names, its functions
 //! fail for files of 2 GiB and more. musl has one kind.
 
-#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
-use std::ffi::c_char;
-use std::ffi::{c_int, c_long};
+use std::ffi::{c_char, c_int, c_long};
 use std::time::Duration;
 
 use crate::os::posix::unsigned;
@@ -90,11 +90,16 @@ pub(crate) const fn ioctl_number(number: u32) -> libc::Ioctl {
     number as libc::Ioctl
 }
 
+#[cfg(target_os = "android")]
+use libc::__errno as errno_place;
+#[cfg(not(target_os = "android"))]
+use libc::__errno_location as errno_place;
+
 /// The calling thread's `errno`.
 #[cfg(feature = "capi")]
 pub(crate) fn errno() -> c_int {
     // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
+    let place = unsafe { errno_place() };
     // SAFETY: it is the calling thread's own.
     unsafe { *place }
 }
@@ -102,7 +107,7 @@ pub(crate) fn errno() -> c_int {
 /// Sets the calling thread's `errno`.
 pub(crate) fn set_errno(value: c_int) {
     // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
+    let place = unsafe { errno_place() };
     // SAFETY: it is the calling thread's own.
     unsafe { *place = value };
 }
@@ -176,10 +181,77 @@ pub(crate) fn is_beyond(address: usize, size: usize) -> bool {
 /// shmat(2) makes addresses multiples of this many pages (`SHMLBA`).
 pub(super) const PAGES_OF_SHMLBA: usize = if cfg!(target_arch = "arm") { 4 } else { 1 };
 
-#[cfg(all(test, target_pointer_width = "32"))]
+/// The major and the minor number of a device.
+pub(super) fn device(device: libc::dev_t) -> (u32, u32) {
+    let number = |number: i64| u32::try_from(number).unwrap_or(0);
+    (
+        number(libc::major(device).into()),
+        number(libc::minor(device).into()),
+    )
+}
+
+/// Whether programs that choose no namespace share files in a directory: Android has no System V
+/// shared memory.
+pub(crate) const DEFAULT_IS_DIRECTORY: bool = cfg!(target_os = "android");
+
+/// The user's own directory for temporary files: the system has none.
+pub(crate) const fn temporary_directory() -> Option<std::path::PathBuf> {
+    None
+}
+
+/// The flag of faccessat(2) that asks for the effective user. bionic does not have it: an app's
+/// users are all the same.
+#[cfg(not(target_os = "android"))]
+pub(crate) use libc::AT_EACCESS;
+#[cfg(target_os = "android")]
+pub(crate) const AT_EACCESS: c_int = 0;
+
+/// secure_getenv(3)
+///
+/// # Safety
+///
+/// The name is a string.
+pub(super) unsafe fn secure_getenv(name: *const c_char) -> *const c_char {
+    #[cfg(not(target_os = "android"))]
+    unsafe extern "C" {
+        fn secure_getenv(name: *const c_char) -> *const c_char;
+    }
+    #[cfg(target_os = "android")]
+    // SAFETY: getauxval takes a number only.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+        return std::ptr::null();
+    }
+    #[cfg(target_os = "android")]
+    use libc::getenv as secure_getenv;
+    // SAFETY: as the caller says.
+    unsafe { secure_getenv(name) }
+}
+
+/// Sets whether the thread can be cancelled, see pthread_setcancelstate(3), and returns what it was
+/// before.
+#[cfg(not(target_os = "android"))]
+pub(super) fn set_cancel_state(state: c_int) -> c_int {
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    }
+    let mut before = 0;
+    // SAFETY: there is room for the state before; it can't fail.
+    unsafe { pthread_setcancelstate(state, &raw mut before) };
+    before
+}
+
+/// bionic cancels no threads.
+#[cfg(target_os = "android")]
+pub(super) const fn set_cancel_state(state: c_int) -> c_int {
+    state
+}
+
+#[cfg(test)]
 mod tests {
+    #[cfg(target_pointer_width = "32")]
     use super::*;
 
+    #[cfg(target_pointer_width = "32")]
     #[test]
     fn the_clock_is_the_same_after_2038() {
         let clock = libc::CLOCK_MONOTONIC;

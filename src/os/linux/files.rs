@@ -80,7 +80,7 @@ pub(crate) fn status(directory: c_int, path: &CStr, follow: Follow) -> Result<St
         accessed: time(raw.st_atime),
         changed: time(raw.st_ctime),
         inode: unsigned(raw.st_ino),
-        device: (libc::major(raw.st_dev), libc::minor(raw.st_dev)),
+        device: abi::device(raw.st_dev),
         attributes: 0,
     })
 }
@@ -178,10 +178,17 @@ pub(crate) fn deallocate(fd: c_int, start: i64, length: i64) -> c_int {
     unsafe { abi::fallocate(fd, mode, start, length) }
 }
 
+const SYNC_FILE_RANGE_WRITE: u32 = 2;
+
+unsafe extern "C" {
+    // The libc crate does not have it for Android.
+    fn sync_file_range(fd: c_int, start: i64, length: i64, flags: u32) -> c_int;
+}
+
 /// sync_file_range(2): starts writing to the disk.
 pub(crate) fn begin_write_back(fd: c_int, start: i64, length: i64) {
     // SAFETY: it takes numbers only. The caller waits for the disk later, and gets an error then.
-    unsafe { libc::sync_file_range(fd, start, length, libc::SYNC_FILE_RANGE_WRITE) };
+    unsafe { sync_file_range(fd, start, length, SYNC_FILE_RANGE_WRITE) };
 }
 
 /// fdatasync(2)

@@ -84,3 +84,9 @@ fn call(file: &File, command: c_int, lock: &mut abi::flock) -> Result<(), Errno>
     }
     Ok(())
 }
+
+/// flock(2): locks a whole file against other such locks, without waiting.
+pub(crate) fn lock_whole(fd: c_int) -> c_int {
+    // SAFETY: it takes numbers only.
+    unsafe { libc::flock(fd, libc::LOCK_EX | libc::LOCK_NB) }
+}

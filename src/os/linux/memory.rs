@@ -4,10 +4,18 @@ use std::ffi::{c_int, c_void};
 
 use crate::errno::Errno;
 
+/// Flags of mmap(2).
+pub(crate) use libc::MAP_NORESERVE;
 /// Advice for madvise(2).
 pub(crate) use libc::{MADV_COLD, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_REMOVE};
-/// Flags of mmap(2).
-pub(crate) use libc::{MAP_FIXED_NOREPLACE, MAP_NORESERVE};
+/// As above; the libc crate lacks this and the next ones for Android.
+pub(crate) const MAP_FIXED_NOREPLACE: c_int = 0x10_0000;
+const MREMAP_MAYMOVE: c_int = 1;
+const MREMAP_FIXED: c_int = 2;
+
+unsafe extern "C" {
+    fn mremap(from: *mut c_void, size: usize, to_size: usize, flags: c_int, ...) -> *mut c_void;
+}
 
 /// Maps shared memory once more, at an address where this process has mapped a place for it:
 /// mremap(2) with an old size of 0.
@@ -20,9 +28,9 @@ pub(crate) unsafe fn map_again(
     size: usize,
     place: *mut c_void,
 ) -> Result<(), Errno> {
-    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
     // SAFETY: the new mapping replaces the place, which nobody uses.
-    if unsafe { libc::mremap(from, 0, size, flags, place) } == libc::MAP_FAILED {
+    if unsafe { mremap(from, 0, size, flags, place) } == libc::MAP_FAILED {
         return Err(std::io::Error::last_os_error().into());
     }
     Ok(())

@@ -5,12 +5,12 @@ use std::ffi::{CStr, CString, c_int};
 use std::io;
 use std::mem::MaybeUninit;
 
-use super::{lacking, system};
+use super::system::{self, lacking};
 use crate::errno::Errno;
 use crate::os::file_status::{FileSystemStatus, Status};
 use crate::os::posix::{time, unsigned};
 
-pub(crate) use libc::{ftruncate, lseek, open, pread, pwrite, truncate};
+pub(crate) use libc::{AT_EACCESS, ftruncate, lseek, open, pread, pwrite, truncate};
 pub(crate) use system::{ENODATA, SEEK_DATA, SEEK_HOLE};
 
 /// No file is opened without access to its bytes.
@@ -50,9 +50,8 @@ pub(crate) fn status(directory: c_int, path: &CStr, follow: Follow) -> Result<St
     }
     // SAFETY: the kernel has filled it in.
     let raw = unsafe { raw.assume_init() };
-    let number = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0);
     Ok(Status {
-        mode: u32::from(raw.st_mode),
+        mode: system::mode(&raw),
         user: raw.st_uid,
         group: raw.st_gid,
         links: unsigned(raw.st_nlink),
@@ -63,10 +62,7 @@ pub(crate) fn status(directory: c_int, path: &CStr, follow: Follow) -> Result<St
         accessed: time(raw.st_atime),
         changed: time(raw.st_ctime),
         inode: unsigned(raw.st_ino),
-        device: (
-            number(unsigned(libc::major(raw.st_dev))),
-            number(unsigned(libc::minor(raw.st_dev))),
-        ),
+        device: system::device(raw.st_dev),
         attributes: 0,
     })
 }
@@ -248,8 +244,10 @@ impl Entries {
                 errno => Err(Errno(errno)),
             };
         }
-        // SAFETY: the C library keeps it until the next call, and its name ends with a NUL.
-        let name = unsafe { CStr::from_ptr((&raw const (*entry).d_name).cast()) };
+        // SAFETY: the C library keeps it until the next call.
+        let name = unsafe { &raw const (*entry).d_name };
+        // SAFETY: the name ends with a NUL.
+        let name = unsafe { CStr::from_ptr(name.cast()) };
         Ok(Some(name.to_owned()))
     }
 }

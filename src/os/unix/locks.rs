@@ -77,3 +77,9 @@ fn call(file: &File, operation: c_int) -> Result<bool, Errno> {
         errno => Err(errno),
     }
 }
+
+/// flock(2): locks a whole file, without waiting.
+pub(crate) fn lock_whole(fd: c_int) -> c_int {
+    // SAFETY: it takes numbers only.
+    unsafe { system::flock(fd, system::LOCK_EX | system::LOCK_NB) }
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 
-use super::{lacking, system};
+use super::system::{self, lacking};
 use crate::errno::Errno;
 
 pub(crate) use system::{MAP_FIXED_NOREPLACE, MAP_NORESERVE};

@@ -6,16 +6,17 @@ use super::system;
 use crate::errno::Errno;
 use crate::os::sysv::{Limits, Usage};
 
-pub(crate) use libc::{
-    IPC_CREAT, IPC_EXCL, IPC_RMID, IPC_SET, IPC_STAT, SHM_RDONLY, SHM_RND, key_t, shmat, shmdt,
-    shmget,
-};
-pub(crate) use system::{key_of, shmctl, shmid_ds};
+pub(crate) use libc::{IPC_CREAT, IPC_EXCL, IPC_RMID, IPC_SET, key_t, shmat, shmdt, shmget};
 
-/// No mode has this bit: segments that are marked for deletion cannot be attached.
-pub(crate) const SHM_DEST: u32 = 0;
-/// No mode shows it.
-pub(crate) const SHM_LOCKED: u32 = 0;
+/// Flags of shmat(2), which the libc crate lacks for some of these systems. All have the same.
+pub(crate) const SHM_RDONLY: c_int = 0o10_000;
+/// As above.
+pub(crate) const SHM_RND: c_int = 0o20_000;
+
+pub(crate) use system::{IPC_STAT, SHM_DEST, key_of, shmctl, shmid_ds};
+
+/// In a segment's mode: no system shows that a segment may not be swapped out.
+pub(crate) const SHM_LOCKED: u32 = 1 << 31;
 /// Segments cannot have huge pages on request.
 pub(crate) const HUGE_PAGES: Option<c_int> = None;
 /// Memory is not reserved in any case.

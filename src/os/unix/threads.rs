@@ -5,10 +5,37 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::Uncancelled;
+use super::system;
 use crate::errno::Errno;
 use crate::ids::{ProcessId, ThreadId};
 use crate::os::posix::process;
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+}
+
+/// While this lives, the thread is not cancelled (`pthread_cancel(3)`):
+/// cancelling it would unwind it in the middle of a call.
+///
+/// More functions are cancellation points here than on Linux.
+#[derive(Debug)]
+pub(crate) struct Uncancelled(c_int);
+
+impl Uncancelled {
+    pub(crate) fn new() -> Self {
+        let mut before = 0;
+        // SAFETY: there is room for the state before; it can't fail.
+        unsafe { pthread_setcancelstate(system::CANCEL_DISABLE, &raw mut before) };
+        Self(before)
+    }
+}
+
+impl Drop for Uncancelled {
+    fn drop(&mut self) {
+        // SAFETY: the C library returned this state.
+        unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
+    }
+}
 
 /// Who may wait on a word, or wake its waiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +114,7 @@ pub(crate) fn is_process_gone(process: ProcessId) -> bool {
 pub(crate) const SCOPE_OF_THREADS: &str = "process";
 
 /// The number of the process, whose threads have ids of their own.
+#[expect(clippy::unnecessary_wraps, reason = "Linux may not tell")]
 pub(crate) fn scope_of_threads() -> Option<u32> {
     Some(process().0)
 }

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 pub(crate) use libc::{
     ENODATA, EUCLEAN, Ioctl, MAP_NORESERVE, SEEK_DATA, SEEK_HOLE, shmctl, shmid_ds,
 };
-pub(crate) use libc::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
+pub(crate) use libc::{IPC_STAT, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
 pub(crate) use libc::{SEM_UNDO, sembuf, semctl, semget, semid_ds, semop};
 
+/// In a segment's mode: it is marked for deletion.
+pub(crate) const SHM_DEST: u32 = 0o1000;
 pub(crate) const CANCEL_DISABLE: c_int = 1;
 pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
@@ -100,8 +102,24 @@ pub(crate) const fn limits() -> [u64; 3] {
     [0; 3]
 }
 
-/// The directory whose files are the segments of programs that choose no namespace; `None` if they
-/// are System V segments.
-pub(crate) const fn default_directory() -> Option<PathBuf> {
+/// Whether programs that choose no namespace share files in a directory.
+pub(crate) const DEFAULT_IS_DIRECTORY: bool = false;
+
+/// The user's own directory for temporary files: the system has none.
+pub(crate) const fn temporary_directory() -> Option<PathBuf> {
     None
+}
+
+/// The major and the minor number of a device.
+pub(crate) fn device(device: libc::dev_t) -> (u32, u32) {
+    let number = |number: i64| u32::try_from(number & i64::from(u32::MAX)).unwrap_or(0);
+    (
+        number(libc::major(device).into()),
+        number(libc::minor(device).into()),
+    )
+}
+
+/// The type and the permission bits of a file.
+pub(crate) const fn mode(status: &libc::stat) -> u32 {
+    status.st_mode
 }

@@ -7,12 +7,14 @@ use std::ptr;
 
 pub(crate) use libc::EFTYPE as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
-pub(crate) use libc::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
+pub(crate) use libc::{IPC_STAT, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
 pub(crate) use libc::{MAP_NORESERVE, SEEK_DATA, SEEK_HOLE};
 pub(crate) use libc::{SEM_UNDO, sembuf, semctl, semget, semid_ds, semop};
 
 pub(crate) type Ioctl = c_ulong;
 
+/// In a segment's mode: it is marked for deletion.
+pub(crate) const SHM_DEST: u32 = 0x0400;
 pub(crate) const CANCEL_DISABLE: c_int = 0;
 pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
@@ -136,13 +138,30 @@ fn number(name: &CStr) -> u64 {
     if result == 0 { low | (high << 32) } else { 0 }
 }
 
-/// The directory whose files are the segments of programs that choose no namespace: SHMMAX is too
-/// small for System V segments. It is in the user's own directory for temporary files.
-pub(crate) fn default_directory() -> Option<PathBuf> {
+/// Whether programs that choose no namespace share files in a directory: SHMMAX is 4 MiB, too
+/// little for System V segments.
+pub(crate) const DEFAULT_IS_DIRECTORY: bool = true;
+
+/// The user's own directory for temporary files, see confstr(3).
+pub(crate) fn temporary_directory() -> Option<PathBuf> {
     let mut path = [0_u8; libc::PATH_MAX as usize];
     let (name, room) = (libc::_CS_DARWIN_USER_TEMP_DIR, path.as_mut_ptr().cast());
     // SAFETY: there is room for that many bytes.
     let length = unsafe { libc::confstr(name, room, path.len()) };
     let path = path.get(..length.checked_sub(1)?)?;
-    Some(PathBuf::from(OsStr::from_bytes(path)).join("shm_util"))
+    Some(PathBuf::from(OsStr::from_bytes(path)))
+}
+
+/// The major and the minor number of a device.
+pub(crate) fn device(device: libc::dev_t) -> (u32, u32) {
+    let number = |number: i64| u32::try_from(number & i64::from(u32::MAX)).unwrap_or(0);
+    (
+        number(libc::major(device).into()),
+        number(libc::minor(device).into()),
+    )
+}
+
+/// The type and the permission bits of a file.
+pub(crate) fn mode(status: &libc::stat) -> u32 {
+    u32::from(status.st_mode)
 }

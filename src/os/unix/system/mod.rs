@@ -26,3 +26,9 @@ pub(crate) use netbsd::*;
 pub(crate) use openbsd::*;
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 pub(crate) use solaris::*;
+
+/// Sets `errno` for a call that the system lacks, and returns -1.
+pub(crate) fn lacking() -> std::ffi::c_int {
+    set_errno(libc::ENOSYS);
+    -1
+}

@@ -7,11 +7,13 @@ use std::ptr;
 pub(crate) use libc::EFTYPE as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
 pub(crate) use libc::MAP_TRYFIXED as MAP_FIXED_NOREPLACE;
-pub(crate) use libc::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
+pub(crate) use libc::{IPC_STAT, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
 pub(crate) use libc::{MAP_NORESERVE, shmctl, shmid_ds};
 
 pub(crate) type Ioctl = c_ulong;
 
+/// In a segment's mode: it is marked for deletion.
+pub(crate) const SHM_DEST: u32 = 0x0400;
 pub(crate) const CANCEL_DISABLE: c_int = 1;
 pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
@@ -144,8 +146,24 @@ fn number(name: &CStr) -> u64 {
     if result == 0 { low | (high << 32) } else { 0 }
 }
 
-/// The directory whose files are the segments of programs that choose no namespace; `None` if they
-/// are System V segments.
-pub(crate) const fn default_directory() -> Option<PathBuf> {
+/// Whether programs that choose no namespace share files in a directory.
+pub(crate) const DEFAULT_IS_DIRECTORY: bool = false;
+
+/// The user's own directory for temporary files: the system has none.
+pub(crate) const fn temporary_directory() -> Option<PathBuf> {
     None
+}
+
+/// The major and the minor number of a device.
+pub(crate) fn device(device: libc::dev_t) -> (u32, u32) {
+    let number = |number: i64| u32::try_from(number & i64::from(u32::MAX)).unwrap_or(0);
+    (
+        number(libc::major(device).into()),
+        number(libc::minor(device).into()),
+    )
+}
+
+/// The type and the permission bits of a file.
+pub(crate) const fn mode(status: &libc::stat) -> u32 {
+    status.st_mode
 }

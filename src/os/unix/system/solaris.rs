@@ -11,32 +11,33 @@ pub(crate) use libc::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
 /// The number of a request of ioctl(2).
 pub(crate) type Ioctl = c_int;
 
+pub(crate) const IPC_STAT: c_int = 12;
+/// In a segment's mode: no segment that is marked for deletion has a status.
+pub(crate) const SHM_DEST: u32 = 1 << 31;
 pub(crate) const CANCEL_DISABLE: c_int = 1;
 pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
 pub(crate) const MAP_FIXED_NOREPLACE: c_int = 0;
 
 #[cfg(target_os = "solaris")]
-pub(crate) use without_flock::{LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
+pub(crate) const LOCK_SH: c_int = 1;
+#[cfg(target_os = "solaris")]
+pub(crate) const LOCK_EX: c_int = 2;
+#[cfg(target_os = "solaris")]
+pub(crate) const LOCK_NB: c_int = 4;
+#[cfg(target_os = "solaris")]
+pub(crate) const LOCK_UN: c_int = 8;
 
 /// Solaris has no locks of open file descriptions, so no segment in a directory can be attached:
 /// `ENOTSUP`.
+///
+/// # Safety
+///
+/// None is needed.
 #[cfg(target_os = "solaris")]
-mod without_flock {
-    use std::ffi::c_int;
-
-    pub(crate) const LOCK_SH: c_int = 1;
-    pub(crate) const LOCK_EX: c_int = 2;
-    pub(crate) const LOCK_NB: c_int = 4;
-    pub(crate) const LOCK_UN: c_int = 8;
-
-    /// # Safety
-    ///
-    /// None is needed.
-    pub(crate) unsafe fn flock(_: c_int, _: c_int) -> c_int {
-        super::set_errno(libc::ENOTSUP);
-        -1
-    }
+pub(crate) unsafe fn flock(_: c_int, _: c_int) -> c_int {
+    set_errno(libc::ENOTSUP);
+    -1
 }
 
 /// The calling thread's `errno`.
@@ -148,8 +149,24 @@ pub(crate) const fn limits() -> [u64; 3] {
     [0; 3]
 }
 
-/// The directory whose files are the segments of programs that choose no namespace; `None` if they
-/// are System V segments.
-pub(crate) const fn default_directory() -> Option<PathBuf> {
+/// Whether programs that choose no namespace share files in a directory.
+pub(crate) const DEFAULT_IS_DIRECTORY: bool = false;
+
+/// The user's own directory for temporary files: the system has none.
+pub(crate) const fn temporary_directory() -> Option<PathBuf> {
     None
+}
+
+/// The major and the minor number of a device.
+pub(crate) fn device(device: libc::dev_t) -> (u32, u32) {
+    // SAFETY: it takes a number only.
+    let major = unsafe { libc::major(device) };
+    // SAFETY: as above.
+    let minor = unsafe { libc::minor(device) };
+    (major, minor)
+}
+
+/// The type and the permission bits of a file.
+pub(crate) const fn mode(status: &libc::stat) -> u32 {
+    status.st_mode
 }
