@@ -25,9 +25,9 @@ pub(crate) const LOCKS_HAVE_RANGES: bool = true;
 #[derive(Debug)]
 pub(crate) struct NamesLocked;
 
-/// `None` if another process has the right.
+/// The same in the directory of a file. `None` if another process has the right.
 #[expect(clippy::unnecessary_wraps, reason = "other systems have more to do")]
-pub(crate) const fn lock_names(_: &Path) -> Result<Option<NamesLocked>, Errno> {
+pub(crate) const fn lock_names_beside(_: &Path) -> Result<Option<NamesLocked>, Errno> {
     Ok(Some(NamesLocked))
 }
 

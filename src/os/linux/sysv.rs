@@ -46,6 +46,12 @@ pub(crate) fn unreadable_status(id: c_int) -> Option<shmid_ds> {
     None
 }
 
+/// Whether [`for_each_segment`] works.
+pub(crate) const LISTS_SEGMENTS: bool = true;
+/// Whether a segment that is marked for deletion can be attached as long as a process has it
+/// attached.
+pub(crate) const ATTACHES_REMOVED: bool = true;
+
 /// Whose segments are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {

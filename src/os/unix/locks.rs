@@ -28,9 +28,9 @@ pub(crate) struct NamesLocked {
     _directory: File,
 }
 
-/// `None` if another process has the right.
-pub(crate) fn lock_names(directory: &Path) -> Result<Option<NamesLocked>, Errno> {
-    let directory = File::open(directory)?;
+/// The same in the directory of a file. `None` if another process has the right.
+pub(crate) fn lock_names_beside(path: &Path) -> Result<Option<NamesLocked>, Errno> {
+    let directory = File::open(path.parent().ok_or(Errno(libc::EINVAL))?)?;
     let is_locked = call(&directory, system::LOCK_EX)?;
     Ok(is_locked.then_some(NamesLocked {
         _directory: directory,

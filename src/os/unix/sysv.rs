@@ -27,6 +27,12 @@ pub(crate) const fn unreadable_status(_: c_int) -> Option<shmid_ds> {
     None
 }
 
+/// Whether [`for_each_segment`] works.
+pub(crate) const LISTS_SEGMENTS: bool = false;
+/// Whether a segment that is marked for deletion can be attached as long as a process has it
+/// attached.
+pub(crate) const ATTACHES_REMOVED: bool = false;
+
 /// Whose segments are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {

@@ -23,7 +23,6 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::errno::Errno;
-use crate::file::directory_of;
 use crate::os::{self, NamesLocked, Sharing};
 use crate::random;
 
@@ -87,7 +86,7 @@ pub(super) fn release_name(file: &File, _: Claimed) -> Result<(), Errno> {
 /// Locks a file, which has this path, for a change, which needs a descriptor for writing. `None` if
 /// another process has it locked or attached.
 pub(super) fn claim(file: &File, path: &Path, claim: Claim) -> Result<Option<Claimed>, Errno> {
-    let Some(names) = os::lock_names(directory_of(path))? else {
+    let Some(names) = os::lock_names_beside(path)? else {
         return Ok(None);
     };
     let is_claimed = match claim {
