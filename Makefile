@@ -6,6 +6,7 @@
 # make check         what to run after each edit: the tests that take less than 30 seconds
 # make test          run every test; the last line gives the totals
 # make targets       build for other processors and C libraries, and test what runs here
+# make unix          compile for other UNIX systems, and test on Linux what these share
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
@@ -243,6 +244,9 @@ test: library command
 targets: library
 	@scripts/targets
 
+unix:
+	@CARGO="$(CARGO)" scripts/unix
+
 test-deps:
 	@scripts/test-deps
 
@@ -393,7 +397,7 @@ help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 .PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
-  check test targets test-deps examples torture torture-semaphore library-semaphore fuzz bench \
+  check test targets unix test-deps examples torture torture-semaphore library-semaphore fuzz bench \
   bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
   deb check-deb function-pages \
   install install-compat python check-python uninstall uninstall-compat clean help

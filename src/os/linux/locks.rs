@@ -17,6 +17,9 @@ pub(crate) enum Sharing {
     Exclusive,
 }
 
+/// Whether files can be locked.
+pub(crate) const HAS_FILE_LOCKS: bool = true;
+
 /// Whether locks have ranges. Where they do not, any lock is one of all bytes.
 pub(crate) const LOCKS_HAVE_RANGES: bool = true;
 

@@ -19,6 +19,9 @@ pub(crate) enum Sharing {
     Exclusive,
 }
 
+/// Whether files can be locked: Solaris has no flock(2).
+pub(crate) const HAS_FILE_LOCKS: bool = cfg!(not(target_os = "solaris"));
+
 /// Whether locks have ranges. Where they do not, any lock is one of all bytes.
 pub(crate) const LOCKS_HAVE_RANGES: bool = false;
 

@@ -81,6 +81,7 @@ fn huge_pages(errno: Errno, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Errno(libc::EPERM) => {
             ", which requires CAP_IPC_LOCK or membership in the group vm.hugetlb_shm_group"
         }
+        Errno(libc::ENOTSUP) => ", which System V segments have only on Linux",
         _ => "",
     })
 }
