@@ -85,6 +85,7 @@ impl OwnedName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os;
 
     #[test]
     fn the_error_of_a_bad_name_states_what_failed_on_what() {
@@ -103,9 +104,9 @@ mod tests {
             };
             let expected = expected.map(|shown| {
                 format!(
-                    "remove segment '{shown}'...: the name has {} bytes, the limit is 1000: File \
-                     name too long",
-                    name.len()
+                    "remove segment '{shown}'...: the name has {} bytes, the limit is 1000: {}",
+                    name.len(),
+                    os::strerror(Errno(libc::ENAMETOOLONG))
                 )
             });
             assert_eq!(error, expected);

@@ -310,10 +310,15 @@ impl Segment {
         snapshot::load(self.bytes(), file)
     }
 
-    /// Rolls back a create whose handle could not be returned.
+    /// Rolls back a create whose handle could not be returned: a segment that existed before stays,
+    /// even if nobody else has it attached.
     #[cfg(feature = "capi")]
-    pub(crate) fn give_up(&self) {
-        self.attached.give_up();
+    pub(crate) fn give_up(mut self) {
+        if self.is_new() {
+            self.attached.give_up();
+        } else {
+            let _ = self.leave();
+        }
     }
 
     /// Detaches the segment, and deletes it and its name if that leaves no process

@@ -42,7 +42,8 @@ impl Program {
         output(
             cargo
                 .current_dir(self.directory.path())
-                .env("CARGO_TARGET_DIR", self.target()),
+                .env("CARGO_TARGET_DIR", self.target())
+                .env_remove("CARGO_BUILD_TARGET"), // which names another directory for what is built
         )
     }
 

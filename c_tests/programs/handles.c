@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
@@ -135,11 +137,57 @@ static void good (SharedMemory memory)
     CHECK ("invalid handles have detached nothing", check_is_attached (check_id (memory), 1));
 }
 
+/* ---- no memory for a handle -------------------------------------------------------- */
+
+static void leave_orphan (void)
+{
+    SharedMemory memory = check_create (NAME, SIZE);
+
+    memset (shmAddress (memory), 'o', SIZE);
+    _exit (0);
+}
+
+/* The first handle takes a block of 16 KiB. */
+static void create_without_memory (void)
+{
+    struct rlimit none = {0, 0};
+    SharedMemory memory = NULL;
+    void *address = NULL;
+    void *volatile block;
+
+    setrlimit (RLIMIT_DATA, &none);
+    do {
+        block = malloc (8192);
+    } while (block != NULL);
+    _exit (shmCreate (NAME, SIZE, &address, &memory) == ENOMEM && memory == NULL ? 0 : 1);
+}
+
+/* Before this process has handles, which its children would inherit. */
+static void no_memory (void)
+{
+    SharedMemory memory;
+
+    if (!check_has (HAS_PROCESSES)) {
+        return;
+    }
+    if (WITH_ADDRESS_SANITIZER || getenv ("UNDER_VALGRIND") != NULL) {
+        check_skip ("no memory for a handle: sanitizers and valgrind need memory themselves");
+        return;
+    }
+    CHECK ("a process leaves an orphan", check_child (leave_orphan) == 0);
+    CHECK ("shmCreate is ENOMEM without memory for a handle",
+           check_child (create_without_memory) == 0);
+    memory = check_create (NAME, SIZE);
+    CHECK ("the orphan is still there", check_filled (shmAddress (memory), 'o', SIZE));
+    CHECK ("it can be destroyed", shmDestroy (memory) == 0);
+}
+
 int main (void)
 {
     SharedMemory memory;
 
     check_start ();
+    no_memory ();
     null ();
     made_up (NULL);
     memory = check_create (NAME, SIZE);

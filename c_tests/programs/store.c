@@ -19,11 +19,11 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SEGMENTS 4096
 #define IGNORED 64
-#define LARGEST_SEGMENT 50000 /* bytes; a registry is larger */
 #define SUFFIX ".names" /* of the directories of namespaces */
 
 static enum check_store store;
@@ -569,6 +569,20 @@ int check_unmap (void *address, long size)
                                : munmap (address, (size_t) ((size + page - 1) / page * page));
 }
 
+/* By its first bytes: see docs/registry-format.md. Its size depends on kernel.shmmni. */
+static int is_registry (int id)
+{
+    void *address = shmat (id, NULL, SHM_RDONLY);
+    int is_one;
+
+    if ((long) address == -1) {
+        return 0;
+    }
+    is_one = check_size (id) > 8 && memcmp (address, "shm_util", 8) == 0;
+    shmdt (address);
+    return is_one;
+}
+
 int check_rm_registries (void)
 {
     int ids[SEGMENTS];
@@ -577,7 +591,7 @@ int check_rm_registries (void)
     int i;
 
     for (i = 0; i < count; i++) {
-        if (check_size (ids[i]) > LARGEST_SEGMENT) {
+        if (is_registry (ids[i])) {
             removed += shmctl (ids[i], IPC_RMID, NULL) == 0;
         }
     }
@@ -662,6 +676,17 @@ static int has_own_namespace (void)
     return strcmp (made, here) == 0;
 }
 
+/* Containers have 64 MB of /dev/shm, where no library can be loaded from; four tests together need
+ * ten times as much. */
+static int is_suitable (const char *path)
+{
+    struct statvfs system;
+
+    return access (path, W_OK) == 0 && statvfs (path, &system) == 0
+        && (system.f_flag & ST_NOEXEC) == 0
+        && system.f_bavail >= 1024UL * 1024 * 1024 / system.f_frsize;
+}
+
 const char *store_parent (void)
 {
     const char *parent = getenv ("TMPDIR");
@@ -671,7 +696,7 @@ const char *store_parent (void)
         return parent;
     }
     /* Files of segments are created and removed without waiting for a disk there. */
-    return store == CHECK_DIRECTORY && access ("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    return store == CHECK_DIRECTORY && is_suitable ("/dev/shm") ? "/dev/shm" : "/tmp";
 }
 
 void store_start (const char *directory_of_the_test)

@@ -320,7 +320,7 @@ impl Attached {
         }
     }
 
-    /// Makes a segment that this attachment's call created end with the attachment.
+    /// Makes the segment end with this attachment, whose call has created it.
     #[cfg(feature = "capi")]
     pub(crate) fn give_up(&self) {
         each!(self, attached => attached.give_up());

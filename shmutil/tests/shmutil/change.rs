@@ -35,7 +35,7 @@ fn create_leaves_a_segment() {
     ] {
         let error = format!(
             "{doing} segment 'n{{32}}'\\.\\.\\.: the name has 1001 bytes, the limit is 1000: File \
-             name too long; choose a shorter name"
+             ?name too long; choose a shorter name"
         );
         world.fails(arguments, 3, &error);
     }

@@ -91,7 +91,7 @@ fn errors_name_the_namespace_that_they_are_about() {
         "none/' does not exist; make it with mkdir",
     );
     let long = "n".repeat(300);
-    let error = "has 300 bytes, the limit is 255: File name too long; choose a shorter name";
+    let error = "has 300 bytes, the limit is 255: File ?name too long; choose a shorter name";
     source.fails(&[&["copy", "x", "--as", &long], &to[..]].concat(), 3, error);
     source.fails(&["copy", "x"], 2, "--to <PATH>");
     assert!(target.files().is_empty());

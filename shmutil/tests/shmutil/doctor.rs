@@ -89,7 +89,7 @@ fn doctor_states_which_variables_have_an_effect() {
 #[test]
 fn doctor_compares_the_limit_on_locked_memory_with_the_registry() {
     let world = World::new();
-    let script = format!("ulimit -l 64; {SHMUTIL} doctor");
+    let script = format!("ulimit -l 4; {SHMUTIL} doctor");
     let mut command = Command::new("bash");
     world.prepare(&mut command);
     let Ok(output) = command.args(["-c", &script]).output() else {
@@ -98,7 +98,7 @@ fn doctor_compares_the_limit_on_locked_memory_with_the_registry() {
     };
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains("locked memory: RLIMIT_MEMLOCK is 64 KiB, less than a registry's "),
+        text.contains("locked memory: RLIMIT_MEMLOCK is 4 KiB, less than a registry's "),
         "{text}"
     );
 }

@@ -60,7 +60,7 @@ impl Handle {
         TABLE
             .insert(segment, facts, random::of_this_copy)
             .map(|number| Self(usize::try_from(number).unwrap_or(0)))
-            .map_err(|segment| no_room_for(&segment))
+            .map_err(no_room_for)
     }
 
     #[inline]
@@ -214,9 +214,10 @@ fn wait_for_users(destroy: &Destroy<'_, Segment>) -> Duration {
 }
 
 #[cold]
-fn no_room_for(segment: &Segment) -> Error {
+fn no_room_for(segment: Segment) -> Error {
+    let error = Errno(libc::ENOMEM).during(format_args!("allocate a handle for {segment}"));
     segment.give_up();
-    Errno(libc::ENOMEM).during(format_args!("allocate a handle for {segment}"))
+    error
 }
 
 #[cfg(test)]

@@ -266,13 +266,10 @@ impl Attached {
         Errno(libc::EIDRM).during(format_args!("{doing} {self}: it has lost its name"))
     }
 
-    /// Rolls back a create whose handle could not be returned: the segment does not outlive the
-    /// attachment.
+    /// Rolls back this attachment's creation: the segment does not outlive it.
     #[cfg(feature = "capi")]
     pub(in crate::store) fn give_up(&self) {
-        if self.is_new {
-            let _ = self.set_lifetime(Lifetime::Used);
-        }
+        let _ = self.set_lifetime(Lifetime::Used);
     }
 
     pub(in crate::store) fn detach(&mut self) -> Result<()> {

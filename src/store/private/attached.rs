@@ -174,13 +174,11 @@ impl Attached {
         names.remove(record)
     }
 
-    /// Rolls back a create whose handle could not be returned: the segment does not
-    /// outlive the attachment.
+    /// Rolls back this attachment's creation: the segment does not outlive it.
     #[cfg(feature = "capi")]
     pub(in crate::store) fn give_up(&self) {
-        match &self.attachment {
-            Some(attachment) if self.was_created() => attachment.record.keep(false),
-            _ => {}
+        if let Some(attachment) = &self.attachment {
+            attachment.record.keep(false);
         }
     }
 

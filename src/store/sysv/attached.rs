@@ -186,11 +186,10 @@ impl Attached {
         lost()
     }
 
-    /// Rolls back a create whose handle could not be returned: the segment does not
-    /// outlive the attachment.
+    /// Rolls back this attachment's creation: the segment does not outlive it.
     #[cfg(feature = "capi")]
     pub(in crate::store) fn give_up(&self) {
-        if self.origin == Origin::Created && !self.entry.is_transient {
+        if !self.entry.is_transient {
             let (registry, entry) = self.home();
             let names = registry.lock();
             let _ = names.and_then(|names| names.set_lifetime(&entry, Lifetime::Used));
