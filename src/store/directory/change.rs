@@ -230,22 +230,26 @@ fn open_to_change(path: &Path) -> std::result::Result<Option<File>, Errno> {
         Err(Errno(libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::EISDIR | libc::ENXIO)) => {
             Ok(None)
         }
-        Err(Errno(libc::EACCES)) => open_own(path).map(Some),
+        Err(Errno(libc::EACCES)) => open_own(path),
         Err(errno) => Err(errno),
     }
 }
 
 /// Opens a file of this user, whatever its mode. The mode changes for a moment, but only for its
-/// owner, who may change it at any time.
+/// owner, who may change it at any time. `None` if it is no regular file: a device, for example,
+/// where the file system is mounted without devices.
 #[cold]
-fn open_own(path: &Path) -> std::result::Result<File, Errno> {
+fn open_own(path: &Path) -> std::result::Result<Option<File>, Errno> {
     let refused = Errno(libc::EACCES);
     if os::O_PATH == 0 {
         return Err(refused);
     }
     let found = file::open(path, os::O_PATH | libc::O_NOFOLLOW, 0)?;
     let status = Status::of(&found)?;
-    if !status.is_file() || UserId(status.user) != os::effective_user() {
+    if !status.is_file() {
+        return Ok(None);
+    }
+    if UserId(status.user) != os::effective_user() {
         return Err(refused);
     }
     let link = crate::allocate::text(format_args!("/proc/self/fd/{}", found.as_raw_fd()));
@@ -276,7 +280,7 @@ fn open_own(path: &Path) -> std::result::Result<File, Errno> {
     if let Some(claimed) = claimed {
         lock::release_name(&opened, claimed)?;
     }
-    restored.map(|()| opened)
+    restored.map(|()| Some(opened))
 }
 
 /// The error if a process may not open a file for a change.
