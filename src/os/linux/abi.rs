@@ -105,6 +105,10 @@ pub(crate) fn errno() -> c_int {
 }
 
 /// Sets the calling thread's `errno`.
+#[cfg_attr(
+    not(feature = "capi"),
+    allow(dead_code, reason = "some systems need it without C functions, too")
+)]
 pub(crate) fn set_errno(value: c_int) {
     // SAFETY: the C library gives each thread an errno.
     let place = unsafe { errno_place() };
