@@ -7,6 +7,7 @@
 # make test          run every test; the last line gives the totals
 # make targets       build for other processors and C libraries, and run the tests there, emulated
 #                    where it must be, in a Debian 13 made for that; needs root
+# make unix          compile for other UNIX systems, and test on Linux what these share
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
 # make torture       run the kill, fault, damage and load tests in full: about 20 minutes
@@ -244,6 +245,9 @@ test: library command
 targets:
 	@scripts/targets
 
+unix:
+	@CARGO="$(CARGO)" scripts/unix
+
 test-deps:
 	@scripts/test-deps
 
@@ -397,7 +401,7 @@ help:
 	@sed -n '/^#/!q;s/^# \{0,1\}//p' Makefile
 
 .PHONY: all library command headers configured need-cargo need-cc need-absolute demo demo-kinds \
-  check test targets test-deps examples torture torture-semaphore library-semaphore fuzz bench \
+  check test targets unix test-deps examples torture torture-semaphore library-semaphore fuzz bench \
   bench-deps check-instructions accept-instructions size check-install check-abi abi-accept \
   deb check-deb function-pages \
   install install-compat python check-python uninstall uninstall-compat clean help

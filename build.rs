@@ -1,16 +1,33 @@
+//! Selects the code for the operating system: `shm_util_os="unix"`, whose lock is a semaphore, for
+//! all but Linux.
+//!
 //! With the feature `headers`, writes the headers in `include` from the C
 //! functions in `src/capi` and the frames in `abi`. Without it, the committed
 //! headers are used.
 
+use std::env;
+
 #[cfg(not(feature = "headers"))]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    select_system();
 }
 
 #[cfg(feature = "headers")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    select_system();
     headers::write()
+}
+
+/// `RUSTFLAGS='--cfg shm_util_os="unix"'` selects it on Linux, too, for tests.
+fn select_system() {
+    let is = |variable, value: &str| env::var(variable).is_ok_and(|found| found == value);
+    let has_linux = is("CARGO_CFG_TARGET_OS", "linux") || is("CARGO_CFG_TARGET_OS", "android");
+    if !has_linux || is("CARGO_CFG_SHM_UTIL_OS", "unix") {
+        println!(r#"cargo::rustc-cfg=shm_util_os="unix""#);
+        println!(r#"cargo::rustc-cfg=shm_util_lock="semaphore""#);
+    }
 }
 
 #[cfg(feature = "headers")]

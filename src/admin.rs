@@ -14,6 +14,9 @@ pub use crate::store::{
 };
 use crate::store::{Foreign, Found, Store};
 
+/// The error of a registry that was overwritten.
+pub const EUCLEAN: i32 = crate::os::EUCLEAN;
+
 /// What identifies a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {

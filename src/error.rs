@@ -275,10 +275,7 @@ mod tests {
             assert_eq!(error.downcast::<Error>().unwrap(), ours);
         }
         // An errno value for which the standard library has no name.
-        let error = io::Error::from(Errno(libc::EUCLEAN).during(format_args!("x")));
-        assert_eq!(
-            Error::from_io(&error).map(Error::errno),
-            Some(libc::EUCLEAN)
-        );
+        let error = io::Error::from(Errno(os::EUCLEAN).during(format_args!("x")));
+        assert_eq!(Error::from_io(&error).map(Error::errno), Some(os::EUCLEAN));
     }
 }

@@ -162,8 +162,12 @@ fn reference(done: &[u8], unread: &[u8]) -> Option<(Vec<u8>, usize)> {
 /// The absolute path of a file name, found without looking at any file: the current
 /// directory precedes a relative name, and `.`, `..` and doubled slashes are removed.
 pub(crate) fn absolute(name: &[u8]) -> Result<Vec<u8>> {
+    let is_relative = name.first() != Some(&b'/');
+    let longest = name.len() + if is_relative { LONGEST } else { 0 };
+    require_memory_for(longest)
+        .map_err(|errno| errno.during(format_args!("make an absolute path of {}", Quoted(name))))?;
     let mut path = Vec::new();
-    if name.first() != Some(&b'/') {
+    if is_relative {
         let directory = std::env::current_dir().map_err(|error| {
             Error::new(
                 error.raw_os_error().unwrap_or(libc::ENOENT),

@@ -189,6 +189,7 @@
 //! | `store`      | where segments live, and who has them attached |
 //! | `snapshot`   | save and load: knows bytes and files only |
 //! | `namespace`  | which names a process shares with which others |
+//! | `default_directory` | the directory of programs that choose no namespace, on some systems |
 //! | `location`   | which kind of memory a path selects |
 //! | `options`, `info`, `request` | plain data |
 //! | `lock`       | a lock in shared memory that the kernel releases for a dead owner |
@@ -203,9 +204,6 @@
 //! | `bulk`       | copies between shared and private memory |
 //! | `errno`, `ids`, `atomic` | numbers with a type, atomics |
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("shm_util needs Linux: robust futexes, and shmat(2) as Linux has it");
-
 #[cfg(all(feature = "shipped", panic = "unwind"))]
 compile_error!("C programs need a library built with panic = \"abort\"; use make");
 
@@ -218,6 +216,7 @@ mod atomic;
 mod bulk;
 #[cfg(feature = "capi")]
 pub mod capi;
+mod default_directory;
 mod environment;
 mod errno;
 mod error;
@@ -276,32 +275,22 @@ pub use snapshot::Loaded;
 
 /// Runs before `main`, and before the program can register handlers of fork: see
 /// `fork::set_handlers`.
-#[used]
-#[unsafe(link_section = ".init_array.00000")]
-static AT_START: extern "C" fn() = {
-    extern "C" fn at_start() {
-        fork::set_handlers();
-    }
-    at_start
-};
+extern "C" fn at_start() {
+    fork::set_handlers();
+}
+os::at_start!(at_start);
 
 /// Runs when the program exits or the library is unloaded: after all handlers
 /// of atexit(3), in which programs destroy their segments.
-#[used]
-// The lowest number makes it run after the destructors of a statically linked
-// program.
-#[unsafe(link_section = ".fini_array.00000")]
-static AT_EXIT: extern "C" fn() = {
-    extern "C" fn at_exit() {
-        // A signal handler that interrupted a call, perhaps in malloc(3), may have called
-        // exit(3). Then nothing is done here: the kernel releases what the call holds.
-        #[cfg(feature = "capi")]
-        if capi::is_running() {
-            return;
-        }
-        if let Ok(_call) = fork::Call::begin(fork::Purpose::Change) {
-            store::retire_all();
-        }
+extern "C" fn at_exit() {
+    // A signal handler that interrupted a call, perhaps in malloc(3), may have called
+    // exit(3). Then nothing is done here: the kernel releases what the call holds.
+    #[cfg(feature = "capi")]
+    if capi::is_running() {
+        return;
     }
-    at_exit
-};
+    if let Ok(_call) = fork::Call::begin(fork::Purpose::Change) {
+        store::retire_all();
+    }
+}
+os::at_exit!(at_exit);

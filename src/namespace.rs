@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ids::UserId;
 use crate::location::Location;
 use crate::quoted::Quoted;
-use crate::{environment, os};
+use crate::{default_directory, environment, os};
 
 /// A namespace: a set of names. Calls of one process, from any of its threads, may use
 /// several at once.
@@ -151,6 +151,7 @@ impl Namespace {
             Choice::At(location) => Some(location),
         };
         Ok(match location {
+            None if os::DEFAULT_IS_DIRECTORY => Resolved::Directory(default_directory::path()?),
             None => Resolved::SysV(Registered::User(os::effective_user())),
             Some(Location::Path(path)) => Resolved::SysV(Registered::at(path)?),
             Some(Location::Directory(path)) => Resolved::Directory(Arc::clone(path)),

@@ -15,7 +15,31 @@ const LAYERS: &[&str] = &[
     "bulk::x86_64",
     "bulk",
     "ids",
+    "os::posix",
+    "os::file_status",
+    "os::sysv",
+    "os::hooks",
+    "os::unix::system::freebsd",
+    "os::unix::system::linux",
+    "os::unix::system::macos",
+    "os::unix::system::netbsd",
+    "os::unix::system::openbsd",
+    "os::unix::system::solaris",
+    "os::unix::system",
+    "os::unix::files",
+    "os::unix::locks",
+    "os::unix::memory",
+    "os::unix::sysv",
+    "os::unix::semaphores",
+    "os::unix::threads",
+    "os::unix",
     "os::linux::abi",
+    "os::linux::files",
+    "os::linux::locks",
+    "os::linux::memory",
+    "os::linux::no_sysv",
+    "os::linux::sysv",
+    "os::linux::semaphores",
     "os::linux::threads",
     "os::linux::lines",
     "os::linux::streams",
@@ -53,6 +77,7 @@ const LAYERS: &[&str] = &[
     "lock::semaphore",
     "lock",
     "info",
+    "default_directory",
     "namespace",
     "options",
     "file::path",
@@ -62,6 +87,7 @@ const LAYERS: &[&str] = &[
     "file::calls",
     "file::entries",
     "file::owner",
+    "file::link",
     "file::temporary",
     "file::durability",
     "file",
@@ -196,6 +222,9 @@ const TESTS: &[&str] = &[
     "lock::semaphore::tests",
 ];
 
+/// What a module stands for that is chosen when the library is built.
+const SELECTED: (&str, &str) = ("os::selected", "os::linux");
+
 type Sources = BTreeMap<String, String>;
 
 fn read(directory: &Path, module: &str, sources: &mut Sources) {
@@ -292,7 +321,7 @@ fn target(module: &str, path: &str, modules: &BTreeSet<&str>) -> Option<String> 
     base.extend(rest);
     (1..=base.len())
         .rev()
-        .map(|length| base[..length].join("::"))
+        .map(|length| base[..length].join("::").replace(SELECTED.0, SELECTED.1))
         .find(|candidate| modules.contains(candidate.as_str()))
 }
 

@@ -1175,6 +1175,12 @@ static bool is_of_open_file (const struct call_seen *call)
     return (call->argument[2] & AT_EMPTY_PATH) != 0;
 }
 
+#ifdef __GLIBC__
+enum { IS_GLIBC = 1 };
+#else
+enum { IS_GLIBC = 0 };
+#endif
+
 /* Whether the man page allows the error for this use of the call. */
 static bool is_allowed (const struct call_seen *call, int error)
 {
@@ -1186,9 +1192,10 @@ static bool is_allowed (const struct call_seen *call, int error)
         return error != EFAULT && error != EOVERFLOW;
     if (call->number == SYS_mmap && !maps_file (call))
         return error == ENOMEM || error == EAGAIN;
-    /* A wake fails only where other kinds of waiters sleep, as nobody does on a private word. */
+    /* A wake fails only where other kinds of waiters sleep, as nobody does on a private word, or on
+     * the lock of musl's list of threads. */
     if (call->number == SYS_futex && (call->argument[1] & FUTEX_CMD_MASK) == FUTEX_WAKE)
-        return error == EINVAL && (call->argument[1] & FUTEX_PRIVATE_FLAG) == 0;
+        return IS_GLIBC && error == EINVAL && (call->argument[1] & FUTEX_PRIVATE_FLAG) == 0;
     if (call->number == SYS_statx && is_of_open_file (call))
         return error == ENOMEM || error == ENOSYS;
     return true;

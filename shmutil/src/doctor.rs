@@ -16,13 +16,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use rustix::process::{Resource, getrlimit};
 use shm_util::admin::{self, Identity, RegistrySize};
 use shm_util::{Reason, RegistryInfo};
 
 use crate::cli::Doctor;
 use crate::failure::{Outcome, Result};
-use crate::{found, names, namespace, output, screen, units};
+use crate::{found, names, namespace, os, output, screen, units};
 
 const OK: Style = AnsiColor::Green.on_default();
 const ATTENTION: Style = AnsiColor::Yellow.on_default().bold();
@@ -165,7 +164,7 @@ fn findings(registry: &shm_util::Result<Option<RegistryInfo>>) -> Vec<Finding> {
     findings.push(logind::check(Path::new("/"), user));
     let size = existing.map_or_else(|| admin::registry_size().bytes, |info| info.size);
     findings.push(check_locked_memory(
-        getrlimit(Resource::Memlock).current,
+        os::locked_memory_limit(),
         u64::try_from(size).unwrap_or(u64::MAX),
     ));
     findings
@@ -262,7 +261,7 @@ fn check_registry(registry: &shm_util::Result<Option<RegistryInfo>>) -> Finding 
                 subject,
                 error.to_string(),
                 match error.errno() {
-                    libc::EUCLEAN => {
+                    admin::EUCLEAN => {
                         "follow this advice; the segments themselves remain: see 'ipcs -m'"
                     }
                     libc::EACCES => {

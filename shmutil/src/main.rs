@@ -52,6 +52,7 @@ mod manual;
 mod names;
 mod namespace;
 mod new_segment;
+mod os;
 mod output;
 mod peer;
 mod private;

@@ -4,18 +4,16 @@
 #![forbid(unsafe_code)]
 
 use std::convert::Infallible;
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Seek as _, Write};
 use std::os::unix::process::CommandExt as _;
 use std::process;
 
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
-use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::cli::Cli;
 use crate::failure::{Failure, Outcome, Result};
-use crate::output;
+use crate::{os, output};
 
 /// The date of the page's last change.
 const DATE: &str = "2026-11-27";
@@ -56,7 +54,7 @@ pub(crate) fn show() -> Result<Outcome> {
 
 /// Replaces this process with a program that formats and pages the page.
 fn show_in_pager(page: &[u8]) -> io::Result<Infallible> {
-    let mut file = File::from(memfd_create(c"shmutil.1", MemfdFlags::CLOEXEC)?);
+    let mut file = os::nameless_file()?;
     file.write_all(page)?;
     file.rewind()?;
     let mut shell = process::Command::new("sh");

@@ -7,6 +7,8 @@ use std::os::fd::AsRawFd as _;
 use std::ptr;
 use std::sync::atomic::AtomicU8;
 
+use crate::os;
+
 /// write(2)
 pub(crate) fn write(file: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
     // SAFETY: the slice is readable memory of that length; the kernel copies.
@@ -34,20 +36,6 @@ pub(crate) fn read_more(file: &File, most: usize, buffer: &mut Vec<u8>) -> io::R
     // SAFETY: the kernel has just filled `count` bytes behind the old ones.
     unsafe { buffer.set_len(buffer.len() + count) };
     Ok(count)
-}
-
-/// Puts the memory's pages into a pipe with vmsplice(2), without copying them:
-/// the reader sees the bytes as they are when it reads them.
-pub(crate) fn lend(pipe: &File, bytes: &[AtomicU8]) -> io::Result<usize> {
-    let part = libc::iovec {
-        iov_base: bytes.as_ptr().cast_mut().cast(),
-        iov_len: bytes.len(),
-    };
-    // SAFETY: the array has one element, which describes readable memory.
-    // Without SPLICE_F_GIFT the pages remain this process's, and the kernel holds a
-    // reference to each page in the pipe, even after the memory is detached.
-    let result = unsafe { libc::vmsplice(pipe.as_raw_fd(), &raw const part, 1, 0) };
-    count(result)
 }
 
 /// Copies `from` to the start of `to`, as far as it fits.
@@ -79,7 +67,7 @@ pub(crate) fn populate(bytes: &[AtomicU8]) {
         libc::madvise(
             whole.as_ptr().cast_mut().cast(),
             whole.len(),
-            libc::MADV_POPULATE_WRITE,
+            os::MADV_POPULATE_WRITE,
         );
     }
 }
@@ -95,7 +83,7 @@ pub(crate) fn roomy_buffer(capacity: usize) -> Result<Vec<u8>, std::collections:
         let start = buffer.as_mut_ptr().wrapping_add(skipped);
         // SAFETY: the advice changes no byte, and the range consists of whole
         // pages within the buffer.
-        unsafe { libc::madvise(start.cast(), length / page * page, libc::MADV_HUGEPAGE) };
+        unsafe { libc::madvise(start.cast(), length / page * page, os::MADV_HUGEPAGE) };
     }
     Ok(buffer)
 }

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Outcome, Result};
 use crate::names::{self, Name};
 use crate::namespace;
 use crate::transfer::{is_pipe, move_all, of_file, progress, to_u64, watched, widen};
-use crate::{peer, raw, standard};
+use crate::{os, peer, raw, standard};
 
 /// `shmutil save`
 pub(crate) fn save(arguments: &Save) -> Result<Outcome> {
@@ -71,7 +71,7 @@ fn save_to_pipe(segment: &Segment, pipe: &File) -> Result<()> {
     // so that later changes of the segment do not show.
     let last = end.saturating_sub(capacity).max(middle);
     let copy = |part: &[AtomicU8]| raw::write(pipe, part);
-    let lend = |part: &[AtomicU8]| raw::lend(pipe, part);
+    let lend = |part: &[AtomicU8]| os::lend(pipe, part);
     let move_range = |range: Range<usize>, data: &dyn Fn(&[AtomicU8]) -> io::Result<usize>| {
         for_each_part(segment, range, |part| match part {
             Part::Data(bytes) => check_all_moved(bytes, move_all(bytes, data, &progress)?),

@@ -28,6 +28,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::{Failure, advice_on_file};
+use crate::os;
 
 /// The capacity that pipes are given, if the system allows it: the most that an
 /// unprivileged process may have (/proc/sys/fs/pipe-max-size).
@@ -120,8 +121,7 @@ pub(crate) fn is_pipe(file: &File) -> bool {
 
 /// Enlarges a pipe, if the system allows it. Returns its capacity.
 pub(crate) fn widen(pipe: &File) -> usize {
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_SIZE);
-    rustix::pipe::fcntl_getpipe_size(pipe).unwrap_or(PIPE_SIZE)
+    os::widen(pipe, PIPE_SIZE)
 }
 
 /// A progress bar on standard error. It is hidden if that is not a terminal, or

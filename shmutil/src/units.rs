@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use humansize::{BINARY, format_size};
 use jiff::{RoundMode, Span, SpanRelativeTo, SpanRound, Timestamp, Unit, tz::TimeZone};
-use rustix::time::{ClockId, clock_gettime};
+
+use crate::os;
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
@@ -136,8 +137,7 @@ pub(crate) fn elapsed(time: SystemTime) -> Duration {
 /// The same for something that does not outlive a reboot. If the clock was set forward, the result
 /// is at most the system's uptime.
 pub(crate) fn since_boot(time: SystemTime) -> Duration {
-    let uptime = clock_gettime(ClockId::Boottime).tv_sec;
-    let uptime = Duration::from_secs(u64::try_from(uptime).unwrap_or(0));
+    let uptime = Duration::from_secs(u64::try_from(os::uptime()).unwrap_or(0));
     elapsed(time).min(uptime)
 }
 

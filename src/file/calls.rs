@@ -1,19 +1,20 @@
 //! System calls for files, and what replaces those that are refused.
 
-use std::ffi::{CStr, OsStr, c_int};
+use std::ffi::c_int;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::descriptor::above_standard;
 use super::path::{by_path, of_descriptor, to_c};
 use super::refused::first_allowed;
 use crate::errno::Errno;
-use crate::os;
+use crate::os::{self, Replace};
+
+pub(crate) use crate::os::{FileSystemStatus, Size};
 
 /// An offset as the kernel takes it. No memory is larger than the largest file.
 pub(crate) fn offset(offset: usize) -> i64 {
@@ -30,30 +31,15 @@ pub(crate) fn check(result: impl Into<i64>) -> Result<i64, Errno> {
 
 /// Opens a file, with a descriptor above 2. `EINTR` if a signal handler interrupts the
 /// wait for a FIFO's other end; the standard library would wait again.
-pub(crate) fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> Result<File, Errno> {
+pub(crate) fn open(path: &Path, flags: c_int, mode: u32) -> Result<File, Errno> {
     let path = to_c(path)?;
     let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY;
     // SAFETY: the path is a string.
     let call = || check(unsafe { os::open(path.as_ptr(), flags, mode) });
-    let descriptor = first_allowed(&[&call, &|| open_without_at(&path, flags, mode)])?;
+    let descriptor = first_allowed(&[&call, &|| check(os::open_without_at(&path, flags, mode))])?;
     let descriptor = c_int::try_from(descriptor).map_err(|_| Errno(libc::EBADF))?;
     // SAFETY: the descriptor is new, so nobody else owns it.
     above_standard(unsafe { File::from_raw_fd(descriptor) })
-}
-
-/// open(2) itself: the C library uses openat(2).
-#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
-fn open_without_at(path: &CStr, flags: c_int, mode: libc::mode_t) -> Result<i64, Errno> {
-    // For files of 2 GiB and more.
-    let flags = flags | libc::O_LARGEFILE;
-    // SAFETY: the path is a string.
-    check(unsafe { libc::syscall(libc::SYS_open, path.as_ptr(), flags, mode) })
-}
-
-/// Other processors have no such call.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
-fn open_without_at(_: &CStr, _: c_int, _: libc::mode_t) -> Result<i64, Errno> {
-    Err(Errno(libc::ENOSYS))
 }
 
 /// Whether the effective user may access a file: `mode` is a combination of `R_OK`, `W_OK` and
@@ -61,8 +47,7 @@ fn open_without_at(_: &CStr, _: c_int, _: libc::mode_t) -> Result<i64, Errno> {
 pub(crate) fn may_access(path: &Path, mode: c_int) -> bool {
     to_c(path).is_ok_and(|path| {
         // SAFETY: the path is a string.
-        let call =
-            unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) };
+        let call = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, os::AT_EACCESS) };
         call == 0
     })
 }
@@ -96,24 +81,12 @@ pub(crate) fn extend(file: &File, size: usize) -> Result<bool, Errno> {
     }
 }
 
-/// Whether a file keeps its size when room beyond its end is reserved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Size {
-    Grows,
-    Kept,
-}
-
 /// Reserves room for a range of a file. False where the file system cannot do that;
 /// the error if there is too little room.
 pub(crate) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<bool, Errno> {
     let (start, length) = (offset(range.start), offset(range.len()));
-    let mode = match size {
-        Size::Grows => 0,
-        Size::Kept => libc::FALLOC_FL_KEEP_SIZE,
-    };
     loop {
-        // SAFETY: fallocate takes numbers only.
-        match check(unsafe { os::fallocate(file.as_raw_fd(), mode, start, length) }) {
+        match check(os::allocate(file.as_raw_fd(), start, length, size)) {
             Ok(_) => return Ok(true),
             Err(Errno(libc::EINTR)) => {}
             Err(errno @ Errno(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) => return Err(errno),
@@ -126,17 +99,13 @@ pub(crate) fn allocate(file: &File, range: &Range<usize>, size: Size) -> Result<
 /// possible, it stays.
 pub(crate) fn deallocate(file: &File, range: &Range<usize>) {
     let (start, length) = (offset(range.start), offset(range.len()));
-    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
-    // SAFETY: fallocate takes numbers only.
-    unsafe { os::fallocate(file.as_raw_fd(), mode, start, length) };
+    os::deallocate(file.as_raw_fd(), start, length);
 }
 
 /// Starts writing a range of a file to the disk, without waiting for it.
 pub(crate) fn begin_write_back(file: &File, range: &Range<usize>) {
     let (start, length) = (offset(range.start), offset(range.len()));
-    // SAFETY: sync_file_range takes numbers only. The caller waits for the disk
-    // later, and gets an error then.
-    unsafe { libc::sync_file_range(file.as_raw_fd(), start, length, libc::SYNC_FILE_RANGE_WRITE) };
+    os::begin_write_back(file.as_raw_fd(), start, length);
 }
 
 /// The first offset, from `from` on, of data or of a hole: `whence` is `SEEK_DATA`
@@ -151,8 +120,7 @@ pub(crate) fn seek(file: &File, from: usize, whence: libc::c_int) -> Result<usiz
 pub(crate) fn sync(file: &File) -> Result<(), Errno> {
     let fd = file.as_raw_fd();
     first_allowed(&[
-        // SAFETY: fdatasync takes a number only.
-        &|| check(unsafe { libc::fdatasync(fd) }),
+        &|| check(os::sync_data(fd)),
         // SAFETY: fsync takes a number only.
         &|| check(unsafe { libc::fsync(fd) }),
         &|| sync_file_system(file).map(|()| 0),
@@ -188,8 +156,7 @@ pub(crate) fn note_use(file: &File, writes: bool) {
 
 /// Writes the whole file system of a file to the disk, and waits for that.
 pub(crate) fn sync_file_system(file: &File) -> Result<(), Errno> {
-    // SAFETY: the descriptor is open.
-    check(unsafe { libc::syncfs(file.as_raw_fd()) }).map(drop)
+    check(os::sync_file_system(file.as_raw_fd())).map(drop)
 }
 
 /// Closes a file. Some file systems report errors of earlier writes only here.
@@ -207,9 +174,7 @@ pub(crate) fn link(file: &File, path: &Path) -> Result<(), Errno> {
     let (to, here) = (to_c(path)?, libc::AT_FDCWD);
     let fd = file.as_raw_fd();
     // Faster, and without /proc; but before Linux 6.10 only for privileged processes.
-    // SAFETY: both paths are strings.
-    let direct = unsafe { libc::linkat(fd, c"".as_ptr(), here, to.as_ptr(), libc::AT_EMPTY_PATH) };
-    match check(direct) {
+    match check(os::link_descriptor(fd, &to)) {
         Err(Errno(libc::ENOENT)) => {}
         result => return result.map(drop),
     }
@@ -225,7 +190,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Errno> {
     first_allowed(&[
         // SAFETY: both paths are strings.
         &|| check(unsafe { libc::rename(from.as_ptr(), to.as_ptr()) }),
-        &|| rename_with(&from, &to, 0),
+        &|| check(os::rename(&from, &to, Replace::Yes)),
         // SAFETY: as above.
         &|| check(unsafe { libc::renameat(here, from.as_ptr(), here, to.as_ptr()) }),
     ])
@@ -249,23 +214,8 @@ pub(crate) fn rename_new_at_once(from: &Path, to: &Path) -> Result<(), Errno> {
         check(unsafe { libc::link(from_c.as_ptr(), to_c.as_ptr()) })?;
         unlink(from).map(|()| 0)
     };
-    let without_replacing = || rename_with(&from_c, &to_c, libc::RENAME_NOREPLACE);
+    let without_replacing = || check(os::rename(&from_c, &to_c, Replace::No));
     first_allowed(&[&without_replacing, &link]).map(drop)
-}
-
-fn rename_with(from: &CStr, to: &CStr, flags: libc::c_uint) -> Result<i64, Errno> {
-    let here = libc::AT_FDCWD;
-    // SAFETY: both paths are strings.
-    check(unsafe {
-        libc::syscall(
-            libc::SYS_renameat2,
-            here,
-            from.as_ptr(),
-            here,
-            to.as_ptr(),
-            flags,
-        )
-    })
 }
 
 /// Removes a name of a file.
@@ -280,46 +230,9 @@ pub(crate) fn unlink(path: &Path) -> Result<(), Errno> {
     .map(drop)
 }
 
-/// The target of a symbolic link that was itself opened (`O_PATH`).
-pub(crate) fn target_of(link: &File) -> Result<PathBuf, Errno> {
-    let mut buffer = [0_u8; libc::PATH_MAX as usize];
-    // SAFETY: the name is a string, and the length is the buffer's.
-    let length = unsafe {
-        libc::readlinkat(
-            link.as_raw_fd(),
-            c"".as_ptr(),
-            buffer.as_mut_ptr().cast(),
-            buffer.len(),
-        )
-    };
-    let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
-    let target = buffer.get(..length).unwrap_or(&buffer);
-    Ok(PathBuf::from(OsStr::from_bytes(target)))
-}
-
-/// What statfs(2) returns, as far as it is used here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FileSystemStatus {
-    /// The lower half of its type, see `linux/magic.h`.
-    pub(crate) magic: u32,
-    /// The unit of `available`, in bytes; for huge pages, their size.
-    pub(crate) unit: u64,
-    /// How many units ordinary users may still fill.
-    pub(crate) available: u64,
-}
-
 /// The file system of an open file.
 pub(crate) fn file_system(file: &File) -> Result<FileSystemStatus, Errno> {
-    let mut status = MaybeUninit::<os::statfs>::zeroed();
-    // SAFETY: the descriptor is open, and the kernel writes a whole statfs.
-    check(unsafe { os::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) })?;
-    // SAFETY: the kernel has filled it in.
-    let status = unsafe { status.assume_init() };
-    Ok(FileSystemStatus {
-        magic: os::magic(&status),
-        unit: os::unsigned(status.f_bsize),
-        available: os::unsigned(status.f_bavail),
-    })
+    os::file_system(file.as_raw_fd())
 }
 
 /// Whether a file is in /proc, where a link may lead to a file that has no name.

@@ -3,16 +3,8 @@
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
-use super::calls::check;
 use crate::errno::Errno;
-
-/// Records of the kernel, `struct linux_dirent64`, see getdents(2).
-#[repr(align(8))]
-struct Records([u8; 4096]);
-
-/// The offsets of a record's length and of the name.
-const LENGTH: usize = 16;
-const NAME: usize = 19;
+use crate::os;
 
 /// Passes each name in an open directory, except `.` and `..`, in no particular order.
 pub(crate) fn for_each_entry<E>(
@@ -20,39 +12,13 @@ pub(crate) fn for_each_entry<E>(
     failed: impl Fn(Errno) -> E,
     mut work: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut records = Records([0; 4096]);
-    loop {
-        let length = read(directory, &mut records).map_err(&failed)?;
-        let mut rest = records.0.get(..length).unwrap_or(&[]);
-        if rest.is_empty() {
-            return Ok(());
+    os::for_each_entry(directory.as_raw_fd(), failed, |name| {
+        if name == b"." || name == b".." {
+            Ok(())
+        } else {
+            work(name)
         }
-        while let Some((record, behind)) = first(rest) {
-            let name = record.get(NAME..).unwrap_or(&[]);
-            let name = name.split(|&byte| byte == 0).next().unwrap_or(&[]);
-            if name != b"." && name != b".." {
-                work(name)?;
-            }
-            rest = behind;
-        }
-    }
-}
-
-/// The first record, and what is behind it.
-fn first(records: &[u8]) -> Option<(&[u8], &[u8])> {
-    let length = records.get(LENGTH..LENGTH + 2)?.try_into().ok()?;
-    records.split_at_checked(usize::from(u16::from_ne_bytes(length)))
-}
-
-/// The number of bytes that were read; 0 at the end, and if the directory was removed.
-fn read(directory: &File, records: &mut Records) -> Result<usize, Errno> {
-    let (fd, buffer) = (directory.as_raw_fd(), records.0.as_mut_ptr());
-    // SAFETY: the buffer has that many bytes.
-    let result = unsafe { libc::syscall(libc::SYS_getdents64, fd, buffer, records.0.len()) };
-    match check(result) {
-        Err(Errno(libc::ENOENT)) => Ok(0),
-        result => Ok(usize::try_from(result?).unwrap_or(0)),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | `durability` | whether a change waits for the disk |
 //! | `calls`      | system calls for files |
 //! | `entries`    | the entries of a directory |
+//! | `link`       | symbolic links |
 //! | `owner`      | owner, group and mode |
 //! | `status`     | what the kernel knows about a file |
 //! | `refused`    | which errors mean that another call may work |
@@ -17,6 +18,7 @@ mod calls;
 mod descriptor;
 mod durability;
 mod entries;
+mod link;
 mod owner;
 mod path;
 mod refused;
@@ -27,8 +29,9 @@ pub(crate) use calls::*;
 pub(crate) use descriptor::{inherited, position};
 pub(crate) use durability::Durability;
 pub(crate) use entries::for_each_entry;
+pub(crate) use link::Link;
 pub(crate) use owner::{set_mode, set_mode_of_path, set_owner};
 pub(crate) use path::{by_path, directory_of};
 pub(crate) use refused::{first_allowed, is_nameless_unsupported, is_refusal};
-pub(crate) use status::Status;
+pub(crate) use status::{FILE_TYPE, Status};
 pub(crate) use temporary::TemporaryName;

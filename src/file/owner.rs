@@ -8,6 +8,7 @@ use super::calls::check;
 use super::path::{by_path, to_c};
 use super::refused::first_allowed;
 use crate::errno::Errno;
+use crate::os;
 
 /// Changes a file's owner and group; `u32::MAX` leaves one as it is. See fchown(2).
 pub(crate) fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno> {
@@ -15,8 +16,7 @@ pub(crate) fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno>
     first_allowed(&[
         // SAFETY: fchown takes numbers only.
         &|| check(unsafe { libc::fchown(fd, user, group) }),
-        // SAFETY: the path is a string.
-        &|| check(unsafe { libc::fchownat(fd, c"".as_ptr(), user, group, libc::AT_EMPTY_PATH) }),
+        &|| check(os::change_owner_at(fd, user, group)),
         &|| {
             by_path(file, |path| {
                 // SAFETY: the path is a string.
@@ -30,6 +30,7 @@ pub(crate) fn set_owner(file: &File, user: u32, group: u32) -> Result<(), Errno>
 /// Changes the permission bits of the file that a path leads to. See chmod(2).
 pub(crate) fn set_mode_of_path(path: &Path, mode: u32) -> Result<(), Errno> {
     let (path, here) = (to_c(path)?, libc::AT_FDCWD);
+    let mode = os::to_c(mode)?;
     first_allowed(&[
         // SAFETY: the path is a string.
         &|| check(unsafe { libc::chmod(path.as_ptr(), mode) }),
@@ -41,7 +42,7 @@ pub(crate) fn set_mode_of_path(path: &Path, mode: u32) -> Result<(), Errno> {
 
 /// Changes a file's permission bits. See fchmod(2).
 pub(crate) fn set_mode(file: &File, mode: u32) -> Result<(), Errno> {
-    let here = libc::AT_FDCWD;
+    let (here, mode) = (libc::AT_FDCWD, os::to_c(mode)?);
     first_allowed(&[
         // SAFETY: fchmod takes numbers only.
         &|| check(unsafe { libc::fchmod(file.as_raw_fd(), mode) }),

@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_owner_in_an_unknown_place_is_alive() {
-        let own = os::pid_namespace().unwrap_or(0);
+        let own = os::scope_of_threads().unwrap_or(0);
         let owner = |namespace| ThreadOf {
             id: ThreadId(1),
             namespace,

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::owner::ThreadOf;
+use crate::os;
 
 /// The thread that holds a lock, for a message.
 pub(crate) struct Holder {
@@ -18,6 +19,6 @@ impl fmt::Display for Holder {
         if self.is_visible || self.thread.namespace == 0 {
             return Ok(());
         }
-        write!(f, " of PID namespace {}", self.thread.namespace)
+        write!(f, " of {} {}", os::SCOPE_OF_THREADS, self.thread.namespace)
     }
 }

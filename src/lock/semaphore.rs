@@ -137,7 +137,7 @@ impl RobustLock {
             return Ok(self.held_elsewhere(thread.of));
         }
         if place.key == 0 {
-            return Err(Errno(libc::EUCLEAN));
+            return Err(Errno(os::EUCLEAN));
         }
         let mut wait = Wait::new(limit);
         for _ in 0..ATTEMPTS {
@@ -350,7 +350,7 @@ pub(crate) fn cause(errno: Errno) -> Option<&'static str> {
              one does not trust; 'ipcs -s' shows who has its key"
         }
         libc::ENOSYS => "this system has no System V semaphores, or a sandbox blocks them",
-        libc::EUCLEAN => "the key of its semaphore set was overwritten",
+        os::EUCLEAN => "the key of its semaphore set was overwritten",
         _ => return None,
     })
 }

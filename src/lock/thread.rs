@@ -158,7 +158,7 @@ fn namespace(epoch: u32) -> u32 {
     match u32::try_from(known & u64::from(u32::MAX)) {
         Ok(namespace) if namespace != 0 && known == mark | u64::from(namespace) => namespace,
         _ => {
-            let namespace = os::pid_namespace().unwrap_or(0);
+            let namespace = os::scope_of_threads().unwrap_or(0);
             KNOWN.store(mark | u64::from(namespace), Ordering::Relaxed);
             namespace
         }

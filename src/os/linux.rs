@@ -1,25 +1,39 @@
 //! Linux, with glibc or musl, on machines of 32 and 64 bits. What differs between these is in
 //! `abi`.
 
-use std::ffi::{CStr, c_char, c_int};
-use std::fmt;
+use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::AtomicU32;
 
-use crate::errno::Errno;
-use crate::ids::{GroupId, ProcessId, ThreadId, UserId};
+#[cfg(feature = "capi")]
+use super::posix::Stream;
+use super::posix::{Clock, copy_string, page_size, unsigned};
+use crate::ids::ThreadId;
 
 mod abi;
+mod files;
 mod lines;
+mod locks;
+mod memory;
+#[cfg(shm_util_lock = "semaphore")]
+mod semaphores;
 #[cfg(target_env = "musl")]
 mod streams;
+#[cfg_attr(target_os = "android", path = "linux/no_sysv.rs")]
+mod sysv;
 mod threads;
 
 pub(crate) use abi::*;
+pub(crate) use files::*;
 pub(crate) use lines::read_lines;
+pub(crate) use locks::*;
+pub(crate) use memory::*;
+#[cfg(shm_util_lock = "semaphore")]
+pub(crate) use semaphores::*;
 #[cfg(target_env = "musl")]
 pub(crate) use streams::{hold_streams, release_streams};
+pub(crate) use sysv::*;
 pub(crate) use threads::*;
 
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
@@ -28,53 +42,6 @@ const PTHREAD_CANCEL_DISABLE: c_int = 1;
 unsafe extern "C" {
     static stdout: *mut libc::FILE;
     static stderr: *mut libc::FILE;
-}
-
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
-    fn secure_getenv(name: *const c_char) -> *const c_char;
-}
-
-/// geteuid(2)
-pub(crate) fn effective_user() -> UserId {
-    // SAFETY: geteuid has no arguments and can't fail.
-    UserId(unsafe { libc::geteuid() })
-}
-
-/// getegid(2)
-pub(crate) fn effective_group() -> GroupId {
-    // SAFETY: getegid has no arguments and can't fail.
-    GroupId(unsafe { libc::getegid() })
-}
-
-/// Whether the process is a member of a group: its effective group or one of
-/// getgroups(2).
-pub(crate) fn is_in_group(group: GroupId) -> bool {
-    if effective_group() == group {
-        return true;
-    }
-    // SAFETY: with a length of 0 getgroups writes nothing.
-    let count = unsafe { libc::getgroups(0, ptr::null_mut()) };
-    let mut groups = Vec::new();
-    if groups
-        .try_reserve_exact(usize::try_from(count).unwrap_or(0))
-        .is_err()
-    {
-        return false;
-    }
-    groups.resize(usize::try_from(count).unwrap_or(0), 0);
-    // SAFETY: there is room for `count` ids.
-    let count = unsafe { libc::getgroups(count, groups.as_mut_ptr()) };
-    groups
-        .iter()
-        .take(usize::try_from(count).unwrap_or(0))
-        .any(|&one| one == group.0)
-}
-
-/// getpid(2)
-pub(crate) fn process() -> ProcessId {
-    // SAFETY: getpid has no arguments and can't fail.
-    ProcessId(u32::try_from(unsafe { libc::getpid() }).unwrap_or(0))
 }
 
 /// gettid(2)
@@ -104,46 +71,6 @@ pub(crate) fn has_other_threads() -> bool {
     unsigned(unsafe { status.assume_init() }.st_nlink) != ALONE
 }
 
-/// The calling thread's `errno`.
-#[cfg(feature = "capi")]
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-#[cfg(feature = "capi")]
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
-}
-
-/// The text of strerror(3), without allocating.
-pub(crate) fn strerror(errno: Errno) -> impl fmt::Display {
-    let mut text: [c_char; 256] = [0; 256];
-    // SAFETY: the buffer has the length that is passed. The libc crate binds the
-    // POSIX form, which writes a string that ends with a NUL.
-    unsafe { libc::strerror_r(errno.0, text.as_mut_ptr(), text.len()) };
-    Text(text)
-}
-
-struct Text([c_char; 256]);
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // SAFETY: the buffer was all NUL, and strerror_r leaves one at the end.
-        let text = unsafe { CStr::from_ptr(self.0.as_ptr()) };
-        for chunk in text.to_bytes().utf8_chunks() {
-            f.write_str(chunk.valid())?;
-        }
-        Ok(())
-    }
-}
-
 /// The value of an environment variable, copied into `buffer`, and cut off where it fills
 /// that. `None` if it is not set, or if the program is set-uid or the like: its caller's
 /// environment selects nothing then, see secure_getenv(3).
@@ -156,27 +83,8 @@ pub(crate) fn variable<'a>(name: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]
     if value.is_null() {
         return None;
     }
-    let mut length = 0;
-    for copy in &mut *buffer {
-        // SAFETY: the string has no NUL before this byte, so the byte belongs to it.
-        *copy = unsafe { value.cast::<u8>().wrapping_add(length).read_volatile() };
-        if *copy == 0 {
-            break;
-        }
-        length += 1;
-    }
-    buffer.get(..length)
-}
-
-/// The clocks that the library reads, at hardly any cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clock {
-    /// Since 1970. The kernel takes its own times of segments from the same clock.
-    Realtime,
-    /// Since some moment in the past.
-    Monotonic,
-    /// Since the system was started, including the time that it was suspended.
-    Uptime,
+    // SAFETY: the value ends with a NUL.
+    unsafe { copy_string(value, buffer) }
 }
 
 /// The whole seconds of a clock; 0 if the system lacks it.
@@ -248,13 +156,6 @@ pub(crate) fn file_size_limit() -> u64 {
     unsafe { limit.assume_init() }.rlim_cur
 }
 
-/// The size of a page in bytes.
-pub(crate) fn page_size() -> usize {
-    // SAFETY: sysconf takes a number only.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    usize::try_from(size).unwrap_or(4096)
-}
-
 /// Of what shmat(2) makes addresses a multiple (`SHMLBA`), in bytes.
 pub(crate) fn attach_boundary() -> usize {
     PAGES_OF_SHMLBA * page_size()
@@ -309,28 +210,14 @@ pub(crate) struct Uncancelled(c_int);
 
 impl Uncancelled {
     pub(crate) fn new() -> Self {
-        let mut before = 0;
-        // SAFETY: there is room for the state before; it can't fail.
-        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
-        Self(before)
+        Self(set_cancel_state(PTHREAD_CANCEL_DISABLE))
     }
 }
 
 impl Drop for Uncancelled {
     fn drop(&mut self) {
-        // SAFETY: the C library returned this state.
-        unsafe { pthread_setcancelstate(self.0, ptr::null_mut()) };
+        set_cancel_state(self.0);
     }
-}
-
-/// One of the C library's streams.
-#[cfg(feature = "capi")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
-    /// `stdout`
-    Out,
-    /// `stderr`
-    Error,
 }
 
 /// Writes a string to one of the C library's streams, so that it appears in

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::fd::AsRawFd as _;
 use std::ptr;
 
-use super::linux::{Uncancelled, ioctl_number, read_lines};
+use super::selected::{Uncancelled, ioctl_number, read_lines};
 
 /// `ioctl` on /proc/self/maps since Linux 6.11, see `linux/fs.h`.
 const PROCMAP_QUERY: u32 = 0xc068_6611;

@@ -4,7 +4,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use super::linux::read_lines;
+use super::selected::read_lines;
 use crate::errno::Errno;
 
 /// Every id there can be: the last one is invalid.

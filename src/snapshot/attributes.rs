@@ -1,5 +1,7 @@
 //! A file's owner, group, mode and access control list.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -11,6 +13,7 @@ use crate::file::by_path;
 use crate::file::check;
 use crate::file::first_allowed;
 use crate::file::{set_mode, set_owner};
+use crate::os::{self, Of};
 
 const LIST: &CStr = c"system.posix_acl_access";
 
@@ -57,52 +60,35 @@ fn copy_access_control_list(from: &File, to: &File) -> Result<bool, Errno> {
 fn list_size(file: &File) -> Result<Option<usize>, Errno> {
     match read_list(file, ptr::null_mut(), 0) {
         Ok(size) => Ok(Some(size).filter(|size| *size > 0)),
-        Err(Errno(libc::ENODATA | libc::ENOTSUP)) => Ok(None),
+        Err(Errno(os::ENODATA | libc::ENOTSUP)) => Ok(None),
         Err(errno) => Err(errno),
     }
 }
 
 fn read_list(file: &File, list: *mut u8, size: usize) -> Result<usize, Errno> {
-    let name = LIST.as_ptr();
-    let call = || {
-        // SAFETY: the name is a string, and `list` has room for `size` bytes.
-        check(unsafe { libc::fgetxattr(file.as_raw_fd(), name, list.cast(), size) } as i64)
-    };
-    let by_path = || {
-        by_path(file, |path| {
-            // SAFETY: as above, and the path is a string.
-            check(unsafe { libc::getxattr(path.as_ptr(), name, list.cast(), size) } as i64)
-        })
-    };
-    let size = first_allowed(&[&call, &by_path])?;
+    let call = |of: Of<'_>| checked(os::attribute(of, LIST, list, size));
+    let size = first_allowed(&[&|| call(Of::Descriptor(file.as_raw_fd())), &|| {
+        by_path(file, |path| call(Of::Path(path)))
+    }])?;
     Ok(usize::try_from(size).unwrap_or(0))
 }
 
+fn checked(size: isize) -> Result<i64, Errno> {
+    check(i64::try_from(size).unwrap_or(-1))
+}
+
 fn set_list(file: &File, list: &[u8]) -> Result<(), Errno> {
-    let (name, value, size) = (LIST.as_ptr(), list.as_ptr().cast(), list.len());
-    first_allowed(&[
-        // SAFETY: the name is a string, and the list has that size.
-        &|| check(unsafe { libc::fsetxattr(file.as_raw_fd(), name, value, size, 0) }),
-        &|| {
-            by_path(file, |path| {
-                // SAFETY: as above, and the path is a string.
-                check(unsafe { libc::setxattr(path.as_ptr(), name, value, size, 0) })
-            })
-        },
-    ])
+    let call = |of: Of<'_>| check(os::set_attribute(of, LIST, list));
+    first_allowed(&[&|| call(Of::Descriptor(file.as_raw_fd())), &|| {
+        by_path(file, |path| call(Of::Path(path)))
+    }])
     .map(drop)
 }
 
 fn remove_list(file: &File) -> Result<(), Errno> {
-    first_allowed(&[
-        // SAFETY: the name is a string.
-        &|| check(unsafe { libc::fremovexattr(file.as_raw_fd(), LIST.as_ptr()) }),
-        &|| {
-            by_path(file, |path| {
-                // SAFETY: both are strings.
-                check(unsafe { libc::removexattr(path.as_ptr(), LIST.as_ptr()) })
-            })
-        },
-    ])
+    let call = |of: Of<'_>| check(os::remove_attribute(of, LIST));
+    first_allowed(&[&|| call(Of::Descriptor(file.as_raw_fd())), &|| {
+        by_path(file, |path| call(Of::Path(path)))
+    }])
     .map(drop)
 }

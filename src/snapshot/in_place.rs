@@ -88,11 +88,11 @@ fn fill(file: &File, status: &Status, size: usize) -> Result<(), Errno> {
 /// range at its end.
 fn hole_in(file: &File, range: &Range<usize>) -> Range<usize> {
     let seek = |from, whence| file::seek(file, from, whence).ok();
-    let Some(start) = seek(range.start, libc::SEEK_HOLE).filter(|start| *start < range.end) else {
+    let Some(start) = seek(range.start, os::SEEK_HOLE).filter(|start| *start < range.end) else {
         return range.end..range.end;
     };
     let start = start.max(range.start);
-    let end = seek(start, libc::SEEK_DATA).filter(|end| *end > start);
+    let end = seek(start, os::SEEK_DATA).filter(|end| *end > start);
     start..end.unwrap_or(range.end).min(range.end)
 }
 

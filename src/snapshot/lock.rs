@@ -1,14 +1,16 @@
 //! The lock that shows that a file's process lives.
 
+#![forbid(unsafe_code)]
+
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
 use crate::errno::Errno;
 use crate::file::check;
+use crate::os;
 
 /// Locks a file with flock(2) until it is closed, at the latest by the process's
 /// death. `EWOULDBLOCK` if another process has it locked.
 pub(super) fn try_to_lock(file: &File) -> Result<(), Errno> {
-    // SAFETY: the descriptor is open.
-    check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+    check(os::lock_whole(file.as_raw_fd())).map(drop)
 }

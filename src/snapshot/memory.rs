@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use super::block::BLOCK;
 use crate::errno::Errno;
 use crate::file::is_refusal;
-use crate::os::{ioctl_number, page_size};
+use crate::os::{self, ioctl_number, page_size};
 
 /// The smallest page size of Linux.
 pub(super) const SMALLEST_PAGE: usize = 4096;
@@ -53,7 +53,7 @@ fn pages_in_memory<'a>(part: &[AtomicU8], pages: &'a mut [c_uchar]) -> Option<&'
     let pages = pages.get_mut(..part.len().div_ceil(page_size()))?;
     let address = part.as_ptr().cast_mut().cast();
     // SAFETY: `pages` has a byte for each page.
-    let result = unsafe { libc::mincore(address, part.len(), pages.as_mut_ptr()) };
+    let result = unsafe { os::pages_in_memory(address, part.len(), pages.as_mut_ptr()) };
     (result == 0).then_some(pages)
 }
 
@@ -105,7 +105,7 @@ pub(super) fn shows_all_pages(bytes: &[AtomicU8], start: usize) -> bool {
     };
     let page = rest.get(..page_size()).unwrap_or(rest);
     // The kernel refuses it for huge pages. For an absent page it does nothing.
-    advise(page, libc::MADV_COLD)
+    advise(page, os::MADV_COLD)
 }
 
 /// What pages are needed for.
@@ -118,18 +118,16 @@ pub(super) enum Use {
 /// Faults in all pages at once, which costs less than a fault for each. Returns
 /// whether it worked; kernels before Linux 5.14 cannot do it.
 pub(super) fn populate(part: &[AtomicU8], purpose: Use) -> bool {
-    const MADV_POPULATE_READ: c_int = 22;
-    const MADV_POPULATE_WRITE: c_int = 23;
     let advice = match purpose {
-        Use::Read => MADV_POPULATE_READ,
-        Use::Write => MADV_POPULATE_WRITE,
+        Use::Read => os::MADV_POPULATE_READ,
+        Use::Write => os::MADV_POPULATE_WRITE,
     };
     advise(part, advice)
 }
 
 /// Zeroes bytes by returning their pages to the system, where it allows that.
 pub(super) fn discard(part: &[AtomicU8]) -> bool {
-    advise(part, libc::MADV_REMOVE)
+    advise(part, os::MADV_REMOVE)
 }
 
 fn advise(part: &[AtomicU8], advice: c_int) -> bool {

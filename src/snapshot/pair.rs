@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::os;
 use crate::{environment, fork};
 
 /// The size of the pieces that the threads take in turn, in bytes.
@@ -44,7 +45,7 @@ pub(super) fn for_each_piece(length: usize, threads: Threads, work: impl Fn(Rang
 ///
 /// `std::thread` would abort the program where memory is short.
 fn run(threads: Threads, work: Work<'_>) {
-    if threads == Threads::One || !may_start() || processors() < 2 {
+    if threads == Threads::One || !may_start() || os::processors() < 2 {
         work();
         return;
     }
@@ -62,21 +63,6 @@ fn run(threads: Threads, work: Work<'_>) {
 /// Whether the program has no objection to a second thread.
 fn may_start() -> bool {
     environment::uses_threads() && fork::may_start_threads()
-}
-
-/// How many processors this thread may run on.
-fn processors() -> libc::c_int {
-    let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
-    let size = size_of::<libc::cpu_set_t>();
-    // SAFETY: `set` has that size.
-    if unsafe { libc::sched_getaffinity(0, size, set.as_mut_ptr()) } != 0 {
-        // More than fit into the set.
-        return libc::c_int::MAX;
-    }
-    // SAFETY: a set consists of numbers, and the kernel has filled it in.
-    let set = unsafe { set.assume_init() };
-    // SAFETY: CPU_COUNT only counts bits.
-    unsafe { libc::CPU_COUNT(&set) }
 }
 
 /// Starts a thread, where the system can create one. The caller joins it before

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::errno::Errno;
-use crate::file;
+use crate::file::Link;
 use crate::file::Status;
 use crate::file::directory_of;
 use crate::file::inherited;
@@ -48,7 +48,7 @@ impl Target {
                 let name = path.clone();
                 return Ok(Self::Named { path, name, found });
             }
-            let Some(link) = Link::open(&path)? else {
+            let Some(link) = trusted_link(&path)? else {
                 return Err(Errno(libc::EEXIST));
             };
             let name = directory_of(&path).join(link.target);
@@ -62,37 +62,20 @@ impl Target {
     }
 }
 
-/// A symbolic link that may be followed.
-struct Link {
-    target: PathBuf,
-    is_in_proc: bool,
-}
-
-impl Link {
-    /// `None` if the path is no longer a link. `EACCES` if another user made the link
-    /// in a directory where everybody may: it may be a trap.
-    ///
-    /// The kernel has the same rule where `fs.protected_symlinks` is set (see
-    /// proc(5)). Here it always applies, and to this very link: it is opened, so
-    /// nobody can exchange it between the check and its use.
-    fn open(path: &Path) -> Result<Option<Self>, Errno> {
-        let link = match file::open(path, libc::O_PATH | libc::O_NOFOLLOW, 0) {
-            Err(Errno(libc::ENOENT)) => return Ok(None),
-            link => link?,
-        };
-        let status = Status::of(&link)?;
-        if !status.is_link() {
-            return Ok(None);
-        }
-        let directory = Status::of_target(directory_of(path))?;
-        let is_everybodys = directory.mode & STICKY_AND_WRITABLE == STICKY_AND_WRITABLE;
-        let trusted = [os::effective_user().0, directory.user];
-        if is_everybodys && !trusted.contains(&status.user) {
-            return Err(Errno(libc::EACCES));
-        }
-        Ok(Some(Self {
-            target: file::target_of(&link)?,
-            is_in_proc: file::is_in_proc(&link),
-        }))
+/// A symbolic link that may be followed. `None` if the path is no longer a link. `EACCES` if
+/// another user made the link in a directory where everybody may: it may be a trap.
+///
+/// The kernel has the same rule where `fs.protected_symlinks` is set (see proc(5)). Here it always
+/// applies, and to this very link: nobody can exchange it between the check and its use.
+fn trusted_link(path: &Path) -> Result<Option<Link>, Errno> {
+    let Some(link) = Link::at(path)? else {
+        return Ok(None);
+    };
+    let directory = Status::of_target(directory_of(path))?;
+    let is_everybodys = directory.mode & STICKY_AND_WRITABLE == STICKY_AND_WRITABLE;
+    let trusted = [os::effective_user().0, directory.user];
+    if is_everybodys && !trusted.contains(&link.status.user) {
+        return Err(Errno(libc::EACCES));
     }
+    Ok(Some(link))
 }

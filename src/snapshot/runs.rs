@@ -10,6 +10,7 @@ use super::block::BLOCK;
 use crate::errno::Errno;
 use crate::file;
 use crate::file::Status;
+use crate::os;
 
 /// Ranges with data, in ascending order, with holes between them.
 #[derive(Debug, Default)]
@@ -72,13 +73,13 @@ impl Runs {
 /// It is empty, and at the range's end, if all of it is a hole; it is the whole range
 /// if the file system does not report holes.
 pub(super) fn data_in(file: &File, range: &Range<usize>, unit: usize) -> Range<usize> {
-    let start = match file::seek(file, range.start, libc::SEEK_DATA) {
+    let start = match file::seek(file, range.start, os::SEEK_DATA) {
         Ok(start) if start >= range.start => start,
         Err(Errno(libc::ENXIO)) => return range.end..range.end,
         // Some files in /proc accept any `whence` and return unrelated offsets.
         _ => return range.clone(),
     };
-    let end = file::seek(file, start, libc::SEEK_HOLE)
+    let end = file::seek(file, start, os::SEEK_HOLE)
         .ok()
         .filter(|end| *end > start)
         .and_then(|end| end.checked_next_multiple_of(unit))

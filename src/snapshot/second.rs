@@ -92,7 +92,8 @@ impl Second {
         // Nobody can open it, so it may have its mode from the start. Its group may not
         // be the right one yet.
         let mode = old.map_or(0o666, |old| old.status.permissions() & 0o777);
-        let flags = libc::O_WRONLY | libc::O_TMPFILE;
+        let nameless = os::NAMELESS.ok_or(Errno(libc::EOPNOTSUPP))?;
+        let flags = libc::O_WRONLY | nameless;
         let file = file::open(directory_of(path), flags, mode)?;
         Ok(Self { file, name: None })
     }

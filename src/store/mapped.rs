@@ -45,7 +45,7 @@ impl Mapped {
         creation: Creation,
     ) -> Result<Self, Errno> {
         let reserving = if creation.no_reserve {
-            libc::MAP_NORESERVE
+            os::MAP_NORESERVE
         } else {
             0
         };
@@ -56,15 +56,11 @@ impl Mapped {
     /// Maps the same memory once more.
     pub(super) fn again(&self, placement: Placement, access: Access) -> Result<Self, Errno> {
         // Nothing else can be mapped there from now on.
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | os::MAP_NORESERVE;
         let place = Self::new(self.size, placement, libc::PROT_NONE, flags, -1)?;
         let (from, to) = (self.address.as_ptr(), place.address.as_ptr());
-        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-        // SAFETY: an old size of 0 duplicates a shared mapping, see mremap(2). The new one
-        // replaces the place, which nobody uses.
-        let copy = unsafe { libc::mremap(from, 0, self.size, flags, to) };
-        if copy == libc::MAP_FAILED {
-            let errno = last();
+        // SAFETY: nobody uses the place.
+        if let Err(errno) = unsafe { os::map_again(from, self.size, to) } {
             // The kernel may have unmapped the place already, and another thread may have got it.
             place.abandon();
             return Err(errno);
@@ -93,7 +89,7 @@ impl Mapped {
                 if wanted == 0 || os::is_of_the_kernel(wanted) {
                     return Err(Errno(libc::EINVAL));
                 }
-                (wanted, flags | libc::MAP_FIXED_NOREPLACE)
+                (wanted, flags | os::MAP_FIXED_NOREPLACE)
             }
         };
         let hint = ptr::without_provenance_mut(wanted);
@@ -194,12 +190,11 @@ impl Mapped {
     /// Whether the last page exists. If the file was truncated, an access to it would be SIGBUS.
     /// True if the system does not report it.
     pub(super) fn has_end(&self) -> bool {
-        const MADV_POPULATE_READ: c_int = 22;
         let page = page_size();
         let offset = self.size.saturating_sub(1) / page * page;
         let address = self.address.as_ptr().wrapping_byte_add(offset);
         // SAFETY: this changes no byte.
-        let result = unsafe { libc::madvise(address, page, MADV_POPULATE_READ) };
+        let result = unsafe { libc::madvise(address, page, os::MADV_POPULATE_READ) };
         result == 0 || last() != Errno(libc::EFAULT)
     }
 

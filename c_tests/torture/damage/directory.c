@@ -4,6 +4,7 @@
  */
 #include "damage.h"
 
+#include <grp.h>
 #include <sys/mount.h>
 
 static char apart[PATH_SIZE + 20];   /* where the directory is put */
@@ -53,7 +54,7 @@ static void use_directory_now (void *argument)
     struct call c;
     double since = now ();
 
-    if (w->other_user && (setresgid (NOBODY, NOBODY, NOBODY) != 0
+    if (w->other_user && (setgroups (0, NULL) != 0 || setresgid (NOBODY, NOBODY, NOBODY) != 0
                           || setresuid (NOBODY, NOBODY, NOBODY) != 0))
         give_up ("another user");
     info.size = sizeof info;

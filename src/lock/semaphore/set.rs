@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::errno::Errno;
 use crate::ids::{GroupId, UserId};
+use crate::os;
 
 /// The identifier of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,25 +49,26 @@ fn checked(result: c_int) -> Result<c_int, Errno> {
 /// Finds the set of a key. `ENOENT` if it does not exist.
 pub(super) fn find(key: c_int) -> Result<Set, Errno> {
     // SAFETY: semget takes numbers only.
-    checked(unsafe { libc::semget(key, 0, 0) }).map(Set)
+    checked(unsafe { os::semget(os::key_to_c(key), 0, 0) }).map(Set)
 }
 
 /// Creates a set of one semaphore, whose value is 0. `EEXIST` if the key is in use.
 pub(super) fn create(key: c_int, mode: u32) -> Result<Set, Errno> {
     let mode = c_int::try_from(mode).map_err(|_| Errno(libc::EINVAL))?;
     // SAFETY: semget takes numbers only.
-    checked(unsafe { libc::semget(key, 1, libc::IPC_CREAT | libc::IPC_EXCL | mode) }).map(Set)
+    checked(unsafe { os::semget(os::key_to_c(key), 1, os::IPC_CREAT | os::IPC_EXCL | mode) })
+        .map(Set)
 }
 
 /// Whether any segment of shared memory has this key.
 pub(super) fn is_key_of_a_segment(key: c_int) -> bool {
     // SAFETY: shmget takes numbers only.
-    checked(unsafe { libc::shmget(key, 0, 0) }) != Err(Errno(libc::ENOENT))
+    checked(unsafe { os::shmget(os::key_to_c(key), 0, 0) }) != Err(Errno(libc::ENOENT))
 }
 
 /// One operation on the semaphore.
-fn operation(change: c_short, flags: c_int) -> libc::sembuf {
-    libc::sembuf {
+fn operation(change: c_short, flags: c_int) -> os::sembuf {
+    os::sembuf {
         sem_num: 0,
         sem_op: change,
         sem_flg: c_short::try_from(flags).unwrap_or(0),
@@ -74,10 +76,10 @@ fn operation(change: c_short, flags: c_int) -> libc::sembuf {
 }
 
 impl Set {
-    fn raw_status(self) -> Result<libc::semid_ds, Errno> {
-        let mut raw = MaybeUninit::<libc::semid_ds>::zeroed();
+    fn raw_status(self) -> Result<os::semid_ds, Errno> {
+        let mut raw = MaybeUninit::<os::semid_ds>::zeroed();
         // SAFETY: the kernel writes a whole semid_ds to the place it is given.
-        checked(unsafe { libc::semctl(self.0, 0, libc::IPC_STAT, raw.as_mut_ptr()) })?;
+        checked(unsafe { os::semctl(self.0, 0, os::IPC_STAT, raw.as_mut_ptr()) })?;
         // SAFETY: it was zeroed, holds numbers only, and the kernel has filled it in.
         Ok(unsafe { raw.assume_init() })
     }
@@ -99,7 +101,7 @@ impl Set {
         raw.sem_perm.gid = group.0;
         raw.sem_perm.mode = mode.try_into().map_err(|_| Errno(libc::EINVAL))?;
         // SAFETY: the kernel only reads the status.
-        checked(unsafe { libc::semctl(self.0, 0, libc::IPC_SET, &raw const raw) }).map(drop)
+        checked(unsafe { os::semctl(self.0, 0, os::IPC_SET, &raw const raw) }).map(drop)
     }
 
     /// In one step, waits until the value is 0 and makes it 1, which the kernel undoes when
@@ -107,76 +109,47 @@ impl Set {
     /// handler ended the wait.
     pub(super) fn take(self, wait: Wait) -> Result<(), Errno> {
         let flags = match wait {
-            Wait::No => libc::IPC_NOWAIT,
+            Wait::No => os::IPC_NOWAIT,
             Wait::UpTo(_) => 0,
         };
-        let mut operations = [operation(0, flags), operation(1, flags | libc::SEM_UNDO)];
+        let mut operations = [operation(0, flags), operation(1, flags | os::SEM_UNDO)];
         let result = match wait {
             Wait::No => {
                 // SAFETY: there are two operations.
-                unsafe { libc::semop(self.0, operations.as_mut_ptr(), 2) }
+                unsafe { os::semop(self.0, operations.as_mut_ptr(), 2) }
             }
-            Wait::UpTo(limit) => timed(self, &mut operations, limit),
+            Wait::UpTo(limit) => os::semop_within(self.0, &mut operations, limit),
         };
         checked(result).map(drop)
     }
 
     /// Makes the value 0 again, which [`take`](Self::take) has made 1.
     pub(super) fn give(self) {
-        let mut operations = [operation(-1, libc::SEM_UNDO | libc::IPC_NOWAIT)];
+        let mut operations = [operation(-1, os::SEM_UNDO | os::IPC_NOWAIT)];
         // SAFETY: there is one operation. If it fails, the set was removed.
-        unsafe { libc::semop(self.0, operations.as_mut_ptr(), 1) };
+        unsafe { os::semop(self.0, operations.as_mut_ptr(), 1) };
     }
 
     /// Removes the set. Those who wait for it get `EIDRM`.
     pub(super) fn remove(self) {
         // SAFETY: this command takes numbers only. If it fails, another process has removed
         // the set, or only another user may.
-        unsafe { libc::semctl(self.0, 0, libc::IPC_RMID) };
+        unsafe { os::semctl(self.0, 0, os::IPC_RMID) };
     }
 }
 
-/// semtimedop(2)
-fn timed(set: Set, operations: &mut [libc::sembuf; 2], limit: Duration) -> c_int {
-    let limit = libc::timespec {
-        tv_sec: libc::time_t::try_from(limit.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: limit.subsec_nanos().into(),
-    };
-    // SAFETY: there are two operations, and the kernel only reads the limit.
-    unsafe { semtimedop(set.0, operations.as_mut_ptr(), 2, &raw const limit) }
-}
-
-unsafe extern "C" {
-    fn semtimedop(
-        set: c_int,
-        operations: *mut libc::sembuf,
-        count: libc::size_t,
-        limit: *const libc::timespec,
-    ) -> c_int;
-}
-
-/// All sets that this process may read.
+/// All sets that this process may read; none where the system does not list them.
 pub(super) fn all() -> Vec<(Set, Status)> {
-    let mut info = MaybeUninit::<[u64; 32]>::zeroed();
-    // SAFETY: for SEM_INFO the kernel writes a struct seminfo of ten numbers.
-    let highest = unsafe { libc::semctl(0, 0, libc::SEM_INFO, info.as_mut_ptr()) };
-    (0..=highest)
-        .filter_map(|index| {
-            let mut raw = MaybeUninit::<libc::semid_ds>::zeroed();
-            // SAFETY: the kernel writes a whole semid_ds to the place it is given.
-            let id = unsafe { libc::semctl(index, 0, libc::SEM_STAT, raw.as_mut_ptr()) };
-            // SAFETY: it was zeroed, and holds numbers only.
-            let status = Status::from(unsafe { raw.assume_init_ref() });
-            (id >= 0).then_some((Set(id), status))
-        })
+    let sets = os::all_sets().into_iter();
+    sets.map(|(id, raw)| (Set(id), Status::from(&raw)))
         .collect()
 }
 
-impl From<&libc::semid_ds> for Status {
-    fn from(raw: &libc::semid_ds) -> Self {
+impl From<&os::semid_ds> for Status {
+    fn from(raw: &os::semid_ds) -> Self {
         let perm = &raw.sem_perm;
         Self {
-            key: perm.__key,
+            key: os::key_from_c(os::key_of(perm)),
             count: usize::try_from(raw.sem_nsems).unwrap_or(usize::MAX),
             mode: u32::from(perm.mode) & 0o777,
             owner: UserId(perm.uid),

@@ -1,15 +1,15 @@
 //! Where Linux differs by word size, C library or processor. Nothing outside this file, except
 //! copies that use a processor's own instructions (`bulk`), depends on which of them it is.
 //!
+//! On Android, the C library (bionic) has less than others.
+//!
 //! On 32-bit machines, glibc has two kinds of files: without a `64` in their names, its functions
 //! fail for files of 2 GiB and more. musl has one kind.
 
-#[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
-use std::ffi::c_char;
-use std::ffi::{c_int, c_long};
+use std::ffi::{c_char, c_int, c_long};
 use std::time::Duration;
 
-use crate::errno::Errno;
+use crate::os::posix::unsigned;
 
 /// Functions for files of any size, and their types.
 #[cfg(all(target_env = "gnu", target_pointer_width = "32"))]
@@ -67,26 +67,6 @@ pub(crate) unsafe fn lock_description(fd: c_int, command: c_int, lock: *mut floc
     c_int::try_from(result).unwrap_or(-1)
 }
 
-/// A number whose type in C depends on the system; 0 if it is negative.
-pub(crate) fn unsigned(number: impl TryInto<u64>) -> u64 {
-    number.try_into().unwrap_or(0)
-}
-
-/// The same the other way round; `EINVAL` if C's type has no room for the number.
-pub(crate) fn to_c<T: TryFrom<u32>>(number: u32) -> Result<T, Errno> {
-    number.try_into().map_err(|_| Errno(libc::EINVAL))
-}
-
-/// A time in seconds since 1970. With 32 bits, it is not negative: it ends in 2106, not in 2038.
-pub(crate) fn time<T: Into<i64>>(seconds: T) -> i64 {
-    let seconds = seconds.into();
-    if size_of::<T>() == size_of::<u32>() {
-        seconds & i64::from(u32::MAX)
-    } else {
-        seconds
-    }
-}
-
 /// The lower half of the number that tells a file system, see statfs(2). Some systems
 /// sign-extend it.
 pub(crate) fn magic(status: &statfs) -> u32 {
@@ -110,14 +90,30 @@ pub(crate) const fn ioctl_number(number: u32) -> libc::Ioctl {
     number as libc::Ioctl
 }
 
-/// A segment's key.
-pub(crate) fn key_of(permissions: &libc::ipc_perm) -> libc::key_t {
-    // The libc crate is about to correct musl's name of the member.
-    #[cfg(target_env = "musl")]
-    #[allow(deprecated)]
-    return permissions.__ipc_perm_key;
-    #[cfg(not(target_env = "musl"))]
-    permissions.__key
+#[cfg(target_os = "android")]
+use libc::__errno as errno_place;
+#[cfg(not(target_os = "android"))]
+use libc::__errno_location as errno_place;
+
+/// The calling thread's `errno`.
+#[cfg(feature = "capi")]
+pub(crate) fn errno() -> c_int {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { errno_place() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place }
+}
+
+/// Sets the calling thread's `errno`.
+#[cfg_attr(
+    not(feature = "capi"),
+    allow(dead_code, reason = "some systems need it without C functions, too")
+)]
+pub(crate) fn set_errno(value: c_int) {
+    // SAFETY: the C library gives each thread an errno.
+    let place = unsafe { errno_place() };
+    // SAFETY: it is the calling thread's own.
+    unsafe { *place = value };
 }
 
 /// A time as futex(2) takes it. The C library's type may be a larger one.
@@ -186,30 +182,78 @@ pub(crate) fn is_beyond(address: usize, size: usize) -> bool {
         .is_none_or(|end| end > END_OF_ADDRESSES)
 }
 
-/// Whether an address is the kernel's on every machine. A 32-bit program may have all others.
-pub(crate) const fn is_of_the_kernel(address: usize) -> bool {
-    usize::BITS == 64 && address > usize::MAX / 2
-}
-
 /// shmat(2) makes addresses multiples of this many pages (`SHMLBA`).
 pub(super) const PAGES_OF_SHMLBA: usize = if cfg!(target_arch = "arm") { 4 } else { 1 };
 
-/// Whether memory of this size can be a slice. No 32-bit program can attach more than that.
-pub(crate) const fn is_slice(size: usize) -> bool {
-    size <= isize::MAX.unsigned_abs()
+/// The major and the minor number of a device.
+pub(super) fn device(device: libc::dev_t) -> (u32, u32) {
+    let number = |number: i64| u32::try_from(number).unwrap_or(0);
+    (
+        number(libc::major(device).into()),
+        number(libc::minor(device).into()),
+    )
+}
+
+/// Whether programs that choose no namespace share files in a directory: Android has no System V
+/// shared memory.
+pub(crate) const DEFAULT_IS_DIRECTORY: bool = cfg!(target_os = "android");
+
+/// The user's own directory for temporary files: the system has none.
+pub(crate) const fn temporary_directory() -> Option<std::path::PathBuf> {
+    None
+}
+
+/// The flag of faccessat(2) that asks for the effective user. bionic does not have it: an app's
+/// users are all the same.
+#[cfg(not(target_os = "android"))]
+pub(crate) use libc::AT_EACCESS;
+#[cfg(target_os = "android")]
+pub(crate) const AT_EACCESS: c_int = 0;
+
+/// secure_getenv(3)
+///
+/// # Safety
+///
+/// The name is a string.
+pub(super) unsafe fn secure_getenv(name: *const c_char) -> *const c_char {
+    #[cfg(not(target_os = "android"))]
+    unsafe extern "C" {
+        fn secure_getenv(name: *const c_char) -> *const c_char;
+    }
+    #[cfg(target_os = "android")]
+    // SAFETY: getauxval takes a number only.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+        return std::ptr::null();
+    }
+    #[cfg(target_os = "android")]
+    use libc::getenv as secure_getenv;
+    // SAFETY: as the caller says.
+    unsafe { secure_getenv(name) }
+}
+
+/// Sets whether the thread can be cancelled, see pthread_setcancelstate(3), and returns what it was
+/// before.
+#[cfg(not(target_os = "android"))]
+pub(super) fn set_cancel_state(state: c_int) -> c_int {
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    }
+    let mut before = 0;
+    // SAFETY: there is room for the state before; it can't fail.
+    unsafe { pthread_setcancelstate(state, &raw mut before) };
+    before
+}
+
+/// bionic cancels no threads.
+#[cfg(target_os = "android")]
+pub(super) const fn set_cancel_state(state: c_int) -> c_int {
+    state
 }
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_pointer_width = "32")]
     use super::*;
-
-    #[test]
-    fn a_time_of_32_bits_ends_in_2106() {
-        assert_eq!(time(-1_i32), 0xffff_ffff);
-        assert_eq!(time(i32::MIN), 1 << 31);
-        assert_eq!(time(1_i64 << 32), 1 << 32);
-        assert_eq!(time(-1_i64), -1);
-    }
 
     #[cfg(target_pointer_width = "32")]
     #[test]

@@ -10,9 +10,10 @@ use std::ptr;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use super::abi::{FutexTime, clock_gettime, fstat, fstatat, ioctl_number, stat, unsigned};
+use super::abi::{FutexTime, clock_gettime, fstat, fstatat, ioctl_number, stat};
 use crate::errno::Errno;
-use crate::ids::ThreadId;
+use crate::ids::{ProcessId, ThreadId};
+use crate::os::posix::unsigned;
 
 /// `FUTEX_LOCK_PI2`, Linux 5.14. The older `FUTEX_LOCK_PI` measures its timeout by a
 /// clock that can be set back, which would make a wait of any length.
@@ -110,6 +111,12 @@ pub(crate) fn is_real_time() -> bool {
         )
 }
 
+/// Whether a process of this PID namespace has ended, and is nobody's zombie either. False in
+/// doubt.
+pub(crate) fn is_process_gone(process: ProcessId) -> bool {
+    is_gone(ThreadId(process.0))
+}
+
 /// Whether a thread of this PID namespace has ended, and is nobody's zombie either.
 /// False in doubt.
 pub(crate) fn is_gone(thread: ThreadId) -> bool {
@@ -117,17 +124,20 @@ pub(crate) fn is_gone(thread: ThreadId) -> bool {
     checked(unsafe { libc::syscall(libc::SYS_tkill, thread.0, 0) }) == Err(Errno(libc::ESRCH))
 }
 
-/// The lower half of the inode of this process's PID namespace, see namespaces(7).
+/// Within what a thread has an id of its own, in a message.
+pub(crate) const SCOPE_OF_THREADS: &str = "PID namespace";
+
+/// The number of that: the lower half of the inode of this process's PID namespace, see namespaces(7).
 /// `None` if the system does not show it.
-pub(crate) fn pid_namespace() -> Option<u32> {
+pub(crate) fn scope_of_threads() -> Option<u32> {
     inode(|buffer| {
         // SAFETY: a string, and room for the status of a file.
         unsafe { fstatat(libc::AT_FDCWD, c"/proc/self/ns/pid".as_ptr(), buffer, 0) }
     })
-    .or_else(pid_namespace_without_proc)
+    .or_else(scope_without_proc)
 }
 
-fn pid_namespace_without_proc() -> Option<u32> {
+fn scope_without_proc() -> Option<u32> {
     // SAFETY: getpid has no arguments and can't fail.
     let own = unsafe { libc::getpid() };
     // SAFETY: takes numbers only.
@@ -249,9 +259,9 @@ mod tests {
     fn a_pid_namespace_has_the_same_number_with_and_without_proc() {
         let inode = std::fs::metadata("/proc/self/ns/pid").unwrap().st_ino();
         let expected = u32::try_from(inode & u64::from(u32::MAX)).ok();
-        assert_eq!(pid_namespace(), expected);
+        assert_eq!(scope_of_threads(), expected);
         // Before Linux 6.11 there is no other way to ask.
-        if let Some(without) = pid_namespace_without_proc() {
+        if let Some(without) = scope_without_proc() {
             assert_eq!(Some(without), expected);
         }
     }

@@ -100,9 +100,9 @@ impl Directory {
             status if existing::is_kept(&status) => return Ok(Fate::Kept),
             _ => {}
         }
-        if !lock::claim(&opened, Claim::Segment).map_err(failed)? {
+        let Some(_claimed) = lock::claim(&opened, path, Claim::Segment).map_err(failed)? else {
             return Ok(Fate::Changing);
-        }
+        };
         // From here on, no process can attach it or change its name.
         match segment.at(path).map_err(failed)? {
             None => Ok(Fate::Gone),
@@ -178,10 +178,10 @@ impl Directory {
             } else if !status.is_file() {
                 return Ok(None);
             }
-            if !lock::claim(&opened, Claim::Name).map_err(failed)? {
+            let Some(_claimed) = lock::claim(&opened, path, Claim::Name).map_err(failed)? else {
                 pauses.pause().map_err(|_| impatient(doing, name))?;
                 continue;
-            }
+            };
             let Some(status) = found.at(path).map_err(failed)? else {
                 // It was removed meanwhile.
                 continue;
@@ -230,19 +230,26 @@ fn open_to_change(path: &Path) -> std::result::Result<Option<File>, Errno> {
         Err(Errno(libc::ENOENT | libc::ENOTDIR | libc::ELOOP | libc::EISDIR | libc::ENXIO)) => {
             Ok(None)
         }
-        Err(Errno(libc::EACCES)) => open_own(path).map(Some),
+        Err(Errno(libc::EACCES)) => open_own(path),
         Err(errno) => Err(errno),
     }
 }
 
 /// Opens a file of this user, whatever its mode. The mode changes for a moment, but only for its
-/// owner, who may change it at any time.
+/// owner, who may change it at any time. `None` if it is no regular file: a device, for example,
+/// where the file system is mounted without devices.
 #[cold]
-fn open_own(path: &Path) -> std::result::Result<File, Errno> {
+fn open_own(path: &Path) -> std::result::Result<Option<File>, Errno> {
     let refused = Errno(libc::EACCES);
-    let found = file::open(path, libc::O_PATH | libc::O_NOFOLLOW, 0)?;
+    if os::O_PATH == 0 {
+        return Err(refused);
+    }
+    let found = file::open(path, os::O_PATH | libc::O_NOFOLLOW, 0)?;
     let status = Status::of(&found)?;
-    if !status.is_file() || UserId(status.user) != os::effective_user() {
+    if !status.is_file() {
+        return Ok(None);
+    }
+    if UserId(status.user) != os::effective_user() {
         return Err(refused);
     }
     let link = crate::allocate::text(format_args!("/proc/self/fd/{}", found.as_raw_fd()));
@@ -258,15 +265,22 @@ fn open_own(path: &Path) -> std::result::Result<File, Errno> {
     };
     // Another process may have set another mode, or the mark of a kept segment, meanwhile.
     let mut pauses = Pauses::new();
-    while !lock::claim(&opened, Claim::Name)? && pauses.pause().is_ok() {}
+    let claimed = loop {
+        let claimed = lock::claim(&opened, path, Claim::Name)?;
+        if claimed.is_some() || pauses.pause().is_err() {
+            break claimed;
+        }
+    };
     let now = Status::of(&opened)?;
     let restored = if now.permissions() == widened {
         file::set_mode(&opened, status.permissions())
     } else {
         Ok(())
     };
-    lock::release_name(&opened)?;
-    restored.map(|()| opened)
+    if let Some(claimed) = claimed {
+        lock::release_name(&opened, claimed)?;
+    }
+    restored.map(|()| Some(opened))
 }
 
 /// The error if a process may not open a file for a change.

@@ -117,7 +117,7 @@ impl Fresh {
         let kept = if lifetime == Lifetime::Kept { KEPT } else { 0 };
         let mode = creation.mode & MODE_BITS | kept;
         // The calls below set the mode and the size to exactly this, or fail.
-        status.mode = libc::S_IFREG | mode;
+        status.mode = file::FILE_TYPE | mode;
         status.size = u64::try_from(size.get()).unwrap_or(u64::MAX);
         let fresh = Self {
             name: temporary,
@@ -197,7 +197,9 @@ fn is_link_refused(errno: Errno, directory: &Directory) -> bool {
 type New = (File, Byte, Option<TemporaryName>);
 
 fn nameless(directory: &Directory) -> std::result::Result<New, Errno> {
-    match file::open(directory.path(), libc::O_RDWR | libc::O_TMPFILE, 0o600) {
+    let open = |flag| file::open(directory.path(), libc::O_RDWR | flag, 0o600);
+    let nameless = os::NAMELESS.ok_or(Errno(libc::EOPNOTSUPP));
+    match nameless.and_then(open) {
         Ok(file) => match lock::attach(&file)? {
             Some(byte) => Ok((file, byte, None)),
             None => Err(Errno(libc::EAGAIN)),
@@ -260,10 +262,13 @@ fn sweep_one(path: &Path) {
     let Ok(status) = Status::of(&left) else {
         return;
     };
-    if status.is_file()
-        && lock::claim(&left, Claim::Segment) == Ok(true)
-        && matches!(Identity::of(&status).at(path), Ok(Some(_)))
-    {
+    if !status.is_file() {
+        return;
+    }
+    let Ok(Some(_claimed)) = lock::claim(&left, path, Claim::Segment) else {
+        return;
+    };
+    if matches!(Identity::of(&status).at(path), Ok(Some(_))) {
         // On an error, another process may still remove it.
         let _ = file::unlink(path);
     }

@@ -67,6 +67,9 @@ pub struct DirectoryState {
     pub strangers: Vec<Stranger>,
 }
 
+/// In a directory's mode: users may only remove their own files.
+const STICKY: u32 = 0o1000;
+
 impl Directory {
     /// `None` if the name stands for no segment.
     pub(in crate::store) fn file(&self, name: &[u8]) -> Result<Option<SegmentFile>> {
@@ -96,7 +99,7 @@ impl Directory {
         };
         let user = os::effective_user();
         let is_own = UserId(found.user) == user;
-        let may_unlink = directory.mode & libc::S_ISVTX == 0
+        let may_unlink = directory.mode & STICKY == 0
             || is_own
             || UserId(directory.user) == user
             || user == UserId(0);
@@ -114,7 +117,7 @@ impl Directory {
         let doing = "look at it";
         let failed = |errno: Errno| self.refused(errno, &doing);
         // This also works for a directory that this process may not read.
-        let opened = file::open(self.path(), libc::O_PATH | libc::O_DIRECTORY, 0);
+        let opened = file::open(self.path(), os::O_PATH | libc::O_DIRECTORY, 0);
         let opened = opened.map_err(failed)?;
         let status = Status::of(&opened).map_err(failed)?;
         let (left_behind, strangers) = self.others();

@@ -13,14 +13,18 @@
 //!
 //! A process that deletes a segment also has byte 0 locked. So the name cannot be given to another
 //! segment between the last look at it and unlink(2).
+//!
+//! Where a lock is always one of the whole file (flock(2)), a process that removes or changes a name
+//! locks the directory instead of byte 0, and attachments count as one.
 
-use std::ffi::{c_int, c_short};
+#![forbid(unsafe_code)]
+
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::path::Path;
 
 use crate::errno::Errno;
-use crate::file::check;
-use crate::{os, random};
+use crate::os::{self, NamesLocked, Sharing};
+use crate::random;
 
 /// What an exclusive lock is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ pub(super) fn attach(file: &File) -> Result<Option<Byte>, Errno> {
     // Children in different PID namespaces have equal ids, and inherit the rest.
     let mixed = ((u64::from(high) << 32) | u64::from(low)) ^ os::ticks().rotate_left(32);
     let byte = FIRST.saturating_add_unsigned(mixed >> 2);
-    let is_locked = set(file, libc::F_RDLCK, byte, 1)?;
+    let is_locked = os::lock(file, Sharing::Shared, byte, 1)?;
     Ok(is_locked.then_some(Byte(byte)))
 }
 
@@ -59,24 +63,39 @@ pub(super) fn attach(file: &File) -> Result<Option<Byte>, Errno> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Byte(i64);
 
-/// Whether an attachment's byte is locked other than by this description.
+/// Whether an attachment's byte is locked other than by this description. False if bytes have no
+/// locks of their own.
 pub(super) fn is_locked(file: &File, Byte(byte): Byte) -> Result<bool, Errno> {
-    Ok(attachment_in(file, byte, byte + 1)?.is_some())
+    Ok(os::LOCKS_HAVE_RANGES && attachment_in(file, byte, byte + 1)?.is_some())
+}
+
+/// A claim, which lasts as long as this and the file's description.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    _names: NamesLocked,
 }
 
 /// Ends a claim to change the name.
-pub(super) fn release_name(file: &File) -> Result<(), Errno> {
-    set(file, libc::F_UNLCK, 0, FIRST).map(drop)
+pub(super) fn release_name(file: &File, _: Claimed) -> Result<(), Errno> {
+    if os::LOCKS_HAVE_RANGES {
+        os::unlock(file, 0, FIRST)?;
+    }
+    Ok(())
 }
 
-/// Locks a file for a change, which needs a descriptor for writing. False if another process
-/// has it locked or attached.
-pub(super) fn claim(file: &File, claim: Claim) -> Result<bool, Errno> {
-    let length = match claim {
-        Claim::Name => FIRST,
-        Claim::Segment => 0, // all bytes
+/// Locks a file, which has this path, for a change, which needs a descriptor for writing. `None` if
+/// another process has it locked or attached.
+pub(super) fn claim(file: &File, path: &Path, claim: Claim) -> Result<Option<Claimed>, Errno> {
+    let Some(names) = os::lock_names_beside(path)? else {
+        return Ok(None);
     };
-    set(file, libc::F_WRLCK, 0, length)
+    let is_claimed = match claim {
+        Claim::Name if os::LOCKS_HAVE_RANGES => os::lock(file, Sharing::Exclusive, 0, FIRST)?,
+        Claim::Name => true,
+        // All bytes.
+        Claim::Segment => os::lock(file, Sharing::Exclusive, 0, 0)?,
+    };
+    Ok(is_claimed.then_some(Claimed { _names: names }))
 }
 
 /// Whether there are attachments other than by this description. Changes nothing.
@@ -112,39 +131,12 @@ fn attachment_in(file: &File, start: i64, end: i64) -> Result<Option<(i64, i64)>
     if start >= end {
         return Ok(None);
     }
-    let mut lock = describe(libc::F_WRLCK, start, end - start);
-    call(file, libc::F_OFD_GETLK, &mut lock)?;
-    // A deleting process has an exclusive lock.
-    if c_int::from(lock.l_type) != libc::F_RDLCK {
+    let Some((found, length)) = os::shared_lock_in(file, start, end - start)? else {
         return Ok(None);
-    }
-    let behind = match lock.l_len {
-        0 => END,
-        length => lock.l_start.saturating_add(length),
     };
-    Ok(Some((lock.l_start.max(start), behind)))
-}
-
-fn set(file: &File, kind: c_int, start: i64, length: i64) -> Result<bool, Errno> {
-    match call(file, libc::F_OFD_SETLK, &mut describe(kind, start, length)) {
-        Ok(()) => Ok(true),
-        // Linux reports a conflict with EAGAIN. EACCES is a security module's refusal.
-        Err(Errno(libc::EAGAIN)) => Ok(false),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn describe(kind: c_int, start: i64, length: i64) -> os::flock {
-    os::flock {
-        l_type: c_short::try_from(kind).unwrap_or(c_short::MAX),
-        l_whence: 0, // SEEK_SET
-        l_start: start,
-        l_len: length,
-        l_pid: 0,
-    }
-}
-
-fn call(file: &File, command: c_int, lock: &mut os::flock) -> Result<(), Errno> {
-    // SAFETY: the kernel reads and writes the description of the lock.
-    check(unsafe { os::lock_description(file.as_raw_fd(), command, lock) }).map(drop)
+    let behind = match length {
+        0 => END,
+        length => found.saturating_add(length),
+    };
+    Ok(Some((found.max(start), behind)))
 }

@@ -14,6 +14,7 @@ use super::file_system::FileSystem;
 use crate::errno::Errno;
 use crate::error::{Error, Reason, Result};
 use crate::file::{self, Status};
+use crate::os;
 use crate::patience;
 use crate::quoted::Quoted;
 use crate::request::Target;
@@ -81,6 +82,12 @@ impl Directory {
 
     /// `ENOTSUP` if the file system does not suit segments.
     pub(super) fn check(&self, found: FileSystem, doing: &dyn std::fmt::Display) -> Result<()> {
+        if !os::HAS_FILE_LOCKS {
+            return Err(Errno(libc::ENOTSUP).during(format_args!(
+                "{doing}: this system has no locks of files that end with their descriptors, which \
+                 namespaces such as {self} need"
+            )));
+        }
         match found {
             FileSystem::Network(name) => Err(Errno(libc::ENOTSUP).during(format_args!(
                 "{doing}: {self} is on {name}, whose locks and mappings are not coherent between \

@@ -213,11 +213,9 @@ fn every_attachment_counts() {
     let file = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
     assert!(lock::attach(&file).unwrap().is_some());
     assert_eq!(lock::count(&file), Ok(100), "without its own");
-    assert_eq!(
-        lock::claim(&file, Claim::Name),
-        Ok(true),
-        "which excludes nobody"
-    );
+    let path = scratch.file("x");
+    let claimed = lock::claim(&file, &path, Claim::Name);
+    assert!(claimed.unwrap().is_some(), "which excludes nobody");
     drop(all);
     assert_eq!(
         (lock::count(&file), lock::is_attached(&file)),
@@ -428,7 +426,8 @@ fn a_file_that_is_being_deleted_cannot_be_attached() {
     let scratch = Scratch::new();
     scratch.create("x", 100).detach().unwrap();
     let deleter = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
-    assert_eq!(lock::claim(&deleter, Claim::Segment), Ok(true));
+    let claimed = lock::claim(&deleter, &scratch.file("x"), Claim::Segment).unwrap();
+    assert!(claimed.is_some());
     let path = scratch.file("x");
     let waiter = {
         let store = scratch.store.clone();
@@ -443,7 +442,7 @@ fn a_file_that_is_being_deleted_cannot_be_attached() {
     // The look-up takes no lock, so the segment does not seem to be attached.
     assert_eq!(scratch.mappings("x"), 0);
     fs::remove_file(path).unwrap();
-    drop(deleter);
+    drop((deleter, claimed));
     assert_eq!(waiter.join().unwrap().unwrap(), 7, "a new segment");
 }
 
@@ -461,9 +460,10 @@ fn only_a_segment_that_nobody_uses_is_deleted() {
     assert_eq!(delete(segment), Fate::InUse);
     one.detach().unwrap();
     let changer = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
-    assert_eq!(lock::claim(&changer, Claim::Name), Ok(true));
+    let claimed = lock::claim(&changer, &scratch.file("x"), Claim::Name).unwrap();
+    assert!(claimed.is_some());
     assert_eq!(delete(segment), Fate::Changing);
-    drop(changer);
+    drop((changer, claimed));
     scratch.store.set_lifetime(b"x", Lifetime::Kept).unwrap();
     assert_eq!(delete(segment), Fate::Kept);
     scratch.store.set_lifetime(b"x", Lifetime::Used).unwrap();
@@ -482,7 +482,8 @@ fn the_last_holder_waits_for_a_change() {
     let mut one = scratch.create("x", 100);
     let path = scratch.file("x");
     let changer = existing::open(&path, Access::ReadWrite).unwrap();
-    assert_eq!(lock::claim(&changer, Claim::Name), Ok(true));
+    let claimed = lock::claim(&changer, &scratch.file("x"), Claim::Name).unwrap();
+    assert!(claimed.is_some());
     let other = scratch.create("x", 100);
     drop(other); // attaching and detaching wait for nothing
     let last = std::thread::spawn(move || {
@@ -494,7 +495,7 @@ fn the_last_holder_waits_for_a_change() {
         std::thread::yield_now();
     }
     assert_eq!(scratch.files(), ["x"]);
-    drop(changer);
+    drop((changer, claimed));
     last.join().unwrap().unwrap();
     assert!(scratch.files().is_empty());
 }
@@ -547,7 +548,8 @@ fn an_attach_that_fails_locks_nothing() {
     let scratch = Scratch::new();
     scratch.create("x", 100).detach().unwrap();
     let deleter = existing::open(&scratch.file("x"), Access::ReadWrite).unwrap();
-    assert_eq!(lock::claim(&deleter, Claim::Segment), Ok(true));
+    let claimed = lock::claim(&deleter, &scratch.file("x"), Claim::Segment).unwrap();
+    assert!(claimed.is_some());
     // Otherwise these would wait for the lock.
     let large = Wanted::OfSize(NonZeroUsize::new(101).unwrap());
     assert_eq!(errno(scratch.attach("x", large)), libc::EINVAL);

@@ -12,7 +12,7 @@ use super::store::Directory;
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::file::Status;
-use crate::os::Uncancelled;
+use crate::os::{self, Uncancelled};
 
 /// A file system may not report changes by other machines or mounts, so the waiter looks again
 /// after this time.
@@ -89,16 +89,7 @@ fn watch(directory: &Path) -> Option<File> {
     let path = std::ffi::CString::new(std::os::unix::ffi::OsStrExt::as_bytes(
         directory.as_os_str(),
     ));
-    let path = path.ok()?;
-    // SAFETY: it takes a number only.
-    let fd = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
-    if fd < 0 {
-        return None;
-    }
+    let fd = os::watch(&path.ok()?)?;
     // SAFETY: the descriptor is new, so nobody else owns it.
-    let watch = unsafe { File::from_raw_fd(fd) };
-    let events = libc::IN_CREATE | libc::IN_MOVED_TO | libc::IN_DELETE_SELF | libc::IN_MOVE_SELF;
-    // SAFETY: the path is a string.
-    let result = unsafe { libc::inotify_add_watch(fd, path.as_ptr(), events) };
-    (result >= 0).then_some(watch)
+    Some(unsafe { File::from_raw_fd(fd) })
 }

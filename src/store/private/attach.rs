@@ -114,6 +114,10 @@ fn not_mapped(errno: Errno, doing: Doing<'_>, size: usize, placement: Placement)
             ", more than RLIMIT_MEMLOCK allows to lock (mlockall); raise it with 'ulimit -l'",
             Reason::None,
         ),
+        (Errno(libc::ENOTSUP), _) => (
+            ", which this system maps only once, for reading and writing",
+            Reason::None,
+        ),
         _ => ("", Reason::None),
     };
     errno

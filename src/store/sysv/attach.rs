@@ -19,6 +19,7 @@ use super::sweep::{Whose, sweep};
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::name::OwnedName;
+use crate::quoted::Quoted;
 use crate::request::{Lifetime, Request, Target, Wanted};
 use crate::store::users::Users;
 use crate::{environment, os};
@@ -149,6 +150,13 @@ fn create(
 ) -> Result<Entry> {
     let lifetime = environment::lifetime(request.lifetime);
     let (size, creation) = (size.get(), request.creation);
+    if lifetime == Lifetime::Transient && !os::ATTACHES_REMOVED {
+        return Err(Errno(libc::ENOTSUP).during(format_args!(
+            "create segment {}: this system attaches no segment that is marked for deletion, so \
+             none can be transient",
+            Quoted(name.bytes())
+        )));
+    }
     if request.hidden || lifetime == Lifetime::Transient {
         names.create_hidden(name, size, creation, lifetime)
     } else {

@@ -24,6 +24,7 @@ use crate::error::{Error, Reason, Result};
 use crate::fork;
 use crate::info::{Info, Permissions};
 use crate::name::OwnedName;
+use crate::os;
 use crate::quoted::Quoted;
 use crate::request::{Access, Lifetime, SETTING, Swapping};
 use crate::store::users::Users;
@@ -400,7 +401,7 @@ impl Attached {
     /// attach it, and none would ever find it. But a kept one may be worth a search
     /// by hand.
     fn delete_if_unfindable(&self, errno: i32, is_last: impl Fn(&Status) -> bool) {
-        if errno == libc::EUCLEAN
+        if errno == os::EUCLEAN
             && !self.registry.still_names(&self.entry)
             && !matches!(
                 self.registry.lifetime(&self.entry),

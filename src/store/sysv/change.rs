@@ -46,6 +46,12 @@ pub(super) fn failed_to(swapping: Swapping, errno: Errno, entry: &Entry, name: &
             Quoted(name),
             entry.id
         )),
+        Errno(libc::ENOTSUP) => errno.during(format_args!(
+            "{} segment {} (id {}) in memory: the library can do that only on Linux",
+            doing(swapping),
+            Quoted(name),
+            entry.id
+        )),
         _ => entry.refused(errno, doing(swapping), name),
     }
 }

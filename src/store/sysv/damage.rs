@@ -62,7 +62,7 @@ pub(crate) fn survive_damage(data: &[u8]) {
             // Takes overwriting all 64 bits of a state with zeros or another state.
             Ok(Lookup::Absent) => assert!(data.len() >= 4 * 8),
             Err(error) => assert!(
-                [libc::EUCLEAN, libc::ENOTSUP, libc::ETIMEDOUT].contains(&error.errno()),
+                [os::EUCLEAN, libc::ENOTSUP, libc::ETIMEDOUT].contains(&error.errno()),
                 "{error}"
             ),
         }

@@ -69,6 +69,11 @@ pub struct Unreadable {
 /// registry of the `selected` namespace, if it has one.
 pub(crate) fn everybodys(selected: Option<&Registered>) -> Result<Vec<Found>> {
     let failed = |errno: Errno| errno.during(format_args!("look for registries"));
+    if !os::LISTS_SEGMENTS {
+        return Err(Errno(libc::ENOTSUP).during(format_args!(
+            "look for registries: the library cannot list the segments of this system"
+        )));
+    }
     let patience = Rc::new(Cell::new(patience::LIMIT));
     let candidates = shm::all_of_everybody(may_be_registry).map_err(failed)?;
     let mut found = Vec::new();

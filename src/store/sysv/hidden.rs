@@ -28,7 +28,7 @@ use super::table::Used;
 use crate::allocate::try_to_vec;
 use crate::errno::Errno;
 use crate::error::Result;
-use crate::ids::ThreadId;
+use crate::ids::ProcessId;
 use crate::info::Info;
 use crate::os;
 use crate::request::{Access, Lifetime};
@@ -250,5 +250,5 @@ fn is_abandoned(entry: &Entry, status: &Status, ours: u64) -> bool {
     let age = os::seconds(os::Clock::Realtime).abs_diff(entry.created);
     let creator = status.creator_process.0;
     status.users(ours) != Users::Others
-        && (age > PATIENCE || creator != 0 && os::is_gone(ThreadId(creator)))
+        && (age > PATIENCE || creator != 0 && os::is_process_gone(ProcessId(creator)))
 }

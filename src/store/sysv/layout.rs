@@ -40,7 +40,8 @@ pub(super) const SUPERSEDED: u64 = u64::from_ne_bytes(*b"shm_past");
 /// registry is locked.
 pub(super) const VERSION: u32 = 4 | lock::KIND.layout;
 
-const IDENTITY_MAX: usize = libc::PATH_MAX as usize;
+const IDENTITY_MAX: usize = 4096;
+const _: () = assert!(libc::PATH_MAX as usize <= IDENTITY_MAX);
 /// The number of words of eight bytes of a name that is in its slot.
 pub(super) const SLOT_WORDS: usize = 3;
 /// A page has a head of eight words, and this many for names.

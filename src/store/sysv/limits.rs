@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{layout, shm};
+use super::layout;
 use crate::errno::Errno;
 use crate::os;
 use crate::request::Creation;
@@ -19,8 +19,10 @@ pub(super) fn registry_size() -> usize {
 /// The number of slots of a registry that is created now. It is smaller than the number of
 /// segments suggests if SHMMAX, or what is left of SHMALL, requires it.
 pub(crate) fn registry_capacity() -> usize {
-    let limits = shm::limits();
-    let free_pages = limits.shmall.saturating_sub(shm::usage().pages);
+    let limits = os::limits();
+    let free_pages = limits
+        .shmall
+        .saturating_sub(os::usage().unwrap_or_default().pages);
     let page = u64::try_from(os::page_size()).unwrap_or(4096);
     let room = limits.shmmax.min(free_pages.saturating_mul(page));
     let room = usize::try_from(room).unwrap_or(usize::MAX);
@@ -35,10 +37,10 @@ pub(crate) fn registry_capacity() -> usize {
 
 /// The number of slots that SHMMNI asks for.
 pub(crate) fn registry_capacity_wanted() -> usize {
-    capacity_wanted(&shm::limits())
+    capacity_wanted(&os::limits())
 }
 
-fn capacity_wanted(limits: &shm::Limits) -> usize {
+fn capacity_wanted(limits: &os::Limits) -> usize {
     layout::capacity_for(usize::try_from(limits.shmmni).unwrap_or(usize::MAX))
 }
 
@@ -57,7 +59,7 @@ impl fmt::Display for Remedy {
         match (self.creation, self.errno) {
             (Some(creation), errno) if creation.huge_pages => huge_pages(errno, f),
             (Some(_), Errno(libc::EINVAL)) => {
-                let maximum = shm::limits().shmmax;
+                let maximum = os::limits().shmmax;
                 if u64::try_from(self.size).is_ok_and(|size| size > maximum) {
                     write!(f, ", SHMMAX is {maximum}; raise kernel.shmmax")?;
                 }
@@ -79,13 +81,14 @@ fn huge_pages(errno: Errno, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Errno(libc::EPERM) => {
             ", which requires CAP_IPC_LOCK or membership in the group vm.hugetlb_shm_group"
         }
+        Errno(libc::ENOTSUP) => ", which System V segments have only on Linux",
         _ => "",
     })
 }
 
 fn out_of_room(f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let limits = shm::limits();
-    let usage = shm::usage();
+    let limits = os::limits();
+    let usage = os::usage().unwrap_or_default();
     if usage.segments >= limits.shmmni {
         write!(
             f,

@@ -40,7 +40,7 @@ impl Mapping {
         }
         let access = match access {
             Access::ReadWrite => 0,
-            Access::ReadOnly => libc::SHM_RDONLY,
+            Access::ReadOnly => os::SHM_RDONLY,
         };
         let (wanted, flags) = match placement {
             Placement::Anywhere => (ptr::null(), 0),
@@ -49,11 +49,11 @@ impl Mapping {
                 if address < os::attach_boundary() || os::is_of_the_kernel(address) {
                     return Err(Errno(libc::EINVAL));
                 }
-                (ptr::without_provenance(address), libc::SHM_RND)
+                (ptr::without_provenance(address), os::SHM_RND)
             }
         };
         // SAFETY: without SHM_REMAP the kernel never maps over anything.
-        let address = unsafe { libc::shmat(id.0, wanted, flags | access) };
+        let address = unsafe { os::shmat(id.0, wanted, flags | access) };
         if address.addr() == usize::MAX {
             return Err(match (last(), placement) {
                 (Errno(libc::ENOMEM), Placement::At(at)) if os::is_beyond(at, size) => {
@@ -93,14 +93,14 @@ impl Mapping {
     pub(crate) fn is_ordinary(&self) -> bool {
         // SAFETY: MADV_COLD, since Linux 5.4, changes no memory. It is refused for huge
         // pages, and for locked ones.
-        match cerr(unsafe { libc::madvise(self.address.as_ptr(), self.size, libc::MADV_COLD) }) {
+        match cerr(unsafe { libc::madvise(self.address.as_ptr(), self.size, os::MADV_COLD) }) {
             Err(Errno(libc::EINVAL)) => {}
             _ => return true,
         }
         // SAFETY: MADV_POPULATE_WRITE, since Linux 5.14, allocates memory and changes
         // none; it fails instead of raising SIGBUS.
         let populated = cerr(unsafe {
-            libc::madvise(self.address.as_ptr(), self.size, libc::MADV_POPULATE_WRITE)
+            libc::madvise(self.address.as_ptr(), self.size, os::MADV_POPULATE_WRITE)
         });
         // EINVAL: an older kernel, which does not tell.
         matches!(populated, Ok(_) | Err(Errno(libc::EINVAL)))
@@ -122,10 +122,7 @@ impl Mapping {
 
     /// Whether anything is still mapped at its address.
     fn is_there(&self) -> bool {
-        // SAFETY: this changes nothing. Linux does nothing for MS_ASYNC, but returns
-        // ENOMEM if nothing is mapped there (msync(2)), at a fraction of the
-        // cost of mincore(2). The C library's function is a cancellation point.
-        unsafe { libc::syscall(libc::SYS_msync, self.address.as_ptr(), 1, libc::MS_ASYNC) == 0 }
+        os::is_mapped(self.address.as_ptr())
     }
 
     /// Leaves the address alone: something else is mapped there now.
@@ -146,7 +143,7 @@ impl Mapping {
     /// A new segment without a key, which is deleted when this is dropped.
     pub(crate) fn nameless(size: usize) -> Self {
         // SAFETY: shmget takes numbers only.
-        let id = Id(unsafe { libc::shmget(libc::IPC_PRIVATE, size, 0o600) });
+        let id = Id(unsafe { os::shmget(libc::IPC_PRIVATE, size, 0o600) });
         let mapping = Self::attach(id, Placement::Anywhere, Access::ReadWrite, size).unwrap();
         super::shm::remove(id).unwrap();
         mapping
@@ -162,5 +159,5 @@ impl Drop for Mapping {
 
 fn detach_at(address: NonNull<c_void>) -> Result<(), Errno> {
     // SAFETY: called once for each mapping, when nothing borrows it any more.
-    cerr(unsafe { libc::shmdt(address.as_ptr()) }).map(drop)
+    cerr(unsafe { os::shmdt(address.as_ptr()) }).map(drop)
 }

@@ -55,6 +55,7 @@ use crate::info::RegistryInfo;
 use crate::lock;
 use crate::lock::{Held, Place};
 use crate::namespace::Registered;
+use crate::os;
 use crate::request::{Access, Lifetime, Placement};
 
 /// Attaches a registry, or what may be one.
@@ -308,7 +309,7 @@ impl Registry {
 
     pub(super) fn damaged(&self, Damage(what): Damage) -> Error {
         Error::new(
-            libc::EUCLEAN,
+            os::EUCLEAN,
             format_args!(
                 "registry {} of {} was overwritten ({what}); end the programs that use it, then \
                  run 'ipcrm -m {}', which loses all its names",

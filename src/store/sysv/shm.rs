@@ -1,6 +1,6 @@
 //! shmget(2) and shmctl(2) as safe functions that return `Result`.
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::c_int;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -8,6 +8,7 @@ use std::ptr;
 use crate::errno::Errno;
 use crate::ids::{GroupId, ProcessId, UserId};
 use crate::os;
+use crate::os::Listed;
 use crate::request::{Creation, MODE_BITS, Swapping};
 use crate::store::users::Users;
 
@@ -16,12 +17,12 @@ use crate::store::users::Users;
 pub(crate) struct Key(pub(crate) u32);
 
 impl Key {
-    /// The same 32 bits, as C has them in a `key_t`.
-    pub(crate) const fn to_c(self) -> libc::key_t {
-        libc::key_t::from_ne_bytes(self.0.to_ne_bytes())
+    /// The same 32 bits with a sign, as programs have them.
+    pub(crate) const fn to_c(self) -> i32 {
+        i32::from_ne_bytes(self.0.to_ne_bytes())
     }
 
-    pub(crate) const fn from_c(key: libc::key_t) -> Self {
+    pub(crate) const fn from_c(key: i32) -> Self {
         Self(u32::from_ne_bytes(key.to_ne_bytes()))
     }
 }
@@ -91,16 +92,6 @@ impl Status {
     }
 }
 
-// Linux's, see shmctl(2).
-const SHM_STAT: c_int = 13;
-const SHM_INFO: c_int = 14;
-const SHM_STAT_ANY: c_int = 15;
-const SHM_DEST: u32 = 0o1000;
-const SHM_LOCKED: u32 = 0o2000;
-/// How many bits of an identifier are an index: the second where the kernel was
-/// booted with `ipcmni_extend`.
-const INDEX_BITS: [u32; 2] = [15, 24];
-
 pub(super) fn cerr(result: c_int) -> Result<c_int, Errno> {
     if result == -1 {
         Err(last())
@@ -121,49 +112,44 @@ pub(crate) const fn is_gone(errno: Errno) -> bool {
 
 /// Creates a segment of `size` zero bytes. `EEXIST` if the key is in use.
 pub(crate) fn create(key: Key, size: usize, creation: Creation) -> Result<Id, Errno> {
-    let mut flags = libc::IPC_CREAT | libc::IPC_EXCL;
+    let mut flags = os::IPC_CREAT | os::IPC_EXCL;
     flags |= c_int::try_from(creation.mode & MODE_BITS).map_err(|_| Errno(libc::EINVAL))?;
     if creation.huge_pages {
-        flags |= libc::SHM_HUGETLB;
+        flags |= os::HUGE_PAGES.ok_or(Errno(libc::ENOTSUP))?;
     }
     if creation.no_reserve {
-        flags |= libc::SHM_NORESERVE;
+        flags |= os::SHM_NORESERVE;
     }
     // SAFETY: shmget takes numbers only.
-    cerr(unsafe { libc::shmget(key.to_c(), size, flags) }).map(Id)
+    cerr(unsafe { os::shmget(os::key_to_c(key.to_c()), size, flags) }).map(Id)
 }
 
 /// Finds the segment of a key. `ENOENT` if it does not exist, `EINVAL` if it has
 /// fewer than `size` bytes.
 pub(crate) fn find(key: Key, size: usize) -> Result<Id, Errno> {
     // SAFETY: shmget takes numbers only.
-    cerr(unsafe { libc::shmget(key.to_c(), size, 0) }).map(Id)
+    cerr(unsafe { os::shmget(os::key_to_c(key.to_c()), size, 0) }).map(Id)
 }
 
 /// `IPC_STAT`, also of a segment that this process may not read: `ipcs -m` shows
-/// the same to everybody. `EACCES` only on a kernel older than Linux 4.17.
-fn raw_status(id: Id) -> Result<libc::shmid_ds, Errno> {
-    // Zeroed for valgrind, which does not know SHM_STAT_ANY.
-    let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
-    // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
-    match cerr(unsafe { libc::shmctl(id.0, libc::IPC_STAT, raw.as_mut_ptr()) }) {
-        Err(Errno(libc::EACCES)) => {}
-        // SAFETY: it is zero, or the kernel has filled it in.
-        result => return result.map(|_| unsafe { raw.assume_init() }),
-    }
-    for bits in INDEX_BITS {
-        let index = id.0 & ((1 << bits) - 1);
-        // SAFETY: as above.
-        let found = unsafe { libc::shmctl(index, SHM_STAT_ANY, raw.as_mut_ptr()) };
-        if found == id.0 {
-            // SAFETY: as above.
-            return Ok(unsafe { raw.assume_init() });
+/// the same to everybody. `EACCES` where the system does not.
+fn raw_status(id: Id) -> Result<os::shmid_ds, Errno> {
+    let mut raw = MaybeUninit::<os::shmid_ds>::zeroed();
+    let mut look = || {
+        // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
+        cerr(unsafe { os::shmctl(id.0, os::IPC_STAT, raw.as_mut_ptr()) })
+    };
+    if let Err(errno) = look() {
+        if errno != Errno(libc::EACCES) {
+            return Err(errno);
         }
+        if let Some(raw) = os::unreadable_status(id.0) {
+            return Ok(raw);
+        }
+        // Or it was removed meanwhile.
+        look()?;
     }
-    // Or it was removed meanwhile.
-    // SAFETY: as above.
-    cerr(unsafe { libc::shmctl(id.0, libc::IPC_STAT, raw.as_mut_ptr()) })?;
-    // SAFETY: as above.
+    // SAFETY: it is zero, or the kernel has filled it in.
     Ok(unsafe { raw.assume_init() })
 }
 
@@ -179,65 +165,39 @@ pub(crate) fn status(id: Id) -> Result<Option<Status>, Errno> {
 
 /// All segments that this process may read and that have a status which is `wanted`.
 pub(crate) fn all(wanted: impl Fn(&Status) -> bool) -> Result<Vec<(Id, Status)>, Errno> {
-    all_by(&[SHM_STAT], wanted)
+    all_by(Listed::Readable, wanted)
 }
 
-/// As above, and since Linux 4.17 also the segments that this process may not read.
+/// As above, and where the system shows them also the segments that this process may not read.
 pub(crate) fn all_of_everybody(
     wanted: impl Fn(&Status) -> bool,
 ) -> Result<Vec<(Id, Status)>, Errno> {
-    all_by(&[SHM_STAT_ANY, SHM_STAT], wanted)
+    all_by(Listed::All, wanted)
 }
 
-/// As above, by the first of these commands that succeeds.
-fn all_by(
-    commands: &[c_int],
-    wanted: impl Fn(&Status) -> bool,
-) -> Result<Vec<(Id, Status)>, Errno> {
-    let mut info = MaybeUninit::<libc::shmid_ds>::uninit();
-    // SAFETY: for SHM_INFO the kernel writes a struct shm_info, for which a
-    // shmid_ds has more than room; only the highest index is of interest.
-    let highest = cerr(unsafe { libc::shmctl(0, SHM_INFO, info.as_mut_ptr()) })?;
+fn all_by(listed: Listed, wanted: impl Fn(&Status) -> bool) -> Result<Vec<(Id, Status)>, Errno> {
     let mut found = Vec::new();
-    for index in 0..=highest {
-        // Zeroed for valgrind, which does not know SHM_STAT_ANY.
-        let mut raw = MaybeUninit::<libc::shmid_ds>::zeroed();
-        let mut look = |&command| {
-            // SAFETY: the kernel writes a whole shmid_ds to the place it is given.
-            cerr(unsafe { libc::shmctl(index, command, raw.as_mut_ptr()) })
-        };
-        let mut found_id = Err(Errno(libc::EINVAL));
-        for command in commands {
-            found_id = look(command);
-            if found_id.is_ok() {
-                break;
-            }
-        }
-        let id = match found_id {
-            Ok(id) => Id(id),
-            Err(errno) if is_gone(errno) || errno == Errno(libc::EACCES) => continue,
-            Err(errno) => return Err(errno),
-        };
-        // SAFETY: the command succeeded, so the kernel has filled the structure.
-        let status = Status::from(unsafe { raw.assume_init() });
+    os::for_each_segment(listed, |id, raw| {
+        let status = Status::from(raw);
         if wanted(&status) {
             found.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;
-            found.push((id, status));
+            found.push((Id(id), status));
         }
-    }
+        Ok(())
+    })?;
     Ok(found)
 }
 
-impl From<libc::shmid_ds> for Status {
-    fn from(raw: libc::shmid_ds) -> Self {
+impl From<os::shmid_ds> for Status {
+    fn from(raw: os::shmid_ds) -> Self {
         let mode = u32::try_from(os::unsigned(raw.shm_perm.mode)).unwrap_or(0);
         Self {
-            key: Key::from_c(os::key_of(&raw.shm_perm)),
-            is_removed: mode & SHM_DEST != 0,
-            size: raw.shm_segsz,
+            key: Key::from_c(os::key_from_c(os::key_of(&raw.shm_perm))),
+            is_removed: mode & os::SHM_DEST != 0,
+            size: usize::try_from(os::unsigned(raw.shm_segsz)).unwrap_or(usize::MAX),
             mappings: os::unsigned(raw.shm_nattch),
             mode: mode & MODE_BITS,
-            is_locked: mode & SHM_LOCKED != 0,
+            is_locked: mode & os::SHM_LOCKED != 0,
             owner: UserId(raw.shm_perm.uid),
             group: GroupId(raw.shm_perm.gid),
             creator: UserId(raw.shm_perm.cuid),
@@ -298,7 +258,7 @@ pub(crate) fn set(id: Id, change: Change) -> Result<(), Errno> {
         perm.mode = os::to_c(mode & MODE_BITS)?;
     }
     // SAFETY: the kernel reads a whole shmid_ds, which IPC_STAT has filled in.
-    cerr(unsafe { libc::shmctl(id.0, libc::IPC_SET, &raw mut raw) }).map(drop)
+    cerr(unsafe { os::shmctl(id.0, os::IPC_SET, &raw mut raw) }).map(drop)
 }
 
 /// Whether this process may change or delete a segment: `EPERM` if not. Changes
@@ -319,12 +279,7 @@ pub(crate) fn may_change(id: Id) -> Result<(), Errno> {
 
 /// Sets whether a segment may be written to swap space.
 pub(crate) fn set_swapping(id: Id, swapping: Swapping) -> Result<(), Errno> {
-    let command = match swapping {
-        Swapping::Forbidden => libc::SHM_LOCK,
-        Swapping::Allowed => libc::SHM_UNLOCK,
-    };
-    // SAFETY: both commands ignore the third argument.
-    cerr(unsafe { libc::shmctl(id.0, command, ptr::null_mut()) }).map(drop)
+    cerr(os::set_swapping(id.0, swapping == Swapping::Allowed)).map(drop)
 }
 
 /// Whether this process may delete the segment of an identifier. True if the segment
@@ -337,85 +292,5 @@ pub(crate) fn may_be_removed(id: i32) -> bool {
 /// process detaches it.
 pub(crate) fn remove(id: Id) -> Result<(), Errno> {
     // SAFETY: IPC_RMID ignores the third argument.
-    cerr(unsafe { libc::shmctl(id.0, libc::IPC_RMID, ptr::null_mut()) }).map(drop)
-}
-
-/// What `IPC_INFO` returns (`struct shminfo` in shmctl(2)).
-#[repr(C)]
-struct RawLimits {
-    shmmax: c_ulong,
-    shmmin: c_ulong,
-    shmmni: c_ulong,
-    shmseg: c_ulong,
-    shmall: c_ulong,
-    _unused: [c_ulong; 4],
-}
-
-/// The system's limits, all 0 if they can't be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The largest size of a segment, in bytes.
-    pub(crate) shmmax: u64,
-    /// The largest number of segments.
-    pub(crate) shmmni: u64,
-    /// The largest number of pages in all segments.
-    pub(crate) shmall: u64,
-}
-
-/// `IPC_INFO`
-pub(crate) fn limits() -> Limits {
-    let mut raw = MaybeUninit::<RawLimits>::uninit();
-    // SAFETY: for IPC_INFO the kernel writes the limits, for which the
-    // pointer has room; the cast is how shmctl(2) asks for it.
-    let result = unsafe { libc::shmctl(0, libc::IPC_INFO, raw.as_mut_ptr().cast()) };
-    if result == -1 {
-        return Limits::default();
-    }
-    // SAFETY: IPC_INFO succeeded, so the kernel has filled it in.
-    let raw = unsafe { raw.assume_init() };
-    Limits {
-        shmmax: os::unsigned(raw.shmmax),
-        shmmni: os::unsigned(raw.shmmni),
-        shmall: os::unsigned(raw.shmall),
-    }
-}
-
-/// What `SHM_INFO` returns (`struct shm_info` in shmctl(2)).
-#[repr(C)]
-struct RawUsage {
-    used_ids: c_int,
-    shm_tot: c_ulong,
-    shm_rss: c_ulong,
-    shm_swp: c_ulong,
-    _unused: [c_ulong; 2],
-}
-
-/// What all segments together use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub(crate) segments: u64,
-    pub(crate) pages: u64,
-}
-
-/// `SHM_INFO`; zeros if it can't be read.
-pub(crate) fn usage() -> Usage {
-    raw_usage().map_or_else(Usage::default, |raw| Usage {
-        segments: u64::try_from(raw.used_ids).unwrap_or(0),
-        pages: os::unsigned(raw.shm_tot),
-    })
-}
-
-/// How many pages of all segments together are in swap space; `None` if that can't
-/// be read.
-pub(crate) fn pages_in_swap() -> Option<u64> {
-    Some(os::unsigned(raw_usage()?.shm_swp))
-}
-
-fn raw_usage() -> Option<RawUsage> {
-    let mut raw = MaybeUninit::<RawUsage>::uninit();
-    // SAFETY: for SHM_INFO the kernel writes the usage, for which the
-    // pointer has room; the cast is how shmctl(2) asks for it.
-    let result = unsafe { libc::shmctl(0, SHM_INFO, raw.as_mut_ptr().cast()) };
-    // SAFETY: if SHM_INFO succeeded, the kernel has filled it in.
-    (result != -1).then(|| unsafe { raw.assume_init() })
+    cerr(unsafe { os::shmctl(id.0, os::IPC_RMID, ptr::null_mut()) }).map(drop)
 }

@@ -5,14 +5,14 @@
 use std::fs;
 
 use super::proc::{SEGMENT_TABLE, parse_segment_table};
-use super::shm::{self, Id};
-use crate::os::page_size;
+use super::shm::Id;
+use crate::os::{self, page_size};
 
 /// How many pages of a segment are in swap space now; `None` if the kernel does not
 /// tell. Everybody may know.
 pub(super) fn pages(id: Id) -> Option<u64> {
     // Usually nothing is swapped out, and this call needs no /proc.
-    match shm::pages_in_swap()? {
+    match os::usage()?.pages_in_swap {
         0 => Some(0),
         _ => in_table(&fs::read_to_string(SEGMENT_TABLE).ok()?, id),
     }
@@ -44,6 +44,6 @@ mod tests {
 
     #[test]
     fn the_kernel_tells_of_a_segment_that_was_not_swapped_out() {
-        assert!(shm::pages_in_swap().is_some());
+        assert!(os::usage().is_some());
     }
 }

@@ -18,6 +18,7 @@ use super::table::{NewSegment, Used};
 use crate::errno::Errno;
 use crate::error::Result;
 use crate::namespace::Registered;
+use crate::os;
 
 /// The registries of a namespace that were removed while processes use them, and that no
 /// other registry has superseded yet: their identifiers, and how many of their names have
@@ -48,7 +49,7 @@ impl Registry {
                     predecessor.supersede();
                 }
                 // What is left of it is copied, and checked.
-                Err(error) if error.errno() == libc::EUCLEAN => predecessor.supersede(),
+                Err(error) if error.errno() == os::EUCLEAN => predecessor.supersede(),
                 Err(error) => return Err(error),
             }
         }
@@ -93,6 +94,9 @@ impl Registry {
                 "look for removed registries of {namespace}, whose names must not be lost"
             ))
         };
+        if !os::LISTS_SEGMENTS {
+            return Ok(Vec::new());
+        }
         let removed = shm::all(|status| {
             status.is_removed
                 && layout::capacity_of(status.size).is_some()

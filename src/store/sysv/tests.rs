@@ -446,7 +446,7 @@ fn a_name_that_comes_back_for_ever_is_damage() {
         slot.set_state(State::Live(Id(77_777_777), Lifetime::Used));
     }
     let error = names.look_up(&HashedName::new(b"name")).unwrap_err();
-    assert_eq!(error.errno(), libc::EUCLEAN);
+    assert_eq!(error.errno(), os::EUCLEAN);
     drop(names);
     shm::remove(entry.id).unwrap();
 }
@@ -469,10 +469,10 @@ fn a_registry_of_zeros_that_was_complete_is_damage() {
     for byte in scratch.0.mapping.bytes() {
         byte.store(0, Ordering::Relaxed);
     }
-    assert_eq!(scratch.0.lock().err().unwrap().errno(), libc::EUCLEAN);
+    assert_eq!(scratch.0.lock().err().unwrap().errno(), os::EUCLEAN);
     let again = Registry::open(&scratch.0.namespace);
     let error = again.err().unwrap();
-    assert_eq!(error.errno(), libc::EUCLEAN);
+    assert_eq!(error.errno(), os::EUCLEAN);
     assert!(
         error
             .to_string()

@@ -1,0 +1,34 @@
+//! What differs between UNIX systems other than Linux: a few functions and constants, with the
+//! same names in each file.
+
+#[cfg(target_os = "freebsd")]
+mod freebsd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "netbsd")]
+mod netbsd;
+#[cfg(target_os = "openbsd")]
+mod openbsd;
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+mod solaris;
+
+#[cfg(target_os = "freebsd")]
+pub(crate) use freebsd::*;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use linux::*;
+#[cfg(target_os = "macos")]
+pub(crate) use macos::*;
+#[cfg(target_os = "netbsd")]
+pub(crate) use netbsd::*;
+#[cfg(target_os = "openbsd")]
+pub(crate) use openbsd::*;
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+pub(crate) use solaris::*;
+
+/// Sets `errno` for a call that the system lacks, and returns -1.
+pub(crate) fn lacking() -> std::ffi::c_int {
+    set_errno(libc::ENOSYS);
+    -1
+}
