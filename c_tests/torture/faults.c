@@ -60,7 +60,7 @@
 
 #include <sys/statfs.h>
 
-#ifdef __x86_64__
+#ifdef KNOWS_PROCESSOR
 
 /* ---- the errors of each call ------------------------------------------------------------ */
 
@@ -771,9 +771,9 @@ __attribute__ ((noinline)) static int marked_call (int (*call) (void))
 {
     int status;
 
-    __asm__ volatile("int3" ::: "memory");
+    __asm__ volatile(TRAP ::: "memory");
     status = call ();
-    __asm__ volatile("int3" ::: "memory");
+    __asm__ volatile(TRAP ::: "memory");
     return status;
 }
 
@@ -820,7 +820,7 @@ __attribute__ ((noreturn)) static void be_rival (enum rival how)
     long size = is_victim ? VICTIM_SIZE : 12345;
 
     ptrace (PTRACE_TRACEME, 0, NULL, NULL);
-    __asm__ volatile("int3" ::: "memory");
+    __asm__ volatile(TRAP ::: "memory");
     if (shmCreate (is_victim ? victim_name : "torture/rival", size, &address, &memory) != 0)
         _exit (1);
     if (is_victim)
@@ -921,29 +921,31 @@ static pid_t stop_at_marker (pid_t child)
         give_up ("a process did not get to its call, status %#x", status);
     ptrace (PTRACE_SETOPTIONS, child, NULL,
             (void *) (PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD));
+    pass_trap (child);
     return child;
 }
 
 /* Whether the rival holds the lock after this system call: it has made a segment with shmget, or
  * locked a file exclusively. */
-static bool is_locked (pid_t rival, const struct user_regs_struct *registers)
+static bool is_locked (pid_t rival)
 {
+    registers r;
+    struct system_call call;
     long type;
 
+    get_registers (rival, &r);
+    call = call_in (&r);
     if (!in_directory ())
-        return registers->orig_rax == SYS_shmget && registers->rsi == 12345
-               && (long) registers->rax >= 0;
-    if (registers->orig_rax != SYS_fcntl || registers->rsi != F_OFD_SETLK
-        || registers->rax != 0)
+        return call.number == SYS_shmget && call.argument[1] == 12345 && result_of (&r) >= 0;
+    if (call.number != SYS_fcntl || call.argument[1] != F_OFD_SETLK || result_of (&r) != 0)
         return false;
-    type = ptrace (PTRACE_PEEKDATA, rival, (void *) (uintptr_t) registers->rdx, NULL);
+    type = ptrace (PTRACE_PEEKDATA, rival, (void *) (uintptr_t) call.argument[2], NULL);
     return (short) type == F_WRLCK;
 }
 
 /* Starts the rival, and stops it when it holds the lock. */
 static pid_t start_rival (enum places places, enum rival how)
 {
-    struct user_regs_struct registers;
     int status;
     pid_t child = fork_into (namespaces_of_check (places));
 
@@ -955,8 +957,7 @@ static pid_t start_rival (enum places places, enum rival how)
         wait_for_end (child, &status);
         if (!WIFSTOPPED (status))
             give_up ("the rival never has the lock");
-        ptrace (PTRACE_GETREGS, child, NULL, &registers);
-        if (WSTOPSIG (status) == (SIGTRAP | 0x80) && is_locked (child, &registers))
+        if (WSTOPSIG (status) == (SIGTRAP | 0x80) && is_locked (child))
             return child;
     }
 }
@@ -994,37 +995,43 @@ static bool may_wait (const struct call_seen *call)
            || call->number == SYS_nanosleep || call->number == SYS_clock_nanosleep;
 }
 
-/* Changes the registers at the entry of a call so that it fails. */
-static void spoil_entry (pid_t child, struct user_regs_struct *registers, int error)
+/* Where it enters the kernel: lets the call fail. */
+static void spoil_entry (pid_t child, const struct call_seen *call, int error)
 {
-    const struct call_type *type = type_of ((long) registers->orig_rax);
+    uint64_t count = call->argument[2];
 
     if (error == SHORT_HALF)
-        registers->rdx = registers->rdx > 1 ? registers->rdx / 2 : registers->rdx;
+        change_argument (child, 2, count > 1 ? count / 2 : count);
     else if (error == SHORT_ONE)
-        registers->rdx = registers->rdx > 0;
-    else if (type->number == SYS_brk)
-        registers->rdi = 0;
-    else if (type->kind != EXECUTED)
-        registers->orig_rax = (unsigned long long) -1;
-    ptrace (PTRACE_SETREGS, child, NULL, registers);
+        change_argument (child, 2, count > 0);
+    else if (call->number == SYS_brk)
+        change_argument (child, 0, 0);
+    else if (type_of (call->number)->kind != EXECUTED)
+        omit_call (child);
 }
 
 static void spoil_exit (pid_t child, long number, int error)
 {
-    struct user_regs_struct registers;
+    if (error != SHORT_HALF && error != SHORT_ONE && number != SYS_brk)
+        change_result (child, -error);
+}
 
-    if (error == SHORT_HALF || error == SHORT_ONE || number == SYS_brk)
-        return;
-    ptrace (PTRACE_GETREGS, child, NULL, &registers);
-    registers.rax = (unsigned long long) -error;
-    ptrace (PTRACE_SETREGS, child, NULL, &registers);
+static void see_call (pid_t child, struct call_seen *seen)
+{
+    registers r;
+    struct system_call call;
+
+    get_registers (child, &r);
+    call = call_in (&r);
+    seen->number = call.number;
+    memcpy (seen->argument, call.argument, sizeof seen->argument);
+    seen->finds = finds_segment (seen);
 }
 
 static void follow (pid_t child, const struct situation *s, const struct fault *fault,
                     pid_t *rival, struct run *run)
 {
-    struct user_regs_struct registers;
+    registers r;
     bool entering = true, spoilt = false;
     int status, deliver = 0, reads = 0, turn = 0;
     struct call_seen call = { -1, { 0, 0, 0, 0 }, false };
@@ -1047,6 +1054,7 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
             return;
         }
         if (WSTOPSIG (status) == SIGTRAP) {
+            pass_trap (child);
             run->end = CALL_RETURNED;
             return;
         }
@@ -1056,22 +1064,16 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
         }
         if (!entering) {
             entering = true;
-            ptrace (PTRACE_GETREGS, child, NULL, &registers);
+            get_registers (child, &r);
             if (spoilt)
                 spoil_exit (child, call.number, fault->error);
             else if ((call.number == SYS_read || call.number == SYS_pread64)
-                     && (long) registers.rax > 0)
+                     && result_of (&r) > 0)
                 reads++;
             continue;
         }
         entering = false;
-        ptrace (PTRACE_GETREGS, child, NULL, &registers);
-        call.number = (long) registers.orig_rax;
-        call.argument[0] = registers.rdi;
-        call.argument[1] = registers.rsi;
-        call.argument[2] = registers.rdx;
-        call.argument[3] = registers.r10;
-        call.finds = finds_segment (&call);
+        see_call (child, &call);
         spoilt = same_kind (&call, &fault->like)
                  && (++turn == fault->turn
                      || (fault->lasting && turn > fault->turn && run->injected < SPELL));
@@ -1083,7 +1085,7 @@ static void follow (pid_t child, const struct situation *s, const struct fault *
                 run->victim = call;
                 run->reads_before = reads;
             }
-            spoil_entry (child, &registers, fault->error);
+            spoil_entry (child, &call, fault->error);
         }
         run->waits += may_wait (&call);
         if (is_time_to_go (run, s->rival))
@@ -1815,7 +1817,7 @@ static const struct part *name_parts (void)
 
 static void all_faults (void)
 {
-    skip ("faults: needs an x86_64 processor, whose system calls it knows");
+    skip ("faults: it knows the system calls of x86-64, i386 and arm64 only");
 }
 
 static const struct part *name_parts (void)

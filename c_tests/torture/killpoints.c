@@ -44,7 +44,7 @@
  */
 #include "scene.h"
 
-#ifdef __x86_64__
+#ifdef KNOWS_PROCESSOR
 
 /* ---- scenarios -------------------------------------------------------------------------- */
 
@@ -587,9 +587,9 @@ __attribute__ ((noinline)) static void traced_call (const struct scenario *s, in
 {
     int (*call) (void) = s->call;
 
-    __asm__ volatile("int3" ::: "memory");
+    __asm__ volatile(TRAP ::: "memory");
     *status = call ();
-    __asm__ volatile(".globl killpoints_end\nkillpoints_end: int3" ::: "memory");
+    __asm__ volatile(".globl killpoints_end\nkillpoints_end: " TRAP ::: "memory");
 }
 
 /* Starts a process that stops right before the call. */
@@ -609,6 +609,7 @@ static pid_t start_traced (const struct scenario *s, int namespaces, int *status
         give_up ("scenario %s: the process did not get to the call, status %#x", s->name,
                  status);
     ptrace (PTRACE_SETOPTIONS, child, NULL, (void *) PTRACE_O_EXITKILL);
+    pass_trap (child);
     return child;
 }
 
@@ -616,14 +617,16 @@ enum where { ON_THE_WAY, AT_END, EXITED, CRASHED_THERE };
 
 static uint64_t pc_of (pid_t child)
 {
-    return (uint64_t) ptrace (PTRACE_PEEKUSER, child, offsetof (struct user_regs_struct, rip),
-                              0);
+    registers r;
+
+    get_registers (child, &r);
+    return place_of (&r);
 }
 
-/* Continues, by one instruction or to the breakpoint. */
-static enum where advance (pid_t child, int how, int *wait_status)
+/* After ptrace(2) has returned that value. */
+static enum where wait_for_stop (pid_t child, long continued, int *wait_status)
 {
-    if (ptrace (how, child, NULL, NULL) != 0)
+    if (continued != 0)
         return CRASHED_THERE;
     wait_for_end (child, wait_status);
     if (WIFEXITED (*wait_status))
@@ -633,16 +636,9 @@ static enum where advance (pid_t child, int how, int *wait_status)
     return ON_THE_WAY;
 }
 
-static void set_breakpoint (pid_t child, uint64_t where)
+static enum where step_once (pid_t child, int *wait_status)
 {
-    if (ptrace (PTRACE_POKEUSER, child, offsetof (struct user, u_debugreg[0]), where) != 0
-        || ptrace (PTRACE_POKEUSER, child, offsetof (struct user, u_debugreg[7]), 1) != 0)
-        give_up ("no hardware breakpoint");
-}
-
-static void clear_breakpoint (pid_t child)
-{
-    ptrace (PTRACE_POKEUSER, child, offsetof (struct user, u_debugreg[7]), 0);
+    return wait_for_stop (child, ptrace (PTRACE_SINGLESTEP, child, NULL, NULL), wait_status);
 }
 
 static void kill_and_reap (pid_t child, bool exited)
@@ -655,10 +651,9 @@ static void kill_and_reap (pid_t child, bool exited)
 
 /* ---- the first run ---------------------------------------------------------------------- */
 
-struct system_call {
+struct call_step {
     long step; /* executed by this instruction */
-    long number;
-    uint64_t argument[3];
+    struct system_call what;
 };
 
 struct trace {
@@ -666,7 +661,7 @@ struct trace {
     uint64_t *pc; /* where each of them is; [count] is the end */
     int *times;   /* how often it had been reached by then, this time included */
     int calls;
-    struct system_call *call;
+    struct call_step *call;
 };
 
 /* Paths that wait for another process are longer on a busy machine. */
@@ -706,7 +701,7 @@ static void free_trace (struct trace *t)
 /* Single-steps from the call to its end. False if that takes too long. */
 static bool make_trace (const struct scenario *s, int namespaces, struct trace *t)
 {
-    struct user_regs_struct registers;
+    registers r;
     enum where where = ON_THE_WAY;
     int call_status = -1, wait_status = 0;
     pid_t child = start_traced (s, namespaces, &call_status);
@@ -719,24 +714,15 @@ static bool make_trace (const struct scenario *s, int namespaces, struct trace *
     t->count = 0;
     t->calls = 0;
     while (t->count < TRACE_MAX) {
-        ptrace (PTRACE_GETREGS, child, NULL, &registers);
-        t->pc[t->count] = registers.rip;
-        if (registers.rip == (uint64_t) (uintptr_t) killpoints_end)
+        get_registers (child, &r);
+        t->pc[t->count] = place_of (&r);
+        if (place_of (&r) == (uint64_t) (uintptr_t) killpoints_end)
             where = AT_END;
         if (where != ON_THE_WAY)
             break;
-        /* The traced process is a fork of this one: it has the same code at the same place. */
-        if (memcmp ((const void *) (uintptr_t) registers.rip, "\x0f\x05", 2) == 0
-            && t->calls < CALLS_MAX) {
-            struct system_call *call = &t->call[t->calls++];
-
-            call->step = t->count;
-            call->number = (long) registers.rax;
-            call->argument[0] = registers.rdi;
-            call->argument[1] = registers.rsi;
-            call->argument[2] = registers.rdx;
-        }
-        where = advance (child, PTRACE_SINGLESTEP, &wait_status);
+        if (t->calls < CALLS_MAX && is_before_call (&r, &t->call[t->calls].what))
+            t->call[t->calls++].step = t->count;
+        where = step_once (child, &wait_status);
         if (where == EXITED)
             break;
         if (where == CRASHED_THERE)
@@ -788,9 +774,12 @@ static enum where travel (pid_t child, const struct trace *t, const struct route
     long step;
 
     if (route->from > 0) {
-        set_breakpoint (child, t->pc[route->from]);
+        if (!set_breakpoint (child, t->pc[route->from]))
+            give_up ("no hardware breakpoint");
         for (i = 0; i < route->passes && where == ON_THE_WAY; i++) {
-            where = advance (child, PTRACE_CONT, &wait_status);
+            long continued = go_on_from_breakpoint (child, t->pc[route->from]);
+
+            where = wait_for_stop (child, continued, &wait_status);
             if (where == ON_THE_WAY && pc_of (child) != t->pc[route->from])
                 return AT_END; /* the marker at the end: the path differs today */
         }
@@ -799,7 +788,7 @@ static enum where travel (pid_t child, const struct trace *t, const struct route
         clear_breakpoint (child);
     }
     for (step = 0; step < route->steps && where == ON_THE_WAY; step++)
-        where = advance (child, PTRACE_SINGLESTEP, &wait_status);
+        where = step_once (child, &wait_status);
     if (where == ON_THE_WAY && pc_of (child) == (uint64_t) (uintptr_t) killpoints_end)
         where = AT_END;
     return where;
@@ -813,7 +802,7 @@ struct victim_plan {
     const struct scenario *scenario;
     int namespaces;
     struct trace trace;
-    const struct system_call *call;  /* of the trace, after which it is killed */
+    const struct call_step *call;  /* of the trace, after which it is killed */
     long point;
 };
 
@@ -855,7 +844,7 @@ static void plan_victim (const struct scenario *s, struct victim_plan *plan)
     if (!make_trace (plan->scenario, plan->namespaces, &plan->trace))
         give_up ("the victim's path is too long");
     for (i = 0; i < plan->trace.calls; i++)
-        if (is_the_moment (victim, &plan->trace.call[i])) {
+        if (is_the_moment (victim, &plan->trace.call[i].what)) {
             plan->call = &plan->trace.call[i - (victim == VICTIM_TAKEOVER)];
             plan->point = plan->call->step + 1;
             return;
@@ -867,16 +856,15 @@ static void plan_victim (const struct scenario *s, struct victim_plan *plan)
  * that it has come through this place for another call. */
 static bool is_at_its_moment (const struct victim_plan *plan, pid_t child)
 {
-    struct user_regs_struct registers;
-    struct system_call call = *plan->call;
+    registers r;
+    struct system_call call;
 
-    ptrace (PTRACE_GETREGS, child, NULL, &registers);
-    if (registers.rip != plan->trace.pc[plan->point])
+    get_registers (child, &r);
+    call = call_made (&r, plan->call->what.own_number);
+    if (place_of (&r) != plan->trace.pc[plan->point])
         return false;
     if (plan->victim == VICTIM_TAKEOVER)
-        return registers.rsi == call.argument[1];
-    call.argument[1] = registers.rsi;
-    call.argument[2] = registers.rdx;
+        return call.argument[1] == plan->call->what.argument[1];
     return is_the_moment (plan->victim, &call);
 }
 
@@ -1320,7 +1308,7 @@ static const struct part *name_parts (void)
 
 static void all_killpoints (void)
 {
-    skip ("killpoints: needs an x86_64 processor, whose registers it knows");
+    skip ("killpoints: it knows the registers of x86-64, i386 and arm64 only");
 }
 
 static const struct part *name_parts (void)

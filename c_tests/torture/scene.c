@@ -780,26 +780,13 @@ void prepare_left_behind (void)
     munmap (stage, sizeof *stage);
 }
 
-#ifdef __x86_64__
+#ifdef KNOWS_PROCESSOR
 
-/* The process calls set_robust_list(2) with the instruction of its last system call. */
 void forget_robust_list (pid_t traced)
 {
-    enum { SYSCALL_LENGTH = 2, HEAD_SIZE = 24 };
-    struct user_regs_struct registers;
-    int status;
+    enum { HEAD_SIZE = 3 * sizeof (long) };
 
-    ptrace (PTRACE_GETREGS, traced, NULL, &registers);
-    registers.rip -= SYSCALL_LENGTH;
-    registers.rax = SYS_set_robust_list;
-    registers.rdi = 0;
-    registers.rsi = HEAD_SIZE;
-    registers.orig_rax = (unsigned long long) -1;
-    ptrace (PTRACE_SETREGS, traced, NULL, &registers);
-    ptrace (PTRACE_SINGLESTEP, traced, NULL, NULL);
-    wait_for_end (traced, &status);
-    ptrace (PTRACE_GETREGS, traced, NULL, &registers);
-    if (!WIFSTOPPED (status) || registers.rax != 0)
+    if (call_again (traced, SYS_set_robust_list, 0, HEAD_SIZE) != 0)
         give_up ("set_robust_list in a traced process");
 }
 

@@ -32,6 +32,7 @@
 #define SCENE_H
 
 #include "files.h"
+#include "processor.h"
 
 #define VICTIM_SIZE 5000L            /* not a multiple of a page */
 #define SLOW 1.0

@@ -1,7 +1,7 @@
 /*
  * torture.c - what all torture programs share; torture.h describes it.
  */
-#include "torture.h"
+#include "processor.h"
 
 struct tally {
     long checks, failed, skipped;
@@ -359,10 +359,8 @@ bool may_trace (void)
     if (!WIFSTOPPED (status))
         return false;
     may = ptrace (PTRACE_SETOPTIONS, pid, NULL, (void *) PTRACE_O_EXITKILL) == 0;
-#ifdef __x86_64__
-    may = may
-        && ptrace (PTRACE_POKEUSER, pid, offsetof (struct user, u_debugreg[0]), &status) == 0
-        && ptrace (PTRACE_POKEUSER, pid, offsetof (struct user, u_debugreg[7]), 1) == 0;
+#ifdef KNOWS_PROCESSOR
+    may = may && set_breakpoint (pid, (uintptr_t) &may_trace);
 #endif
     kill (pid, SIGKILL);
     wait_for_end (pid, NULL);
