@@ -235,9 +235,7 @@ demo-kinds: library
 	@CC="$(CC)" c_tests/demo/kinds
 
 check: library
-	@PROPTEST_CASES=32 SHM_UTIL_SYNC=0 QUIET=1 c_tests/scripts/isolate \
-	  $(CARGO) test --locked --quiet --workspace --tests
-	@CC="$(CC)" c_tests/run --quick
+	@CC="$(CC)" CARGO="$(CARGO)" c_tests/check
 
 test: library command
 	@CC="$(CC)" CARGO="$(CARGO)" c_tests/run-all
