@@ -61,6 +61,8 @@ struct ipcrm_world {
     int new_name, old_name, old_name_id;
     int destroy_alpha, destroy_beta, destroy_rest;
     bool remove_segment, remove_registry;
+    int user_stage;                  /* 1: it uses the successor; 2: that was removed, too */
+    bool only_reads;                 /* afterwards, until it exits */
 };
 
 void make_gamma (void *ipcrm_world);

@@ -168,6 +168,55 @@ static void ipcrm_twice (void *argument)
     check (count_segments () == 0, "ipcrm, twice: no segment is left (%d)", count_segments ());
 }
 
+/* Uses the namespace, and has no handle when its registry is removed. */
+static void use_without_handles (void *argument)
+{
+    struct ipcrm_world *w = argument;
+    struct call c = create ("gamma", GAMMA_SIZE);
+
+    w->destroy_rest = shmDestroy (c.handle);
+    reach (&w->user_stage, 1);
+    wait_for_stage (&w->user_stage, 2, 60);
+    shmxList (nothing_for_each, NULL);
+    if (w->only_reads)
+        exit (0);
+    c = create ("gamma", GAMMA_SIZE);
+    w->new_name = c.result;
+    w->destroy_rest = shmDestroy (c.handle);
+}
+
+/* The successor is removed, too, while a process has it attached that has no handle. The holder has
+ * not called the library meanwhile, so only that process can save its names. */
+static void ipcrm_of_the_successor (void *argument)
+{
+    struct ipcrm_world *w = argument;
+    const char *what = w->only_reads ? "ipcrm of the successor, of a reader"
+        : "ipcrm of the successor, of a creator";
+    struct end end;
+    pid_t holder;
+    pid_t user;
+
+    new_world ();
+    holder = start (hold_and_go_on, w);
+    wait_for_stage (&w->stage, 1, WATCHDOG);
+    shmctl (find_registry (NULL), IPC_RMID, NULL);
+    user = start (use_without_handles, w);
+    check (wait_for_stage (&w->user_stage, 1, WATCHDOG), "%s: the successor is used", what);
+    shmctl (find_registry (NULL), IPC_RMID, NULL);
+    reach (&w->user_stage, 2);
+    end = await (user, WATCHDOG);
+    check (ended_well (end) && w->new_name == 0 && w->destroy_rest == 0,
+           "%s: its user ends well (it %s)", what, tell_end (end));
+    run (arrive_late, w);
+    check (w->late_attach == 0 && w->late_id == w->alpha,
+           "%s: no name is lost (%s)", what, strerror (w->late_attach));
+    reach (&w->stage, 2);
+    end = await (holder, WATCHDOG);
+    check (ended_well (end) && w->held_data_whole && w->old_name_id == w->beta,
+           "%s: the holder finds its other name (it %s)", what, tell_end (end));
+    check (count_segments () == 0, "%s: no segment is left (%d)", what, count_segments ());
+}
+
 void storm_worker (void *argument)
 {
     struct storm *s = argument;
@@ -290,6 +339,12 @@ void test_ipcrm (void)
     }
     run_test ("ipcrm of the registry, twice", ipcrm_twice, shared (sizeof (struct ipcrm_world)),
               60);
+    for (form = 0; form <= 1; form++) {
+        struct ipcrm_world *w = shared (sizeof *w);
+
+        w->only_reads = form == 1;
+        run_test ("ipcrm of the successor", ipcrm_of_the_successor, w, 60);
+    }
     run_test ("ipcrm of unused segments", ipcrm_unused, shared (sizeof (struct ipcrm_world)), 60);
     for (form = 0; form <= 1; form++) {
         struct storm *s = shared (sizeof *s);

@@ -12,25 +12,59 @@ use crate::errno::Errno;
 use crate::error::Result;
 use crate::lock::{Guard, Mutex};
 use crate::namespace::Registered;
+use crate::os;
 
 /// How long a process that is about to end waits for the lock.
 const PATIENCE_AT_EXIT: Duration = Duration::from_secs(1);
 /// How many registries without a handle stay attached.
 const IDLE_REGISTRIES: usize = 8;
 
-/// The registries that this process has attached, one for each namespace.
+/// The registries that this process has attached.
 ///
 /// Not held while anything waits, so that a stopped process that delays one thread does
 /// not delay the others one after the other. A child of fork begins with an empty list if
 /// another thread was just changing it.
-static OPEN: Mutex<Vec<Arc<Registry>>> = Mutex::new(Vec::new());
+static OPEN: Mutex<Open> = Mutex::new(Open::new());
+
+#[derive(Default)]
+struct Open {
+    /// One for each namespace.
+    current: Vec<Arc<Registry>>,
+    /// Those that were removed, until a successor has their names: as long as they are
+    /// attached, it can copy these.
+    removed: Vec<Arc<Registry>>,
+}
+
+impl Open {
+    const fn new() -> Self {
+        Self {
+            current: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+
+    fn known(&self, namespace: &Registered) -> Option<Arc<Registry>> {
+        self.current
+            .iter()
+            .find(|known| known.namespace == *namespace)
+            .map(Arc::clone)
+    }
+
+    /// What finds no room ends with its last handle.
+    fn keep_removed(&mut self, registry: &Arc<Registry>) {
+        self.removed.retain(|removed| !removed.is_taken_over());
+        if self.removed.try_reserve(1).is_ok() {
+            self.removed.push(Arc::clone(registry));
+        }
+    }
+}
 
 impl Registry {
     /// The registry of a namespace, created if necessary. It may have been
     /// removed meanwhile, which [`Names::look_up`](super::locked::Names::look_up)
     /// finds out.
     pub(super) fn of(namespace: &Registered) -> Result<Arc<Self>> {
-        let known = Self::known(&registries(namespace)?, namespace);
+        let known = registries(namespace)?.known(namespace);
         match known {
             Some(known) => Ok(known),
             None => Self::open(namespace)?.keep(),
@@ -39,17 +73,11 @@ impl Registry {
 
     /// The registry of a namespace; `None` if it has none.
     pub(super) fn existing(namespace: &Registered) -> Result<Option<Arc<Self>>> {
-        let known = Self::known(&registries(namespace)?, namespace);
+        let known = registries(namespace)?.known(namespace);
         if known.is_some() {
             return Ok(known);
         }
         Self::find(namespace)?.map(Self::keep).transpose()
-    }
-
-    fn known(open: &[Arc<Self>], namespace: &Registered) -> Option<Arc<Self>> {
-        open.iter()
-            .find(|known| known.namespace == *namespace)
-            .map(Arc::clone)
     }
 
     /// Adds a registry to those that this process has attached, unless another thread
@@ -59,17 +87,18 @@ impl Registry {
         let mut idle = Vec::new();
         {
             let mut open = registries(&registry.namespace)?;
-            let known = Self::known(&open, &registry.namespace);
+            open.removed.retain(|removed| !removed.is_taken_over());
+            let known = open.known(&registry.namespace);
             if let Some(known) = known.filter(|known| known.is_same(&registry)) {
                 return Ok(known);
             }
-            if open.len() >= IDLE_REGISTRIES {
-                take_idle(&mut open, &mut idle);
+            if open.current.len() >= IDLE_REGISTRIES {
+                take_idle(&mut open.current, &mut idle);
             }
-            open.try_reserve(1).map_err(|_| {
+            open.current.try_reserve(1).map_err(|_| {
                 Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace))
             })?;
-            open.push(Arc::clone(&registry));
+            open.current.push(Arc::clone(&registry));
         }
         for registry in idle {
             registry.retire_if_empty();
@@ -82,10 +111,16 @@ impl Registry {
     }
 
     /// Drops a registry that is not current any more. Handles that were created
-    /// with it go on using it.
+    /// with it go on using it. If it was removed, its names must not end here, before a
+    /// successor has them.
     pub(super) fn forget(self: &Arc<Self>) {
+        let is_needed = os::LISTS_SEGMENTS && self.was_removed() && !self.is_taken_over();
         if let Ok(mut open) = OPEN.lock() {
-            open.retain(|known| !Arc::ptr_eq(known, self));
+            let before = open.current.len();
+            open.current.retain(|known| !Arc::ptr_eq(known, self));
+            if is_needed && open.current.len() < before {
+                open.keep_removed(self);
+            }
         }
     }
 
@@ -108,15 +143,17 @@ impl Registry {
             return;
         };
         names.held.ends_with_the_registry();
-        if self.is_superseded() {
+        if self.is_taken_over() {
             return;
         }
-        if !names.is_empty() && self.is_ours_alone() {
+        // Nobody changes one that is being taken over.
+        let is_superseded = self.is_superseded();
+        if !is_superseded && !names.is_empty() && self.is_ours_alone() {
             // The names may all be those of transient segments that are gone.
             let _ = names.free_dead();
         }
         if names.is_empty() {
-            if self.seems_current() {
+            if !is_superseded && self.seems_current() {
                 // Only its owner can.
                 let _ = shm::remove(self.id);
             }
@@ -137,7 +174,7 @@ impl Registry {
 }
 
 /// The registries that this process has attached, to look for that of a namespace.
-fn registries(namespace: &Registered) -> Result<Guard<'static, Vec<Arc<Registry>>>> {
+fn registries(namespace: &Registered) -> Result<Guard<'static, Open>> {
     OPEN.lock()
         .map_err(|errno| errno.during(format_args!("wait for a thread that opens {namespace}")))
 }
@@ -165,7 +202,7 @@ pub(crate) fn retire_all() {
     let Some(open) = OPEN.try_lock().map(|mut open| std::mem::take(&mut *open)) else {
         return;
     };
-    for registry in &open {
+    for registry in open.current.iter().chain(&open.removed) {
         registry.retire_if_empty();
     }
     // This detaches them: the library may be unloaded.

@@ -10,7 +10,7 @@
 
 use super::hash::HashedName;
 use super::keys;
-use super::layout::{self, MAGIC, SUPERSEDED, Table, VERSION};
+use super::layout::{self, Header, MAGIC, SUPERSEDED, Table, VERSION};
 use super::mapping::Mapping;
 use super::registry::{Registry, attach};
 use super::shm::{self, Id, Status};
@@ -124,6 +124,11 @@ impl Registry {
             found.push(Self::new(namespace, id, &status, mapping));
         }
         Ok(found)
+    }
+
+    /// Whether a complete successor has the names of a removed registry.
+    pub(super) fn is_taken_over(&self) -> bool {
+        layout::header(&self.mapping).is_some_and(Header::is_taken_over)
     }
 
     /// Notes that a complete successor has the names of a removed registry.
