@@ -17,6 +17,13 @@
 
 #include "torture.h"
 
+/* The system call that takes a struct flock with offsets of 64 bits. */
+#ifdef SYS_fcntl64
+#define LARGE_FCNTL SYS_fcntl64
+#else
+#define LARGE_FCNTL SYS_fcntl
+#endif
+
 /* The directory, with a '/' at the end; empty if segments are those of System V. */
 extern char space[PATH_SIZE];
 

@@ -767,6 +767,24 @@ static struct route cheapest_route (const struct trace *t, long point)
     return best;
 }
 
+/* From the instruction that was reached the least often: so it does not matter how often a path
+ * goes round a loop today, or through code that many calls share. */
+static struct route steadiest_route (const struct trace *t, long point)
+{
+    enum { FAR = 2000 };
+    struct route best = { 0, 0, point };
+    long from;
+
+    for (from = point; from > 0 && point - from < FAR; from--) {
+        if (t->pc[from] != t->pc[from - 1] && (best.from == 0 || t->times[from] < best.passes)) {
+            best.from = from;
+            best.passes = t->times[from];
+            best.steps = point - from;
+        }
+    }
+    return best;
+}
+
 static enum where travel (pid_t child, const struct trace *t, const struct route *route)
 {
     enum where where = ON_THE_WAY;
@@ -871,7 +889,7 @@ static bool is_at_its_moment (const struct victim_plan *plan, pid_t child)
 /* False if it did not come to its moment. */
 static bool kill_victim (const struct victim_plan *plan)
 {
-    struct route route = cheapest_route (&plan->trace, plan->point);
+    struct route route = steadiest_route (&plan->trace, plan->point);
     int status;
     pid_t child = start_traced (plan->scenario, plan->namespaces, &status);
     enum where where = travel (child, &plan->trace, &route);

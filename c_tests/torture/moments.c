@@ -5,6 +5,8 @@
  */
 #include "files.h"
 
+#include <dlfcn.h>
+
 struct moments moments;
 
 static void come (void (**function) (void))
@@ -56,6 +58,12 @@ int fallocate (int fd, int mode, off_t start, off_t length)
     return (int) syscall (SYS_fallocate, fd, mode, start, length);
 }
 
+static void come_to_lock (int command, const struct flock *lock)
+{
+    if (command == F_OFD_SETLK)
+        come (lock->l_type == F_RDLCK ? &moments.attaching : &moments.claiming);
+}
+
 int fcntl (int fd, int command, ...)
 {
     va_list arguments;
@@ -64,11 +72,31 @@ int fcntl (int fd, int command, ...)
     va_start (arguments, command);
     argument = va_arg (arguments, void *);
     va_end (arguments);
-    if (command == F_OFD_SETLK)
-        come (((struct flock *) argument)->l_type == F_RDLCK ? &moments.attaching
-                                                             : &moments.claiming);
-    return (int) syscall (SYS_fcntl, fd, command, argument);
+    come_to_lock (command, argument);
+    return (int) syscall (LARGE_FCNTL, fd, command, argument);
 }
+
+#ifndef __LP64__
+/* With 32 bits, the library calls fcntl64(2) in this way. */
+long syscall (long number, ...)
+{
+    static long (*next) (long, ...);
+    long argument[6];
+    va_list arguments;
+    int i;
+
+    if (next == NULL)
+        next = (long (*) (long, ...)) dlsym (RTLD_NEXT, "syscall");
+    va_start (arguments, number);
+    for (i = 0; i < 6; i++)
+        argument[i] = va_arg (arguments, long);
+    va_end (arguments);
+    if (number == SYS_fcntl64)
+        come_to_lock ((int) argument[1], (const struct flock *) argument[2]);
+    return next (number, argument[0], argument[1], argument[2], argument[3], argument[4],
+                 argument[5]);
+}
+#endif
 
 /* Rust's standard library calls this one or the next, depending on its version. */
 int nanosleep (const struct timespec *wanted, struct timespec *left)

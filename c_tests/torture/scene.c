@@ -67,7 +67,7 @@ static void check_time (struct scene *scene, const char *what, double since)
 
     if (took > scene->shared->slowest)
         scene->shared->slowest = took;
-    if (took > SLOW)
+    if (took > (scene->setting == ON_DISK ? SLOW_ON_DISK : SLOW))
         complain (scene, "%s took %.2f s", what, took);
 }
 
@@ -806,13 +806,6 @@ void prepare_left_transient (void)
 }
 
 /* ---- directories ------------------------------------------------------------------------ */
-
-/* The system call that takes a struct flock with offsets of 64 bits. */
-#ifdef SYS_fcntl64
-#define LARGE_FCNTL SYS_fcntl64
-#else
-#define LARGE_FCNTL SYS_fcntl
-#endif
 
 static int rival_fd;                 /* the victim's file, as another process would open it */
 static char victim_path[PATH_SIZE + 100], rival_path[PATH_SIZE + 100];
