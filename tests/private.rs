@@ -913,7 +913,11 @@ fn raw_clone() -> libc::pid_t {
 #[test]
 fn a_child_keeps_all_names_whatever_another_thread_was_doing() {
     if cfg!(target_env = "musl") {
-        println!("SKIP: a child of clone(2): musl's malloc may be locked in it for ever");
+        let reason = "a child of clone(2): musl's malloc may be locked in it for ever";
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("\nSKIP: {reason}\n").as_bytes(),
+        );
         return;
     }
     in_child(|| {

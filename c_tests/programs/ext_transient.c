@@ -251,9 +251,13 @@ static void creates_elsewhere (void)
     CHECK ("shmDestroy returns 0", shmDestroy (memory) == 0);
 }
 
-/* Before this process uses the library: it has no registry. */
+/* Before this process uses the library: it has no registry. Any process of this user that creates
+ * a registry removes what was left behind. */
 static void in_a_namespace_that_is_never_used_again (void)
 {
+    if (!check_is_alone ("what a killed process leaves behind")) {
+        return;
+    }
     CHECK ("a process with a transient segment is killed",
            check_child (killed_elsewhere) == 128 + SIGKILL);
     CHECK ("the registry is left", check_segments () == 1);

@@ -291,12 +291,12 @@ fn store(bytes: &[AtomicU8], text: &[u8]) {
     }
 }
 
-/// Reports that a test cannot run here. The test harness hides what passing tests
-/// print with macros.
+/// Reports that a test cannot run here, in a line of its own. The test harness hides what passing
+/// tests print with macros.
 pub(crate) fn skip(reason: &str) {
     let thread = thread::current();
     let name = thread.name().unwrap_or_default();
-    let _ = io::stderr().write_all(format!("SKIP: shmutil {name}: {reason}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("\nSKIP: shmutil {name}: {reason}\n").as_bytes());
 }
 
 /// One line on standard error that matches.

@@ -14,9 +14,12 @@ use super::registry::{Presence, Registry, attach};
 use super::shm::{self, Id, Key};
 use super::sweep::{self, Whose};
 use super::table::NewSegment;
+use crate::ids::UserId;
 use crate::namespace::Registered;
 use crate::os;
 use crate::request::{Creation, Lifetime};
+use std::fs;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -133,6 +136,28 @@ pub(super) fn as_user<T: Send + 'static>(
         work()
     };
     thread::spawn(become_user).join().unwrap()
+}
+
+/// Whether this process may become other users, and change their segments; if not, reports
+/// that the test is skipped. Root in a container often has no right to change them.
+pub(super) fn acts_for_others() -> bool {
+    const NEEDED: u64 = 1 << 15 | 1 << 21; // CAP_IPC_OWNER, CAP_SYS_ADMIN
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let capabilities = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|value| u64::from_str_radix(value.trim(), 16).ok())
+        .unwrap_or(0);
+    let does = os::effective_user() == UserId::ROOT
+        && os::Map::Users.is_complete()
+        && capabilities & NEEDED == NEEDED;
+    if !does {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or_default();
+        let line = format!("\nSKIP: {name}: this takes root, who may change others' segments\n");
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+    does
 }
 
 pub(super) fn exists(key: Key) -> bool {

@@ -545,8 +545,7 @@ fn a_sweep_deletes_nothing_that_is_in_use_or_that_another_user_created() {
         names.table.finish(slot, state).unwrap();
         id
     };
-    let is_root = os::effective_user() == crate::ids::UserId::ROOT;
-    let others = (is_root && os::Map::Users.is_complete()).then(|| hide_of_another(b"other's"));
+    let others = acts_for_others().then(|| hide_of_another(b"other's"));
     scratch.0.table().unwrap().header.set_names(0);
     let (registry, status) = scratch.leave();
     assert_eq!(sweep::remove(registry, &status), Some(()));
@@ -561,7 +560,7 @@ fn a_sweep_deletes_nothing_that_is_in_use_or_that_another_user_created() {
 
 #[test]
 fn a_registry_that_hides_what_cannot_be_deleted_with_it_stays() {
-    if os::effective_user() != crate::ids::UserId::ROOT || !os::Map::Users.is_complete() {
+    if !acts_for_others() {
         return;
     }
     let scratch = Scratch::new();
