@@ -1201,6 +1201,14 @@ static void watch (pid_t pid, double end)
     kill_strays ();
 }
 
+/* An emulated machine is many times slower than others. */
+static double slowness (void)
+{
+    const char *factor = getenv ("SHM_UTIL_SLOWNESS");
+
+    return factor != NULL ? atof (factor) : 1;
+}
+
 /* The parts run in a child, so that this process clears up after a crash, too. */
 int run_program (const struct program *program, int argc, char **argv)
 {
@@ -1210,7 +1218,7 @@ int run_program (const struct program *program, int argc, char **argv)
 
     if (status >= 0)
         return status;
-    end += full_form ? program->full_limit : program->quick_limit;
+    end += (full_form ? program->full_limit : program->quick_limit) * slowness ();
     tally = shared (sizeof *tally);
     out_fd = open_out ();
     make_scratch ();
