@@ -85,6 +85,9 @@ FOR_LIBRARY = $(if $(IS_MUSL),-C target-feature=-crt-static)
 # GNU ld's way to use the C library's unwinder wants a newer C library than musl. Nothing here
 # unwinds.
 NO_UNWIND   = $(if $(IS_MUSL),$(BUILD)/no_unwind.o)
+# Its linker can make no index of the tables that are left, and would say so.
+NO_INDEX    = $(if $(filter riscv64%,$(TARGET)),-Wl$(COMMA)--no-eh-frame-hdr)
+COMMA      := ,
 
 # Where the library is built.
 BUILD        = build
@@ -128,7 +131,7 @@ STATIC_LIBS = -lutil -lrt -lpthread -lm -ldl
 EXPORTED = $(shell sed -n 's/^ *\(shm[A-Za-z_]*\);$$/\1/p' abi/shm_util.map)
 LINK     = $(CFLAGS) $(LDFLAGS) -Wl,-soname,$(SONAME) \
   -Wl,--version-script=abi/shm_util.map $(EXPORTED:%=-Wl,-u,%) \
-  -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now
+  -Wl,--gc-sections -Wl,-O1 -Wl,-z,defs,-z,relro,-z,now $(NO_INDEX)
 
 CMAKEDIR    = $(LIBDIR)/cmake/shm_util
 CMAKE_FILES = shm_util-config.cmake shm_util-config-version.cmake
