@@ -129,6 +129,16 @@ pub(super) fn read_at(file: &File, bytes: &[AtomicU8], start: usize) -> Result<u
     })
 }
 
+/// How many of the bytes that were read from offset `start` on are still in the file. While it
+/// is cut, the kernel may already have filled with zeros what it then reads.
+pub(super) fn still_there(file: &File, start: u64, count: usize) -> usize {
+    let Ok(now) = Status::of(file) else {
+        return count;
+    };
+    let left = usize::try_from(now.size.saturating_sub(start)).unwrap_or(usize::MAX);
+    count.min(left)
+}
+
 fn vector_of(part: &[AtomicU8]) -> libc::iovec {
     libc::iovec {
         iov_base: part.as_ptr().cast_mut().cast(),

@@ -163,7 +163,7 @@ pub(super) fn read(file: &File, size: usize, bytes: &[AtomicU8]) -> Result<usize
     };
     pair::for_each_piece(end, threads, |piece| load.try_piece(piece));
     match load.error.into_inner() {
-        0 => Ok(load.end.into_inner()),
+        0 => Ok(copy::still_there(file, 0, load.end.into_inner())),
         errno => Err(Errno(errno)),
     }
 }

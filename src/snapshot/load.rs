@@ -30,7 +30,13 @@ pub(super) fn load(bytes: &[AtomicU8], path: &Path) -> Result<Loaded, Errno> {
     } else {
         // A directory can be opened, but reading it fails, before any byte changes.
         // Files in /proc hold more bytes than their size.
-        copy::read(&file, bytes, Interruption::of(&status))?
+        let count = copy::read(&file, bytes, Interruption::of(&status))?;
+        let end = start.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        if status.is_file() && end <= status.size {
+            copy::still_there(&file, start, count)
+        } else {
+            count
+        }
     };
     let segment = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let count = u64::try_from(count).unwrap_or(u64::MAX);
