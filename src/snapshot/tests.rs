@@ -365,6 +365,16 @@ fn a_file_that_is_cut_meanwhile_ends_there() {
 }
 
 #[test]
+fn bytes_that_were_cut_off_meanwhile_do_not_count() {
+    let file = file();
+    file.set_len(100).unwrap();
+    assert_eq!(super::copy::still_there(&file, 0, 100), 100);
+    assert_eq!(super::copy::still_there(&file, 0, 101), 100);
+    assert_eq!(super::copy::still_there(&file, 60, 50), 40);
+    assert_eq!(super::copy::still_there(&file, 101, 50), 0);
+}
+
+#[test]
 fn zeros_take_no_place_in_the_file() {
     let pages = Pages::new(8 * LARGE);
     set(&pages, 0, &vec![0; 8 * LARGE]);
