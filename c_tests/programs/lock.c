@@ -396,7 +396,7 @@ static void exec_in_pid_namespace (void)
     if (other == 0) {
         run_in_pid_namespace (let_child_exec_as_holder);
     }
-    while (news->stopped == 0 && now () - begun < 60) {
+    while (news->stopped == 0 && now () - begun < 300) {
         usleep (1000);
     }
     CHECK ("a worker thread in another PID namespace was stopped as holder", news->stopped == 1);
