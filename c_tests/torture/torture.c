@@ -1009,14 +1009,15 @@ static void remove_tree (const char *path)
 
 const char *memory_directory (void)
 {
-    char *path = tally->memory_directory;
+    return tally->memory_directory[0] == '\0' ? NULL : tally->memory_directory;
+}
 
-    if (*path == '\0') {
-        strcpy (path, "/dev/shm/shm_torture.XXXXXX");
-        if (!mkdtemp (path))
-            *path = '\0';
-    }
-    return *path == '\0' ? NULL : path;
+static void make_memory_directory (void)
+{
+    char path[] = "/dev/shm/shm_torture.XXXXXX";
+
+    if (mkdtemp (path))
+        strcpy (tally->memory_directory, path);
 }
 
 /* Kills the processes in a list of numbers. */
@@ -1222,6 +1223,7 @@ int run_program (const struct program *program, int argc, char **argv)
     tally = shared (sizeof *tally);
     out_fd = open_out ();
     make_scratch ();
+    make_memory_directory ();
     prctl (PR_SET_CHILD_SUBREAPER, 1);
     catch_signals (stop_asked);
     unsetenv ("NOB_DATABASE");
