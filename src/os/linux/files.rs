@@ -127,7 +127,13 @@ pub(crate) fn file_system(fd: c_int) -> Result<FileSystemStatus, Errno> {
 }
 
 /// open(2) itself: the C library uses openat(2).
-#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
+#[cfg(any(
+    target_arch = "x86_64",
+    target_arch = "x86",
+    target_arch = "arm",
+    target_arch = "powerpc64",
+    target_arch = "s390x"
+))]
 pub(crate) fn open_without_at(path: &CStr, flags: c_int, mode: u32) -> c_long {
     // For files of 2 GiB and more.
     let flags = flags | libc::O_LARGEFILE;
@@ -136,7 +142,13 @@ pub(crate) fn open_without_at(path: &CStr, flags: c_int, mode: u32) -> c_long {
 }
 
 /// Other processors have no such call.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "x86",
+    target_arch = "arm",
+    target_arch = "powerpc64",
+    target_arch = "s390x"
+)))]
 pub(crate) fn open_without_at(_: &CStr, _: c_int, _: u32) -> c_long {
     abi::set_errno(libc::ENOSYS);
     -1
