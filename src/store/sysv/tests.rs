@@ -141,7 +141,7 @@ pub(super) fn as_user<T: Send + 'static>(
 /// Whether this process may become other users, and change their segments; if not, reports
 /// that the test is skipped. Root in a container often has no right to change them.
 pub(super) fn acts_for_others() -> bool {
-    const NEEDED: u64 = 1 << 15 | 1 << 21; // CAP_IPC_OWNER, CAP_SYS_ADMIN
+    const NEEDED: u64 = (1 << 15) | (1 << 21); // CAP_IPC_OWNER, CAP_SYS_ADMIN
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let capabilities = status
         .lines()
