@@ -139,6 +139,9 @@ fn a_load_that_is_killed_half_way_leaves_nothing() {
     let (mut load, _writer) = half_a_load(&world);
     let created = segments_of(load.id(), 8000);
     assert_eq!(created.len(), 1, "the load has created one: {created:?}");
+    // It keeps the registry in use. Otherwise, any process of this user that creates a registry
+    // may remove this one, and what is hidden in it.
+    let (mut other, _its_writer) = half_a_load(&world);
     load.kill().unwrap();
     load.wait().unwrap();
     assert!(world.names().is_empty());
@@ -146,6 +149,8 @@ fn a_load_that_is_killed_half_way_leaves_nothing() {
         created.iter().all(|id| exists(id)),
         "the listing deletes nothing"
     );
+    other.kill().unwrap();
+    other.wait().unwrap();
     world.ok(&["create", "y", "1"]);
     assert!(
         !created.iter().any(|id| exists(id)),
