@@ -5,8 +5,8 @@
 # make demo-kinds    one program, three kinds of memory: what outlives kill, restart, reboot
 # make check         what to run after each edit: the tests that take less than 30 seconds
 # make test          run every test; the last line gives the totals
-# make targets       build for other processors and C libraries, and run the tests there, emulated
-#                    where it must be, in a Debian 13 made for that; needs root
+# make targets       make a Debian 13, build there for other processors and C libraries, and run
+#                    the tests, on emulated machines if necessary; needs root
 # make unix          compile for other UNIX systems, and test on Linux what these share
 # make test-deps     install the tools that the tests use (Debian)
 # make examples      share a segment between C and programs in other languages
@@ -85,7 +85,7 @@ FOR_LIBRARY = $(if $(IS_MUSL),-C target-feature=-crt-static)
 # GNU ld's way to use the C library's unwinder wants a newer C library than musl. Nothing here
 # unwinds.
 NO_UNWIND   = $(if $(IS_MUSL),$(BUILD)/no_unwind.o)
-# Its linker can make no index of the tables that are left, and would say so.
+# On riscv64, the linker cannot index the remaining unwind tables, and would print an error.
 NO_INDEX    = $(if $(filter riscv64%,$(TARGET)),-Wl$(COMMA)--no-eh-frame-hdr)
 COMMA      := ,
 

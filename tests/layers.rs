@@ -19,6 +19,8 @@ const LAYERS: &[&str] = &[
     "os::file_status",
     "os::sysv",
     "os::hooks",
+    "os::unix::system::errno",
+    "os::unix::system::sysctl",
     "os::unix::system::freebsd",
     "os::unix::system::linux",
     "os::unix::system::macos",
@@ -222,7 +224,7 @@ const TESTS: &[&str] = &[
     "lock::semaphore::tests",
 ];
 
-/// What a module stands for that is chosen when the library is built.
+/// A module name that the build resolves, and the module that it means on Linux.
 const SELECTED: (&str, &str) = ("os::selected", "os::linux");
 
 type Sources = BTreeMap<String, String>;

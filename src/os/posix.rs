@@ -49,6 +49,14 @@ pub(crate) fn process() -> ProcessId {
     ProcessId(u32::try_from(unsafe { libc::getpid() }).unwrap_or(0))
 }
 
+/// Whether a rename replaces the file that already has the new name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replace {
+    Yes,
+    /// The rename fails with `EEXIST`.
+    No,
+}
+
 /// The text of strerror(3), without allocating.
 pub(crate) fn strerror(errno: Errno) -> impl fmt::Display {
     let mut text: [c_char; 256] = [0; 256];

@@ -11,7 +11,7 @@ pub(crate) struct Limits {
     pub(crate) shmall: u64,
 }
 
-/// What all segments together use.
+/// How much memory all segments use together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) segments: u64,

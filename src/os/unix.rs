@@ -1,5 +1,5 @@
-//! UNIX systems other than Linux. What they lack is refused at run time, with the error that an old
-//! Linux kernel, or one in a sandbox, would return. What differs between them is in `system`.
+//! UNIX systems other than Linux. A call that they lack fails at run time, with the error that an old
+//! Linux kernel or a sandbox would return. `system` contains the differences between them.
 
 use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
@@ -172,7 +172,7 @@ pub(crate) const fn hold_streams(_: Duration) {}
 /// Unlocks them after a fork.
 pub(crate) const fn release_streams() {}
 
-/// Reads a file of /proc as Linux has it: there is none.
+/// Reads a file in /proc line by line. These systems do not have Linux's files: `ENOENT`.
 pub(crate) fn read_lines(_: &CStr, _: impl FnMut(&[u8]) -> bool) -> Result<(), Errno> {
     Err(Errno(libc::ENOENT))
 }

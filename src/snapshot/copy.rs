@@ -129,8 +129,8 @@ pub(super) fn read_at(file: &File, bytes: &[AtomicU8], start: usize) -> Result<u
     })
 }
 
-/// How many of the bytes that were read from offset `start` on are still in the file. While it
-/// is cut, the kernel may already have filled with zeros what it then reads.
+/// How many of the bytes that were read from offset `start` on are still in the file. While another
+/// process truncates it, read(2) can return zeros in place of the bytes that are being cut off.
 pub(super) fn still_there(file: &File, start: u64, count: usize) -> usize {
     let Ok(now) = Status::of(file) else {
         return count;

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use super::abi;
 use crate::errno::Errno;
 use crate::os::file_status::{APPEND_ONLY, FileSystemStatus, MOUNT_ROOT, Status};
-use crate::os::posix::{time, unsigned};
+use crate::os::posix::{Replace, time, unsigned};
 
 /// Opens the file itself, which may be a link, without access to its bytes.
 pub(crate) use libc::O_PATH;
@@ -219,14 +219,6 @@ pub(crate) fn sync_file_system(fd: c_int) -> c_int {
 pub(crate) fn change_owner_at(fd: c_int, user: u32, group: u32) -> c_int {
     // SAFETY: the path is a string.
     unsafe { libc::fchownat(fd, c"".as_ptr(), user, group, libc::AT_EMPTY_PATH) }
-}
-
-/// What a new name does to the file that has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Replace {
-    Yes,
-    /// `EEXIST`
-    No,
 }
 
 /// renameat2(2)

@@ -21,7 +21,7 @@ pub(crate) fn semop_within(set: c_int, operations: &mut [sembuf], limit: Duratio
         tv_nsec: limit.subsec_nanos().into(),
     };
     let (count, operations) = (operations.len(), operations.as_mut_ptr());
-    // SAFETY: there are so many operations, and the kernel only reads the limit.
+    // SAFETY: the pointer and the length are those of one slice, and the kernel only reads the limit.
     unsafe { semtimedop(set, operations, count, &raw const limit) }
 }
 

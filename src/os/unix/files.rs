@@ -1,5 +1,5 @@
-//! Files on UNIX systems other than Linux. What is refused here has a replacement in
-//! `crate::file`, which Linux needs in sandboxes and on old kernels.
+//! Files on UNIX systems other than Linux. Where a function here always fails, `crate::file` uses
+//! another call, as it does on Linux in sandboxes and on old kernels.
 
 use std::ffi::{CStr, CString, c_int};
 use std::io;
@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use super::system::{self, lacking};
 use crate::errno::Errno;
 use crate::os::file_status::{FileSystemStatus, Status};
-use crate::os::posix::{time, unsigned};
+use crate::os::posix::{Replace, time, unsigned};
 
 pub(crate) use libc::{AT_EACCESS, ftruncate, lseek, open, pread, pwrite, truncate};
 pub(crate) use system::{ENODATA, SEEK_DATA, SEEK_HOLE};
@@ -152,14 +152,6 @@ pub(crate) fn sync_file_system(_: c_int) -> c_int {
 /// There is no other call.
 pub(crate) fn change_owner_at(_: c_int, _: u32, _: u32) -> c_int {
     lacking()
-}
-
-/// What a new name does to the file that has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Replace {
-    Yes,
-    /// `EEXIST`
-    No,
 }
 
 /// Renames a file in a way that rename(2) does not offer.

@@ -17,7 +17,7 @@ pub(crate) fn semop_within(set: c_int, operations: &mut [sembuf], limit: Duratio
         for operation in &mut *operations {
             operation.sem_flg |= no_wait();
         }
-        // SAFETY: there are so many operations.
+        // SAFETY: the pointer and the length are those of one slice.
         let result = unsafe { semop(set, first, count) };
         if result == 0 || system::errno() != libc::EAGAIN || waited >= limit {
             return result;

@@ -66,7 +66,7 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-/// What all segments together use is unknown.
+/// The system does not report how much memory all segments use together.
 pub(crate) const fn usage() -> Option<Usage> {
     None
 }

@@ -50,9 +50,14 @@ impl Open {
             .map(Arc::clone)
     }
 
-    /// What finds no room ends with its last handle.
-    fn keep_removed(&mut self, registry: &Arc<Registry>) {
+    /// Detaches the removed registries whose names a successor has.
+    fn drop_taken_over(&mut self) {
         self.removed.retain(|removed| !removed.is_taken_over());
+    }
+
+    /// Without memory for the list, the registry is detached with its last handle.
+    fn keep_removed(&mut self, registry: &Arc<Registry>) {
+        self.drop_taken_over();
         if self.removed.try_reserve(1).is_ok() {
             self.removed.push(Arc::clone(registry));
         }
@@ -87,7 +92,7 @@ impl Registry {
         let mut idle = Vec::new();
         {
             let mut open = registries(&registry.namespace)?;
-            open.removed.retain(|removed| !removed.is_taken_over());
+            open.drop_taken_over();
             let known = open.known(&registry.namespace);
             if let Some(known) = known.filter(|known| known.is_same(&registry)) {
                 return Ok(known);

@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use std::path::PathBuf;
-use std::ptr;
+
+use super::errno::set_errno;
+use super::sysctl::number;
 
 pub(crate) use libc::EINTEGRITY as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
@@ -20,22 +22,6 @@ pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME_FAST;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_UPTIME;
 pub(crate) const MAP_NORESERVE: c_int = 0;
 pub(crate) const MAP_FIXED_NOREPLACE: c_int = libc::MAP_FIXED | libc::MAP_EXCL;
-
-/// The calling thread's `errno`.
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__error() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__error() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
-}
 
 /// pthread_getthreadid_np(3)
 pub(crate) fn thread() -> u32 {
@@ -104,19 +90,6 @@ pub(crate) fn limits() -> [u64; 3] {
         number(c"kern.ipc.shmmni"),
         number(c"kern.ipc.shmall"),
     ]
-}
-
-/// sysctl(3): a number of 32 or 64 bits.
-fn number(name: &CStr) -> u64 {
-    let mut value = [0_u32; 2];
-    let mut size = size_of::<[u32; 2]>();
-    let place = value.as_mut_ptr().cast();
-    // SAFETY: the name is a string, and there is room for `size` bytes.
-    let result =
-        unsafe { libc::sysctlbyname(name.as_ptr(), place, &raw mut size, ptr::null_mut(), 0) };
-    // Both processors are little-endian.
-    let [low, high] = value.map(u64::from);
-    if result == 0 { low | (high << 32) } else { 0 }
 }
 
 /// Whether programs that choose no namespace share files in a directory.

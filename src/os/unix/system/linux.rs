@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::PathBuf;
 
+use super::errno::set_errno;
+
 pub(crate) use libc::{
     ENODATA, EUCLEAN, Ioctl, MAP_NORESERVE, SEEK_DATA, SEEK_HOLE, shmctl, shmid_ds,
 };
@@ -15,22 +17,6 @@ pub(crate) const CANCEL_DISABLE: c_int = 1;
 pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
 pub(crate) const MAP_FIXED_NOREPLACE: c_int = 0;
-
-/// The calling thread's `errno`.
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
-}
 
 /// gettid(2)
 pub(crate) fn thread() -> u32 {

@@ -3,7 +3,9 @@
 use std::ffi::{CStr, OsStr, c_char, c_int, c_ulong, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
-use std::ptr;
+
+use super::errno::set_errno;
+use super::sysctl::number;
 
 pub(crate) use libc::EFTYPE as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
@@ -19,22 +21,6 @@ pub(crate) const CANCEL_DISABLE: c_int = 0;
 pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
 pub(crate) const MAP_FIXED_NOREPLACE: c_int = 0;
-
-/// The calling thread's `errno`.
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__error() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__error() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
-}
 
 /// The lower bits of pthread_threadid_np(3).
 pub(crate) fn thread() -> u32 {
@@ -123,19 +109,6 @@ pub(crate) fn limits() -> [u64; 3] {
         number(c"kern.sysv.shmmni"),
         number(c"kern.sysv.shmall"),
     ]
-}
-
-/// sysctl(3): a number of 32 or 64 bits.
-fn number(name: &CStr) -> u64 {
-    let mut value = [0_u32; 2];
-    let mut size = size_of::<[u32; 2]>();
-    let place = value.as_mut_ptr().cast();
-    // SAFETY: the name is a string, and there is room for `size` bytes.
-    let result =
-        unsafe { libc::sysctlbyname(name.as_ptr(), place, &raw mut size, ptr::null_mut(), 0) };
-    // Both processors are little-endian.
-    let [low, high] = value.map(u64::from);
-    if result == 0 { low | (high << 32) } else { 0 }
 }
 
 /// Whether programs that choose no namespace share files in a directory: SHMMAX is 4 MiB, too

@@ -1,6 +1,7 @@
 //! What differs between UNIX systems other than Linux: a few functions and constants, with the
 //! same names in each file.
 
+mod errno;
 #[cfg(target_os = "freebsd")]
 mod freebsd;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -13,7 +14,12 @@ mod netbsd;
 mod openbsd;
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 mod solaris;
+#[cfg(any(target_os = "freebsd", target_os = "macos", target_os = "netbsd"))]
+mod sysctl;
 
+use std::ffi::c_int;
+
+pub(crate) use errno::{errno, set_errno};
 #[cfg(target_os = "freebsd")]
 pub(crate) use freebsd::*;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -28,7 +34,7 @@ pub(crate) use openbsd::*;
 pub(crate) use solaris::*;
 
 /// Sets `errno` for a call that the system lacks, and returns -1.
-pub(crate) fn lacking() -> std::ffi::c_int {
+pub(crate) fn lacking() -> c_int {
     set_errno(libc::ENOSYS);
     -1
 }

@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, c_char, c_int, c_short, c_ulong, c_ushort, c_void};
 use std::path::PathBuf;
-use std::ptr;
+
+use super::errno::set_errno;
+use super::sysctl::number;
 
 pub(crate) use libc::EFTYPE as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
@@ -21,22 +23,6 @@ pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
 pub(crate) const SEEK_DATA: c_int = -1;
 /// As above.
 pub(crate) const SEEK_HOLE: c_int = -1;
-
-/// The calling thread's `errno`.
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
-}
 
 /// _lwp_self(2)
 pub(crate) fn thread() -> u32 {
@@ -131,19 +117,6 @@ pub(crate) fn limits() -> [u64; 3] {
         number(c"kern.ipc.shmmni"),
         number(c"kern.ipc.shmmaxpgs"),
     ]
-}
-
-/// sysctl(3): a number of 32 or 64 bits.
-fn number(name: &CStr) -> u64 {
-    let mut value = [0_u32; 2];
-    let mut size = size_of::<[u32; 2]>();
-    let place = value.as_mut_ptr().cast();
-    // SAFETY: the name is a string, and there is room for `size` bytes.
-    let result =
-        unsafe { libc::sysctlbyname(name.as_ptr(), place, &raw mut size, ptr::null_mut(), 0) };
-    // Both processors are little-endian.
-    let [low, high] = value.map(u64::from);
-    if result == 0 { low | (high << 32) } else { 0 }
 }
 
 /// Whether programs that choose no namespace share files in a directory.

@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_char, c_int, c_short, c_ulong, c_ushort, c_void};
 use std::path::PathBuf;
 
+use super::errno::set_errno;
+
 pub(crate) use libc::EFTYPE as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
 pub(crate) use libc::{IPC_STAT, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock};
@@ -20,22 +22,6 @@ pub(crate) const MAP_FIXED_NOREPLACE: c_int = 0;
 pub(crate) const SEEK_DATA: c_int = -1;
 /// As above.
 pub(crate) const SEEK_HOLE: c_int = -1;
-
-/// The calling thread's `errno`.
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::__errno() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
-}
 
 /// getthrid(2)
 pub(crate) fn thread() -> u32 {

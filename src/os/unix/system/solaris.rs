@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_char, c_int, c_short, c_ushort, c_void};
 use std::path::PathBuf;
 
+use super::errno::set_errno;
+
 pub(crate) use libc::EBADMSG as EUCLEAN;
 pub(crate) use libc::{ENODATA, MAP_NORESERVE, SEEK_DATA, SEEK_HOLE, shmctl, shmid_ds};
 #[cfg(target_os = "illumos")]
@@ -38,22 +40,6 @@ pub(crate) const LOCK_UN: c_int = 8;
 pub(crate) unsafe fn flock(_: c_int, _: c_int) -> c_int {
     set_errno(libc::ENOTSUP);
     -1
-}
-
-/// The calling thread's `errno`.
-pub(crate) fn errno() -> c_int {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::___errno() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place }
-}
-
-/// Sets the calling thread's `errno`.
-pub(crate) fn set_errno(value: c_int) {
-    // SAFETY: the C library gives each thread an errno.
-    let place = unsafe { libc::___errno() };
-    // SAFETY: it is the calling thread's own.
-    unsafe { *place = value };
 }
 
 /// pthread_self(3), which is a small number here.
