@@ -59,19 +59,20 @@ void path_of (const char *name, char path[PATH_SIZE + 100])
 static long search_mappings (bool (*will_do) (const char *line, const void *wanted),
                              const void *wanted, unsigned long *inode)
 {
-    FILE *maps = fopen ("/proc/self/maps", "re");
-    char line[PATH_SIZE + 500];
+    struct lines maps;
+    const char *line;
     long count = 0;
 
-    if (maps == NULL)
+    open_lines (&maps, "/proc/self/maps");
+    if (maps.fd < 0)
         give_up ("/proc/self/maps");
-    while (fgets (line, sizeof line, maps) != NULL)
+    while ((line = next_line (&maps)) != NULL)
         if (strstr (line, space) != NULL && will_do (line, wanted)) {
             count++;
             if (inode != NULL && sscanf (line, "%*s %*s %*s %*s %lu", inode) != 1)
                 give_up ("a line of /proc/self/maps: %s", line);
         }
-    fclose (maps);
+    close_lines (&maps);
     return count;
 }
 

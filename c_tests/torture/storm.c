@@ -335,15 +335,14 @@ static void write_record (struct actor *a, struct handle *h)
 /* Whether the process has the segment attached now. The inode in its maps is the id. */
 static bool has_mapped (pid_t pid, int id)
 {
-    char path[64], line[512];
-    FILE *maps;
+    char path[64];
+    struct lines maps;
+    const char *line;
     bool found = false;
 
     snprintf (path, sizeof path, "/proc/%d/maps", (int) pid);
-    maps = fopen (path, "re");
-    if (maps == NULL)
-        return false;
-    while (!found && fgets (line, sizeof line, maps) != NULL) {
+    open_lines (&maps, path);
+    while (!found && (line = next_line (&maps)) != NULL) {
         unsigned long inode = 0;
 
         if (strstr (line, in_directory () ? space : "/SYSV") != NULL
@@ -351,7 +350,7 @@ static bool has_mapped (pid_t pid, int id)
             && (int) (inode & INT_MAX) == id)
             found = true;
     }
-    fclose (maps);
+    close_lines (&maps);
     return found;
 }
 
@@ -1575,6 +1574,20 @@ static void remove_registry (double *next)
     }
 }
 
+/* What the kernel calls the function in which an actor waits. */
+static void find_wait (const struct slot *slot, char where[64])
+{
+    struct lines lines;
+    const char *line;
+    char path[64];
+
+    snprintf (path, sizeof path, "/proc/%d/task/%d/wchan", (int) slot->pid, (int) slot->thread);
+    open_lines (&lines, path);
+    line = next_line (&lines);
+    snprintf (where, 64, "%.63s", line != NULL ? line : "?");
+    close_lines (&lines);
+}
+
 /* A call that does not end. */
 static void watch (void)
 {
@@ -1585,22 +1598,14 @@ static void watch (void)
         struct process *p = &processes[slot / SLOTS_EACH];
         double since = s->op_since;
         int op = s->op;
-        char path[64], where[64] = "?";
-        int fd;
+        char where[64];
 
         if (!is_inside (op) || op == EXIT || p->stopped || p->pid == 0
             || now () - since < bound_of (op) + 5 || s->op != op || s->op_since != since)
             continue;
         if (now () - since < bound_of (op) + 5 + s->stopped)
             continue; /* perhaps it was stopped */
-        snprintf (path, sizeof path, "/proc/%d/wchan", (int) s->pid);
-        fd = open (path, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0) {
-            ssize_t length = read (fd, where, sizeof where - 1);
-
-            where[length > 0 ? length : 0] = '\0';
-            close (fd);
-        }
+        find_wait (s, where);
         violation ("%s of name %d by process %d (slot %d) hangs, in %s", op_names[op],
                    s->op_name, (int) s->pid, slot, where);
         s->op = IDLE;
@@ -1641,6 +1646,26 @@ static void rage (double seconds, uint64_t *random)
     }
 }
 
+/* A process that does not end, with what each of its actors does. */
+static void tell_actors (int which)
+{
+    char text[300] = "", where[64];
+    size_t length = 0;
+    int slot;
+
+    for (slot = which * SLOTS_EACH; slot < (which + 1) * SLOTS_EACH; slot++) {
+        const struct slot *s = &table->slot[slot];
+
+        if (s->pid == 0)
+            continue;
+        find_wait (s, where);
+        snprintf (text + length, sizeof text - length, "; thread %d of process %d is in %s, in %s",
+                  (int) s->thread, (int) s->pid, op_names[s->op], where);
+        length = strlen (text);
+    }
+    violation ("process %d does not end%s", (int) processes[which].pid, text);
+}
+
 static void calm (void)
 {
     double until = now () + LOCK_BOUND + 10 + table->file_bound;
@@ -1654,9 +1679,7 @@ static void calm (void)
         nap (0.005);
     for (which = 0; which < PROCESSES; which++)
         if (processes[which].pid != 0) {
-            violation ("process %d does not end: in %s",
-                       (int) processes[which].pid,
-                       op_names[table->slot[which * SLOTS_EACH].op]);
+            tell_actors (which);
             kill (-processes[which].pid, SIGKILL);
         }
     while (reap (false) > 0)

@@ -398,6 +398,52 @@ unsigned long read_number (const char *path)
     return length > 0 ? strtoul (text, NULL, 10) : 0;
 }
 
+void open_lines (struct lines *lines, const char *path)
+{
+    lines->fd = open (path, O_RDONLY | O_CLOEXEC);
+    lines->start = lines->end = 0;
+}
+
+/* Moves what is left to the beginning, and reads more behind it, with room for a NUL. */
+static bool read_more (struct lines *lines)
+{
+    ssize_t length;
+
+    memmove (lines->text, lines->text + lines->start, lines->end - lines->start);
+    lines->end -= lines->start;
+    lines->start = 0;
+    length = lines->fd < 0 ? -1 : read (lines->fd, lines->text + lines->end,
+                                        sizeof lines->text - 1 - lines->end);
+    if (length > 0)
+        lines->end += (size_t) length;
+    return length > 0;
+}
+
+const char *next_line (struct lines *lines)
+{
+    char *line, *newline;
+
+    do {
+        line = lines->text + lines->start;
+        newline = memchr (line, '\n', lines->end - lines->start);
+    } while (newline == NULL && read_more (lines));
+    line = lines->text + lines->start;
+    if (newline == NULL && lines->start == lines->end)
+        return NULL;
+    if (newline == NULL)
+        newline = lines->text + lines->end;
+    *newline = '\0';
+    lines->start = (size_t) (newline - lines->text);
+    lines->start += lines->start < lines->end ? 1 : 0;
+    return line;
+}
+
+void close_lines (struct lines *lines)
+{
+    if (lines->fd >= 0)
+        close (lines->fd);
+}
+
 /* ---- PID and user namespaces ------------------------------------------------------------ */
 
 bool map_user (uid_t user, gid_t group, unsigned inside)

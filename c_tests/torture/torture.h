@@ -216,6 +216,19 @@ bool write_text (const char *path, const char *text);
 bool write_number (const char *path, unsigned long number);
 unsigned long read_number (const char *path);
 
+/* The lines of a file, read without a stream: a fork copies the lock of a stream that another
+ * thread is using, musl never frees it in the child, and exit(3) waits for it there. */
+struct lines {
+    int fd;                          /* -1 if the file cannot be opened */
+    size_t start, end;               /* what has been read and not been returned */
+    char text[8192];                 /* a longer line is returned in parts */
+};
+
+void open_lines (struct lines *lines, const char *path);
+/* Without the newline; NULL at the end. Valid until the next call. */
+const char *next_line (struct lines *lines);
+void close_lines (struct lines *lines);
+
 /* ---- segments --------------------------------------------------------------------------- */
 
 enum { MOST_SEGMENTS = 4500 };       /* the usual limit of the system is 4096 */
