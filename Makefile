@@ -80,6 +80,10 @@ ifeq ($(IS_MUSL),)
 export CARGO_TARGET_$(shell echo '$(TARGET)' | tr a-z- A-Z_)_LINKER ?= $(CC)
 endif
 endif
+# Rust's assembly for POWER is stable since 1.95; an older Rust lets this crate use it all the same.
+ifneq ($(filter powerpc64%,$(TARGET)),)
+export RUSTC_BOOTSTRAP ?= shm_util
+endif
 # A library leaves the C library to the program.
 FOR_LIBRARY = $(if $(IS_MUSL),-C target-feature=-crt-static)
 # GNU ld's way to use the C library's unwinder wants a newer C library than musl. Nothing here

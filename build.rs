@@ -1,5 +1,5 @@
 //! Selects the code for the operating system: `shm_util_os="unix"`, whose lock is a semaphore, for
-//! all but Linux.
+//! all but Linux; and what an older Rust needs for POWER.
 //!
 //! With the feature `headers`, writes the headers in `include` from the C
 //! functions in `src/capi` and the frames in `abi`. Without it, the committed
@@ -27,6 +27,12 @@ fn select_system() {
     if !has_linux || is("CARGO_CFG_SHM_UTIL_OS", "unix") {
         println!(r#"cargo::rustc-cfg=shm_util_os="unix""#);
         println!(r#"cargo::rustc-cfg=shm_util_lock="semaphore""#);
+    }
+    // Rust's assembly for POWER is stable since 1.95. With an older Rust, RUSTC_BOOTSTRAP must
+    // name this crate; the Makefile does that.
+    println!("cargo::rerun-if-env-changed=RUSTC_BOOTSTRAP");
+    if env::var_os("RUSTC_BOOTSTRAP").is_some() && is("CARGO_CFG_TARGET_ARCH", "powerpc64") {
+        println!("cargo::rustc-cfg=shm_util_unstable_assembly");
     }
 }
 

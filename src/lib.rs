@@ -204,6 +204,8 @@
 //! | `bulk`       | copies between shared and private memory |
 //! | `errno`, `ids`, `atomic` | numbers with a type, atomics |
 
+#![cfg_attr(shm_util_unstable_assembly, feature(asm_experimental_arch))]
+
 #[cfg(all(feature = "shipped", panic = "unwind"))]
 compile_error!("C programs need a library built with panic = \"abort\"; use make");
 

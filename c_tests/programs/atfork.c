@@ -12,8 +12,6 @@
 
 #define NAME "c_tests/atfork"
 #define SIZE 100L
-#define FORKS 2000
-#define FORKS_UNDER_VALGRIND 20
 #define CHILDREN_THAT_CALL 20 /* every 20th child calls the library */
 #define PATIENCE 500 /* seconds, against a hang: emulated machines are slow */
 
@@ -56,7 +54,7 @@ static void *call_under_mutex (void *unused)
 /* The handlers of the program were registered before the first call. */
 static void fork_beside_calls (void)
 {
-    int forks = getenv ("UNDER_VALGRIND") != NULL ? FORKS_UNDER_VALGRIND : FORKS;
+    int forks = check_rounds (2000);
     pthread_t caller;
     int wrong = 0;
     int i;

@@ -87,6 +87,20 @@ const char *check_path (const char *file)
     return check_text ("%s/%s", directory, file);
 }
 
+int check_rounds (int usual)
+{
+    int fewer = usual;
+
+    if (getenv ("UNDER_VALGRIND") != NULL) {
+        fewer = usual / 50;
+    } else if (getenv ("SHM_UTIL_SLOWNESS") != NULL) {
+        fewer = usual / 10;
+    } else if (WITH_ADDRESS_SANITIZER) {
+        fewer = usual / 5;
+    }
+    return fewer > 3 ? fewer : 3;
+}
+
 void *check_shared (size_t size)
 {
     void *memory = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

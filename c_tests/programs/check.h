@@ -122,6 +122,9 @@ void *check_shared (size_t size);
 const char *check_text (const char *format, ...);
 const char *check_path (const char *file);
 
+/* How often to repeat what is usually repeated that often: fewer times where each takes long. */
+int check_rounds (int usual);
+
 /* The number of entries of a directory, including `.` and `..`; -1 if it cannot be read. */
 int check_entries (const char *path);
 

@@ -16,8 +16,6 @@
 #define NAME "c_tests/environment"
 #define SIZE 4096L
 #define FIRST_CALLERS 4
-#define RACES 40
-#define RACES_UNDER_VALGRIND 4
 
 extern char **environ;
 
@@ -266,7 +264,7 @@ static void while_it_exists (void (*body) (void))
 
 int main (void)
 {
-    int races = getenv ("UNDER_VALGRIND") == NULL ? RACES : RACES_UNDER_VALGRIND;
+    int races = check_rounds (40);
     int wrong = 0;
     int i;
 

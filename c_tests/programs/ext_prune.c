@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define SIZE 12345L
-#define ROUNDS 150
 #define LONGEST_LIFE 3000 /* microseconds */
 
 static int ready[2];
@@ -142,6 +141,7 @@ static void when_the_clock_is_set (void)
 /* One process prunes while others create, attach and destroy. None may lose its segment. */
 static void among_others (void)
 {
+    int rounds = check_rounds (2000);
     pid_t child = check_fork ();
     int i, good = 0;
 
@@ -150,7 +150,7 @@ static void among_others (void)
             shmxPrune (0, NULL);
         }
     }
-    for (i = 0; i < 2000; i++) {
+    for (i = 0; i < rounds; i++) {
         SharedMemory memory = NULL, again = NULL;
 
         if (shmxCreate ("busy", SIZE, i % 2 ? SHMX_EXCL : 0, 0, NULL, &memory) == 0) {
@@ -162,13 +162,13 @@ static void among_others (void)
         }
     }
     check_kill (child);
-    CHECK ("shmxPrune does not remove a segment that is about to be attached", good == 2000);
+    CHECK ("shmxPrune does not remove a segment that is about to be attached", good == rounds);
 }
 
 /* An orphan that one process attaches while another prunes it is attached or pruned, not both. */
 static void orphan_that_is_found (void)
 {
-    int rounds = getenv ("UNDER_VALGRIND") != NULL ? 30 : 1500;
+    int rounds = check_rounds (1500);
     pid_t child = check_fork ();
     int i, good = 0, found = 0;
 
@@ -206,9 +206,10 @@ static void orphan_that_is_found (void)
 
 static void death_in_the_midst (void)
 {
+    int rounds = check_rounds (150);
     int round, whole = 0;
 
-    for (round = 0; round < ROUNDS; round++) {
+    for (round = 0; round < rounds; round++) {
         pid_t child;
 
         orphan ("a", 0);
@@ -223,7 +224,7 @@ static void death_in_the_midst (void)
         whole += shmxPrune (0, NULL) == 0 && !is_there ("a") && !is_there ("b")
             && check_segments () <= check_registries ();
     }
-    CHECK ("the next shmxPrune completes one that was killed", whole == ROUNDS);
+    CHECK ("the next shmxPrune completes one that was killed", whole == rounds);
 }
 
 static void behind_our_back (void)

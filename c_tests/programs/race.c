@@ -16,7 +16,6 @@
 #define NAME "c_tests/race"
 #define SIZE 8192L
 #define RACERS 8
-#define ROUNDS 1000
 
 /* Shared by all racers. */
 struct race {
@@ -31,7 +30,7 @@ struct race {
 };
 
 static struct race *race;
-static int rounds = ROUNDS;
+static int rounds;
 
 static void count (long *counter, int happened)
 {
@@ -153,13 +152,9 @@ static int start (void (*run) (int me))
 
 int main (void)
 {
-    const char *fewer = getenv ("RACE_ROUNDS"); /* for valgrind and the like */
     pthread_barrierattr_t shared;
-    int rounds_asked = fewer == NULL ? 0 : atoi (fewer);
 
-    if (rounds_asked > 0) {
-        rounds = rounds_asked;
-    }
+    rounds = check_rounds (1000);
     check_start ();
     race = check_shared (sizeof *race);
     strcpy (file, check_text ("%sc_tests%%2Frace", check_namespace ("own namespace")));

@@ -25,6 +25,13 @@ struct refused {
     long numbers[2];
 };
 
+/* POWER and ARM have the same call with another order of its arguments. */
+#if !defined SYS_sync_file_range && defined SYS_sync_file_range2
+#define SYS_sync_file_range SYS_sync_file_range2
+#elif !defined SYS_sync_file_range
+#define SYS_sync_file_range SYS_arm_sync_file_range
+#endif
+
 #define CALL(call) {#call, {SYS_##call, -1}}
 
 static const struct refused refusals[] = {

@@ -148,7 +148,7 @@ static int has_flag_without_data (const char *path)
 static void data_before_a_flag (void)
 {
     const char *path = check_path ("directory/ordered");
-    int rounds = getenv ("UNDER_VALGRIND") != NULL ? 3 : 40;
+    int rounds = check_rounds (40);
     int bad = 0;
     int round;
     void *address = NULL;
