@@ -325,8 +325,8 @@ static void addresses (void)
     refused ("the name of a failed call", NAME, 0, NULL, ENOENT);
 
     mapped = mmap (place + page, (size_t) page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    refused ("an address with too little free memory after it", NAME, HELD_SIZE, mapped - page,
-             EINVAL);
+    refused ("an address with too little free memory after it",
+             NAME, page + HELD_SIZE, mapped - page, EINVAL);
     refused ("an unaligned address at which something is mapped",
              NAME, HELD_SIZE, mapped + 5, EINVAL);
     CHECK ("the memory that was mapped there is unchanged", check_filled (mapped, 0, page));

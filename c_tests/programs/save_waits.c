@@ -52,6 +52,7 @@ static void interrupted (void)
     CHECK ("errno has the same value", errno == EINTR);
     CHECK ("it ends the wait of shmSave for a FIFO's reader", shmSave (memory, fifo) == EINTR);
     CHECK ("pipes are made", pipe (ends) == 0 && pipe (full) == 0);
+    CHECK ("a pipe holds less than the segment", fcntl (ends[1], F_SETPIPE_SZ, 65536) < SIZE);
     CHECK ("it ends the wait of shmLoad for bytes", shmLoad (memory, path_of (ends[0])) == EINTR);
     CHECK ("it ends the wait of shmSave for room", shmSave (memory, path_of (ends[1])) == EINTR);
     CHECK ("a pipe does not block", fcntl (full[0], F_SETFL, O_NONBLOCK) == 0

@@ -15,7 +15,7 @@
 
 #define NAME "c_tests/threads"
 #define SIZE 10000L
-#define BIG 1000000L /* more than a pipe ever holds */
+#define BIG 2000000L /* more than a pipe holds, which is 1 MiB with pages of 64 KiB */
 #define THREADS 8
 #define TIMES 100
 #define FORKS 100

@@ -604,7 +604,8 @@ fn memory_that_may_not_be_used_is_an_error() {
     whole_file.write_all_at(&dense(size), 0).unwrap();
     let zeros = file();
     zeros.set_len(size.try_into().unwrap()).unwrap();
-    for (start, length) in [(0, size), (0, BLOCK), (LARGE, BLOCK), (LARGE + 4096, 4096)] {
+    let page = page_size();
+    for (start, length) in [(0, size), (0, BLOCK), (LARGE, BLOCK), (LARGE + page, page)] {
         for content in [5, 0] {
             set(&pages, 0, &vec![content; size]);
             protect(&pages, start, length, libc::PROT_NONE);

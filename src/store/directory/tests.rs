@@ -818,7 +818,7 @@ fn only_what_is_left_of_a_mapping_is_unmapped() {
 #[test]
 fn a_file_that_was_truncated_and_removed_is_an_error() {
     let scratch = Scratch::new();
-    let one = scratch.create("x", 20000);
+    let one = scratch.create("x", 2 * crate::os::page_size());
     let file = fs::OpenOptions::new()
         .write(true)
         .open(scratch.file("x"))

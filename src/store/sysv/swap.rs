@@ -29,14 +29,17 @@ mod tests {
 
     #[test]
     fn the_last_column_of_the_segments_row_counts() {
-        let table = "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  \
+        let two_pages = 2 * page_size();
+        let table = format!(
+            "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  \
                      cuid  cgid      atime      dtime      ctime                   rss                  swap\n\
                      5         7   660            1073741824    12    12      1     0     0     0     \
                      0 1795447499          0 1795447499                  4096                     0\n\
                      6         8   660            1073741824    12    12      1     0     0     0     \
-                     0 1795447499          0 1795447499                  4096                  8192\n\
-                     7         9   660            1073741824\n";
-        let pages = |id| in_table(table, Id(id));
+                     0 1795447499          0 1795447499                  4096                  {two_pages}\n\
+                     7         9   660            1073741824\n"
+        );
+        let pages = |id| in_table(&table, Id(id));
         assert_eq!((pages(7), pages(8)), (Some(0), Some(2)));
         assert_eq!(pages(9), None, "a kernel without these columns");
         assert_eq!(pages(10), None, "no such segment");
