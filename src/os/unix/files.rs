@@ -78,7 +78,7 @@ pub(crate) fn file_system(fd: c_int) -> Result<FileSystemStatus, Errno> {
     let status = unsafe { status.assume_init() };
     Ok(FileSystemStatus {
         magic: number_of(system::name_of(&status)),
-        unit: unsigned(status.f_bsize),
+        unit: system::unit_of(&status),
         available: unsigned(status.f_bavail),
     })
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::errno::set_errno;
 use super::sysctl::number;
+use crate::os::posix::unsigned;
 
 pub(crate) use libc::EINTEGRITY as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
@@ -53,6 +54,11 @@ pub(crate) use libc::statfs as FileSystem;
 /// The name of its type.
 pub(crate) const fn name_of(status: &FileSystem) -> &[c_char] {
     &status.f_fstypename
+}
+
+/// In what units it counts room.
+pub(crate) fn unit_of(status: &FileSystem) -> u64 {
+    unsigned(status.f_bsize)
 }
 
 /// posix_fallocate(2)

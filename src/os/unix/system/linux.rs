@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::PathBuf;
 
 use super::errno::set_errno;
+use crate::os::posix::unsigned;
 
 pub(crate) use libc::{
     ENODATA, EUCLEAN, Ioctl, MAP_NORESERVE, SEEK_DATA, SEEK_HOLE, shmctl, shmid_ds,
@@ -53,6 +54,11 @@ pub(crate) fn name_of(status: &FileSystem) -> &[c_char] {
     } else {
         &[]
     }
+}
+
+/// In what units it counts room.
+pub(crate) fn unit_of(status: &FileSystem) -> u64 {
+    unsigned(status.f_bsize)
 }
 
 /// posix_fallocate(2)

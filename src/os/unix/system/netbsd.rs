@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::errno::set_errno;
 use super::sysctl::number;
+use crate::os::posix::unsigned;
 
 pub(crate) use libc::EFTYPE as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
@@ -51,15 +52,22 @@ pub(crate) use libc::fstatvfs as file_system;
 /// What the system reports of a file system.
 pub(crate) use libc::statvfs as FileSystem;
 
+/// In the flags of a file system: this machine has it.
+pub(crate) const ST_LOCAL: c_ulong = 0x1000;
+
 /// The name of its type: only whether another machine has it is known.
 pub(crate) const fn name_of(status: &FileSystem) -> &[c_char] {
-    const LOCAL: libc::c_ulong = 0x1000; // ST_LOCAL
     const NFS: [c_char; 3] = [b'n' as c_char, b'f' as c_char, b's' as c_char];
-    if status.f_flag & LOCAL == 0 {
+    if status.f_flag & ST_LOCAL == 0 {
         &NFS
     } else {
         &[]
     }
+}
+
+/// In what units it counts room: `f_bsize` is what it likes to transfer at once.
+pub(crate) fn unit_of(status: &FileSystem) -> u64 {
+    unsigned(status.f_frsize)
 }
 
 /// The system cannot reserve room: `ENOSYS`.

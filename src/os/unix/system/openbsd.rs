@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_short, c_ulong, c_ushort, c_void};
 use std::path::PathBuf;
 
 use super::errno::set_errno;
+use crate::os::posix::unsigned;
 
 pub(crate) use libc::EFTYPE as EUCLEAN;
 pub(crate) use libc::ENOATTR as ENODATA;
@@ -13,7 +14,7 @@ pub(crate) use libc::{MAP_NORESERVE, shmctl, shmid_ds};
 pub(crate) type Ioctl = c_ulong;
 
 /// In a segment's mode: it is marked for deletion.
-pub(crate) const SHM_DEST: u32 = 0x0400;
+pub(crate) const SHM_DEST: u32 = 0x0200;
 pub(crate) const CANCEL_DISABLE: c_int = 1;
 pub(crate) const REALTIME: libc::clockid_t = libc::CLOCK_REALTIME;
 pub(crate) const UPTIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
@@ -53,6 +54,11 @@ pub(crate) use libc::statfs as FileSystem;
 /// The name of its type.
 pub(crate) const fn name_of(status: &FileSystem) -> &[c_char] {
     &status.f_fstypename
+}
+
+/// In what units it counts room.
+pub(crate) fn unit_of(status: &FileSystem) -> u64 {
+    unsigned(status.f_bsize)
 }
 
 /// The system cannot reserve room: `ENOSYS`.

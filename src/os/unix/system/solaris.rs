@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_short, c_ushort, c_void};
 use std::path::PathBuf;
 
 use super::errno::set_errno;
+use crate::os::posix::unsigned;
 
 pub(crate) use libc::EBADMSG as EUCLEAN;
 pub(crate) use libc::{ENODATA, MAP_NORESERVE, SEEK_DATA, SEEK_HOLE, shmctl, shmid_ds};
@@ -75,6 +76,11 @@ pub(crate) use libc::statvfs as FileSystem;
 /// The name of its type.
 pub(crate) const fn name_of(status: &FileSystem) -> &[c_char] {
     &status.f_basetype
+}
+
+/// In what units it counts room: `f_bsize` is what it likes to transfer at once.
+pub(crate) fn unit_of(status: &FileSystem) -> u64 {
+    unsigned(status.f_frsize)
 }
 
 /// posix_fallocate(2)
