@@ -14,6 +14,11 @@ use crate::errno::Errno;
 use crate::ids::ThreadId;
 
 mod files;
+#[cfg(all(
+    target_pointer_width = "64",
+    not(any(target_os = "linux", target_os = "android"))
+))]
+mod layouts;
 mod locks;
 mod memory;
 mod semaphores;
