@@ -1556,9 +1556,10 @@ static void await_registry (void)
 }
 
 /* Removes the registry as ipcrm(1) does. Processes have it attached, so no name is lost. But names
- * are lost if all of these die before one of them has made the next registry: on a busy machine the
- * master kills faster than they proceed, so it kills nobody until there is one. For the same reason
- * the next registry stays for half a second, and until two processes have it attached. */
+ * are lost if all of these die before the next registry has them: on a busy machine the master
+ * kills faster than they proceed, so it kills nobody until there is one. For the same reason the
+ * next registry stays for half a second, and until every second process has it attached: the master
+ * cannot see when it has all names. */
 static void remove_registry (double *next)
 {
     struct shmid_ds ds;
@@ -1568,7 +1569,7 @@ static void remove_registry (double *next)
         return;
     *next = now () + 0.5;
     registry = find_registry (&ds);
-    if (registry >= 0 && ds.shm_nattch >= 2 && shmctl (registry, IPC_RMID, NULL) == 0) {
+    if (registry >= 0 && ds.shm_nattch >= PROCESSES / 2 && shmctl (registry, IPC_RMID, NULL) == 0) {
         figures.takeovers++;
         await_registry ();
     }

@@ -349,14 +349,16 @@ impl Header {
         self.takeover.load(Ordering::Relaxed) == 1
     }
 
-    /// Whether a complete successor has the names of this removed registry.
-    pub(super) fn is_taken_over(&self) -> bool {
-        self.takeover.load(Ordering::Relaxed) == 2
+    /// The identifier of the registry that has the names of this removed one.
+    pub(super) fn successor(&self) -> Option<c_int> {
+        let id = self.takeover.load(Ordering::Relaxed).checked_sub(2)?;
+        c_int::try_from(id).ok()
     }
 
-    /// Notes that a complete successor has its names.
-    pub(super) fn note_taken_over(&self) {
-        self.takeover.store(2, Ordering::Relaxed);
+    /// Notes that another registry, which is complete, has the names of this removed one.
+    pub(super) fn set_successor(&self, id: c_int) {
+        self.takeover
+            .store(id.unsigned_abs() + 2, Ordering::Relaxed);
     }
 
     /// Notes that names are about to be taken over.

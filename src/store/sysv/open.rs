@@ -315,7 +315,9 @@ impl Registry {
             return Ok(Completed::Elsewhere);
         }
         // Otherwise they would be copied again after this one was removed, too.
-        predecessors.iter().for_each(Self::note_taken_over);
+        for predecessor in &predecessors {
+            self.succeed(predecessor);
+        }
         self.show_complete();
         Ok(Completed::Here)
     }

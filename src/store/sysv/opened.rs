@@ -30,8 +30,8 @@ static OPEN: Mutex<Open> = Mutex::new(Open::new());
 struct Open {
     /// One for each namespace.
     current: Vec<Arc<Registry>>,
-    /// Those that were removed, until a successor has their names: as long as they are
-    /// attached, it can copy these.
+    /// Those that were removed, until the registry that has their names is attached: as
+    /// long as they are, it can copy these.
     removed: Vec<Arc<Registry>>,
 }
 
@@ -50,14 +50,17 @@ impl Open {
             .map(Arc::clone)
     }
 
-    /// Detaches the removed registries whose names a successor has.
-    fn drop_taken_over(&mut self) {
-        self.removed.retain(|removed| !removed.is_taken_over());
+    /// Detaches the removed registries whose names a later one of this namespace got, now
+    /// that one is attached.
+    fn drop_removed(&mut self, namespace: &Registered) {
+        self.removed.retain(|removed| {
+            removed.namespace != *namespace || removed.recorded_successor().is_none()
+        });
     }
 
     /// Without memory for the list, the registry is detached with its last handle.
     fn keep_removed(&mut self, registry: &Arc<Registry>) {
-        self.drop_taken_over();
+        self.drop_removed(&registry.namespace);
         if self.removed.try_reserve(1).is_ok() {
             self.removed.push(Arc::clone(registry));
         }
@@ -92,7 +95,6 @@ impl Registry {
         let mut idle = Vec::new();
         {
             let mut open = registries(&registry.namespace)?;
-            open.drop_taken_over();
             let known = open.known(&registry.namespace);
             if let Some(known) = known.filter(|known| known.is_same(&registry)) {
                 return Ok(known);
@@ -104,6 +106,7 @@ impl Registry {
                 Errno(libc::ENOMEM).during(format_args!("open {}", registry.namespace))
             })?;
             open.current.push(Arc::clone(&registry));
+            open.drop_removed(&registry.namespace);
         }
         for registry in idle {
             registry.retire_if_empty();
@@ -116,10 +119,10 @@ impl Registry {
     }
 
     /// Drops a registry that is not current any more. Handles that were created
-    /// with it go on using it. If it was removed, its names must not end here, before a
-    /// successor has them.
+    /// with it go on using it. If it was removed, it stays attached until its successor is:
+    /// that may end with another process.
     pub(super) fn forget(self: &Arc<Self>) {
-        let is_needed = os::LISTS_SEGMENTS && self.was_removed() && !self.is_taken_over();
+        let is_needed = os::LISTS_SEGMENTS && self.was_removed();
         if let Ok(mut open) = OPEN.lock() {
             let before = open.current.len();
             open.current.retain(|known| !Arc::ptr_eq(known, self));

@@ -5,12 +5,18 @@
 //! registry is marked as superseded under its own lock, after which nobody changes it;
 //! then it is copied under the successor's lock, before the successor is complete. If the
 //! process dies in between, the next one begins again.
+//!
+//! A complete successor is noted in the removed registry, so that its names, which no longer
+//! change, are not copied once more. But the successor may be removed as well, and end with
+//! its only process before anybody else has attached it. So a process keeps a removed registry
+//! attached until it has attached the next one, and one whose successor is gone is copied
+//! again.
 
 #![forbid(unsafe_code)]
 
 use super::hash::HashedName;
 use super::keys;
-use super::layout::{self, Header, MAGIC, SUPERSEDED, Table, VERSION};
+use super::layout::{self, MAGIC, SUPERSEDED, Table, VERSION};
 use super::mapping::Mapping;
 use super::registry::{Registry, attach};
 use super::shm::{self, Id, Status};
@@ -32,7 +38,7 @@ pub(crate) fn removed_in_use(namespace: &Registered) -> Result<Vec<(i32, usize)>
     };
     Ok(Registry::predecessors(namespace, &identity)?
         .iter()
-        .filter(|predecessor| !predecessor.is_superseded())
+        .filter(|predecessor| !predecessor.is_superseded() && !predecessor.is_taken_over())
         .map(|predecessor| (predecessor.id.0, count(predecessor)))
         // The library itself removes a registry without names.
         .filter(|&(_, names)| names > 0)
@@ -43,6 +49,9 @@ impl Registry {
     /// Marks the removed registries of a namespace as superseded.
     pub(super) fn freeze_predecessors(namespace: &Registered, identity: &[u8]) -> Result<()> {
         for predecessor in Self::predecessors(namespace, identity)? {
+            if predecessor.is_taken_over() {
+                continue;
+            }
             match predecessor.lock() {
                 Ok(names) => {
                     names.held.ends_with_the_registry();
@@ -66,7 +75,9 @@ impl Registry {
     ) -> Result<Option<(usize, Vec<Self>)>> {
         let header = table.header;
         let predecessors = Self::predecessors(&self.namespace, identity)?;
-        if !header.is_in_takeover() && predecessors.is_empty() {
+        // Only now that all are attached: none of them ends while another one is looked at.
+        let sources = || predecessors.iter().filter(|one| !one.is_taken_over());
+        if !header.is_in_takeover() && sources().next().is_none() {
             return Ok(Some((0, predecessors)));
         }
         if header.is_in_takeover() {
@@ -77,7 +88,7 @@ impl Registry {
             table.count_units().map_err(|damage| self.damaged(damage))?;
         }
         header.begin_takeover();
-        for predecessor in &predecessors {
+        for predecessor in sources() {
             if !predecessor.is_superseded() {
                 return Ok(None);
             }
@@ -113,7 +124,6 @@ impl Registry {
             };
             let is_one = [MAGIC, SUPERSEDED].contains(&header.magic())
                 && header.version() == VERSION
-                && !header.is_taken_over()
                 && header.is_for(identity) == Ok(true);
             if !is_one {
                 continue;
@@ -126,15 +136,21 @@ impl Registry {
         Ok(found)
     }
 
-    /// Whether a complete successor has the names of a removed registry.
-    pub(super) fn is_taken_over(&self) -> bool {
-        layout::header(&self.mapping).is_some_and(Header::is_taken_over)
+    /// The registry that got the names of a removed one. It may have ended since.
+    pub(super) fn recorded_successor(&self) -> Option<Id> {
+        layout::header(&self.mapping)?.successor().map(Id)
     }
 
-    /// Notes that a complete successor has the names of a removed registry.
-    pub(super) fn note_taken_over(&self) {
-        if let Some(header) = layout::header(&self.mapping) {
-            header.note_taken_over();
+    /// Whether another registry, which still exists, has the names of a removed one.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.recorded_successor()
+            .is_some_and(|id| !matches!(shm::status(id), Ok(None)))
+    }
+
+    /// Notes in a removed registry that this one, which is complete, has its names.
+    pub(super) fn succeed(&self, predecessor: &Self) {
+        if let Some(header) = layout::header(&predecessor.mapping) {
+            header.set_successor(self.id.0);
         }
     }
 

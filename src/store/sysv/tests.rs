@@ -553,6 +553,49 @@ fn a_registry_that_was_taken_over_is_not_taken_over_again() {
 }
 
 #[test]
+fn the_names_of_a_successor_that_is_gone_are_taken_over_again() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"name");
+    shm::remove(scratch.0.id).unwrap();
+    let namespace = &scratch.0.namespace;
+    let second = Registry::open(namespace).unwrap();
+    assert!(scratch.0.is_taken_over());
+    shm::remove(second.id).unwrap();
+    // Its only process ends.
+    drop(second);
+    assert!(!scratch.0.is_taken_over());
+    let third = Scratch(Registry::open(namespace).unwrap());
+    assert_eq!(third.found(b"name").unwrap().key, entry.key);
+    assert!(scratch.0.is_taken_over());
+}
+
+#[test]
+fn a_process_keeps_a_removed_registry_until_it_has_attached_the_next_one() {
+    let scratch = Scratch::new();
+    let namespace = &scratch.0.namespace;
+    let entry = scratch.create(b"name");
+    let first = Registry::of(namespace).unwrap();
+    let id = first.id;
+    shm::remove(id).unwrap();
+    // Another process makes the next one, and dies before anybody else has attached it.
+    let others = Registry::open(namespace).unwrap();
+    first.forget();
+    drop(first);
+    let is_attached = |id| {
+        shm::status(id)
+            .unwrap()
+            .is_some_and(|status| status.mappings > 1)
+    };
+    assert!(is_attached(id));
+    shm::remove(others.id).unwrap();
+    drop(others);
+    let next = Registry::of(namespace).unwrap();
+    assert!(!is_attached(id));
+    let next = Scratch(Registry::open(&next.namespace).unwrap());
+    assert_eq!(next.found(b"name").unwrap().key, entry.key);
+}
+
+#[test]
 fn a_new_name_wakes_those_who_wait_and_costs_nothing_without_them() {
     let scratch = Scratch::new();
     let table = scratch.0.table().unwrap();
