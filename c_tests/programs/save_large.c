@@ -506,11 +506,42 @@ static void append_for_ever (const char *path)
     }
 }
 
+/* The first byte that differs from the file's. */
+static long first_wrong (const unsigned char *read_bytes, long length)
+{
+    long i;
+
+    for (i = 0; i < length && read_bytes[i] == content[i]; i++) {
+    }
+    return i;
+}
+
+/* Whether read(2) itself returns zeros that the file never had: the kernel may look a page up when
+ * it was just cut off, and the size when the page is there again. */
+static int zeros_are_read (const char *path)
+{
+    unsigned char *copy = malloc (SIZE);
+    int file = open (path, O_RDONLY);
+    int found = 0;
+    int tries;
+
+    for (tries = 0; copy != NULL && tries < 10000 && !found; tries++) {
+        long length = pread (file, copy, SIZE, 0);
+        long wrong = first_wrong (copy, length);
+
+        found = wrong < length && copy[wrong] == 0;
+    }
+    close (file);
+    free (copy);
+    return found;
+}
+
 static void changed_meanwhile (const char *what, void (*change) (const char *path))
 {
     const char *path = check_path ("plain");
     pid_t child;
     int strange = 0;
+    int zeros = 0;
     long i;
     int round;
 
@@ -525,11 +556,15 @@ static void changed_meanwhile (const char *what, void (*change) (const char *pat
 
         strange += status != 0 && status != EINVAL; /* it is empty at times */
     }
+    i = change == append_for_ever ? first_wrong (bytes, SIZE) : SIZE;
+    if (i < SIZE && bytes[i] == 0) {
+        zeros = zeros_are_read (path);
+    }
     check_kill (child);
     CHECK (check_text ("shmLoad of a file that is %s succeeds or is EINVAL", what), strange == 0);
-    if (change == append_for_ever) {
-        for (i = 0; i < SIZE && bytes[i] == content[i]; i++) {
-        }
+    if (zeros) {
+        check_skip ("a file that is cut and grows again: read(2) returns zeros that it never had");
+    } else if (change == append_for_ever) {
         CHECK (check_text ("shmLoad reads only the file's bytes (byte %ld: %d)", i,
                            i < SIZE ? bytes[i] : 0), i == SIZE);
     }
