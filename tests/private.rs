@@ -90,8 +90,8 @@ fn in_child(work: impl FnOnce()) {
 }
 
 fn finish_child(work: impl FnOnce()) -> ! {
-    // SAFETY: ends a child that hangs.
-    unsafe { libc::alarm(30) };
+    // SAFETY: ends a child that hangs. Emulated machines are slow.
+    unsafe { libc::alarm(200) };
     let status = catch_unwind(AssertUnwindSafe(work)).map_or(1, |()| 0);
     // SAFETY: ends the child without the exit handlers of the parent.
     unsafe { libc::_exit(status) }
