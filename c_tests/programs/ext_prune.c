@@ -1,5 +1,7 @@
 /* shmxPrune: removes orphans that are old enough, and nothing else. */
 
+/* Rust calls the functions with times of a long; some compilers for 32 bits select others. */
+#undef _TIME_BITS
 #define _GNU_SOURCE
 
 #include "check.h"

@@ -3,6 +3,8 @@
  *
  * The functions have the names of the C library's, so the shared library calls these.
  */
+/* Rust calls the functions with times of a long; some compilers for 32 bits select others. */
+#undef _TIME_BITS
 #include "files.h"
 
 #include <dlfcn.h>
