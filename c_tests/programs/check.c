@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -85,6 +86,14 @@ const char *check_text (const char *format, ...)
 const char *check_path (const char *file)
 {
     return check_text ("%s/%s", directory, file);
+}
+
+char *check_free_place (long size)
+{
+    char *place = mmap (NULL, (size_t) size * 3, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    munmap (place, (size_t) size * 3);
+    return place + size - (unsigned long) place % (unsigned long) SHMLBA;
 }
 
 int check_rounds (int usual)

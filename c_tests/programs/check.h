@@ -122,6 +122,10 @@ void *check_shared (size_t size);
 const char *check_text (const char *format, ...);
 const char *check_path (const char *file);
 
+/* A multiple of SHMLBA where nothing is mapped, with room for that many bytes, at least SHMLBA, there
+ * and before. The system itself may choose an address that is no such multiple. */
+char *check_free_place (long size);
+
 /* How often to repeat what is usually repeated that often: fewer times where each takes long. */
 int check_rounds (int usual);
 

@@ -277,16 +277,6 @@ static void many_names (void)
 
 /* ---- addresses --------------------------------------------------------------- */
 
-/* An address where nothing is mapped, with the same room before and after. */
-static char *free_place (long size)
-{
-    char *place = mmap (NULL, (size_t) size * 3, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    munmap (place, (size_t) size * 3);
-    /* A page is less than that on some processors. */
-    return place + size - (unsigned long) place % (unsigned long) SHMLBA;
-}
-
 static void mapped_at (const char *what, const char *name, void *wanted, void *expected)
 {
     void *address = wanted;
@@ -305,7 +295,7 @@ static void mapped_at (const char *what, const char *name, void *wanted, void *e
 static void addresses (void)
 {
     long page = (long) SHMLBA;
-    char *place = free_place (16 * page);
+    char *place = check_free_place (16 * page);
     char *mapped;
 
     mapped_at ("a free address", NAME, place, place);

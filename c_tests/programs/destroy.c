@@ -233,22 +233,12 @@ static SharedMemory reuse_address (enum reuse reuse, void *address)
     return other;
 }
 
-/* Where anything can be mapped; the system's choice may be no multiple of SHMLBA. */
-static void *free_place (void)
-{
-    size_t room = (size_t) SHMLBA * 4 + SIZE;
-    char *place = mmap (NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    munmap (place, room);
-    return place + SHMLBA - (unsigned long) place % (unsigned long) SHMLBA;
-}
-
 /* After the program's own shmdt or munmap, at an address that is in use again. `found`: the handle
  * is of a segment that existed; else it created the segment. */
 static void with_its_address_in_use_again (enum reuse reuse, int found)
 {
     SharedMemory memory, other;
-    void *address = free_place ();
+    void *address = check_free_place (SHMLBA + SIZE);
     pid_t child;
     int id;
 

@@ -202,11 +202,12 @@ static void after_the_programs_own_shmdt (void)
 static void after_the_programs_own_shmdt_with_its_address_in_use (int by_shmat)
 {
     int id = orphan ('o');
-    SharedMemory memory = attach (0);
-    void *address = shmAddress (memory);
+    void *address = check_has (HAS_ADDRESSES) ? check_free_place (SHMLBA + SIZE) : NULL;
+    SharedMemory memory = NULL;
     int other = shmget (IPC_PRIVATE, SIZE, IPC_CREAT | 0600);
     void *got;
 
+    CHECK ("the segment is attached", shmCreate (NAME, 0, &address, &memory) == 0);
     come_and_go ();
     CHECK ("the program detaches the segment itself", check_unmap (address, SIZE) == 0);
     if (by_shmat) {

@@ -685,7 +685,7 @@ static void inherit_private (struct actor *a)
         a->private_memory = NULL;
         if (state == LIVE || status != ENOENT)
             violation ("the private name of a dead process, in state %d: %s", state,
-                       strerror (status));
+                       shmxErrorText ());
         slot->private_state = NO_PRIVATE;
         return;
     }
