@@ -116,17 +116,29 @@ fn options_apply_to_their_namespace() {
     assert_eq!(space.registry().unwrap().unwrap().names, 1);
 }
 
+/// A multiple of `SHMLBA` at which nothing is mapped. The address of a segment need not be one.
+fn free_address() -> usize {
+    const ROOM: usize = 1 << 20;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: the kernel chooses where.
+    let place = unsafe { libc::mmap(std::ptr::null_mut(), ROOM, 0, flags, -1, 0) };
+    assert_ne!(place, libc::MAP_FAILED);
+    // SAFETY: it was just mapped, and nobody uses it.
+    assert_eq!(unsafe { libc::munmap(place, ROOM) }, 0);
+    place.addr().next_multiple_of(64 << 10)
+}
+
 #[test]
 fn a_segment_is_attached_at_an_address() {
     let space = namespace("address");
     let segment = space.create("x", 100).unwrap();
     let at = |address| Options::new().namespace(&space).at(address);
     // Another test's thread may take an address that was free a moment ago.
-    let attach_where_it_was = || {
-        let address = space.open("x").unwrap().bytes().as_ptr().addr();
+    let attach_somewhere = || {
+        let address = free_address();
         Some((address, at(address + 1).open("x").ok()?))
     };
-    let (address, again) = (0..1000).find_map(|_| attach_where_it_was()).unwrap();
+    let (address, again) = (0..1000).find_map(|_| attach_somewhere()).unwrap();
     assert_eq!(again.bytes().as_ptr().addr(), address, "rounded down");
     let error = at(address).open_by_id(segment.id()).unwrap_err();
     assert_eq!(
