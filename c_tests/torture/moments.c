@@ -53,11 +53,20 @@ int unlink (const char *path)
     return (int) syscall (SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
+/* As the kernel takes it: where a register has 32 bits, in two of them, as in memory. */
+#if __SIZEOF_LONG__ == 8
+#define OFFSET(offset) offset
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define OFFSET(offset) (long) (offset), (long) ((int64_t) (offset) >> 32)
+#else
+#define OFFSET(offset) (long) ((int64_t) (offset) >> 32), (long) (offset)
+#endif
+
 int fallocate (int fd, int mode, off_t start, off_t length)
 {
     if (moments.refuse_room != 0)
         return refuse (moments.refuse_room);
-    return (int) syscall (SYS_fallocate, fd, mode, start, length);
+    return (int) syscall (SYS_fallocate, fd, mode, OFFSET (start), OFFSET (length));
 }
 
 static void come_to_lock (int command, const struct flock *lock)
