@@ -314,12 +314,22 @@ impl Registry {
         {
             return Ok(Completed::Elsewhere);
         }
+        Ok(self.conclude(&predecessors))
+    }
+
+    /// The end of the birth, when the registry is complete.
+    pub(super) fn conclude(&self, predecessors: &[Self]) -> Completed {
+        if !self.seems_current() {
+            // Nobody has added a name to it, and its predecessors still have the others.
+            self.succeed(self);
+            return Completed::Elsewhere;
+        }
         // Otherwise they would be copied again after this one was removed, too.
-        for predecessor in &predecessors {
+        for predecessor in predecessors {
             self.succeed(predecessor);
         }
         self.show_complete();
-        Ok(Completed::Here)
+        Completed::Here
     }
 
     /// Whether this new registry, and no other one, becomes that of the namespace. It

@@ -10,7 +10,8 @@
 //! change, are not copied once more. But the successor may be removed as well, and end with
 //! its only process before anybody else has attached it. So a process keeps a removed registry
 //! attached until it has attached the next one, and one whose successor is gone is copied
-//! again.
+//! again. A successor that was removed before it was complete does not count: others may have
+//! begun to take the names over from the same registries.
 
 #![forbid(unsafe_code)]
 
@@ -75,8 +76,15 @@ impl Registry {
     ) -> Result<Option<(usize, Vec<Self>)>> {
         let header = table.header;
         let predecessors = Self::predecessors(&self.namespace, identity)?;
-        // Only now that all are attached: none of them ends while another one is looked at.
-        let sources = || predecessors.iter().filter(|one| !one.is_taken_over());
+        // Another process may note just now that its registry, which was removed before it was
+        // complete, has the names. Only one that is attached here can be copied instead.
+        let is_attached = |id| predecessors.iter().any(|other| other.id == id);
+        let sources = || {
+            predecessors
+                .iter()
+                .map(|one| (one, one.recorded_successor()))
+                .filter(|(_, successor)| !successor.is_some_and(is_attached))
+        };
         if !header.is_in_takeover() && sources().next().is_none() {
             return Ok(Some((0, predecessors)));
         }
@@ -88,11 +96,17 @@ impl Registry {
             table.count_units().map_err(|damage| self.damaged(damage))?;
         }
         header.begin_takeover();
-        for predecessor in sources() {
-            if !predecessor.is_superseded() {
-                return Ok(None);
+        // The latest ones first: of two states of a name, the first one that is copied counts.
+        for have_successors in [false, true] {
+            for (predecessor, successor) in sources() {
+                if successor.is_some() && !have_successors {
+                    continue;
+                }
+                if !predecessor.is_superseded() {
+                    return Ok(None);
+                }
+                predecessor.copy_to(table);
             }
-            predecessor.copy_to(table);
         }
         Ok(Some((table.used().count(), predecessors)))
     }

@@ -570,6 +570,47 @@ fn the_names_of_a_successor_that_is_gone_are_taken_over_again() {
 }
 
 #[test]
+fn the_names_are_copied_although_a_registry_that_was_never_current_has_them() {
+    let scratch = Scratch::new();
+    let entry = scratch.create(b"name");
+    shm::remove(scratch.0.id).unwrap();
+    let namespace = &scratch.0.namespace;
+    let identity = namespace.identity().unwrap();
+    Registry::freeze_predecessors(namespace, &identity).unwrap();
+    // It is removed before it is complete, so others do not see that it has the names.
+    let second = scratch.unborn();
+    shm::remove(second.0.id).unwrap();
+    second.0.succeed(&scratch.0);
+    let third = Scratch(Registry::open(namespace).unwrap());
+    assert_eq!(third.found(b"name").unwrap().key, entry.key);
+}
+
+#[test]
+fn a_registry_that_was_removed_before_it_was_complete_is_not_copied() {
+    let scratch = Scratch::new();
+    scratch.create(b"name");
+    shm::remove(scratch.0.id).unwrap();
+    let namespace = &scratch.0.namespace;
+    let identity = namespace.identity().unwrap();
+    Registry::freeze_predecessors(namespace, &identity).unwrap();
+    let second = scratch.unborn();
+    let table = second.0.table().unwrap();
+    let (count, predecessors) = second.0.take_over(&table, &identity).unwrap().unwrap();
+    shm::remove(second.0.id).unwrap();
+    let capacity = second.0.capacity;
+    assert!(table.header.give_birth(&identity, capacity, count, 1));
+    let concluded = second.0.conclude(&predecessors);
+    assert_eq!(concluded, super::open::Completed::Elsewhere);
+    assert_eq!(scratch.0.recorded_successor(), None);
+    assert_eq!(second.0.recorded_successor(), Some(second.0.id));
+    let copied = second.found(b"name").unwrap();
+    second.set(copied.slot, State::Live(copied.id, Lifetime::Kept));
+    let third = Scratch(Registry::open(namespace).unwrap());
+    let moved = third.found(b"name").unwrap();
+    assert_eq!(third.0.lifetime(&moved).unwrap(), Some(Lifetime::Used));
+}
+
+#[test]
 fn a_process_keeps_a_removed_registry_until_it_has_attached_the_next_one() {
     let scratch = Scratch::new();
     let namespace = &scratch.0.namespace;
