@@ -319,7 +319,7 @@ impl Registry {
 
     /// The end of the birth, when the registry is complete.
     pub(super) fn conclude(&self, predecessors: &[Self]) -> Completed {
-        if !self.seems_current() {
+        if matches!(shm::status(self.id), Ok(Some(status)) if status.is_removed) {
             // Nobody has added a name to it, and its predecessors still have the others.
             self.succeed(self);
             return Completed::Elsewhere;
